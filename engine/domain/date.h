@@ -1,0 +1,57 @@
+/* date.h - one concert date: its seats, reservations, waiting room and policy
+ *
+ * The read side, for replies, the board and tests; the rules are in date_decide.c, the changes of
+ * state in date_apply.c.
+ * Thread: the shard that owns the date, alone.
+ */
+#ifndef USHER_ENGINE_DOMAIN_DATE_H
+#define USHER_ENGINE_DOMAIN_DATE_H
+
+#include "engine/domain/partition.h"
+#include "engine/domain/reservations.h"
+#include "engine/domain/seat_map.h"
+#include "engine/domain/waiting_room.h"
+
+/* What the board shows of a date. */
+struct date_counters {
+    uint32_t state;           /* enum date_state */
+    uint32_t seats_total;     /* for sale or not */
+    uint32_t seats_for_sale;  /* total less those that are not for sale */
+    uint32_t seats_available; /* for sale, neither held nor sold */
+    uint32_t seats_held;      /* HELD, PAYING */
+    uint32_t seats_sold;      /* PAID, REFUNDING */
+    uint32_t waiting;         /* live waiters */
+    uint32_t active;
+    uint64_t entered;         /* places handed out since the date exists */
+    uint64_t points_sold;     /* price of all seats that are sold now */
+    uint64_t sales_open_at;   /* Unix ms */
+    bool gate_dates;          /* C5 */
+};
+
+struct date {
+    struct partition partition; /* first: a partition pointer is a date pointer */
+    uint32_t id;                /* 1..DATES_MAX */
+    uint32_t concert;
+    uint64_t starts_at; /* Unix ms */
+    uint32_t state;     /* enum date_state */
+    struct policy policy;
+    uint32_t payment_count; /* payment sequence numbers handed out */
+    uint64_t points_sold;
+
+    struct seat_map seats;
+    struct reservations reservations;
+    struct waiting_room room;
+
+    /* Sweep over reservations for unfinished payments and refunds, and for those of a cancelled
+     * date; volatile. Slot to look at next; reservations.slot_count or above: finished. */
+    uint32_t volatile_sweep;
+};
+
+/* date_create - what a DATE_CREATED decision brings into being
+ * Return: owned by the caller until partition_free() */
+struct date *date_create(const struct decision_date_created *created);
+void date_free(struct date *date);
+
+void date_counters(const struct date *date, struct date_counters *ret_counters);
+
+#endif

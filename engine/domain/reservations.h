@@ -1,0 +1,90 @@
+/* reservations.h - every live reservation of one date, and the latest that ended
+ *
+ * States and the only moves between them (checked on every move):
+ *
+ *             +--> EXPIRED, RELEASED, CANCELLED            (unpaid)
+ *     HELD ---+--> PAYING --+--> PAID --> REFUNDING --> REFUNDED
+ *       ^----- refused -----+
+ *                           +--> CANCELLED                 (date cancelled meanwhile)
+ */
+#ifndef USHER_ENGINE_DOMAIN_RESERVATIONS_H
+#define USHER_ENGINE_DOMAIN_RESERVATIONS_H
+
+#include "engine/domain/decision.h"
+#include "engine/domain/heap.h"
+#include "engine/domain/index.h"
+
+#define RESERVATION_NO_SLOT UINT32_MAX
+
+struct reservation {
+    struct id128 user;
+    struct id128 secret;      /* of the token it was made with: guards pay and release */
+    struct id128 payment_key; /* of the payment that started last, none before */
+    struct id128 cancel_key;  /* of the cancellation, none before */
+    uint64_t amount;          /* points, all seats */
+    uint64_t held_at;         /* Unix ms */
+    uint64_t expires_at;      /* Unix ms; of the hold */
+    uint64_t changed_at;      /* Unix ms; latest change of state: paid at, refunded at */
+    uint64_t balance;         /* spendable balance after the payment or refund */
+    struct numbers seats;
+    uint32_t sequence; /* from 1; never reused */
+    place_t place;     /* of the token it was made with */
+    uint32_t payment;  /* sequence of the payment that started last, 0 before */
+    uint8_t state;     /* enum reservation_state */
+    bool token_spent;  /* the token ended with the hold (Q10): payable without an active token */
+
+    /* Where it stands in the lists below; derived, not part of the state hash. */
+    uint32_t user_next, user_prev; /* slots of the same user's others, newest first */
+    uint32_t ended_next;           /* slot that ended next */
+    uint32_t heap_position;        /* in `deadlines`, HELD only */
+};
+
+#define RESERVATIONS_CHUNK 256u
+
+struct reservations {
+    struct reservation **chunks; /* of RESERVATIONS_CHUNK slots each */
+    uint32_t chunk_count, chunk_capacity;
+    uint32_t slot_count;            /* slots ever used */
+    uint32_t free_first;            /* chain of unused slots by user_next */
+    uint32_t sequence_count;        /* sequences handed out */
+    uint32_t held, paying, paid, refunding; /* how many are in these states */
+    uint32_t ended_first, ended_last, ended_count; /* oldest first; forgotten above the limit */
+    struct index by_sequence;
+    struct index by_user; /* user -> slot of the newest */
+    struct heap deadlines; /* of HELD */
+    uint64_t seed;
+    uint64_t hash; /* sum over all that are remembered */
+};
+
+void reservations_init(struct reservations *all, uint64_t seed);
+void reservations_deinit(struct reservations *all);
+
+/* reservations_at - slot 0..slot_count-1. Return: NULL for an unused slot; borrowed */
+const struct reservation *reservations_at(const struct reservations *all, uint32_t slot);
+/* reservations_find - Return: borrowed, or NULL: never existed, or ended long ago */
+const struct reservation *reservations_find(const struct reservations *all, uint32_t sequence);
+/* reservations_of - a user's newest. reservations_older - the one before. NULL: no more */
+const struct reservation *reservations_of(const struct reservations *all, const struct id128 *user);
+const struct reservation *reservations_older(const struct reservations *all,
+                                             const struct reservation *reservation);
+/* reservation_is_live - has seats: HELD, PAYING, PAID or REFUNDING */
+bool reservation_is_live(const struct reservation *reservation);
+/* reservations_due - the HELD one whose hold ends first, or NULL */
+const struct reservation *reservations_due(const struct reservations *all);
+
+/* changes of state, from date_apply.c alone */
+const struct reservation *reservations_add(struct reservations *all,
+                                           const struct decision_seats_held *held,
+                                           const struct id128 *secret, uint64_t now_ms);
+/* What a move changes besides the state; NULL members stay as they are. */
+struct reservation_move {
+    uint8_t state;
+    uint32_t payment;               /* 0: as it is */
+    const struct id128 *payment_key; /* NULL: as it is */
+    const struct id128 *cancel_key;  /* NULL: as it is */
+    uint64_t balance;               /* UINT64_MAX: as it is */
+};
+void reservations_move(struct reservations *all, uint32_t sequence,
+                       const struct reservation_move *move, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,134 @@
+/* types.h - the words that every part of usher shares
+ *
+ * Nothing here does I/O, reads a clock or makes random numbers: time and entropy arrive as data.
+ */
+#ifndef USHER_ENGINE_DOMAIN_TYPES_H
+#define USHER_ENGINE_DOMAIN_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "engine/limits.h"
+
+/* 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest of an
+ * idempotency key. All zero means "none". */
+struct id128 {
+    uint8_t bytes[16];
+};
+
+/* A short text, not terminated; UTF-8, 0..TEXT_BYTES_MAX bytes. Borrowed: whoever keeps one
+ * copies it. */
+struct text {
+    const char *bytes;
+    uint8_t size;
+};
+
+/* A place in the waiting room of one date, counted from 1 in the order of entry; never reused. */
+typedef uint32_t place_t;
+
+/* token - the capability that guards a user's calls on one date
+ * It names the waiter by place, so the guard is O(1); the secret makes it unguessable. */
+struct token {
+    uint32_t date;
+    place_t place;
+    struct id128 secret;
+};
+
+/* A reservation's id is unique in the log: date in the upper half, sequence number (from 1) in the
+ * lower. A payment's id is built alike. Both stay below 2^53 (DATES_MAX is 2^12). */
+static inline uint64_t dated_id(uint32_t date, uint32_t sequence) {
+    return (uint64_t)date << 32 | sequence;
+}
+static inline uint32_t dated_id_date(uint64_t id) { return (uint32_t)(id >> 32); }
+static inline uint32_t dated_id_sequence(uint64_t id) { return (uint32_t)id; }
+
+/* A partition owns its state alone and talks by messages. Ids are part of the log's format. */
+#define PARTITION_CATALOGUE 0u
+#define PARTITION_ACCOUNT_FIRST 0x00010000u /* + 0..ACCOUNT_PARTITIONS-1 */
+#define PARTITION_DATE_FIRST 0x01000000u    /* + date id, 1..DATES_MAX */
+
+static inline uint32_t partition_of_date(uint32_t date) { return PARTITION_DATE_FIRST + date; }
+static inline bool partition_is_date(uint32_t partition) {
+    return partition >= PARTITION_DATE_FIRST;
+}
+static inline bool partition_is_account(uint32_t partition) {
+    return partition >= PARTITION_ACCOUNT_FIRST && partition < PARTITION_DATE_FIRST;
+}
+/* The last byte of a UUID is random in versions 4 and 7 and a hash in 3, 5 and 8. */
+static inline uint32_t partition_of_user(const struct id128 *user) {
+    return PARTITION_ACCOUNT_FIRST + user->bytes[15] % ACCOUNT_PARTITIONS;
+}
+
+static inline bool id128_equal(const struct id128 *a, const struct id128 *b) {
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+static inline bool id128_is_none(const struct id128 *id) {
+    static const struct id128 none = {{0}};
+    return id128_equal(id, &none);
+}
+
+/* States below are written to the log, sent on the wire (by their names) and stored in PostgreSQL:
+ * the numbers are append-only. */
+
+/* X(number, NAME, "name") */
+#define DATE_STATES(X)                                                                             \
+    X(1, DRAFT, "draft")         /* seats are being added */                                       \
+    X(2, OPEN, "open")           /* on sale from sales_open_at */                                  \
+    X(3, CLOSED, "closed")       /* paused: nobody enters, is admitted or holds; holds are paid */ \
+    X(4, CANCELLED, "cancelled") /* for good: everybody is refunded */
+
+#define TOKEN_STATES(X)                                                                            \
+    X(1, WAITING, "waiting")                                                                       \
+    X(2, ACTIVE, "active")                                                                         \
+    X(3, EXPIRED, "expired")
+
+#define TOKEN_ENDS(X)                                                                              \
+    X(0, NONE, "none")                                                                             \
+    X(1, PAID, "paid")         /* payment completed (Q10) */                                       \
+    X(2, RESERVED, "reserved") /* policy token_expires_on = reservation (Q10) */                   \
+    X(3, TIME, "time")         /* active_ttl is over (Q8) */                                       \
+    X(4, LEFT, "left")         /* left by choice (Q11) */                                          \
+    X(5, SILENT, "silent")     /* not heard from for waiting_timeout (Q6) */                       \
+    X(6, REQUEUED, "requeued") /* entered again with reentry = requeue (Q4) */
+
+#define RESERVATION_STATES(X)                                                                      \
+    X(1, HELD, "held")                                                                             \
+    X(2, PAYING, "paying")       /* its hold cannot end now (P5) */                                \
+    X(3, PAID, "paid")                                                                             \
+    X(4, REFUNDING, "refunding") /* the wallet is being credited */                                \
+    X(5, REFUNDED, "refunded")                                                                     \
+    X(6, EXPIRED, "expired")     /* the hold, or the user's active time, ended unpaid */           \
+    X(7, RELEASED, "released")   /* given back by its owner before paying */                       \
+    X(8, CANCELLED, "cancelled") /* the date was cancelled before it was paid */
+
+#define LEDGER_REASONS(X)                                                                          \
+    X(1, CHARGE, "charge")                                                                         \
+    X(2, PAYMENT, "payment")                                                                       \
+    X(3, VOID, "void") /* a payment that the date could not take any more: points are back */      \
+    X(4, REFUND, "refund")
+
+#define X(number, name, text) DATE_##name = (number),
+enum date_state { DATE_STATES(X) };
+#undef X
+#define X(number, name, text) TOKEN_##name = (number),
+enum token_state { TOKEN_STATES(X) };
+#undef X
+#define X(number, name, text) TOKEN_END_##name = (number),
+enum token_end { TOKEN_ENDS(X) };
+#undef X
+#define X(number, name, text) RESERVATION_##name = (number),
+enum reservation_state { RESERVATION_STATES(X) };
+#undef X
+#define X(number, name, text) LEDGER_##name = (number),
+enum ledger_reason { LEDGER_REASONS(X) };
+#undef X
+
+/* Names as on the wire, in SQL and in the docs; "unknown" for a number outside the table. */
+const char *date_state_name(uint32_t state);
+const char *token_state_name(uint32_t state);
+const char *token_end_name(uint32_t end);
+const char *reservation_state_name(uint32_t state);
+const char *ledger_reason_name(uint32_t reason);
+
+#endif

@@ -1,0 +1,81 @@
+/* limits.h - every capacity of usher, with its reason, checked at compile time
+ *
+ * A queue that is full and a table that has reached its budget have a defined answer (an error
+ * code of engine/domain/error.def, or back-pressure); none of them is an assertion that a client
+ * can trip. Units are in the names.
+ */
+#ifndef USHER_ENGINE_LIMITS_H
+#define USHER_ENGINE_LIMITS_H
+
+/* --- the log ------------------------------------------------------------------------------- */
+
+/* Longest encoded record. The largest kind (seat_added: four texts) stays far below. */
+#define RECORD_BYTES_MAX 4096u
+/* One drain's records: what a shard appends with one reservation. */
+#define DRAIN_BYTES_MAX (256u * 1024u)
+/* Requests above 1 MiB can come back with -EAGAIN from io_uring. */
+#define WAL_BLOCK_BYTES_MAX (1024u * 1024u)
+#define WAL_BLOCK_ALIGN_BYTES 4096u
+/* Shards that may append: each has its own slot in the log buffer. */
+#define SHARDS_MAX 16u
+
+/* --- the catalogue ------------------------------------------------------------------------- */
+
+#define CONCERTS_MAX 4096u
+#define DATES_MAX 4096u
+/* Plain numbers run 1..N; the largest stadiums sell about 100,000 seats. */
+#define SEATS_PER_DATE_MAX 131072u
+/* Texts (titles, section, row, number, guid) carry a one-byte length in the log. */
+#define TEXT_BYTES_MAX 255u
+/* Points are the smallest unit of money. 2^53-1 is the largest integer every JSON reader keeps. */
+#define AMOUNT_MAX 9007199254740991ull
+/* Latest moment in Unix ms that is accepted (year 2286): keeps time arithmetic far from overflow. */
+#define TIME_MS_MAX 9999999999999ull
+
+/* --- one date ------------------------------------------------------------------------------ */
+
+/* Places in a date's waiting room, over its whole life. 2^24 waiters at < 96 bytes are 1.5 GiB. */
+#define WAITERS_PER_DATE_MAX 16777216u
+/* Users who are ACTIVE at once: bounds the active set and its deadlines. */
+#define ACTIVE_PER_DATE_MAX 1048576u
+/* Seats of one request and of one user: bounds a reservation, a hold record and a reply. */
+#define SEATS_PER_USER_MAX 16u
+/* Ended, unpaid reservations that the engine still remembers per date (the log and PostgreSQL
+ * remember all of them). Bounds the memory that holding and releasing in a loop can take. */
+#define ENDED_RESERVATIONS_KEPT 65536u
+
+/* --- wallets ------------------------------------------------------------------------------- */
+
+/* Account partitions; a user's UUID picks one. Part of the log's identity: never change it for an
+ * existing log. */
+#define ACCOUNT_PARTITIONS 16u
+#define ACCOUNTS_PER_PARTITION_MAX 4194304u
+/* Rows of a wallet's history that the engine keeps per user, and the window in which an
+ * idempotency key of a charge is recognised (the log and PostgreSQL keep all rows). */
+#define WALLET_HISTORY_KEPT 64u
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+#define REQUESTS_PER_FRAME_MAX 1024u
+#define FRAME_BYTES_MAX (1024u * 1024u)
+#define SEATS_ADD_MAX 64u
+#define SEATS_LIST_MAX 1000u
+#define IDEMPOTENCY_KEY_BYTES_MAX 64u
+
+/* --- one shard ----------------------------------------------------------------------------- */
+
+/* Chains of requests waiting for a shard; full answers BUSY. Power of two (ck_ring). */
+#define MAILBOX_CHAINS_MAX 4096u
+/* Requests of one drain. Bounds how long a decision waits for its neighbours. */
+#define DRAIN_REQUESTS_MAX 1024u
+/* Time-driven decisions of one drain: an hour of expiries at once must not stall the requests. */
+#define DRAIN_DUE_MAX 256u
+/* Messages on the way from one shard to another. Power of two (ck_ring). */
+#define PEER_MESSAGES_MAX 65536u
+
+_Static_assert(RECORD_BYTES_MAX < DRAIN_BYTES_MAX, "a drain holds at least one record");
+_Static_assert(DRAIN_BYTES_MAX <= WAL_BLOCK_BYTES_MAX / 2, "a drain fits one block");
+_Static_assert((MAILBOX_CHAINS_MAX & (MAILBOX_CHAINS_MAX - 1)) == 0, "ck_ring needs a power of two");
+_Static_assert((PEER_MESSAGES_MAX & (PEER_MESSAGES_MAX - 1)) == 0, "ck_ring needs a power of two");
+
+#endif

@@ -1,0 +1,26 @@
+/* require.h - the assertion that stays on
+ *
+ * REQUIRE() states what the programmer guarantees: it is compiled into release builds, because a
+ * seat engine that continues on a broken invariant sells a seat twice. What comes from the wire,
+ * the disk, SQL or a configuration file is never REQUIREd: it gets an error code.
+ *
+ * CHECK_SLOW() is for invariants whose test costs more than O(1); it is on where
+ * USHER_SLOW_CHECKS is defined (tests and simulation).
+ */
+#ifndef USHER_ENGINE_REQUIRE_H
+#define USHER_ENGINE_REQUIRE_H
+
+/* require_failed - print the broken condition to standard error and abort
+ * Any thread. Never returns. */
+_Noreturn void require_failed(const char *condition, const char *file, int line);
+
+#define REQUIRE(condition) \
+    (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
+
+#ifdef USHER_SLOW_CHECKS
+#define CHECK_SLOW(condition) REQUIRE(condition)
+#else
+#define CHECK_SLOW(condition) ((void)0)
+#endif
+
+#endif
