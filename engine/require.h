@@ -17,6 +17,9 @@ _Noreturn void require_failed(const char *condition, const char *file, int line)
 #define REQUIRE(condition) \
     (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
 
+/* Where only a programmer's mistake leads to; `what` says what was expected here instead. */
+#define REQUIRE_NEVER(what) require_failed("only " what " comes here", __FILE__, __LINE__)
+
 #ifdef USHER_SLOW_CHECKS
 #define CHECK_SLOW(condition) REQUIRE(condition)
 #else

@@ -27,6 +27,7 @@ struct catalogue {
     uint32_t concert_count, date_count;
     struct concert *concerts;   /* CONCERTS_MAX */
     struct concert_date *dates; /* DATES_MAX */
+    uint64_t hash;              /* sum over concerts and dates */
     /* Which dates' lists need a token (C5) is the dates' policy: read from the board. */
 };
 

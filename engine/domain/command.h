@@ -39,7 +39,6 @@
     COMMAND(DATE_CANCEL, "admin.date_cancel", DATE)                                                \
     /* messages between partitions: engine/README.md, "Payment" */                                 \
     COMMAND(FUNDS_RESERVE, "", ACCOUNT)  /* date -> account: may these points be spent? */         \
-    COMMAND(FUNDS_ENQUIRE, "", ACCOUNT)  /* same, on behalf of a repeated pay: never reserves */   \
     COMMAND(FUNDS_RESERVED, "", DATE)    /* account -> date: they are set aside */                 \
     COMMAND(FUNDS_REFUSED, "", DATE)     /* account -> date: too little */                         \
     COMMAND(FUNDS_POST, "", ACCOUNT)     /* date -> account: sold, spend them */                   \

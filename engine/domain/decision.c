@@ -70,7 +70,7 @@ uint32_t decision_encode(const struct decision *decision, uint8_t *bytes) {
 #include "engine/domain/decision.def"
 #undef DECISION
 #undef PUT
-    default: REQUIRE(!"a decision has a kind of decision.def");
+    default: REQUIRE_NEVER("a kind of decision.def");
     }
     uint32_t size = (uint32_t)(at - bytes);
     REQUIRE(size <= RECORD_BYTES_MAX);
@@ -208,6 +208,6 @@ void decision_visit(const struct decision *decision, const struct decision_visit
 #include "engine/domain/decision.def"
 #undef DECISION
 #undef VISIT
-    default: REQUIRE(!"a decision has a kind of decision.def");
+    default: REQUIRE_NEVER("a kind of decision.def");
     }
 }

@@ -44,7 +44,6 @@ struct verdict {
 struct partition {
     uint32_t id;
     uint64_t decision_count; /* applied since the log began, STATE_HASHED not counted */
-    uint64_t hash;           /* sum of the hashes of its entities, modulo 2^64 */
     uint64_t last_time_ms;   /* of the latest decision applied */
 };
 
@@ -65,6 +64,10 @@ void partition_decide(const struct partition *partition, const struct command *c
  * The decision was made by partition_decide() or partition_due() on this state, or comes from a log
  * that was verified; anything else breaks an invariant and ends the process. */
 void partition_apply(struct partition *partition, const struct decision *decision);
+
+/* partition_hash - state hash: equal states have equal hashes. A sum of the hashes of its entities,
+ * kept up to date as they change, so that this costs nothing like a walk over the state. */
+uint64_t partition_hash(const struct partition *partition);
 
 /* partition_due - the next thing that time or an unfinished matter decides
  * @verdict: overwritten; its decisions are logged and applied before the next call

@@ -31,7 +31,7 @@ struct reservation {
     place_t place;     /* of the token it was made with */
     uint32_t payment;  /* sequence of the payment that started last, 0 before */
     uint8_t state;     /* enum reservation_state */
-    bool token_spent;  /* the token ended with the hold (Q10): payable without an active token */
+    bool token_spent;  /* the token ended by a hold or a payment (Q10): payable without it */
 
     /* Where it stands in the lists below; derived, not part of the state hash. */
     uint32_t user_next, user_prev; /* slots of the same user's others, newest first */
@@ -48,6 +48,7 @@ struct reservations {
     uint32_t free_first;            /* chain of unused slots by user_next */
     uint32_t sequence_count;        /* sequences handed out */
     uint32_t held, paying, paid, refunding; /* how many are in these states */
+    uint32_t seats_sold;                    /* seats of PAID and REFUNDING */
     uint32_t ended_first, ended_last, ended_count; /* oldest first; forgotten above the limit */
     struct index by_sequence;
     struct index by_user; /* user -> slot of the newest */
@@ -76,6 +77,9 @@ const struct reservation *reservations_due(const struct reservations *all);
 const struct reservation *reservations_add(struct reservations *all,
                                            const struct decision_seats_held *held,
                                            const struct id128 *secret, uint64_t now_ms);
+/* reservations_spend_token - the token ended by a reservation or a payment (Q10): what the user
+ * still holds with it stays payable without it */
+void reservations_spend_token(struct reservations *all, const struct id128 *user, place_t place);
 /* What a move changes besides the state; NULL members stay as they are. */
 struct reservation_move {
     uint8_t state;

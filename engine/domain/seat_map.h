@@ -30,6 +30,7 @@ struct seat_map {
     struct index guids;  /* guid -> number */
     struct index labels; /* "section/row/seat" -> number, or number | SEAT_MAP_AMBIGUOUS */
     uint64_t seed;
+    uint64_t hash; /* sum over all seats' layout and price */
 };
 
 enum seat_text { SEAT_SECTION = 0, SEAT_ROW, SEAT_NUMBER, SEAT_GUID };

@@ -63,6 +63,12 @@ static inline uint32_t partition_of_user(const struct id128 *user) {
 static inline bool id128_equal(const struct id128 *a, const struct id128 *b) {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
+/* Takes the same time whatever differs: for secrets that a client presents. */
+static inline bool id128_equal_secret(const struct id128 *a, const struct id128 *b) {
+    uint8_t difference = 0;
+    for (uint32_t i = 0; i < sizeof a->bytes; i++) difference |= a->bytes[i] ^ b->bytes[i];
+    return difference == 0;
+}
 static inline bool id128_is_none(const struct id128 *id) {
     static const struct id128 none = {{0}};
     return id128_equal(id, &none);

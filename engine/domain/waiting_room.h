@@ -7,7 +7,7 @@
  * entry order. A chunk is freed when all its places have ended.
  *
  * Signs of life are volatile: never logged, set afresh on recovery. Silence is found by a wheel of
- * ROOM_WHEEL_SLOTS slots that together span twice `waiting_timeout`; a waiter who was heard from
+ * ROOM_WHEEL_SLOTS slots that together span four times `waiting_timeout`; a waiter who was heard from
  * meanwhile is put into a later slot only when the hand reaches its old one, so a poll touches
  * nothing but its own waiter. A waiter is dropped at most 1/256 of the timeout late, never early.
  */
@@ -25,21 +25,22 @@ struct waiter {
     struct id128 user;
     struct id128 secret;
     uint64_t time_ms; /* WAITING: last sign of life (volatile). ACTIVE: when it ends (logged) */
-    uint32_t link;    /* WAITING: next place in its wheel slot. ACTIVE: position in `deadlines` */
-    uint8_t state;    /* enum token_state; 0: never used */
-    uint8_t end;      /* enum token_end */
+    uint32_t heap_position; /* ACTIVE: in `deadlines` */
+    place_t wheel_next;     /* volatile: next place in its wheel slot, 0: last. An ended waiter
+                               leaves the wheel when the hand meets it. */
+    uint8_t state;          /* enum token_state; 0: never used */
+    uint8_t end;            /* enum token_end */
 };
 
 struct room_chunk {
-    uint32_t live; /* WAITING or ACTIVE */
+    uint32_t in_use; /* WAITING, ACTIVE or in the wheel; 0 and full: freed */
     struct waiter waiters[ROOM_CHUNK];
 };
 
 struct waiting_room {
     struct room_chunk **chunks; /* by (place - 1) / ROOM_CHUNK; NULL when freed */
     uint32_t chunk_capacity;
-    place_t last;     /* last place handed out */
-    place_t admitted; /* no WAITING place at or below this */
+    place_t last; /* last place handed out */
     uint32_t waiting, active;
 
     uint64_t *waiting_bits; /* bit (place - 1): WAITING */
@@ -57,17 +58,18 @@ struct waiting_room {
     uint64_t last_admission_ms;
     uint64_t admission_gap_ms_x16;
 
-    /* Volatile: the wheel of silence. */
-    place_t *wheel;            /* ROOM_WHEEL_SLOTS heads, 0: empty */
-    uint64_t wheel_tick;       /* the hand: every slot before this tick was looked at */
-    uint64_t wheel_tick_ms;    /* length of a tick */
+    /* Volatile: the wheel of silence. NULL during replay, made by room_wheel_reset(). */
+    place_t *wheel;         /* ROOM_WHEEL_SLOTS heads, 0: empty */
+    uint64_t wheel_tick;    /* the hand: every slot before this tick was looked at */
+    uint64_t wheel_tick_ms; /* length of a tick */
+    uint64_t wheel_timeout_ms;
     uint32_t wheel_count;
 
     uint64_t seed;
     uint64_t hash; /* sum over live tokens */
 };
 
-void room_init(struct waiting_room *room, uint64_t seed, uint64_t waiting_timeout_ms);
+void room_init(struct waiting_room *room, uint64_t seed);
 void room_deinit(struct waiting_room *room);
 
 /* room_find - Return: the waiter, borrowed; NULL if the place was never handed out or its chunk is
@@ -95,9 +97,11 @@ void room_expire(struct waiting_room *room, place_t place, uint8_t end);
 void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms);
 /* room_silent - turn the wheel up to now
  * Return: a WAITING place not heard from for the timeout, or 0. At most `budget` looks per call;
- * reaching it returns 0 with room_wheel_due() still in the past. */
-place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint64_t waiting_timeout_ms,
-                    uint32_t *budget);
+ * reaching it returns 0 with room_wheel_due_ms() still in the past. The place has left the wheel:
+ * the caller expires it before anything else. */
+place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget);
+/* room_is_silent - Return: whether this WAITING place has not been heard from for the timeout */
+bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms);
 /* room_wheel_due_ms - when room_silent() has something to look at; UINT64_MAX if nobody waits */
 uint64_t room_wheel_due_ms(const struct waiting_room *room);
 /* room_wheel_reset - everybody who waits was heard from at `now` (recovery), or keeps the last sign

@@ -31,7 +31,8 @@ enum world_apply_result {
     WORLD_APPLIED = 0,
     WORLD_NO_PARTITION = 1,   /* decided by a partition that no earlier record created */
     WORLD_HASH_MISMATCH = 2,  /* STATE_HASHED disagrees: replay has diverged from the live engine */
-    WORLD_NOT_APPLICABLE = 3, /* names an entity that does not exist: not a log of this engine */
+    WORLD_NOT_APPLICABLE = 3, /* another kind of partition decides this, or time runs backwards:
+                                 not a log of this engine */
 };
 
 /* world_apply - apply one decision of a verified log, in log order

@@ -1,0 +1,497 @@
+/* account.c - wallets: what account partitions decide, and how it changes them
+ *
+ * Balances never go negative (W2): points are set aside before a date sells (FUNDS_RESERVED), spent
+ * when it has sold (FUNDS_POSTED), given back when it could not (FUNDS_VOIDED). A refund is credited
+ * once, however often it is asked for (transfers).
+ */
+#include "engine/domain/account.h"
+
+#include <stdlib.h>
+
+#include "engine/domain/account_rules.h"
+#include "engine/domain/verdict.h"
+
+#define CHUNK 1024u /* accounts, and rows, per chunk */
+#define NO_ACCOUNT UINT32_MAX
+
+static struct account *account_at(const struct account_partition *all, uint32_t index) {
+    REQUIRE(index < all->account_count);
+    return &all->accounts[index / CHUNK][index % CHUNK];
+}
+
+static struct ledger_row *row_at(const struct account_partition *all, uint32_t index) {
+    REQUIRE(index < all->row_count);
+    return &all->rows[index / CHUNK][index % CHUNK];
+}
+
+struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
+    struct account_partition *all = calloc(1, sizeof *all);
+    REQUIRE(all != NULL && partition_is_account(id));
+    all->partition.id = id;
+    memcpy(&all->seed, seed->bytes, sizeof all->seed);
+    index_init(&all->by_user);
+    index_init(&all->by_payment);
+    all->transfer_free = UINT32_MAX;
+    return all;
+}
+
+void account_partition_free(struct account_partition *all) {
+    for (uint32_t i = 0; i * CHUNK < all->account_count; i++) free(all->accounts[i]);
+    for (uint32_t i = 0; i * CHUNK < all->row_count; i++) free(all->rows[i]);
+    free(all->accounts);
+    free(all->rows);
+    free(all->transfers);
+    index_deinit(&all->by_user);
+    index_deinit(&all->by_payment);
+    free(all);
+}
+
+/* --- read ---------------------------------------------------------------------------------- */
+
+static uint64_t user_hash(const struct account_partition *all, const struct id128 *user) {
+    return index_hash(user->bytes, sizeof user->bytes, all->seed);
+}
+
+static uint32_t index_of(const struct account_partition *all, const struct id128 *user) {
+    uint32_t index;
+    struct index_cursor cursor = index_find(&all->by_user, user_hash(all, user));
+    while (index_next(&cursor, &index)) {
+        if (id128_equal(&account_at(all, index)->user, user)) return index;
+    }
+    return NO_ACCOUNT;
+}
+
+static struct account *find(const struct account_partition *all, const struct id128 *user) {
+    uint32_t index = index_of(all, user);
+    return index == NO_ACCOUNT ? NULL : account_at(all, index);
+}
+
+const struct account *account_find(const struct account_partition *all, const struct id128 *user) {
+    return find(all, user);
+}
+
+uint32_t account_history(const struct account_partition *all, const struct account *account,
+                         const struct ledger_row *ret_rows[WALLET_HISTORY_KEPT]) {
+    if (account->rows == 0) return 0;
+    uint32_t count = 0, index = account->newest;
+    do {
+        index = row_at(all, index)->next;
+        ret_rows[count++] = row_at(all, index);
+    } while (index != account->newest);
+    return count;
+}
+
+static uint64_t payment_hash(const struct account_partition *all, uint64_t payment) {
+    return index_hash(&payment, sizeof payment, all->seed);
+}
+
+static struct transfer *transfer_find(const struct account_partition *all, uint64_t payment) {
+    uint32_t index;
+    struct index_cursor cursor = index_find(&all->by_payment, payment_hash(all, payment));
+    while (index_next(&cursor, &index)) {
+        if (all->transfers[index].payment == payment) return &all->transfers[index];
+    }
+    return NULL;
+}
+
+/* --- decide -------------------------------------------------------------------------------- */
+
+/* W1, P4: the same key gets the same answer, the same key for another amount is refused */
+static bool charged_before(const struct account_partition *all, const struct account *account,
+                           const struct command *command, struct verdict *verdict) {
+    const struct ledger_row *rows[WALLET_HISTORY_KEPT];
+    uint32_t count = account_history(all, account, rows);
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i]->reason != LEDGER_CHARGE || !id128_equal(&rows[i]->key, &command->wallet.key)) {
+            continue;
+        }
+        if (rows[i]->amount != command->wallet.amount) {
+            verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
+        } else {
+            verdict->reply_kind = REPLY_WALLET;
+            verdict->balance = rows[i]->balance;
+        }
+        return true;
+    }
+    return false;
+}
+
+static void charge(const struct account_partition *all, const struct command *command,
+                   uint64_t now_ms, struct verdict *verdict) {
+    const struct account *account = find(all, &command->wallet.user);
+    uint64_t amount = command->wallet.amount;
+    if (amount < 1 || amount > AMOUNT_MAX) {
+        verdict_error(verdict, ERROR_AMOUNT_INVALID, AMOUNT_MAX, 0, 0);
+        return;
+    }
+    if (account && charged_before(all, account, command, verdict)) return;
+    if (amount + (account ? account->charged : 0) > AMOUNT_MAX) {
+        verdict_error(verdict, ERROR_BALANCE_LIMIT, AMOUNT_MAX, 0, 0);
+        return;
+    }
+    if (!account && all->account_count >= ACCOUNTS_PER_PARTITION_MAX) {
+        verdict_error(verdict, ERROR_ACCOUNTS_FULL, ACCOUNTS_PER_PARTITION_MAX, 0, 0);
+        return;
+    }
+    uint64_t balance = (account ? account->balance : 0) + amount;
+    verdict_add(verdict, &all->partition, DECISION_WALLET_CHARGED, now_ms)->wallet_charged =
+        (struct decision_wallet_charged){command->wallet.user, amount, balance,
+                                         command->wallet.key};
+    verdict->reply_kind = REPLY_WALLET;
+    verdict->balance = balance;
+}
+
+/* Answer a date's message by another about the same payment. */
+static void send(const struct command *command, enum command_kind kind, uint64_t balance,
+                 struct verdict *verdict) {
+    struct command *message = verdict_message(
+        verdict, kind, partition_of_date(dated_id_date(command->funds.payment)));
+    message->funds = command->funds;
+    message->funds.balance = balance;
+}
+
+static void reserve(const struct account_partition *all, const struct command *command,
+                    uint64_t now_ms, struct verdict *verdict) {
+    const struct account *account = find(all, &command->funds.user);
+    uint64_t balance = account ? account->balance : 0, amount = command->funds.amount;
+    if (transfer_find(all, command->funds.payment)) { /* asked again */
+        send(command, COMMAND_FUNDS_RESERVED, balance, verdict);
+    } else if (balance >= amount) { /* a free seat needs no wallet */
+        verdict_add(verdict, &all->partition, DECISION_FUNDS_RESERVED, now_ms)->funds_reserved =
+            (struct decision_funds_reserved){command->funds.user, command->funds.payment,
+                                             command->funds.reservation, amount, balance - amount};
+        send(command, COMMAND_FUNDS_RESERVED, balance - amount, verdict);
+    } else {
+        verdict_add(verdict, &all->partition, DECISION_FUNDS_REFUSED, now_ms)->funds_refused =
+            (struct decision_funds_refused){command->funds.user, command->funds.payment,
+                                            command->funds.reservation, amount, balance};
+        send(command, COMMAND_FUNDS_REFUSED, balance, verdict);
+    }
+}
+
+static void post(const struct account_partition *all, const struct transfer *transfer,
+                 uint64_t now_ms, struct verdict *verdict) {
+    verdict_add(verdict, &all->partition, DECISION_FUNDS_POSTED, now_ms)->funds_posted =
+        (struct decision_funds_posted){account_at(all, transfer->account)->user, transfer->payment,
+                                       transfer->amount};
+}
+
+static void refund(const struct account_partition *all, const struct command *command,
+                   uint64_t now_ms, struct verdict *verdict) {
+    const struct account *account = find(all, &command->funds.user);
+    const struct transfer *transfer = transfer_find(all, command->funds.payment);
+    REQUIRE(account != NULL); /* it paid */
+    uint64_t balance = account->balance + command->funds.amount;
+    if (transfer && transfer->state == TRANSFER_REFUNDED) { /* asked again */
+        send(command, COMMAND_FUNDS_REFUNDED, account->balance, verdict);
+        return;
+    }
+    /* The date refunds only what it has sold: a crash lost the message that said so. */
+    if (transfer) post(all, transfer, now_ms, verdict);
+    verdict_add(verdict, &all->partition, DECISION_FUNDS_REFUNDED, now_ms)->funds_refunded =
+        (struct decision_funds_refunded){command->funds.user, command->funds.payment,
+                                         command->funds.reservation, command->funds.amount,
+                                         balance};
+    send(command, COMMAND_FUNDS_REFUNDED, balance, verdict);
+}
+
+static void settle(const struct account_partition *all, const struct command *command,
+                   uint64_t now_ms, struct verdict *verdict) {
+    const struct transfer *transfer = transfer_find(all, command->funds.payment);
+    if (!transfer) return; /* said before */
+    const struct account *account = account_at(all, transfer->account);
+    if (command->kind == COMMAND_REFUND_CLOSE) {
+        if (transfer->state != TRANSFER_REFUNDED) return;
+        verdict_add(verdict, &all->partition, DECISION_REFUND_CLOSED, now_ms)->refund_closed =
+            (struct decision_refund_closed){account->user, transfer->payment};
+    } else if (transfer->state != TRANSFER_RESERVED) {
+        return;
+    } else if (command->kind == COMMAND_FUNDS_POST) {
+        post(all, transfer, now_ms, verdict);
+    } else {
+        verdict_add(verdict, &all->partition, DECISION_FUNDS_VOIDED, now_ms)->funds_voided =
+            (struct decision_funds_voided){account->user, transfer->payment, transfer->reservation,
+                                           transfer->amount, account->balance + transfer->amount};
+    }
+}
+
+void account_decide(const struct account_partition *all, const struct command *command,
+                    uint64_t now_ms, struct verdict *verdict) {
+    switch (command->kind) {
+    case COMMAND_WALLET_CHARGE: charge(all, command, now_ms, verdict); break;
+    case COMMAND_WALLET_BALANCE: {
+        const struct account *account = find(all, &command->wallet.user);
+        verdict->reply_kind = REPLY_WALLET;
+        verdict->balance = account ? account->balance : 0;
+        break;
+    }
+    case COMMAND_WALLET_HISTORY: verdict->reply_kind = REPLY_HISTORY; break;
+    case COMMAND_FUNDS_RESERVE: reserve(all, command, now_ms, verdict); break;
+    case COMMAND_FUNDS_REFUND: refund(all, command, now_ms, verdict); break;
+    case COMMAND_FUNDS_POST:
+    case COMMAND_FUNDS_VOID:
+    case COMMAND_REFUND_CLOSE: settle(all, command, now_ms, verdict); break;
+    default: REQUIRE_NEVER("an account's command");
+    }
+}
+
+void account_answer(const struct account_partition *all, const struct command *command,
+                    const struct verdict *verdict, struct reply *reply) {
+    const struct account *account = find(all, &command->wallet.user);
+    if (reply->kind == REPLY_WALLET) {
+        reply->wallet.user = command->wallet.user;
+        reply->wallet.balance = verdict->balance;
+        reply->wallet.reserved = account ? account->reserved : 0;
+    } else {
+        REQUIRE(reply->kind == REPLY_HISTORY);
+        reply->history.user = command->wallet.user;
+        reply->history.partition = all;
+        reply->history.account = account;
+    }
+}
+
+/* After a crash: ask the date about every reserve that was neither posted nor voided, and tell it
+ * again about every refund that it has not closed. */
+bool account_due(struct account_partition *all, struct verdict *verdict) {
+    verdict_begin(verdict);
+    while (all->volatile_sweep < all->transfer_count) {
+        const struct transfer *transfer = &all->transfers[all->volatile_sweep++];
+        if (transfer->payment == 0) continue;
+        const struct account *account = account_at(all, transfer->account);
+        struct command *message = verdict_message(
+            verdict,
+            transfer->state == TRANSFER_RESERVED ? COMMAND_FUNDS_RESERVED : COMMAND_FUNDS_REFUNDED,
+            partition_of_date(dated_id_date(transfer->payment)));
+        message->funds.user = account->user;
+        message->funds.payment = transfer->payment;
+        message->funds.reservation = transfer->reservation;
+        message->funds.amount = transfer->amount;
+        message->funds.balance = account->balance;
+        return true;
+    }
+    return false;
+}
+
+uint64_t account_next_due_ms(const struct account_partition *all) {
+    return all->volatile_sweep < all->transfer_count ? 0 : UINT64_MAX;
+}
+
+void account_resume(struct account_partition *all) { all->volatile_sweep = 0; }
+
+/* --- apply --------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const struct account *account) {
+    struct {
+        struct id128 user;
+        uint64_t balance, reserved, charged, rows, chain;
+    } image = {account->user,    account->balance, account->reserved,
+               account->charged, account->rows,    account->chain};
+    return index_hash(&image, sizeof image, 0);
+}
+
+static uint64_t transfer_hash(const struct transfer *transfer) {
+    uint64_t image[4] = {transfer->payment, transfer->reservation, transfer->amount,
+                         transfer->state};
+    return index_hash(image, sizeof image, 1);
+}
+
+static void *chunk_for(void *chunks, uint32_t count, size_t size) {
+    void **all = chunks;
+    if (count % CHUNK != 0) return all;
+    all = realloc(all, (count / CHUNK + 1) * sizeof *all);
+    REQUIRE(all != NULL);
+    all[count / CHUNK] = calloc(CHUNK, size);
+    REQUIRE(all[count / CHUNK] != NULL);
+    return all;
+}
+
+static struct account *account_open(struct account_partition *all, const struct id128 *user) {
+    struct account *account = find(all, user);
+    if (account) return account;
+    all->accounts = chunk_for(all->accounts, all->account_count, sizeof(struct account));
+    index_insert(&all->by_user, user_hash(all, user), all->account_count);
+    account = account_at(all, all->account_count++);
+    account->user = *user;
+    all->hash += hash_of(account);
+    all->totals.accounts++;
+    return account;
+}
+
+/* W2: every change has a row. The rows of one wallet are a ring: the newest points to the oldest,
+ * which is overwritten when WALLET_HISTORY_KEPT are there. */
+static void row_add(struct account_partition *all, struct account *account,
+                    const struct ledger_row *row) {
+    uint32_t index;
+    if (account->rows >= WALLET_HISTORY_KEPT) {
+        index = row_at(all, account->newest)->next;
+        uint32_t oldest = row_at(all, index)->next;
+        *row_at(all, index) = *row;
+        row_at(all, index)->next = oldest;
+    } else {
+        all->rows = chunk_for(all->rows, all->row_count, sizeof(struct ledger_row));
+        index = all->row_count++;
+        *row_at(all, index) = *row;
+        if (account->rows == 0) {
+            row_at(all, index)->next = index;
+        } else {
+            row_at(all, index)->next = row_at(all, account->newest)->next;
+            row_at(all, account->newest)->next = index;
+        }
+    }
+    account->newest = index;
+    account->rows++;
+    uint64_t image[7] = {account->chain, row->time_ms,     row->amount, row->balance,
+                         row->payment,   row->reservation, row->reason};
+    account->chain = index_hash(image, sizeof image, 2);
+}
+
+static void transfer_open(struct account_partition *all, struct transfer transfer) {
+    uint32_t index = all->transfer_free;
+    if (index != UINT32_MAX) {
+        all->transfer_free = all->transfers[index].next_free;
+    } else {
+        if (all->transfer_count == all->transfer_capacity) {
+            all->transfer_capacity = all->transfer_capacity ? all->transfer_capacity * 2 : 64;
+            all->transfers =
+                realloc(all->transfers, all->transfer_capacity * sizeof *all->transfers);
+            REQUIRE(all->transfers != NULL);
+        }
+        index = all->transfer_count++;
+        /* A live transfer is answered as it goes; only recovery sweeps. */
+        if (all->volatile_sweep == index) all->volatile_sweep = all->transfer_count;
+    }
+    all->transfers[index] = transfer;
+    index_insert(&all->by_payment, payment_hash(all, transfer.payment), index);
+    all->transfer_open++;
+    all->hash += transfer_hash(&transfer);
+}
+
+static void transfer_close(struct account_partition *all, struct transfer *transfer) {
+    uint32_t index = (uint32_t)(transfer - all->transfers);
+    all->hash -= transfer_hash(transfer);
+    index_remove(&all->by_payment, payment_hash(all, transfer->payment), index);
+    *transfer = (struct transfer){.next_free = all->transfer_free};
+    all->transfer_free = index;
+    all->transfer_open--;
+}
+
+static void apply_charged(struct account_partition *all, const struct decision_wallet_charged *body,
+                          uint64_t now_ms) {
+    struct account *account = account_open(all, &body->user);
+    all->hash -= hash_of(account);
+    account->balance += body->amount;
+    account->charged += body->amount;
+    REQUIRE(account->balance == body->balance && account->charged <= AMOUNT_MAX);
+    all->totals.charged += body->amount;
+    all->totals.balances += body->amount;
+    row_add(all, account,
+            &(struct ledger_row){.key = body->key,
+                                 .time_ms = now_ms,
+                                 .amount = body->amount,
+                                 .balance = body->balance,
+                                 .reason = LEDGER_CHARGE});
+    all->hash += hash_of(account);
+}
+
+static void apply_reserved(struct account_partition *all,
+                           const struct decision_funds_reserved *body, uint64_t now_ms) {
+    struct account *account = account_open(all, &body->user);
+    REQUIRE(account->balance >= body->amount); /* W2: never negative */
+    all->hash -= hash_of(account);
+    account->balance -= body->amount;
+    account->reserved += body->amount;
+    REQUIRE(account->balance == body->balance);
+    all->totals.balances -= body->amount;
+    all->totals.reserved += body->amount;
+    row_add(all, account,
+            &(struct ledger_row){.time_ms = now_ms,
+                                 .amount = body->amount,
+                                 .balance = body->balance,
+                                 .payment = body->payment,
+                                 .reservation = body->reservation,
+                                 .reason = LEDGER_PAYMENT});
+    all->hash += hash_of(account);
+    transfer_open(all, (struct transfer){.payment = body->payment,
+                                         .reservation = body->reservation,
+                                         .amount = body->amount,
+                                         .account = index_of(all, &body->user),
+                                         .state = TRANSFER_RESERVED});
+}
+
+static struct account *take_reserved(struct account_partition *all, uint64_t payment,
+                                     uint64_t amount) {
+    struct transfer *transfer = transfer_find(all, payment);
+    REQUIRE(transfer && transfer->state == TRANSFER_RESERVED && transfer->amount == amount);
+    struct account *account = account_at(all, transfer->account);
+    REQUIRE(account->reserved >= amount);
+    all->hash -= hash_of(account);
+    account->reserved -= amount;
+    all->totals.reserved -= amount;
+    transfer_close(all, transfer);
+    return account; /* its hash is still to be added */
+}
+
+static void apply_posted(struct account_partition *all, const struct decision_funds_posted *body) {
+    struct account *account = take_reserved(all, body->payment, body->amount);
+    all->totals.spent += body->amount;
+    all->hash += hash_of(account);
+}
+
+static void apply_voided(struct account_partition *all, const struct decision_funds_voided *body,
+                         uint64_t now_ms) {
+    struct account *account = take_reserved(all, body->payment, body->amount);
+    account->balance += body->amount;
+    REQUIRE(account->balance == body->balance);
+    all->totals.balances += body->amount;
+    row_add(all, account,
+            &(struct ledger_row){.time_ms = now_ms,
+                                 .amount = body->amount,
+                                 .balance = body->balance,
+                                 .payment = body->payment,
+                                 .reservation = body->reservation,
+                                 .reason = LEDGER_VOID});
+    all->hash += hash_of(account);
+}
+
+static void apply_refunded(struct account_partition *all,
+                           const struct decision_funds_refunded *body, uint64_t now_ms) {
+    uint32_t index = index_of(all, &body->user);
+    struct account *account = account_at(all, index);
+    all->hash -= hash_of(account);
+    account->balance += body->amount;
+    REQUIRE(account->balance == body->balance);
+    all->totals.balances += body->amount;
+    all->totals.refunded += body->amount;
+    row_add(all, account,
+            &(struct ledger_row){.time_ms = now_ms,
+                                 .amount = body->amount,
+                                 .balance = body->balance,
+                                 .payment = body->payment,
+                                 .reservation = body->reservation,
+                                 .reason = LEDGER_REFUND});
+    all->hash += hash_of(account);
+    transfer_open(all, (struct transfer){.payment = body->payment,
+                                         .reservation = body->reservation,
+                                         .amount = body->amount,
+                                         .account = index,
+                                         .state = TRANSFER_REFUNDED});
+}
+
+void account_apply(struct account_partition *all, const struct decision *decision) {
+    uint64_t now_ms = decision->time_ms;
+    switch (decision->kind) {
+    case DECISION_WALLET_CHARGED: apply_charged(all, &decision->wallet_charged, now_ms); break;
+    case DECISION_FUNDS_RESERVED: apply_reserved(all, &decision->funds_reserved, now_ms); break;
+    case DECISION_FUNDS_REFUSED: break; /* for the record */
+    case DECISION_FUNDS_POSTED: apply_posted(all, &decision->funds_posted); break;
+    case DECISION_FUNDS_VOIDED: apply_voided(all, &decision->funds_voided, now_ms); break;
+    case DECISION_FUNDS_REFUNDED: apply_refunded(all, &decision->funds_refunded, now_ms); break;
+    case DECISION_REFUND_CLOSED: {
+        struct transfer *transfer = transfer_find(all, decision->refund_closed.payment);
+        REQUIRE(transfer && transfer->state == TRANSFER_REFUNDED);
+        transfer_close(all, transfer);
+        break;
+    }
+    default: REQUIRE_NEVER("an account's decision");
+    }
+}

@@ -1,0 +1,18 @@
+/* account_rules.h - an account partition's part of partition.h; for partition.c and account.c */
+#ifndef USHER_ENGINE_DOMAIN_ACCOUNT_RULES_H
+#define USHER_ENGINE_DOMAIN_ACCOUNT_RULES_H
+
+#include "engine/domain/account.h"
+
+struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed);
+void account_partition_free(struct account_partition *all);
+void account_decide(const struct account_partition *, const struct command *, uint64_t now_ms,
+                    struct verdict *);
+void account_apply(struct account_partition *, const struct decision *);
+bool account_due(struct account_partition *, struct verdict *);
+uint64_t account_next_due_ms(const struct account_partition *);
+void account_answer(const struct account_partition *, const struct command *,
+                    const struct verdict *, struct reply *);
+void account_resume(struct account_partition *);
+
+#endif

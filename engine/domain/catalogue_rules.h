@@ -1,0 +1,14 @@
+/* catalogue_rules.h - the catalogue's part of partition.h; for partition.c and catalogue.c */
+#ifndef USHER_ENGINE_DOMAIN_CATALOGUE_RULES_H
+#define USHER_ENGINE_DOMAIN_CATALOGUE_RULES_H
+
+#include "engine/domain/catalogue.h"
+
+struct catalogue *catalogue_create(void);
+void catalogue_free(struct catalogue *catalogue);
+void catalogue_decide(const struct catalogue *, const struct command *, uint64_t now_ms,
+                      struct verdict *);
+void catalogue_apply(struct catalogue *, const struct decision *);
+void catalogue_answer(const struct catalogue *, const struct command *, struct reply *);
+
+#endif

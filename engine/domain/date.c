@@ -1,0 +1,88 @@
+#include "engine/domain/date.h"
+
+#include <stdlib.h>
+
+#include "engine/domain/date_rules.h"
+
+struct date *date_create(const struct decision_date_created *created) {
+    struct date *date = calloc(1, sizeof *date);
+    uint64_t seed;
+    REQUIRE(date != NULL && created->date >= 1 && created->date <= DATES_MAX);
+    memcpy(&seed, created->seed.bytes, sizeof seed);
+    date->partition.id = partition_of_date(created->date);
+    date->id = created->date;
+    date->concert = created->concert;
+    date->starts_at = created->starts_at;
+    date->state = DATE_DRAFT;
+    date->policy = created->policy;
+    seat_map_init(&date->seats, seed);
+    reservations_init(&date->reservations, seed);
+    room_init(&date->room, seed);
+    return date;
+}
+
+void date_free(struct date *date) {
+    seat_map_deinit(&date->seats);
+    reservations_deinit(&date->reservations);
+    room_deinit(&date->room);
+    free(date);
+}
+
+void date_counters(const struct date *date, struct date_counters *ret_counters) {
+    const struct reservations *all = &date->reservations;
+    uint32_t taken = date->seats.for_sale - date->seats.free;
+    *ret_counters = (struct date_counters){
+        .state = date->state,
+        .seats_total = date->seats.count,
+        .seats_for_sale = date->seats.for_sale,
+        .seats_available = date->seats.free,
+        .seats_held = taken - all->seats_sold,
+        .seats_sold = all->seats_sold,
+        .waiting = date->room.waiting,
+        .active = date->room.active,
+        .entered = date->room.last,
+        .points_sold = date->points_sold,
+        .sales_open_at = date->policy.sales_open_at,
+        .gate_dates = date->policy.gate_dates != 0,
+    };
+}
+
+uint64_t date_hash(const struct date *date) {
+    struct {
+        struct policy policy;
+        uint64_t starts_at, points_sold, interval_began_ms;
+        uint32_t id, concert, state, payments, places, reservations, admitted, free;
+    } image = {date->policy,
+               date->starts_at,
+               date->points_sold,
+               date->room.interval_began_ms,
+               date->id,
+               date->concert,
+               date->state,
+               date->payment_count,
+               date->room.last,
+               date->reservations.sequence_count,
+               date->room.interval_admitted,
+               date->seats.free};
+    return index_hash(&image, sizeof image, date->partition.id) + date->seats.hash +
+           date->reservations.hash + date->room.hash;
+}
+
+void date_decide(const struct date *date, const struct command *command, uint64_t now_ms,
+                 struct verdict *verdict) {
+    switch (command->kind) {
+    case COMMAND_QUEUE_ENTER: date_enter(date, command, now_ms, verdict); break;
+    case COMMAND_QUEUE_STATUS: date_status(date, command, now_ms, verdict); break;
+    case COMMAND_QUEUE_LEAVE: date_leave(date, command, now_ms, verdict); break;
+    case COMMAND_CATALOGUE_DATES: date_vouch(date, command, now_ms, verdict); break;
+    case COMMAND_SEATS_LIST: date_list(date, command, now_ms, verdict); break;
+    case COMMAND_SEATS_HOLD: date_hold(date, command, now_ms, verdict); break;
+    case COMMAND_SEATS_RELEASE: date_release(date, command, now_ms, verdict); break;
+    case COMMAND_PAYMENT_PAY: date_pay(date, command, now_ms, verdict); break;
+    case COMMAND_RESERVATION_CANCEL: date_cancel_one(date, command, now_ms, verdict); break;
+    case COMMAND_FUNDS_RESERVED: date_funds_reserved(date, command, now_ms, verdict); break;
+    case COMMAND_FUNDS_REFUSED: date_funds_refused(date, command, now_ms, verdict); break;
+    case COMMAND_FUNDS_REFUNDED: date_funds_refunded(date, command, now_ms, verdict); break;
+    default: date_administer(date, command, now_ms, verdict); break;
+    }
+}

@@ -1,0 +1,131 @@
+/* date_due.c - what time decides for a date, and what a crash or a cancellation left unfinished
+ *
+ * In this order: active times that are over (Q8), holds that are over (R3), unfinished payments and
+ * refunds, admission (Q7, Q9), silent waiters (Q6). One decision a call, so that whoever asks can
+ * stop between any two.
+ */
+#include "engine/domain/date_rules.h"
+
+uint64_t date_admission_ms(const struct date *date, uint64_t now_ms) {
+    const struct waiting_room *room = &date->room;
+    const struct policy *policy = &date->policy;
+    if (date->state != DATE_OPEN || room->waiting == 0 || room->active >= policy->active_capacity) {
+        return UINT64_MAX;
+    }
+    if (now_ms < policy->sales_open_at) return policy->sales_open_at;
+    if (policy->admit_per_interval > 0 && policy->admit_interval_ms > 0 &&
+        room->interval_admitted >= policy->admit_per_interval &&
+        now_ms - room->interval_began_ms < policy->admit_interval_ms) {
+        return room->interval_began_ms + policy->admit_interval_ms;
+    }
+    return 0;
+}
+
+static void end_reservation(const struct date *date, const struct reservation *reservation,
+                            enum reservation_state state, uint64_t now_ms,
+                            struct verdict *verdict) {
+    verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)->reservation_ended =
+        (struct decision_reservation_ended){.reservation = reservation->sequence,
+                                            .state = (uint8_t)state};
+}
+
+/* What one reservation still needs: after a crash, the money's side is asked again; on a cancelled
+ * date, everybody gets their points back. Return: whether there was anything */
+static bool settle(const struct date *date, const struct reservation *reservation, uint64_t now_ms,
+                   struct verdict *verdict) {
+    bool cancelled = date->state == DATE_CANCELLED;
+    switch (reservation->state) {
+    case RESERVATION_PAYING:
+        date_message(date, reservation, COMMAND_FUNDS_RESERVE, reservation->payment, verdict);
+        return true;
+    case RESERVATION_REFUNDING:
+        date_message(date, reservation, COMMAND_FUNDS_REFUND, reservation->payment, verdict);
+        return true;
+    case RESERVATION_HELD:
+        if (cancelled) {
+            end_reservation(date, reservation, RESERVATION_CANCELLED, now_ms, verdict);
+        }
+        return cancelled;
+    case RESERVATION_PAID:
+        if (cancelled) {
+            verdict_add(verdict, &date->partition, DECISION_REFUND_STARTED, now_ms)
+                ->refund_started = (struct decision_refund_started){
+                .reservation = reservation->sequence, .payment = reservation->payment};
+            date_message(date, reservation, COMMAND_FUNDS_REFUND, reservation->payment, verdict);
+        }
+        return cancelled;
+    default: return false;
+    }
+}
+
+static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
+    while (date->volatile_sweep < date->reservations.slot_count) {
+        const struct reservation *reservation =
+            reservations_at(&date->reservations, date->volatile_sweep++);
+        if (reservation && settle(date, reservation, now_ms, verdict)) return true;
+    }
+    return false;
+}
+
+/* Q2, Q6, Q7, Q9: the first who waits is admitted, unless it has gone silent */
+static void admit_first(const struct date *date, uint64_t now_ms, struct verdict *verdict) {
+    place_t place = room_first(&date->room);
+    if (room_is_silent(&date->room, place, now_ms)) {
+        date_expire_token(date, place, TOKEN_END_SILENT, now_ms, verdict);
+        return;
+    }
+    verdict_add(verdict, &date->partition, DECISION_ADMITTED, now_ms)->admitted =
+        (struct decision_admitted){.place = place,
+                                   .expires_at = now_ms + date->policy.active_ttl_ms};
+}
+
+bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
+    verdict_begin(verdict);
+    const struct heap_entry *active = room_due(&date->room);
+    if (active && active->due_ms <= now_ms) {
+        date_expire_token(date, active->item, TOKEN_END_TIME, now_ms, verdict);
+        return true;
+    }
+    const struct reservation *held = reservations_due(&date->reservations);
+    if (held && held->expires_at <= now_ms) {
+        end_reservation(date, held, RESERVATION_EXPIRED, now_ms, verdict);
+        return true;
+    }
+    if (sweep(date, now_ms, verdict)) return true;
+    if (date_admission_ms(date, now_ms) <= now_ms) {
+        admit_first(date, now_ms, verdict);
+        return true;
+    }
+    uint32_t budget = DRAIN_DUE_MAX;
+    place_t silent = room_silent(&date->room, now_ms, &budget);
+    if (silent) date_expire_token(date, silent, TOKEN_END_SILENT, now_ms, verdict);
+    return silent != 0;
+}
+
+uint64_t date_next_due_ms(const struct date *date) {
+    if (date->volatile_sweep < date->reservations.slot_count) return 0;
+    uint64_t due = date_admission_ms(date, date->partition.last_time_ms);
+    const struct heap_entry *active = room_due(&date->room);
+    if (active && active->due_ms < due) due = active->due_ms;
+    const struct reservation *held = reservations_due(&date->reservations);
+    if (held && held->expires_at < due) due = held->expires_at;
+    uint64_t wheel = room_wheel_due_ms(&date->room);
+    return wheel < due ? wheel : due;
+}
+
+void date_heard(struct date *date, const struct command *command, uint64_t now_ms) {
+    const struct waiter *waiter = NULL;
+    place_t place = 0;
+    if (command->kind == COMMAND_QUEUE_ENTER) {
+        place = room_place_of(&date->room, &command->enter.user);
+    } else if (command->kind == COMMAND_QUEUE_STATUS &&
+               date_guard(date, &command->queue.token, now_ms, &waiter) == GUARD_WAITING) {
+        place = command->queue.token.place;
+    }
+    if (place) room_heard(&date->room, place, now_ms);
+}
+
+void date_resume(struct date *date, uint64_t now_ms) {
+    room_wheel_reset(&date->room, now_ms, date->policy.waiting_timeout_ms, true);
+    date->volatile_sweep = 0;
+}

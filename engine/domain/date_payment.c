@@ -1,0 +1,249 @@
+/* date_payment.c - the date's side of payments and refunds (engine/README.md, "Payment")
+ *
+ * Happy path: pay -> PAYMENT_STARTED, message FUNDS_RESERVE; the account answers FUNDS_RESERVED ->
+ * SEATS_SOLD, message FUNDS_POST. Failure modes: the account refuses -> PAYMENT_REFUSED, the hold
+ * goes on with its old deadline; the date was cancelled meanwhile -> PAYMENT_ABORTED, message
+ * FUNDS_VOID. Every message may come twice (double click, recovery): the payment's number says
+ * whether it was dealt with already.
+ */
+#include "engine/domain/date_rules.h"
+
+void date_message(const struct date *date, const struct reservation *reservation,
+                  enum command_kind kind, uint32_t payment, struct verdict *verdict) {
+    struct command *message =
+        verdict_message(verdict, kind, partition_of_user(&reservation->user));
+    message->funds.user = reservation->user;
+    message->funds.payment = dated_id(date->id, payment);
+    message->funds.reservation = dated_id(date->id, reservation->sequence);
+    message->funds.amount = reservation->amount;
+    message->funds.balance = 0;
+}
+
+static const struct reservation *find(const struct date *date, uint64_t id) {
+    if (dated_id_date(id) != date->id) return NULL;
+    return reservations_find(&date->reservations, dated_id_sequence(id));
+}
+
+static void answer_payment(struct verdict *verdict, const struct reservation *reservation,
+                           uint64_t balance) {
+    verdict->reply_kind = REPLY_PAYMENT;
+    verdict->reservation = reservation->sequence;
+    verdict->balance = balance;
+}
+
+static void answer_reservation(struct verdict *verdict, const struct reservation *reservation) {
+    verdict->reply_kind = REPLY_RESERVATION;
+    verdict->reservation = reservation->sequence;
+}
+
+/* P4: has this user used the key for another reservation of this date? */
+static bool key_reused(const struct date *date, const struct reservation *reservation,
+                       const struct id128 *key) {
+    const struct reservation *other = reservations_of(&date->reservations, &reservation->user);
+    for (; other; other = reservations_older(&date->reservations, other)) {
+        if (other != reservation && id128_equal(&other->payment_key, key)) return true;
+    }
+    return false;
+}
+
+/* Does a token still stand behind this unpaid reservation? One that was spent by a reservation or a
+ * payment (Q10) leaves its other holds payable; one that ended otherwise takes them with it. */
+static bool backed(const struct date *date, const struct reservation *reservation,
+                   uint64_t now_ms) {
+    if (reservation->token_spent) return true;
+    const struct waiter *waiter = room_find(&date->room, reservation->place);
+    return waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms > now_ms;
+}
+
+static void start_payment(const struct date *date, const struct reservation *reservation,
+                          const struct command *command, uint64_t now_ms,
+                          struct verdict *verdict) {
+    uint32_t payment = date->payment_count + 1;
+    if (date->state == DATE_CANCELLED) {
+        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (reservation->expires_at <= now_ms || !backed(date, reservation, now_ms)) {
+        verdict_error(verdict, ERROR_RESERVATION_ENDED, command->pay.reservation, 0, 0);
+    } else if (key_reused(date, reservation, &command->pay.key)) {
+        verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
+    } else { /* P1, P5 */
+        verdict_add(verdict, &date->partition, DECISION_PAYMENT_STARTED, now_ms)->payment_started =
+            (struct decision_payment_started){.payment = payment,
+                                              .reservation = reservation->sequence,
+                                              .key = command->pay.key};
+        date_message(date, reservation, COMMAND_FUNDS_RESERVE, payment, verdict);
+    }
+}
+
+void date_pay(const struct date *date, const struct command *command, uint64_t now_ms,
+              struct verdict *verdict) {
+    uint64_t id = command->pay.reservation;
+    const struct reservation *reservation = find(date, id);
+    if (!reservation || !date_authorised(date, &command->pay.token, reservation, now_ms)) {
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
+        return;
+    }
+    bool same_key = id128_equal(&reservation->payment_key, &command->pay.key);
+    switch (reservation->state) {
+    case RESERVATION_HELD: start_payment(date, reservation, command, now_ms, verdict); break;
+    case RESERVATION_PAYING:
+        if (same_key) { /* double click: ask again, the answer goes to both */
+            date_message(date, reservation, COMMAND_FUNDS_RESERVE, reservation->payment, verdict);
+        } else {
+            verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0);
+        }
+        break;
+    case RESERVATION_PAID:
+    case RESERVATION_REFUNDING:
+    case RESERVATION_REFUNDED: /* P4 */
+        if (same_key) {
+            answer_payment(verdict, reservation, reservation->balance);
+        } else if (reservation->state == RESERVATION_REFUNDED) {
+            verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0);
+        } else {
+            verdict_error(verdict, ERROR_ALREADY_PAID, id,
+                          dated_id(date->id, reservation->payment), 0);
+        }
+        break;
+    case RESERVATION_CANCELLED: verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0); break;
+    default: verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0); break;
+    }
+}
+
+/* A PAYING reservation of a date that was cancelled meanwhile. */
+static void abort_payment(const struct date *date, const struct reservation *reservation,
+                          uint64_t now_ms, struct verdict *verdict) {
+    verdict_add(verdict, &date->partition, DECISION_PAYMENT_ABORTED, now_ms)->payment_aborted =
+        (struct decision_payment_aborted){reservation->payment, reservation->sequence};
+    verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+}
+
+static bool is_paid(const struct reservation *reservation) {
+    return reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING ||
+           reservation->state == RESERVATION_REFUNDED;
+}
+
+void date_funds_reserved(const struct date *date, const struct command *command, uint64_t now_ms,
+                         struct verdict *verdict) {
+    uint64_t id = command->funds.reservation;
+    uint32_t payment = dated_id_sequence(command->funds.payment);
+    const struct reservation *reservation = find(date, id);
+    bool ours = reservation && reservation->payment == payment;
+    enum command_kind message = COMMAND_FUNDS_VOID;
+
+    if (ours && reservation->state == RESERVATION_PAYING) {
+        if (date->state == DATE_CANCELLED) {
+            abort_payment(date, reservation, now_ms, verdict);
+        } else { /* P3: payment record, seats and token in one decision */
+            const struct waiter *waiter = room_find(&date->room, reservation->place);
+            verdict_add(verdict, &date->partition, DECISION_SEATS_SOLD, now_ms)->seats_sold =
+                (struct decision_seats_sold){
+                    .payment = payment,
+                    .reservation = reservation->sequence,
+                    .amount = reservation->amount,
+                    .balance = command->funds.balance,
+                    .token_expired = waiter && waiter->state != TOKEN_EXPIRED};
+            answer_payment(verdict, reservation, command->funds.balance);
+            message = COMMAND_FUNDS_POST;
+        }
+    } else if (ours && is_paid(reservation)) {
+        answer_payment(verdict, reservation, reservation->balance);
+        message = COMMAND_FUNDS_POST;
+    } else if (ours && reservation->state == RESERVATION_CANCELLED) {
+        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else {
+        /* Refused before, and charged between two clicks: give the points back, let it be paid
+         * again. */
+        verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0);
+    }
+    struct command *out = verdict_message(verdict, message, partition_of_user(&command->funds.user));
+    out->funds = command->funds;
+}
+
+void date_funds_refused(const struct date *date, const struct command *command, uint64_t now_ms,
+                        struct verdict *verdict) {
+    uint32_t payment = dated_id_sequence(command->funds.payment);
+    const struct reservation *reservation = find(date, command->funds.reservation);
+    uint64_t amount = command->funds.amount, balance = command->funds.balance;
+    uint64_t shortfall = amount > balance ? amount - balance : 0;
+    bool ours = reservation && reservation->payment == payment;
+    if (ours && is_paid(reservation)) {
+        answer_payment(verdict, reservation, reservation->balance);
+        return;
+    }
+    verdict_error(verdict, ERROR_INSUFFICIENT_FUNDS, balance, amount, shortfall);
+    if (!ours || reservation->state != RESERVATION_PAYING) return; /* said before */
+    if (date->state == DATE_CANCELLED) {
+        abort_payment(date, reservation, now_ms, verdict);
+        return;
+    }
+    verdict_add(verdict, &date->partition, DECISION_PAYMENT_REFUSED, now_ms)->payment_refused =
+        (struct decision_payment_refused){payment, reservation->sequence, balance, shortfall};
+    if (!backed(date, reservation, now_ms)) { /* its token ended during the payment (P5, Q8) */
+        verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
+            ->reservation_ended = (struct decision_reservation_ended){
+            .reservation = reservation->sequence, .state = RESERVATION_EXPIRED};
+    }
+}
+
+void date_cancel_one(const struct date *date, const struct command *command, uint64_t now_ms,
+                     struct verdict *verdict) {
+    uint64_t id = command->cancel.reservation;
+    const struct reservation *reservation = find(date, id);
+    if (!reservation || !id128_equal(&reservation->user, &command->cancel.user)) {
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
+        return;
+    }
+    bool same_key = id128_equal(&reservation->cancel_key, &command->cancel.key) ||
+                    id128_is_none(&reservation->cancel_key);
+    switch (reservation->state) {
+    case RESERVATION_HELD: /* R8: unpaid, released */
+        verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
+            ->reservation_ended =
+            (struct decision_reservation_ended){.reservation = reservation->sequence,
+                                                .state = RESERVATION_RELEASED,
+                                                .key = command->cancel.key};
+        answer_reservation(verdict, reservation);
+        break;
+    case RESERVATION_PAYING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;
+    case RESERVATION_PAID: /* R8: paid, refunded */
+        verdict_add(verdict, &date->partition, DECISION_REFUND_STARTED, now_ms)->refund_started =
+            (struct decision_refund_started){reservation->sequence, reservation->payment,
+                                             command->cancel.key};
+        date_message(date, reservation, COMMAND_FUNDS_REFUND, reservation->payment, verdict);
+        break;
+    case RESERVATION_REFUNDING:
+        if (same_key) {
+            date_message(date, reservation, COMMAND_FUNDS_REFUND, reservation->payment, verdict);
+        } else {
+            verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0);
+        }
+        break;
+    case RESERVATION_REFUNDED:
+    case RESERVATION_RELEASED:
+    case RESERVATION_CANCELLED:
+        if (same_key) {
+            answer_reservation(verdict, reservation);
+            break;
+        }
+        __attribute__((fallthrough));
+    default: verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0); break;
+    }
+}
+
+void date_funds_refunded(const struct date *date, const struct command *command, uint64_t now_ms,
+                         struct verdict *verdict) {
+    const struct reservation *reservation = find(date, command->funds.reservation);
+    if (reservation && reservation->state == RESERVATION_REFUNDING) {
+        verdict_add(verdict, &date->partition, DECISION_SEATS_REFUNDED, now_ms)->seats_refunded =
+            (struct decision_seats_refunded){reservation->sequence, reservation->payment,
+                                             command->funds.balance};
+    }
+    if (reservation) {
+        answer_reservation(verdict, reservation);
+    } else { /* repeated so late that the reservation is forgotten */
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, command->funds.reservation, 0, 0);
+    }
+    struct command *out = verdict_message(verdict, COMMAND_REFUND_CLOSE,
+                                          partition_of_user(&command->funds.user));
+    out->funds = command->funds;
+}

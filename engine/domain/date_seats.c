@@ -1,0 +1,174 @@
+/* date_seats.c - seats: list, hold, release
+ *
+ * date_hold() is the line that decides who gets a seat.
+ */
+#include "engine/domain/date_rules.h"
+
+static const struct reservation *find(const struct date *date, uint64_t id) {
+    if (dated_id_date(id) != date->id) return NULL;
+    return reservations_find(&date->reservations, dated_id_sequence(id));
+}
+
+bool date_authorised(const struct date *date, const struct token *token,
+                     const struct reservation *reservation, uint64_t now_ms) {
+    if (token->place == reservation->place &&
+        id128_equal_secret(&token->secret, &reservation->secret)) {
+        return true;
+    }
+    const struct waiter *waiter = NULL;
+    return date_guard(date, token, now_ms, &waiter) == GUARD_ACTIVE &&
+           id128_equal(&waiter->user, &reservation->user);
+}
+
+void date_list(const struct date *date, const struct command *command, uint64_t now_ms,
+               struct verdict *verdict) {
+    if (!date_guard_active(date, &command->list.token, now_ms, verdict)) return; /* C5 */
+    verdict->reply_kind = REPLY_SEATS;
+}
+
+/* R5: seats that count against max_seats_per_user */
+static uint32_t seats_of(const struct date *date, const struct id128 *user) {
+    uint32_t count = 0;
+    const struct reservation *reservation = reservations_of(&date->reservations, user);
+    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
+        if (reservation_is_live(reservation)) count += reservation->seats.count;
+    }
+    return count;
+}
+
+/* A refused hold, with the seat that it failed on where one is known. */
+struct refusal {
+    enum error error;
+    uint32_t seat;
+    uint64_t data1, data2;
+};
+
+static bool contains(const struct numbers *numbers, uint32_t number) {
+    for (uint32_t i = 0; i < numbers->count; i++) {
+        if (numbers->values[i] == number) return true;
+    }
+    return false;
+}
+
+/* Which seats, and at what price in all? Return: error NONE if all of them exist and are for sale */
+static struct refusal resolve(const struct date *date, const struct command *command,
+                              struct numbers *ret_seats, uint64_t *ret_amount) {
+    uint64_t amount = 0;
+    REQUIRE(command->hold.count >= 1 && command->hold.count <= SEATS_PER_USER_MAX);
+    ret_seats->count = 0;
+    for (uint32_t i = 0; i < command->hold.count; i++) {
+        uint32_t number;
+        int error = seat_map_find(&date->seats, &command->hold.seats[i], &number);
+        if (error) return (struct refusal){(enum error)error, 0, i, 0};
+        const struct seat *seat = seat_map_seat(&date->seats, number);
+        if (!seat->for_sale) return (struct refusal){ERROR_SEAT_NOT_FOR_SALE, number, number, 0};
+        if (contains(ret_seats, number)) {
+            return (struct refusal){ERROR_SEAT_REPEATED, number, number, 0};
+        }
+        ret_seats->values[ret_seats->count++] = number;
+        amount += seat->price;
+    }
+    *ret_amount = amount;
+    return (struct refusal){ERROR_NONE, 0, 0, 0};
+}
+
+/* The same request again: one HELD reservation of this user has exactly these seats. */
+static const struct reservation *held_already(const struct date *date, const struct id128 *user,
+                                              const struct numbers *seats) {
+    uint32_t sequence = seat_map_seat(&date->seats, seats->values[0])->reservation;
+    const struct reservation *reservation =
+        sequence ? reservations_find(&date->reservations, sequence) : NULL;
+    if (!reservation || reservation->state != RESERVATION_HELD ||
+        !id128_equal(&reservation->user, user) || reservation->seats.count != seats->count) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < seats->count; i++) {
+        if (!contains(&reservation->seats, seats->values[i])) return NULL;
+    }
+    return reservation;
+}
+
+/* R2, R5: all of them free, and not too many */
+static struct refusal available(const struct date *date, const struct id128 *user,
+                                const struct numbers *seats) {
+    for (uint32_t i = 0; i < seats->count; i++) {
+        if (seat_map_seat(&date->seats, seats->values[i])->reservation != 0) {
+            return (struct refusal){ERROR_SEAT_TAKEN, seats->values[i], seats->values[i], 0};
+        }
+    }
+    uint32_t have = seats_of(date, user);
+    if (have + seats->count > date->policy.max_seats_per_user) {
+        return (struct refusal){ERROR_SEAT_LIMIT, 0, date->policy.max_seats_per_user, have};
+    }
+    return (struct refusal){ERROR_NONE, 0, 0, 0};
+}
+
+void date_hold(const struct date *date, const struct command *command, uint64_t now_ms,
+               struct verdict *verdict) {
+    const struct waiter *waiter = date_guard_active(date, &command->hold.token, now_ms, verdict);
+    if (!waiter) return;
+    place_t place = command->hold.token.place;
+    struct numbers seats = {0};
+    uint64_t amount = 0;
+    struct refusal refusal = resolve(date, command, &seats, &amount);
+    if (!refusal.error) {
+        const struct reservation *same = held_already(date, &waiter->user, &seats);
+        if (same) {
+            verdict->reply_kind = REPLY_RESERVATION;
+            verdict->reservation = same->sequence;
+            return;
+        }
+        refusal = available(date, &waiter->user, &seats);
+        if (date->state != DATE_OPEN) refusal = (struct refusal){ERROR_DATE_CLOSED, 0, 0, 0};
+    }
+    if (refusal.error) { /* R4, and analysts want to know */
+        verdict_add(verdict, &date->partition, DECISION_HOLD_REFUSED, now_ms)->hold_refused =
+            (struct decision_hold_refused){.place = place,
+                                           .user = waiter->user,
+                                           .error = (uint16_t)refusal.error,
+                                           .seat = refusal.seat};
+        verdict_error(verdict, refusal.error, refusal.data1, refusal.data2, 0);
+        return;
+    }
+
+    /* R1. A hold also ends with its user's active time (Q8), unless the token is spent by it. */
+    bool spent = date->policy.token_expires_on == TOKEN_EXPIRES_ON_RESERVATION; /* Q10 */
+    uint64_t expires_at = now_ms + date->policy.hold_ttl_ms;
+    if (!spent && waiter->time_ms < expires_at) expires_at = waiter->time_ms;
+    struct decision_seats_held *held =
+        &verdict_add(verdict, &date->partition, DECISION_SEATS_HELD, now_ms)->seats_held;
+    *held = (struct decision_seats_held){.reservation = date->reservations.sequence_count + 1,
+                                         .place = place,
+                                         .user = waiter->user,
+                                         .seats = seats,
+                                         .amount = amount,
+                                         .expires_at = expires_at,
+                                         .token_expired = spent};
+    verdict->reply_kind = REPLY_RESERVATION;
+    verdict->reservation = held->reservation;
+}
+
+void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
+                  struct verdict *verdict) {
+    uint64_t id = command->pay.reservation;
+    const struct reservation *reservation = find(date, id);
+    if (!reservation || !date_authorised(date, &command->pay.token, reservation, now_ms)) {
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
+        return;
+    }
+    switch (reservation->state) {
+    case RESERVATION_HELD: /* R6 */
+        verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
+            ->reservation_ended = (struct decision_reservation_ended){
+            .reservation = reservation->sequence, .state = RESERVATION_RELEASED};
+        __attribute__((fallthrough));
+    case RESERVATION_RELEASED: /* released twice: same answer */
+        verdict->reply_kind = REPLY_RESERVATION;
+        verdict->reservation = reservation->sequence;
+        break;
+    case RESERVATION_PAYING:
+    case RESERVATION_REFUNDING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;
+    case RESERVATION_PAID: verdict_error(verdict, ERROR_RESERVATION_PAID, id, 0, 0); break;
+    default: verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0); break;
+    }
+}

@@ -1,0 +1,76 @@
+#include "engine/domain/heap.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "engine/require.h"
+
+void heap_init(struct heap *heap, void *owner,
+               void (*moved)(void *owner, uint32_t item, uint32_t position)) {
+    *heap = (struct heap){.owner = owner, .moved = moved};
+}
+
+void heap_deinit(struct heap *heap) {
+    free(heap->entries);
+    heap->entries = NULL;
+    heap->count = heap->capacity = 0;
+}
+
+static bool before(const struct heap_entry *a, const struct heap_entry *b) {
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->item < b->item;
+}
+
+static void set(struct heap *heap, uint32_t position, struct heap_entry entry) {
+    heap->entries[position] = entry;
+    heap->moved(heap->owner, entry.item, position);
+}
+
+static void sift_up(struct heap *heap, uint32_t position, struct heap_entry entry) {
+    while (position > 0) {
+        uint32_t parent = (position - 1) / 2;
+        if (!before(&entry, &heap->entries[parent])) break;
+        set(heap, position, heap->entries[parent]);
+        position = parent;
+    }
+    set(heap, position, entry);
+}
+
+static void sift_down(struct heap *heap, uint32_t position, struct heap_entry entry) {
+    for (;;) {
+        uint32_t child = 2 * position + 1;
+        if (child >= heap->count) break;
+        if (child + 1 < heap->count && before(&heap->entries[child + 1], &heap->entries[child])) {
+            child++;
+        }
+        if (!before(&heap->entries[child], &entry)) break;
+        set(heap, position, heap->entries[child]);
+        position = child;
+    }
+    set(heap, position, entry);
+}
+
+void heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item) {
+    if (heap->count == heap->capacity) {
+        heap->capacity = heap->capacity ? heap->capacity * 2 : 64;
+        heap->entries = realloc(heap->entries, heap->capacity * sizeof *heap->entries);
+        REQUIRE(heap->entries != NULL);
+    }
+    heap->count++;
+    sift_up(heap, heap->count - 1, (struct heap_entry){due_ms, item});
+}
+
+void heap_remove(struct heap *heap, uint32_t position) {
+    REQUIRE(position < heap->count);
+    struct heap_entry removed = heap->entries[position];
+    struct heap_entry last = heap->entries[--heap->count];
+    if (position == heap->count) return;
+    if (before(&last, &removed)) {
+        sift_up(heap, position, last);
+    } else {
+        sift_down(heap, position, last);
+    }
+}
+
+const struct heap_entry *heap_first(const struct heap *heap) {
+    return heap->count > 0 ? &heap->entries[0] : NULL;
+}

@@ -1,0 +1,49 @@
+/* verdict.h - filling in a verdict; for the files that decide */
+#ifndef USHER_ENGINE_DOMAIN_VERDICT_H
+#define USHER_ENGINE_DOMAIN_VERDICT_H
+
+#include "engine/domain/partition.h"
+#include "engine/require.h"
+
+static inline void verdict_begin(struct verdict *verdict) {
+    verdict->count = 0;
+    verdict->has_message = false;
+    verdict->reply_kind = REPLY_NONE;
+    verdict->error = ERROR_NONE;
+}
+
+/* verdict_add - one more decision of this partition, at this moment
+ * Return: for the caller to fill in the body, all zero; borrowed until the next begin */
+static inline struct decision *verdict_add(struct verdict *verdict,
+                                           const struct partition *partition,
+                                           enum decision_kind kind, uint64_t now_ms) {
+    REQUIRE(verdict->count < VERDICT_DECISIONS_MAX);
+    struct decision *decision = &verdict->decisions[verdict->count++];
+    decision->kind = (uint16_t)kind;
+    decision->partition = partition->id;
+    decision->time_ms = now_ms;
+    return decision;
+}
+
+/* verdict_error - refuse; the data are those that error.def names for it */
+static inline void verdict_error(struct verdict *verdict, enum error error, uint64_t data1,
+                                 uint64_t data2, uint64_t data3) {
+    verdict->reply_kind = REPLY_ERROR;
+    verdict->error = (uint16_t)error;
+    verdict->data[0] = data1;
+    verdict->data[1] = data2;
+    verdict->data[2] = data3;
+}
+
+/* verdict_message - send a message after the decisions are logged; the caller fills in the rest */
+static inline struct command *verdict_message(struct verdict *verdict, enum command_kind kind,
+                                              uint32_t partition) {
+    REQUIRE(!verdict->has_message);
+    verdict->has_message = true;
+    verdict->message.kind = (uint16_t)kind;
+    verdict->message.partition = partition;
+    verdict->message.origin = 0;
+    return &verdict->message;
+}
+
+#endif

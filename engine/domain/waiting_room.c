@@ -1,0 +1,329 @@
+#include "engine/domain/waiting_room.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "engine/require.h"
+
+#define BLOCK_WORDS (ROOM_BLOCK / 64)
+#define WHEEL_TICKS_PER_TIMEOUT 256u
+
+_Static_assert(ROOM_WHEEL_SLOTS >= 2 * WHEEL_TICKS_PER_TIMEOUT,
+               "a waiter heard from just now goes into a slot ahead of the hand");
+_Static_assert(ROOM_CHUNK % ROOM_BLOCK == 0, "a chunk is whole blocks");
+
+static uint32_t chunk_of(place_t place) { return (place - 1) / ROOM_CHUNK; }
+static uint32_t block_of(place_t place) { return (place - 1) / ROOM_BLOCK; }
+
+static struct waiter *at(const struct waiting_room *room, place_t place) {
+    REQUIRE(place >= 1 && place <= room->last);
+    struct room_chunk *chunk = room->chunks[chunk_of(place)];
+    REQUIRE(chunk != NULL);
+    return &chunk->waiters[(place - 1) % ROOM_CHUNK];
+}
+
+static void deadline_moved(void *owner, uint32_t place, uint32_t position) {
+    at(owner, place)->heap_position = position;
+}
+
+void room_init(struct waiting_room *room, uint64_t seed) {
+    memset(room, 0, sizeof *room);
+    index_init(&room->by_user);
+    heap_init(&room->deadlines, room, deadline_moved);
+    room->seed = seed;
+}
+
+void room_deinit(struct waiting_room *room) {
+    for (uint32_t i = 0; i < room->chunk_capacity; i++) free(room->chunks[i]);
+    free(room->chunks);
+    free(room->waiting_bits);
+    free(room->waiting_sums);
+    free(room->wheel);
+    index_deinit(&room->by_user);
+    heap_deinit(&room->deadlines);
+}
+
+/* --- who waits: bits, and a Fenwick tree over blocks of them -------------------------------- */
+
+static void bits_grow(struct waiting_room *room, uint32_t blocks) {
+    uint32_t capacity = room->block_capacity ? room->block_capacity * 2 : 16;
+    REQUIRE(capacity >= blocks);
+    room->waiting_bits =
+        realloc(room->waiting_bits, (size_t)capacity * BLOCK_WORDS * sizeof(uint64_t));
+    room->waiting_sums = realloc(room->waiting_sums, ((size_t)capacity + 1) * sizeof(uint32_t));
+    REQUIRE(room->waiting_bits != NULL && room->waiting_sums != NULL);
+    memset(room->waiting_bits + (size_t)room->block_capacity * BLOCK_WORDS, 0,
+           (size_t)(capacity - room->block_capacity) * BLOCK_WORDS * sizeof(uint64_t));
+    room->block_capacity = capacity;
+}
+
+/* The node of a new, empty block sums the nodes below it. */
+static void sums_append(struct waiting_room *room, uint32_t block) {
+    uint32_t node = block + 1, sum = 0;
+    for (uint32_t step = 1; step < (node & -node); step <<= 1) {
+        sum += room->waiting_sums[node - step];
+    }
+    room->waiting_sums[node] = sum;
+}
+
+static void waiting_change(struct waiting_room *room, place_t place, bool waits) {
+    uint64_t bit = 1ull << ((place - 1) % 64);
+    uint64_t *word = &room->waiting_bits[(place - 1) / 64];
+    uint32_t blocks = block_of(room->last) + 1;
+    REQUIRE(((*word & bit) != 0) != waits);
+    *word ^= bit;
+    for (uint32_t node = block_of(place) + 1; node <= blocks; node += node & -node) {
+        room->waiting_sums[node] += waits ? 1u : -1u;
+    }
+    room->waiting += waits ? 1u : -1u;
+}
+
+uint32_t room_ahead(const struct waiting_room *room, place_t place) {
+    REQUIRE(place >= 1 && place <= room->last);
+    uint32_t ahead = 0;
+    for (uint32_t node = block_of(place); node > 0; node -= node & -node) {
+        ahead += room->waiting_sums[node];
+    }
+    uint32_t word = block_of(place) * BLOCK_WORDS, last = (place - 1) / 64;
+    for (; word < last; word++) {
+        ahead += (uint32_t)__builtin_popcountll(room->waiting_bits[word]);
+    }
+    uint64_t below = (1ull << ((place - 1) % 64)) - 1;
+    return ahead + (uint32_t)__builtin_popcountll(room->waiting_bits[last] & below);
+}
+
+place_t room_first(const struct waiting_room *room) {
+    if (room->waiting == 0) return 0;
+    /* Descend to the last node before which nobody waits. */
+    uint32_t blocks = block_of(room->last) + 1, node = 0;
+    for (uint32_t step = 1u << (31 - __builtin_clz(blocks)); step > 0; step >>= 1) {
+        if (node + step <= blocks && room->waiting_sums[node + step] == 0) node += step;
+    }
+    REQUIRE(node < blocks);
+    uint32_t word = node * BLOCK_WORDS;
+    while (room->waiting_bits[word] == 0) word++;
+    return word * 64 + (uint32_t)__builtin_ctzll(room->waiting_bits[word]) + 1;
+}
+
+/* --- read ---------------------------------------------------------------------------------- */
+
+const struct waiter *room_find(const struct waiting_room *room, place_t place) {
+    if (place < 1 || place > room->last || !room->chunks[chunk_of(place)]) return NULL;
+    return at(room, place);
+}
+
+place_t room_place_of(const struct waiting_room *room, const struct id128 *user) {
+    uint32_t place;
+    struct index_cursor cursor =
+        index_find(&room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed));
+    while (index_next(&cursor, &place)) {
+        if (id128_equal(&at(room, place)->user, user)) return place;
+    }
+    return 0;
+}
+
+const struct heap_entry *room_due(const struct waiting_room *room) {
+    return heap_first(&room->deadlines);
+}
+
+uint64_t room_bytes(const struct waiting_room *room) {
+    uint64_t bytes = index_bytes(&room->by_user) + room->chunk_capacity * sizeof(void *) +
+                     room->block_capacity * (BLOCK_WORDS * sizeof(uint64_t) + sizeof(uint32_t)) +
+                     room->deadlines.capacity * sizeof(struct heap_entry);
+    for (uint32_t i = 0; i < room->chunk_capacity; i++) {
+        if (room->chunks[i]) bytes += sizeof *room->chunks[i];
+    }
+    return bytes;
+}
+
+/* --- change -------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const struct waiter *waiter, place_t place) {
+    struct {
+        struct id128 user, secret;
+        uint64_t expires_at;
+        uint32_t place, state;
+    } image = {waiter->user, waiter->secret,
+               waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0, place, waiter->state};
+    return index_hash(&image, sizeof image, 0);
+}
+
+static void chunks_grow(struct waiting_room *room, uint32_t chunk) {
+    if (chunk >= room->chunk_capacity) {
+        uint32_t capacity = room->chunk_capacity ? room->chunk_capacity * 2 : 16;
+        room->chunks = realloc(room->chunks, capacity * sizeof *room->chunks);
+        REQUIRE(room->chunks != NULL && chunk < capacity);
+        memset(room->chunks + room->chunk_capacity, 0,
+               (capacity - room->chunk_capacity) * sizeof *room->chunks);
+        room->chunk_capacity = capacity;
+    }
+    if (!room->chunks[chunk]) {
+        room->chunks[chunk] = calloc(1, sizeof *room->chunks[chunk]);
+        REQUIRE(room->chunks[chunk] != NULL);
+    }
+}
+
+static void chunk_release(struct waiting_room *room, place_t place) {
+    uint32_t index = chunk_of(place);
+    struct room_chunk *chunk = room->chunks[index];
+    REQUIRE(chunk->in_use > 0);
+    chunk->in_use--;
+    /* The chunk that is still being filled stays. */
+    if (chunk->in_use == 0 && index < room->last / ROOM_CHUNK) {
+        free(chunk);
+        room->chunks[index] = NULL;
+    }
+}
+
+static void wheel_link(struct waiting_room *room, place_t place) {
+    struct waiter *waiter = at(room, place);
+    uint64_t due_ms = waiter->time_ms + room->wheel_timeout_ms;
+    uint64_t tick = due_ms / room->wheel_tick_ms + 1; /* never early */
+    if (tick < room->wheel_tick) tick = room->wheel_tick;
+    place_t *slot = &room->wheel[tick % ROOM_WHEEL_SLOTS];
+    waiter->wheel_next = *slot;
+    *slot = place;
+    room->wheel_count++;
+    room->chunks[chunk_of(place)]->in_use++;
+}
+
+void room_enter(struct waiting_room *room, place_t place, const struct id128 *user,
+                const struct id128 *secret, uint64_t now_ms) {
+    REQUIRE(place == room->last + 1 && place != 0);
+    chunks_grow(room, chunk_of(place));
+    room->last = place;
+    uint32_t block = block_of(place);
+    if (block >= room->block_capacity) bits_grow(room, block + 1);
+    if ((place - 1) % ROOM_BLOCK == 0) sums_append(room, block);
+
+    struct waiter *waiter = at(room, place);
+    *waiter = (struct waiter){
+        .user = *user, .secret = *secret, .time_ms = now_ms, .state = TOKEN_WAITING};
+    room->chunks[chunk_of(place)]->in_use++;
+    waiting_change(room, place, true);
+    index_insert(&room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed), place);
+    room->hash += hash_of(waiter, place);
+    if (room->wheel) wheel_link(room, place);
+}
+
+static void admission_note(struct waiting_room *room, uint64_t now_ms, uint64_t interval_ms) {
+    if (interval_ms == 0 || now_ms - room->interval_began_ms >= interval_ms) {
+        room->interval_began_ms = now_ms;
+        room->interval_admitted = 0;
+    }
+    room->interval_admitted++;
+    if (room->last_admission_ms != 0) {
+        uint64_t gap_x16 = (now_ms - room->last_admission_ms) * 16;
+        uint64_t average = room->admission_gap_ms_x16;
+        room->admission_gap_ms_x16 = average ? average - average / 16 + gap_x16 / 16 : gap_x16;
+    }
+    room->last_admission_ms = now_ms;
+}
+
+void room_admit(struct waiting_room *room, place_t place, uint64_t expires_at, uint64_t now_ms,
+                uint64_t interval_ms) {
+    struct waiter *waiter = at(room, place);
+    REQUIRE(waiter->state == TOKEN_WAITING);
+    room->hash -= hash_of(waiter, place);
+    waiting_change(room, place, false);
+    waiter->state = TOKEN_ACTIVE;
+    waiter->time_ms = expires_at;
+    room->active++;
+    heap_insert(&room->deadlines, expires_at, place);
+    room->hash += hash_of(waiter, place);
+    admission_note(room, now_ms, interval_ms);
+}
+
+void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
+    struct waiter *waiter = at(room, place);
+    REQUIRE(waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE);
+    room->hash -= hash_of(waiter, place);
+    if (waiter->state == TOKEN_WAITING) {
+        waiting_change(room, place, false);
+    } else {
+        heap_remove(&room->deadlines, waiter->heap_position);
+        room->active--;
+    }
+    index_remove(&room->by_user,
+                 index_hash(waiter->user.bytes, sizeof waiter->user.bytes, room->seed), place);
+    waiter->state = TOKEN_EXPIRED;
+    waiter->end = end;
+    chunk_release(room, place);
+}
+
+/* --- volatile: signs of life ---------------------------------------------------------------- */
+
+void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms) {
+    struct waiter *waiter = at(room, place);
+    if (waiter->state == TOKEN_WAITING) waiter->time_ms = now_ms;
+}
+
+bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms) {
+    return room->wheel != NULL && now_ms >= at(room, place)->time_ms + room->wheel_timeout_ms;
+}
+
+/* Take the first waiter out of the slot under the hand. Return: its place, 0 if the slot is empty */
+static place_t wheel_pop(struct waiting_room *room) {
+    place_t *slot = &room->wheel[room->wheel_tick % ROOM_WHEEL_SLOTS];
+    place_t place = *slot;
+    if (place == 0) return 0;
+    *slot = at(room, place)->wheel_next;
+    room->wheel_count--;
+    return place;
+}
+
+place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget) {
+    if (!room->wheel) return 0;
+    uint64_t now_tick = now_ms / room->wheel_tick_ms;
+    if (room->wheel_count == 0 && room->wheel_tick <= now_tick) room->wheel_tick = now_tick + 1;
+    if (now_tick >= room->wheel_tick + ROOM_WHEEL_SLOTS) {
+        room->wheel_tick = now_tick - ROOM_WHEEL_SLOTS + 1; /* each slot once is enough */
+    }
+    while (room->wheel_tick <= now_tick && *budget > 0) {
+        place_t place = wheel_pop(room);
+        if (place == 0) {
+            room->wheel_tick++;
+            continue;
+        }
+        (*budget)--;
+        struct waiter *waiter = at(room, place);
+        bool waits = waiter->state == TOKEN_WAITING;
+        bool silent = waits && room_is_silent(room, place, now_ms);
+        if (waits && !silent) wheel_link(room, place); /* heard from meanwhile */
+        chunk_release(room, place); /* its stay in the slot; relinking counted anew */
+        if (silent) return place;
+    }
+    return 0;
+}
+
+uint64_t room_wheel_due_ms(const struct waiting_room *room) {
+    if (!room->wheel || room->waiting == 0) return UINT64_MAX;
+    return room->wheel_tick * room->wheel_tick_ms;
+}
+
+void room_wheel_reset(struct waiting_room *room, uint64_t now_ms, uint64_t waiting_timeout_ms,
+                      bool heard_now) {
+    if (!room->wheel) {
+        room->wheel = calloc(ROOM_WHEEL_SLOTS, sizeof *room->wheel);
+        REQUIRE(room->wheel != NULL);
+    }
+    for (uint32_t slot = 0; slot < ROOM_WHEEL_SLOTS; slot++) {
+        while (room->wheel[slot] != 0) {
+            place_t place = room->wheel[slot];
+            room->wheel[slot] = at(room, place)->wheel_next;
+            chunk_release(room, place);
+        }
+    }
+    room->wheel_count = 0;
+    room->wheel_timeout_ms = waiting_timeout_ms;
+    room->wheel_tick_ms = waiting_timeout_ms / WHEEL_TICKS_PER_TIMEOUT;
+    if (room->wheel_tick_ms == 0) room->wheel_tick_ms = 1;
+    room->wheel_tick = now_ms / room->wheel_tick_ms + 1;
+    for (uint32_t word = 0; word < room->block_capacity * BLOCK_WORDS; word++) {
+        for (uint64_t bits = room->waiting_bits[word]; bits != 0; bits &= bits - 1) {
+            place_t place = word * 64 + (uint32_t)__builtin_ctzll(bits) + 1;
+            if (heard_now) at(room, place)->time_ms = now_ms;
+            wheel_link(room, place);
+        }
+    }
+}
