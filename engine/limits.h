@@ -71,7 +71,7 @@
 /* Time-driven decisions of one drain: an hour of expiries at once must not stall the requests. */
 #define DRAIN_DUE_MAX 256u
 /* Messages on the way from one shard to another. Power of two (ck_ring). */
-#define PEER_MESSAGES_MAX 65536u
+#define PEER_MESSAGES_MAX 8192u
 
 _Static_assert(RECORD_BYTES_MAX < DRAIN_BYTES_MAX, "a drain holds at least one record");
 _Static_assert(DRAIN_BYTES_MAX <= WAL_BLOCK_BYTES_MAX / 2, "a drain fits one block");

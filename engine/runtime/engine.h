@@ -64,7 +64,8 @@ int engine_start(struct engine *engine);
  * is durable and released, end the threads. Nobody submits any more when this is called. */
 void engine_stop(struct engine *engine);
 
-/* engine_stop_step - the same for tests that drive steps: appends the state hashes of a shard */
+/* engine_log_hashes - the part of engine_stop that tests drive by hand: the state hash of each of a
+ * shard's partitions goes into its drain; the next engine_step appends it */
 void engine_log_hashes(struct engine *engine, uint32_t shard);
 
 /* engine_durable - the journal's durable LSN has moved: wake shards that wait for it

@@ -1,0 +1,586 @@
+#include "engine/runtime/shard.h"
+
+#include <stdlib.h>
+
+#include "engine/domain/account.h"
+#include "engine/domain/heap.h"
+#include "engine/require.h"
+#include "engine/runtime/gate.h"
+
+/* Partitions of a shard by a small number: dates by id, then accounts. */
+#define SLOT_ACCOUNT_FIRST (DATES_MAX + 1u)
+#define SLOT_COUNT (SLOT_ACCOUNT_FIRST + ACCOUNT_PARTITIONS)
+#define SLOT_NONE UINT32_MAX /* the catalogue: time decides nothing there */
+#define NOT_SCHEDULED UINT64_MAX
+
+/* What one command can add to a drain: admin.seats_add's records, each with four texts. */
+#define COMMAND_BYTES_MAX (VERDICT_DECISIONS_MAX * (RECORD_HEADER_BYTES + 16u + 4u * 256u))
+_Static_assert(2 * COMMAND_BYTES_MAX < DRAIN_BYTES_MAX, "a drain has room for any command");
+
+#define ENTROPY_BYTES 4096u
+/* Rounds without work before a shard goes to sleep: about the time of a wake-up. */
+#define IDLE_ROUNDS_MAX 64u
+
+/* Messages in order: to partitions of this shard, or to another shard whose lane is full. Grows to
+ * the most that was ever needed, which the requests in flight and DRAIN_DUE_MAX bound. */
+struct queue {
+    struct peer_message *messages;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint64_t head, tail;
+};
+
+struct shard {
+    struct shard_context *context;
+    uint32_t id;
+    struct world world;
+    struct mailbox *mailbox;
+    struct waker waker;
+
+    struct request *chain; /* received, not yet handled */
+    struct queue local;
+    struct queue outbox[SHARDS_MAX];
+
+    uint8_t *drain; /* DRAIN_BYTES_MAX: decisions since the last append */
+    uint32_t drain_bytes;
+    struct gate answered; /* replies of this drain: they get its LSN */
+    struct gate gate;
+    uint64_t last_lsn; /* of this shard's latest append */
+    uint64_t now_ms;
+
+    /* When time decides something next, per partition; NOT_SCHEDULED: never. */
+    struct heap due;
+    uint64_t due_ms[SLOT_COUNT];
+    uint32_t due_positions[SLOT_COUNT];
+    uint32_t due_budget;
+
+    /* Partitions that changed in this drain: their row of the board is stale. */
+    uint32_t changed[SLOT_COUNT];
+    uint32_t changed_count;
+    bool is_changed[SLOT_COUNT];
+
+    uint8_t entropy[ENTROPY_BYTES];
+    uint32_t entropy_left;
+
+    struct shard_counters counters;
+    struct verdict verdict;     /* of the command */
+    struct verdict due_verdict; /* of what time decides after it */
+    struct reply reply;
+};
+
+static void due_moved(void *owner, uint32_t slot, uint32_t position) {
+    ((struct shard *)owner)->due_positions[slot] = position;
+}
+
+struct shard *shard_create(struct shard_context *context, uint32_t id) {
+    struct shard *shard = calloc(1, sizeof *shard);
+    REQUIRE(shard != NULL);
+    shard->context = context;
+    shard->id = id;
+    shard->mailbox = mailbox_create(MAILBOX_CHAINS_MAX);
+    shard->drain = malloc(DRAIN_BYTES_MAX);
+    REQUIRE(shard->drain != NULL);
+    shard->last_lsn = context->start_lsn;
+    heap_init(&shard->due, shard, due_moved);
+    memset(shard->due_ms, 0xff, sizeof shard->due_ms);
+    return shard;
+}
+
+void shard_free(struct shard *shard) {
+    partition_free(shard->world.catalogue);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(shard->world.accounts[i]);
+    for (uint32_t i = 1; i <= shard->world.date_count; i++) partition_free(shard->world.dates[i]);
+    mailbox_free(shard->mailbox);
+    free(shard->drain);
+    free(shard->local.messages);
+    for (uint32_t i = 0; i < SHARDS_MAX; i++) free(shard->outbox[i].messages);
+    heap_deinit(&shard->due);
+    free(shard);
+}
+
+struct world *shard_world(struct shard *shard) { return &shard->world; }
+
+uint32_t shard_of_partition(const struct shard_context *context, uint32_t partition) {
+    if (partition_is_date(partition)) {
+        return (partition - PARTITION_DATE_FIRST) % context->shard_count;
+    }
+    if (partition_is_account(partition)) {
+        return (partition - PARTITION_ACCOUNT_FIRST) % context->shard_count;
+    }
+    return 0; /* the catalogue */
+}
+
+bool shard_submit(struct shard *shard, struct request *chain) {
+    if (!mailbox_send(shard->mailbox, chain)) return false;
+    waker_wake(&shard->waker);
+    return true;
+}
+
+void shard_wake(struct shard *shard) { waker_wake(&shard->waker); }
+
+/* --- queues of messages ---------------------------------------------------------------------- */
+
+static void queue_push(struct queue *queue, const struct peer_message *message) {
+    if (queue->tail - queue->head == queue->capacity) {
+        uint32_t capacity = queue->capacity ? queue->capacity * 2 : 256;
+        struct peer_message *messages = malloc(capacity * sizeof *messages);
+        REQUIRE(messages != NULL);
+        for (uint64_t i = queue->head; i < queue->tail; i++) {
+            messages[i & (capacity - 1)] = queue->messages[i & (queue->capacity - 1)];
+        }
+        free(queue->messages);
+        queue->messages = messages;
+        queue->capacity = capacity;
+    }
+    queue->messages[queue->tail++ & (queue->capacity - 1)] = *message;
+}
+
+static struct peer_message *queue_first(struct queue *queue) {
+    if (queue->head == queue->tail) return NULL;
+    return &queue->messages[queue->head & (queue->capacity - 1)];
+}
+
+/* --- time and the board: what a partition's change leads to ----------------------------------- */
+
+static uint32_t slot_of(const struct partition *partition) {
+    if (partition_is_date(partition->id)) return partition->id - PARTITION_DATE_FIRST;
+    if (partition_is_account(partition->id)) {
+        return partition->id - PARTITION_ACCOUNT_FIRST + SLOT_ACCOUNT_FIRST;
+    }
+    return SLOT_NONE;
+}
+
+static struct partition *partition_at(struct shard *shard, uint32_t slot) {
+    return slot < SLOT_ACCOUNT_FIRST ? shard->world.dates[slot]
+                                     : shard->world.accounts[slot - SLOT_ACCOUNT_FIRST];
+}
+
+static void schedule(struct shard *shard, const struct partition *partition) {
+    uint32_t slot = slot_of(partition);
+    if (slot == SLOT_NONE) return;
+    uint64_t due_ms = partition_next_due_ms(partition);
+    if (due_ms == shard->due_ms[slot]) return;
+    if (shard->due_ms[slot] != NOT_SCHEDULED) heap_remove(&shard->due, shard->due_positions[slot]);
+    shard->due_ms[slot] = due_ms;
+    if (due_ms != NOT_SCHEDULED) heap_insert(&shard->due, due_ms, slot);
+}
+
+static void mark_changed(struct shard *shard, const struct partition *partition) {
+    uint32_t slot = slot_of(partition);
+    if (slot == SLOT_NONE || shard->is_changed[slot]) return;
+    shard->is_changed[slot] = true;
+    shard->changed[shard->changed_count++] = slot;
+}
+
+static void publish(struct shard *shard) {
+    for (uint32_t i = 0; i < shard->changed_count; i++) {
+        uint32_t slot = shard->changed[i];
+        const struct partition *partition = partition_at(shard, slot);
+        shard->is_changed[slot] = false;
+        if (slot < SLOT_ACCOUNT_FIRST) {
+            struct date_counters counters;
+            date_counters((const struct date *)partition, &counters);
+            board_write_date(shard->context->board, slot, &counters, shard->last_lsn);
+        } else {
+            board_write_account(shard->context->board, slot - SLOT_ACCOUNT_FIRST,
+                                &((const struct account_partition *)partition)->totals,
+                                shard->last_lsn);
+        }
+    }
+    shard->changed_count = 0;
+}
+
+void shard_adopt(struct shard *shard, struct partition *partition) {
+    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
+    if (now_ms < partition->last_time_ms) now_ms = partition->last_time_ms;
+    if (now_ms > shard->now_ms) shard->now_ms = now_ms;
+    world_adopt(&shard->world, partition);
+    partition_resume(partition, shard->now_ms);
+    schedule(shard, partition);
+    mark_changed(shard, partition);
+}
+
+/* --- append ------------------------------------------------------------------------------------ */
+
+static void raise_lsn(struct request *request, uint64_t lsn) {
+    if (request->lsn < lsn) request->lsn = lsn;
+}
+
+/* The request that a message is about saw this shard's state, too. */
+static void stamp(const struct peer_message *message, uint64_t lsn) {
+    if (message->kind == PEER_VISITOR) {
+        raise_lsn(message->visitor, lsn);
+    } else if (message->kind == PEER_COMMAND && message->command.origin) {
+        raise_lsn((struct request *)message->command.origin, lsn);
+    }
+}
+
+static uint32_t send_outbox(struct shard *shard) {
+    struct shard_context *context = shard->context;
+    uint32_t sent = 0;
+    for (uint32_t to = 0; to < context->shard_count; to++) {
+        uint32_t before = sent;
+        struct peer_message *message;
+        while ((message = queue_first(&shard->outbox[to])) != NULL) {
+            stamp(message, shard->last_lsn);
+            if (!lane_send(context->lanes[shard->id][to], message)) break;
+            shard->outbox[to].head++;
+            sent++;
+        }
+        if (sent > before) shard_wake(context->shards[to]);
+    }
+    return sent;
+}
+
+/* Append what this drain decided, then let out what follows from it.
+ * Return: false if the journal has no room; everything stays as it is */
+static bool flush(struct shard *shard) {
+    struct shard_context *context = shard->context;
+    if (shard->drain_bytes > 0) {
+        if (context->journal.append(context->journal.context, shard->id, shard->drain,
+                                    shard->drain_bytes, &shard->last_lsn) != 0) {
+            shard->counters.journal_full++;
+            return false;
+        }
+        shard->drain_bytes = 0;
+        shard->counters.drains++;
+    }
+    (void)send_outbox(shard); /* what does not fit a lane is sent by a later step */
+    publish(shard);
+    struct request *request;
+    while ((request = gate_leave(&shard->answered, UINT64_MAX)) != NULL) {
+        raise_lsn(request, shard->last_lsn);
+        gate_enter(&shard->gate, request);
+    }
+    return true;
+}
+
+/* --- decide and apply --------------------------------------------------------------------------- */
+
+static void route(struct shard *shard, const struct peer_message *message, uint32_t to) {
+    queue_push(to == shard->id ? &shard->local : &shard->outbox[to], message);
+    shard->counters.messages++;
+}
+
+static void log_decision(struct shard *shard, const struct decision *decision) {
+    REQUIRE(shard->drain_bytes + RECORD_BYTES_MAX <= DRAIN_BYTES_MAX);
+    shard->drain_bytes += decision_encode(decision, shard->drain + shard->drain_bytes);
+    shard->counters.decisions++;
+}
+
+/* Log and apply a verdict's decisions and send its message. */
+static void carry_out(struct shard *shard, struct partition *partition,
+                      const struct verdict *verdict, uintptr_t origin) {
+    for (uint32_t i = 0; i < verdict->count; i++) {
+        const struct decision *decision = &verdict->decisions[i];
+        log_decision(shard, decision);
+        partition_apply(partition, decision);
+        if (decision->kind == DECISION_DATE_CREATED) {
+            struct peer_message born = {
+                .kind = PEER_PARTITION,
+                .partition = &date_create(&decision->date_created)->partition};
+            route(shard, &born, shard_of_partition(shard->context, born.partition->id));
+        }
+    }
+    if (verdict->count > 0) mark_changed(shard, partition);
+    if (verdict->has_message) {
+        struct peer_message message = {.kind = PEER_COMMAND, .command = verdict->message};
+        message.command.origin = verdict->reply_kind == REPLY_NONE ? origin : 0;
+        route(shard, &message, shard_of_partition(shard->context, message.command.partition));
+    }
+}
+
+/* Whether the drain has room for whatever one more command decides; makes room if it can. */
+static bool make_room(struct shard *shard) {
+    return shard->drain_bytes + COMMAND_BYTES_MAX + RECORD_BYTES_MAX <= DRAIN_BYTES_MAX ||
+           flush(shard);
+}
+
+/* What time, or the state as it is now, decides for a partition: admission follows at once from
+ * whatever freed a slot. */
+static void settle(struct shard *shard, struct partition *partition) {
+    while (shard->due_budget > 0 && partition_next_due_ms(partition) <= shard->now_ms &&
+           make_room(shard)) {
+        shard->due_budget--;
+        if (!partition_due(partition, shard->now_ms, &shard->due_verdict)) break;
+        carry_out(shard, partition, &shard->due_verdict, 0);
+    }
+    schedule(shard, partition);
+}
+
+static void answer(struct shard *shard, struct request *request) {
+    struct reply_sink *sink = &shard->context->sink;
+    sink->encode(sink->context, request, &shard->reply);
+    shard->counters.requests++;
+    shard->counters.refusals += shard->reply.kind == REPLY_ERROR;
+    gate_enter(&shard->answered, request);
+}
+
+static void refuse(struct shard *shard, struct request *request, enum error error, uint64_t data) {
+    shard->reply = (struct reply){
+        .kind = REPLY_ERROR, .error = (uint16_t)error, .now_ms = shard->now_ms, .data = {data}};
+    answer(shard, request);
+}
+
+/* A command for a partition that does not exist: who could have named it, and how? */
+static void refuse_unknown(struct shard *shard, const struct command *command) {
+    REQUIRE(command->origin != 0); /* a message goes to a partition that exists */
+    struct request *request = (struct request *)command->origin;
+    switch (command->kind) {
+    case COMMAND_QUEUE_STATUS:
+    case COMMAND_QUEUE_LEAVE:
+    case COMMAND_CATALOGUE_DATES:
+    case COMMAND_SEATS_LIST:
+    case COMMAND_SEATS_HOLD:
+    case COMMAND_SEATS_RELEASE:
+    case COMMAND_PAYMENT_PAY: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
+    case COMMAND_RESERVATION_CANCEL:
+        refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->cancel.reservation);
+        break;
+    default:
+        refuse(shard, request, ERROR_NO_SUCH_DATE, command->partition - PARTITION_DATE_FIRST);
+        break;
+    }
+}
+
+static void fill_entropy(struct shard *shard, struct id128 *ret_id) {
+    struct entropy_port *port = &shard->context->entropy;
+    if (shard->entropy_left < sizeof *ret_id) {
+        port->fill(port->context, shard->entropy, ENTROPY_BYTES);
+        shard->entropy_left = ENTROPY_BYTES;
+    }
+    shard->entropy_left -= (uint32_t)sizeof *ret_id;
+    memcpy(ret_id, shard->entropy + shard->entropy_left, sizeof *ret_id);
+}
+
+static struct partition *owner_of(struct shard *shard, const struct command *command) {
+    bool from_token = command->kind == COMMAND_CATALOGUE_DATES && command->dates.has_token &&
+                      !command->dates.token_is_active;
+    bool for_date = from_token || command_decider(command->kind) == DECIDER_DATE;
+    if (for_date && !partition_is_date(command->partition)) return NULL;
+    return world_find(&shard->world, command->partition);
+}
+
+static void handle(struct shard *shard, struct command *command) {
+    struct partition *partition = owner_of(shard, command);
+    if (!partition) {
+        refuse_unknown(shard, command);
+        return;
+    }
+    if (command->kind == COMMAND_QUEUE_ENTER) fill_entropy(shard, &command->enter.secret);
+    if (command->kind == COMMAND_DATE_CREATE) fill_entropy(shard, &command->date.seed);
+    partition_heard(partition, command, shard->now_ms);
+    partition_decide(partition, command, shard->now_ms, &shard->verdict);
+
+    uintptr_t origin = command->origin;
+    bool answers = shard->verdict.reply_kind != REPLY_NONE;
+    REQUIRE(answers || shard->verdict.has_message || origin == 0); /* somebody answers */
+    carry_out(shard, partition, &shard->verdict, origin);
+    if (shard->verdict.count > 0) settle(shard, partition);
+    if (!answers || origin == 0) return;
+    /* After what followed at once: whoever entered an empty room is told that it is admitted. */
+    partition_answer(partition, command, &shard->verdict, shard->now_ms, &shard->reply);
+    answer(shard, (struct request *)origin);
+}
+
+/* --- reservation.list: a request that visits every shard ------------------------------------------ */
+
+static void list_date(struct shard *shard, struct request *request, const struct date *date) {
+    struct reply_sink *sink = &shard->context->sink;
+    const struct reservation *reservation =
+        reservations_of(&date->reservations, &request->command.reservations.user);
+    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
+        shard->reply.kind = REPLY_RESERVATION_ITEM;
+        shard->reply.now_ms = shard->now_ms;
+        shard->reply.reservation.date = date;
+        shard->reply.reservation.reservation = reservation;
+        sink->encode(sink->context, request, &shard->reply);
+    }
+}
+
+static void visit(struct shard *shard, struct request *request) {
+    uint32_t only = request->command.reservations.date;
+    if (only) {
+        const struct partition *date = world_find(&shard->world, partition_of_date(only));
+        if (!date) {
+            refuse(shard, request, ERROR_NO_SUCH_DATE, only);
+            return;
+        }
+        list_date(shard, request, (const struct date *)date);
+    } else {
+        for (uint32_t i = 1; i <= shard->world.date_count; i++) {
+            const struct partition *date = shard->world.dates[i];
+            if (date) list_date(shard, request, (const struct date *)date);
+        }
+        if (shard->id + 1 < shard->context->shard_count) {
+            struct peer_message message = {.kind = PEER_VISITOR, .visitor = request};
+            route(shard, &message, shard->id + 1);
+            return;
+        }
+    }
+    shard->reply.kind = REPLY_RESERVATION_END;
+    shard->reply.now_ms = shard->now_ms;
+    answer(shard, request);
+}
+
+/* --- the step -------------------------------------------------------------------------------------- */
+
+static void receive(struct shard *shard, struct peer_message *message) {
+    switch (message->kind) {
+    case PEER_COMMAND: handle(shard, &message->command); break;
+    case PEER_VISITOR: visit(shard, message->visitor); break;
+    case PEER_PARTITION: shard_adopt(shard, message->partition); break;
+    default: REQUIRE_NEVER("a message of enum peer_kind");
+    }
+}
+
+static bool handle_local(struct shard *shard) {
+    while (queue_first(&shard->local) != NULL) {
+        if (!make_room(shard)) return false;
+        struct peer_message message = *queue_first(&shard->local);
+        shard->local.head++;
+        receive(shard, &message);
+    }
+    return true;
+}
+
+static uint32_t receive_peers(struct shard *shard) {
+    uint32_t received = 0;
+    for (uint32_t from = 0; from < shard->context->shard_count; from++) {
+        struct lane *lane = shard->context->lanes[from][shard->id];
+        struct peer_message message;
+        while (lane && received < DRAIN_REQUESTS_MAX && handle_local(shard) && make_room(shard) &&
+               lane_receive(lane, &message)) {
+            receive(shard, &message);
+            received++;
+        }
+    }
+    return received;
+}
+
+static uint32_t run_due(struct shard *shard) {
+    uint32_t before = shard->due_budget;
+    const struct heap_entry *first;
+    while (shard->due_budget > 0 && (first = heap_first(&shard->due)) != NULL &&
+           first->due_ms <= shard->now_ms && make_room(shard)) {
+        uint32_t budget = shard->due_budget;
+        settle(shard, partition_at(shard, first->item));
+        if (!handle_local(shard) || budget == shard->due_budget) break;
+    }
+    return before - shard->due_budget;
+}
+
+static uint32_t handle_requests(struct shard *shard) {
+    uint32_t handled = 0;
+    while (shard->chain && handled < DRAIN_REQUESTS_MAX && handle_local(shard) &&
+           make_room(shard)) {
+        struct request *request = shard->chain;
+        shard->chain = request->next;
+        request->next = NULL;
+        request->lsn = 0;
+        request->command.origin = (uintptr_t)request;
+        if (request->command.kind == COMMAND_RESERVATION_LIST) {
+            visit(shard, request);
+        } else {
+            handle(shard, &request->command);
+        }
+        handled++;
+        if (!shard->chain) shard->chain = mailbox_receive(shard->mailbox);
+    }
+    return handled;
+}
+
+static uint32_t release(struct shard *shard) {
+    struct shard_context *context = shard->context;
+    uint64_t durable_lsn = context->journal.durable_lsn(context->journal.context);
+    struct request *request;
+    uint32_t released = 0;
+    while ((request = gate_leave(&shard->gate, durable_lsn)) != NULL) {
+        context->sink.release(context->sink.context, request);
+        released++;
+    }
+    return released;
+}
+
+uint32_t shard_step(struct shard *shard) {
+    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
+    if (now_ms > shard->now_ms) shard->now_ms = now_ms;
+    shard->due_budget = DRAIN_DUE_MAX;
+    uint32_t done = 0;
+    if (flush(shard)) { /* what an earlier step could not append */
+        if (!shard->chain) shard->chain = mailbox_receive(shard->mailbox);
+        done += receive_peers(shard);
+        done += run_due(shard);
+        done += handle_requests(shard);
+        (void)handle_local(shard); /* if the journal is full, the next step goes on */
+        (void)flush(shard);        /* likewise */
+    }
+    done += release(shard);
+    shard->counters.gate_waiting = shard->gate.count;
+    if (done > 0) board_write_shard(shard->context->board, shard->id, &shard->counters);
+    return done;
+}
+
+uint64_t shard_next_due_ms(const struct shard *shard) {
+    const struct heap_entry *first = heap_first(&shard->due);
+    return first ? first->due_ms : UINT64_MAX;
+}
+
+static bool has_input(const struct shard *shard) {
+    if (shard->chain || !mailbox_is_empty(shard->mailbox)) return true;
+    if (shard->drain_bytes > 0 || shard->local.head != shard->local.tail) return true;
+    for (uint32_t i = 0; i < shard->context->shard_count; i++) {
+        const struct lane *lane = shard->context->lanes[i][shard->id];
+        if (lane && !lane_is_empty(lane)) return true;
+        if (shard->outbox[i].head != shard->outbox[i].tail) return true;
+    }
+    return false;
+}
+
+bool shard_is_idle(const struct shard *shard) {
+    return !has_input(shard) && shard->gate.count == 0 && shard->answered.count == 0;
+}
+
+static bool gate_is_open(const struct shard *shard) {
+    const struct journal *journal = &shard->context->journal;
+    return shard->gate.first &&
+           shard->gate.first->lsn <= journal->durable_lsn(journal->context);
+}
+
+void shard_log_hashes(struct shard *shard) {
+    struct world *world = &shard->world;
+    for (uint32_t i = 0; i < 1 + SLOT_COUNT; i++) {
+        const struct partition *partition =
+            i == SLOT_COUNT ? world->catalogue : i == 0 ? NULL : partition_at(shard, i);
+        if (!partition) continue;
+        REQUIRE(make_room(shard)); /* the caller has emptied the journal */
+        struct decision hashed = {.kind = DECISION_STATE_HASHED,
+                                  .partition = partition->id,
+                                  .time_ms = shard->now_ms,
+                                  .state_hashed.hash = partition_hash(partition)};
+        log_decision(shard, &hashed);
+    }
+}
+
+void shard_run(struct shard *shard, const _Atomic bool *stop) {
+    uint32_t idle_rounds = 0;
+    while (!atomic_load_explicit(stop, memory_order_acquire)) {
+        if (shard_step(shard) > 0) {
+            idle_rounds = 0;
+            continue;
+        }
+        if (++idle_rounds < IDLE_ROUNDS_MAX) {
+            __builtin_ia32_pause();
+            continue;
+        }
+        idle_rounds = 0;
+        waker_announce(&shard->waker);
+        uint64_t due_ms = shard_next_due_ms(shard);
+        uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
+        bool stopping = atomic_load_explicit(stop, memory_order_acquire);
+        if (stopping || has_input(shard) || gate_is_open(shard) || due_ms <= now_ms) {
+            waker_cancel(&shard->waker);
+        } else {
+            waker_sleep(&shard->waker, due_ms == UINT64_MAX ? UINT64_MAX : due_ms - now_ms);
+        }
+    }
+}
