@@ -44,6 +44,9 @@
  * remember all of them). Bounds the memory that holding and releasing in a loop can take. */
 #define ENDED_RESERVATIONS_KEPT 65536u
 
+/* Of one user, so that holding and releasing in a loop does not make that user's next hold slow. */
+#define ENDED_RESERVATIONS_KEPT_PER_USER 32u
+
 /* --- wallets ------------------------------------------------------------------------------- */
 
 /* Account partitions; a user's UUID picks one. Part of the log's identity: never change it for an

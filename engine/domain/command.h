@@ -1,5 +1,9 @@
 /* command.h - what a partition is asked to decide: requests of clients and messages of partitions
  *
+ * Messages between two partitions arrive in the order in which they were sent. One may be sent twice
+ * (a double click, a crash), but never arrives after one that was sent later: an account forgets a
+ * payment when it is posted, and would take a late copy for a new one.
+ *
  * A command is data. Its pointers are borrowed from whoever made it and stay valid until the
  * request is released (requests) or for the call (messages have none).
  */
@@ -127,12 +131,12 @@ struct command {
         struct { /* RESERVATION_CANCEL */
             struct id128 user;
             uint64_t reservation;
-            struct id128 key;
+            struct id128 key; /* digest of the idempotency key, never none */
         } cancel;
         struct { /* WALLET_CHARGE, WALLET_BALANCE, WALLET_HISTORY */
             struct id128 user;
-            uint64_t amount; /* WALLET_CHARGE */
-            struct id128 key;
+            uint64_t amount;  /* WALLET_CHARGE */
+            struct id128 key; /* WALLET_CHARGE: digest of the idempotency key, never none */
         } wallet;
         struct { /* CONCERT_CREATE */
             struct text title;

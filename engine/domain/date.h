@@ -48,6 +48,7 @@ struct date {
 };
 
 /* date_create - what a DATE_CREATED decision brings into being
+ * A live date also needs partition_resume(): before it, nobody's silence is noticed (Q6).
  * Return: owned by the caller until partition_free() */
 struct date *date_create(const struct decision_date_created *created);
 void date_free(struct date *date);

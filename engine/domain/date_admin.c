@@ -81,6 +81,7 @@ static void move_to(const struct date *date, enum date_state state, enum decisio
         return;
     }
     verdict->reply_kind = REPLY_DATE;
+    if (date->state == DATE_DRAFT && state == DATE_CLOSED) return; /* a draft is not on sale */
     if (date->state != state) (void)verdict_add(verdict, &date->partition, kind, now_ms);
 }
 

@@ -177,10 +177,19 @@ static void describe_token(const struct date *date, place_t place, uint64_t now_
     }
 }
 
-void date_answer(const struct date *date, const struct verdict *verdict, uint64_t now_ms,
-                 struct reply *reply) {
+void date_answer(const struct date *date, const struct command *command,
+                 const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
     switch (reply->kind) {
-    case REPLY_TOKEN: describe_token(date, verdict->place, now_ms, reply); break;
+    case REPLY_TOKEN:
+        if (room_find(&date->room, verdict->place)) {
+            describe_token(date, verdict->place, now_ms, reply);
+        } else { /* queue.leave ended it, and it was the last of its chunk */
+            memset(&reply->token, 0, sizeof reply->token);
+            reply->token.token = command->queue.token;
+            reply->token.state = TOKEN_EXPIRED;
+            reply->token.end = TOKEN_END_LEFT;
+        }
+        break;
     case REPLY_RESERVATION:
     case REPLY_PAYMENT: {
         const struct reservation *reservation =

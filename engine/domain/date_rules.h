@@ -77,7 +77,8 @@ void date_apply(struct date *, const struct decision *);
 bool date_due(struct date *, uint64_t now_ms, struct verdict *);
 uint64_t date_next_due_ms(const struct date *);
 void date_heard(struct date *, const struct command *, uint64_t now_ms);
-void date_answer(const struct date *, const struct verdict *, uint64_t now_ms, struct reply *);
+void date_answer(const struct date *, const struct command *, const struct verdict *,
+                 uint64_t now_ms, struct reply *);
 void date_resume(struct date *, uint64_t now_ms);
 uint64_t date_hash(const struct date *);
 

@@ -74,12 +74,12 @@ static struct refusal resolve(const struct date *date, const struct command *com
 
 /* The same request again: one HELD reservation of this user has exactly these seats. */
 static const struct reservation *held_already(const struct date *date, const struct id128 *user,
-                                              const struct numbers *seats) {
+                                              const struct numbers *seats, uint64_t now_ms) {
     uint32_t sequence = seat_map_seat(&date->seats, seats->values[0])->reservation;
     const struct reservation *reservation =
         sequence ? reservations_find(&date->reservations, sequence) : NULL;
     if (!reservation || reservation->state != RESERVATION_HELD ||
-        !id128_equal(&reservation->user, user) || reservation->seats.count != seats->count) {
+        reservation->expires_at <= now_ms || !id128_equal(&reservation->user, user) || reservation->seats.count != seats->count) {
         return NULL;
     }
     for (uint32_t i = 0; i < seats->count; i++) {
@@ -112,7 +112,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
     uint64_t amount = 0;
     struct refusal refusal = resolve(date, command, &seats, &amount);
     if (!refusal.error) {
-        const struct reservation *same = held_already(date, &waiter->user, &seats);
+        const struct reservation *same = held_already(date, &waiter->user, &seats, now_ms);
         if (same) {
             verdict->reply_kind = REPLY_RESERVATION;
             verdict->reservation = same->sequence;

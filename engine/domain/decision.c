@@ -134,8 +134,12 @@ static void get_policy(struct cursor *cursor, struct policy *value) {
     uint8_t count = 0;
     policy_default(value);
     get_u8(cursor, &count);
+    if (count > POLICY_FIELD_COUNT) { /* fields of a newer usher, which this one cannot obey */
+        cursor->bad = true;
+        return;
+    }
     const uint8_t *from = take_counted(cursor, count * (uint32_t)sizeof(uint64_t));
-    for (uint32_t i = 0; from && i < count && i < POLICY_FIELD_COUNT; i++) {
+    for (uint32_t i = 0; from && i < count; i++) {
         uint64_t field;
         memcpy(&field, from + i * sizeof field, sizeof field);
         policy_set(value, i, field);

@@ -96,7 +96,7 @@ void partition_answer(const struct partition *partition, const struct command *c
         ret_reply->seats.limit = command->list.limit;
         ret_reply->seats.all = command->list.all;
     } else if (partition_is_date(partition->id)) {
-        date_answer((const struct date *)partition, verdict, now_ms, ret_reply);
+        date_answer((const struct date *)partition, command, verdict, now_ms, ret_reply);
     } else if (partition_is_account(partition->id)) {
         account_answer((const struct account_partition *)partition, command, verdict, ret_reply);
     } else {

@@ -198,6 +198,7 @@ const struct reservation *reservations_add(struct reservations *all,
         .sequence = held->reservation,
         .place = held->place,
         .state = RESERVATION_HELD,
+        .ended_prev = RESERVATION_NO_SLOT,
         .ended_next = RESERVATION_NO_SLOT,
     };
     all->sequence_count++;
@@ -223,11 +224,14 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
     }
 }
 
-static void forget_oldest_ended(struct reservations *all) {
-    uint32_t slot = all->ended_first;
+static void forget_ended(struct reservations *all, uint32_t slot) {
     struct reservation *reservation = at(all, slot);
-    all->ended_first = reservation->ended_next;
-    if (all->ended_first == RESERVATION_NO_SLOT) all->ended_last = RESERVATION_NO_SLOT;
+    uint32_t prev = reservation->ended_prev, next = reservation->ended_next;
+    REQUIRE(!reservation_is_live(reservation) && all->ended_count > 0);
+    if (prev != RESERVATION_NO_SLOT) at(all, prev)->ended_next = next;
+    if (next != RESERVATION_NO_SLOT) at(all, next)->ended_prev = prev;
+    if (all->ended_first == slot) all->ended_first = next;
+    if (all->ended_last == slot) all->ended_last = prev;
     all->ended_count--;
     all->hash -= hash_of(reservation);
     index_remove(&all->by_sequence, sequence_hash(all, reservation->sequence), slot);
@@ -236,7 +240,20 @@ static void forget_oldest_ended(struct reservations *all) {
     all->free_first = slot;
 }
 
+/* The user's oldest ended reservation, if more are remembered than a user may have. */
+static uint32_t too_many_of(const struct reservations *all, const struct id128 *user) {
+    uint32_t count = 0, oldest = RESERVATION_NO_SLOT;
+    uint32_t slot = newest_of(all, user, user_hash(all, user));
+    for (; slot != RESERVATION_NO_SLOT; slot = at(all, slot)->user_next) {
+        if (reservation_is_live(at(all, slot))) continue;
+        count++;
+        oldest = slot;
+    }
+    return count > ENDED_RESERVATIONS_KEPT_PER_USER ? oldest : RESERVATION_NO_SLOT;
+}
+
 static void remember_ended(struct reservations *all, uint32_t slot) {
+    at(all, slot)->ended_prev = all->ended_last;
     if (all->ended_last == RESERVATION_NO_SLOT) {
         all->ended_first = slot;
     } else {
@@ -244,7 +261,9 @@ static void remember_ended(struct reservations *all, uint32_t slot) {
     }
     all->ended_last = slot;
     all->ended_count++;
-    if (all->ended_count > ENDED_RESERVATIONS_KEPT) forget_oldest_ended(all);
+    uint32_t excess = too_many_of(all, &at(all, slot)->user);
+    if (excess != RESERVATION_NO_SLOT) forget_ended(all, excess);
+    if (all->ended_count > ENDED_RESERVATIONS_KEPT) forget_ended(all, all->ended_first);
 }
 
 /* The table of allowed moves: the picture in reservations.h. */

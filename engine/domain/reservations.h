@@ -25,7 +25,7 @@ struct reservation {
     uint64_t held_at;         /* Unix ms */
     uint64_t expires_at;      /* Unix ms; of the hold */
     uint64_t changed_at;      /* Unix ms; latest change of state: paid at, refunded at */
-    uint64_t balance;         /* spendable balance after the payment or refund */
+    uint64_t balance;         /* spendable balance after the payment */
     struct numbers seats;
     uint32_t sequence; /* from 1; never reused */
     place_t place;     /* of the token it was made with */
@@ -35,7 +35,7 @@ struct reservation {
 
     /* Where it stands in the lists below; derived, not part of the state hash. */
     uint32_t user_next, user_prev; /* slots of the same user's others, newest first */
-    uint32_t ended_next;           /* slot that ended next */
+    uint32_t ended_prev, ended_next;           /* slots that ended before and after it */
     uint32_t heap_position;        /* in `deadlines`, HELD only */
 };
 

@@ -13,7 +13,7 @@ static inline void verdict_begin(struct verdict *verdict) {
 }
 
 /* verdict_add - one more decision of this partition, at this moment
- * Return: for the caller to fill in the body, all zero; borrowed until the next begin */
+ * Return: for the caller to assign the whole body; borrowed until the next begin */
 static inline struct decision *verdict_add(struct verdict *verdict,
                                            const struct partition *partition,
                                            enum decision_kind kind, uint64_t now_ms) {

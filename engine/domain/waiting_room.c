@@ -297,7 +297,7 @@ place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget
 }
 
 uint64_t room_wheel_due_ms(const struct waiting_room *room) {
-    if (!room->wheel || room->waiting == 0) return UINT64_MAX;
+    if (!room->wheel || room->wheel_count == 0) return UINT64_MAX;
     return room->wheel_tick * room->wheel_tick_ms;
 }
 

@@ -102,7 +102,7 @@ void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms);
 place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget);
 /* room_is_silent - Return: whether this WAITING place has not been heard from for the timeout */
 bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms);
-/* room_wheel_due_ms - when room_silent() has something to look at; UINT64_MAX if nobody waits */
+/* room_wheel_due_ms - when room_silent() has something to look at; UINT64_MAX if the wheel is empty */
 uint64_t room_wheel_due_ms(const struct waiting_room *room);
 /* room_wheel_reset - everybody who waits was heard from at `now` (recovery), or keeps the last sign
  * of life but under another timeout (policy change): O(waiters) */
