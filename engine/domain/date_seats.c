@@ -26,16 +26,6 @@ void date_list(const struct date *date, const struct command *command, uint64_t 
     verdict->reply_kind = REPLY_SEATS;
 }
 
-/* R5: seats that count against max_seats_per_user */
-static uint32_t seats_of(const struct date *date, const struct id128 *user) {
-    uint32_t count = 0;
-    const struct reservation *reservation = reservations_of(&date->reservations, user);
-    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
-        if (reservation_is_live(reservation)) count += reservation->seats.count;
-    }
-    return count;
-}
-
 /* A refused hold, with the seat that it failed on where one is known. */
 struct refusal {
     enum error error;
@@ -96,7 +86,7 @@ static struct refusal available(const struct date *date, const struct id128 *use
             return (struct refusal){ERROR_SEAT_TAKEN, seats->values[i], seats->values[i], 0};
         }
     }
-    uint32_t have = seats_of(date, user);
+    uint32_t have = reservations_seats_of(&date->reservations, user);
     if (have + seats->count > date->policy.max_seats_per_user) {
         return (struct refusal){ERROR_SEAT_LIMIT, 0, date->policy.max_seats_per_user, have};
     }

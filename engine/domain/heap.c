@@ -5,15 +5,12 @@
 
 #include "engine/require.h"
 
-void heap_init(struct heap *heap, void *owner,
-               void (*moved)(void *owner, uint32_t item, uint32_t position)) {
-    *heap = (struct heap){.owner = owner, .moved = moved};
-}
+void heap_init(struct heap *heap) { *heap = (struct heap){.handle_free = HEAP_NO_HANDLE}; }
 
 void heap_deinit(struct heap *heap) {
     free(heap->entries);
-    heap->entries = NULL;
-    heap->count = heap->capacity = 0;
+    free(heap->positions);
+    heap_init(heap);
 }
 
 static bool before(const struct heap_entry *a, const struct heap_entry *b) {
@@ -22,7 +19,7 @@ static bool before(const struct heap_entry *a, const struct heap_entry *b) {
 
 static void set(struct heap *heap, uint32_t position, struct heap_entry entry) {
     heap->entries[position] = entry;
-    heap->moved(heap->owner, entry.item, position);
+    heap->positions[entry.handle] = position;
 }
 
 static void sift_up(struct heap *heap, uint32_t position, struct heap_entry entry) {
@@ -49,20 +46,35 @@ static void sift_down(struct heap *heap, uint32_t position, struct heap_entry en
     set(heap, position, entry);
 }
 
-void heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item) {
-    if (heap->count == heap->capacity) {
-        heap->capacity = heap->capacity ? heap->capacity * 2 : 64;
-        heap->entries = realloc(heap->entries, heap->capacity * sizeof *heap->entries);
-        REQUIRE(heap->entries != NULL);
-    }
-    heap->count++;
-    sift_up(heap, heap->count - 1, (struct heap_entry){due_ms, item});
+static void grow(struct heap *heap) {
+    heap->capacity = heap->capacity ? heap->capacity * 2 : 64;
+    heap->entries = realloc(heap->entries, heap->capacity * sizeof *heap->entries);
+    heap->positions = realloc(heap->positions, heap->capacity * sizeof *heap->positions);
+    REQUIRE(heap->entries != NULL && heap->positions != NULL);
 }
 
-void heap_remove(struct heap *heap, uint32_t position) {
-    REQUIRE(position < heap->count);
+uint32_t heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item) {
+    if (heap->count == heap->capacity) grow(heap);
+    uint32_t handle = heap->handle_free;
+    if (handle != HEAP_NO_HANDLE) {
+        heap->handle_free = heap->positions[handle];
+    } else {
+        handle = heap->handle_count++;
+        REQUIRE(handle < heap->capacity);
+    }
+    heap->count++;
+    sift_up(heap, heap->count - 1, (struct heap_entry){due_ms, item, handle});
+    return handle;
+}
+
+void heap_remove(struct heap *heap, uint32_t handle) {
+    REQUIRE(handle < heap->handle_count);
+    uint32_t position = heap->positions[handle];
+    REQUIRE(position < heap->count && heap->entries[position].handle == handle);
     struct heap_entry removed = heap->entries[position];
     struct heap_entry last = heap->entries[--heap->count];
+    heap->positions[handle] = heap->handle_free;
+    heap->handle_free = handle;
     if (position == heap->count) return;
     if (before(&last, &removed)) {
         sift_up(heap, position, last);

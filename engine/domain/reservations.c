@@ -10,23 +10,19 @@ static struct reservation *at(const struct reservations *all, uint32_t slot) {
     return &all->chunks[slot / RESERVATIONS_CHUNK][slot % RESERVATIONS_CHUNK];
 }
 
-static void deadline_moved(void *owner, uint32_t slot, uint32_t position) {
-    at(owner, slot)->heap_position = position;
-}
-
 void reservations_init(struct reservations *all, uint64_t seed) {
     memset(all, 0, sizeof *all);
     all->free_first = all->ended_first = all->ended_last = RESERVATION_NO_SLOT;
-    index_init(&all->by_sequence);
     index_init(&all->by_user);
-    heap_init(&all->deadlines, all, deadline_moved);
+    heap_init(&all->deadlines);
     all->seed = seed;
 }
 
 void reservations_deinit(struct reservations *all) {
     for (uint32_t i = 0; i < all->chunk_count; i++) free(all->chunks[i]);
     free(all->chunks);
-    index_deinit(&all->by_sequence);
+    for (uint32_t i = 0; i < all->page_capacity; i++) free(all->pages[i]);
+    free(all->pages);
     index_deinit(&all->by_user);
     heap_deinit(&all->deadlines);
 }
@@ -48,17 +44,41 @@ const struct reservation *reservations_at(const struct reservations *all, uint32
     return reservation->sequence != 0 ? reservation : NULL;
 }
 
-static uint64_t sequence_hash(const struct reservations *all, uint32_t sequence) {
-    return index_hash(&sequence, sizeof sequence, all->seed);
+static uint32_t slot_of(const struct reservations *all, uint32_t sequence) {
+    if (sequence < 1 || sequence > all->sequence_count) return RESERVATION_NO_SLOT;
+    const struct sequence_page *page = all->pages[sequence / SEQUENCE_PAGE];
+    return page ? page->slots[sequence % SEQUENCE_PAGE] : RESERVATION_NO_SLOT;
 }
 
-static uint32_t slot_of(const struct reservations *all, uint32_t sequence) {
-    uint32_t slot;
-    struct index_cursor cursor = index_find(&all->by_sequence, sequence_hash(all, sequence));
-    while (index_next(&cursor, &slot)) {
-        if (at(all, slot)->sequence == sequence) return slot;
+static void slot_remember(struct reservations *all, uint32_t sequence, uint32_t slot) {
+    uint32_t index = sequence / SEQUENCE_PAGE;
+    if (index >= all->page_capacity) {
+        uint32_t capacity = all->page_capacity ? all->page_capacity * 2 : 16;
+        all->pages = realloc(all->pages, capacity * sizeof *all->pages);
+        REQUIRE(all->pages != NULL && index < capacity);
+        memset(all->pages + all->page_capacity, 0,
+               (capacity - all->page_capacity) * sizeof *all->pages);
+        all->page_capacity = capacity;
     }
-    return RESERVATION_NO_SLOT;
+    if (!all->pages[index]) {
+        all->pages[index] = malloc(sizeof *all->pages[index]);
+        REQUIRE(all->pages[index] != NULL);
+        memset(all->pages[index]->slots, 0xff, sizeof all->pages[index]->slots);
+        all->pages[index]->used = 0;
+    }
+    all->pages[index]->slots[sequence % SEQUENCE_PAGE] = slot;
+    all->pages[index]->used++;
+}
+
+static void slot_forget(struct reservations *all, uint32_t sequence) {
+    uint32_t index = sequence / SEQUENCE_PAGE;
+    struct sequence_page *page = all->pages[index];
+    page->slots[sequence % SEQUENCE_PAGE] = RESERVATION_NO_SLOT;
+    REQUIRE(page->used > 0);
+    page->used--;
+    if (page->used > 0 || index == all->sequence_count / SEQUENCE_PAGE) return;
+    free(page); /* all of it is forgotten, and no sequence comes twice */
+    all->pages[index] = NULL;
 }
 
 const struct reservation *reservations_find(const struct reservations *all, uint32_t sequence) {
@@ -83,6 +103,11 @@ const struct reservation *reservations_of(const struct reservations *all,
                                           const struct id128 *user) {
     uint32_t slot = newest_of(all, user, user_hash(all, user));
     return slot == RESERVATION_NO_SLOT ? NULL : at(all, slot);
+}
+
+uint32_t reservations_seats_of(const struct reservations *all, const struct id128 *user) {
+    const struct reservation *newest = reservations_of(all, user);
+    return newest ? newest->user_seats : 0;
 }
 
 const struct reservation *reservations_older(const struct reservations *all,
@@ -159,10 +184,13 @@ static void user_link(struct reservations *all, uint32_t slot) {
     uint32_t newest = newest_of(all, &reservation->user, hash);
     reservation->user_prev = RESERVATION_NO_SLOT;
     reservation->user_next = newest;
+    reservation->user_seats = reservation->seats.count;
     if (newest == RESERVATION_NO_SLOT) {
         index_insert(&all->by_user, hash, slot);
     } else {
         at(all, newest)->user_prev = slot;
+        reservation->user_seats += at(all, newest)->user_seats;
+        reservation->user_ended = at(all, newest)->user_ended;
         index_replace(&all->by_user, hash, newest, slot);
     }
 }
@@ -173,7 +201,9 @@ static void user_unlink(struct reservations *all, uint32_t slot) {
     if (next != RESERVATION_NO_SLOT) at(all, next)->user_prev = prev;
     if (prev != RESERVATION_NO_SLOT) {
         at(all, prev)->user_next = next;
-    } else if (next != RESERVATION_NO_SLOT) {
+    } else if (next != RESERVATION_NO_SLOT) { /* the next one is the newest now */
+        at(all, next)->user_seats = reservation->user_seats;
+        at(all, next)->user_ended = reservation->user_ended;
         index_replace(&all->by_user, user_hash(all, &reservation->user), slot, next);
     } else {
         index_remove(&all->by_user, user_hash(all, &reservation->user), slot);
@@ -203,9 +233,9 @@ const struct reservation *reservations_add(struct reservations *all,
     };
     all->sequence_count++;
     all->held++;
-    index_insert(&all->by_sequence, sequence_hash(all, reservation->sequence), slot);
+    slot_remember(all, reservation->sequence, slot);
     user_link(all, slot);
-    heap_insert(&all->deadlines, reservation->expires_at, slot);
+    reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, slot);
     all->hash += hash_of(reservation);
     return reservation;
 }
@@ -234,22 +264,23 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
     if (all->ended_last == slot) all->ended_last = prev;
     all->ended_count--;
     all->hash -= hash_of(reservation);
-    index_remove(&all->by_sequence, sequence_hash(all, reservation->sequence), slot);
+    slot_forget(all, reservation->sequence);
+    at(all, newest_of(all, &reservation->user, user_hash(all, &reservation->user)))->user_ended--;
     user_unlink(all, slot);
     *reservation = (struct reservation){.user_next = all->free_first};
     all->free_first = slot;
 }
 
-/* The user's oldest ended reservation, if more are remembered than a user may have. */
-static uint32_t too_many_of(const struct reservations *all, const struct id128 *user) {
-    uint32_t count = 0, oldest = RESERVATION_NO_SLOT;
-    uint32_t slot = newest_of(all, user, user_hash(all, user));
-    for (; slot != RESERVATION_NO_SLOT; slot = at(all, slot)->user_next) {
-        if (reservation_is_live(at(all, slot))) continue;
-        count++;
-        oldest = slot;
+/* The oldest ended one in a user's list but for the one that is just ending, which is still to be
+ * answered about; there is one. */
+static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest,
+                                uint32_t ending) {
+    uint32_t oldest = RESERVATION_NO_SLOT;
+    for (uint32_t slot = newest; slot != RESERVATION_NO_SLOT; slot = at(all, slot)->user_next) {
+        if (slot != ending && !reservation_is_live(at(all, slot))) oldest = slot;
     }
-    return count > ENDED_RESERVATIONS_KEPT_PER_USER ? oldest : RESERVATION_NO_SLOT;
+    REQUIRE(oldest != RESERVATION_NO_SLOT);
+    return oldest;
 }
 
 static void remember_ended(struct reservations *all, uint32_t slot) {
@@ -261,8 +292,13 @@ static void remember_ended(struct reservations *all, uint32_t slot) {
     }
     all->ended_last = slot;
     all->ended_count++;
-    uint32_t excess = too_many_of(all, &at(all, slot)->user);
-    if (excess != RESERVATION_NO_SLOT) forget_ended(all, excess);
+    struct reservation *reservation = at(all, slot);
+    uint32_t newest = newest_of(all, &reservation->user, user_hash(all, &reservation->user));
+    at(all, newest)->user_seats -= reservation->seats.count;
+    at(all, newest)->user_ended++;
+    if (at(all, newest)->user_ended > ENDED_RESERVATIONS_KEPT_PER_USER) {
+        forget_ended(all, oldest_ended_of(all, newest, slot));
+    }
     if (all->ended_count > ENDED_RESERVATIONS_KEPT) forget_ended(all, all->ended_first);
 }
 
@@ -290,7 +326,7 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     count(all, reservation->state, -1u);
     if (is_sold(reservation)) all->seats_sold -= reservation->seats.count;
     if (reservation->state == RESERVATION_HELD) {
-        heap_remove(&all->deadlines, reservation->heap_position);
+        heap_remove(&all->deadlines, reservation->deadline);
     }
     reservation->state = move->state;
     reservation->changed_at = now_ms;
@@ -302,7 +338,7 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
     all->hash += hash_of(reservation);
     if (reservation->state == RESERVATION_HELD) {
-        heap_insert(&all->deadlines, reservation->expires_at, slot);
+        reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, slot);
     }
     if (!reservation_is_live(reservation)) remember_ended(all, slot);
 }

@@ -36,10 +36,18 @@ struct reservation {
     /* Where it stands in the lists below; derived, not part of the state hash. */
     uint32_t user_next, user_prev; /* slots of the same user's others, newest first */
     uint32_t ended_prev, ended_next;           /* slots that ended before and after it */
-    uint32_t heap_position;        /* in `deadlines`, HELD only */
+    uint32_t deadline;             /* HELD: handle in `deadlines` */
+    uint32_t user_seats;           /* newest of its user: seats of all that are live */
+    uint32_t user_ended;           /* newest of its user: how many ended ones are remembered */
 };
 
 #define RESERVATIONS_CHUNK 256u
+#define SEQUENCE_PAGE 256u
+
+struct sequence_page {
+    uint32_t used; /* entries that are not RESERVATION_NO_SLOT */
+    uint32_t slots[SEQUENCE_PAGE];
+};
 
 struct reservations {
     struct reservation **chunks; /* of RESERVATIONS_CHUNK slots each */
@@ -50,7 +58,8 @@ struct reservations {
     uint32_t held, paying, paid, refunding; /* how many are in these states */
     uint32_t seats_sold;                    /* seats of PAID and REFUNDING */
     uint32_t ended_first, ended_last, ended_count; /* oldest first; forgotten above the limit */
-    struct index by_sequence;
+    struct sequence_page **pages; /* sequence -> slot: by sequence / SEQUENCE_PAGE, NULL: forgotten */
+    uint32_t page_capacity;
     struct index by_user; /* user -> slot of the newest */
     struct heap deadlines; /* of HELD */
     uint64_t seed;
@@ -68,6 +77,8 @@ const struct reservation *reservations_find(const struct reservations *all, uint
 const struct reservation *reservations_of(const struct reservations *all, const struct id128 *user);
 const struct reservation *reservations_older(const struct reservations *all,
                                              const struct reservation *reservation);
+/* reservations_seats_of - seats of a user's live reservations (R5), in O(1) */
+uint32_t reservations_seats_of(const struct reservations *all, const struct id128 *user);
 /* reservation_is_live - has seats: HELD, PAYING, PAID or REFUNDING */
 bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */

@@ -22,14 +22,10 @@ static struct waiter *at(const struct waiting_room *room, place_t place) {
     return &chunk->waiters[(place - 1) % ROOM_CHUNK];
 }
 
-static void deadline_moved(void *owner, uint32_t place, uint32_t position) {
-    at(owner, place)->heap_position = position;
-}
-
 void room_init(struct waiting_room *room, uint64_t seed) {
     memset(room, 0, sizeof *room);
     index_init(&room->by_user);
-    heap_init(&room->deadlines, room, deadline_moved);
+    heap_init(&room->deadlines);
     room->seed = seed;
 }
 
@@ -229,7 +225,7 @@ void room_admit(struct waiting_room *room, place_t place, uint64_t expires_at, u
     waiter->state = TOKEN_ACTIVE;
     waiter->time_ms = expires_at;
     room->active++;
-    heap_insert(&room->deadlines, expires_at, place);
+    waiter->deadline = heap_insert(&room->deadlines, expires_at, place);
     room->hash += hash_of(waiter, place);
     admission_note(room, now_ms, interval_ms);
 }
@@ -241,7 +237,7 @@ void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
     if (waiter->state == TOKEN_WAITING) {
         waiting_change(room, place, false);
     } else {
-        heap_remove(&room->deadlines, waiter->heap_position);
+        heap_remove(&room->deadlines, waiter->deadline);
         room->active--;
     }
     index_remove(&room->by_user,

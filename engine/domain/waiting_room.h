@@ -25,11 +25,11 @@ struct waiter {
     struct id128 user;
     struct id128 secret;
     uint64_t time_ms; /* WAITING: last sign of life (volatile). ACTIVE: when it ends (logged) */
-    uint32_t heap_position; /* ACTIVE: in `deadlines` */
-    place_t wheel_next;     /* volatile: next place in its wheel slot, 0: last. An ended waiter
-                               leaves the wheel when the hand meets it. */
-    uint8_t state;          /* enum token_state; 0: never used */
-    uint8_t end;            /* enum token_end */
+    uint32_t deadline;  /* ACTIVE: handle in `deadlines` */
+    place_t wheel_next; /* volatile: next place in its wheel slot, 0: last. An ended waiter leaves
+                           the wheel when the hand meets it. */
+    uint8_t state;      /* enum token_state; 0: never used */
+    uint8_t end;        /* enum token_end */
 };
 
 struct room_chunk {

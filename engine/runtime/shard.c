@@ -50,7 +50,7 @@ struct shard {
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
     struct heap due;
     uint64_t due_ms[SLOT_COUNT];
-    uint32_t due_positions[SLOT_COUNT];
+    uint32_t due_handles[SLOT_COUNT];
     uint32_t due_budget;
 
     /* Partitions that changed in this drain: their row of the board is stale. */
@@ -67,10 +67,6 @@ struct shard {
     struct reply reply;
 };
 
-static void due_moved(void *owner, uint32_t slot, uint32_t position) {
-    ((struct shard *)owner)->due_positions[slot] = position;
-}
-
 struct shard *shard_create(struct shard_context *context, uint32_t id) {
     struct shard *shard = calloc(1, sizeof *shard);
     REQUIRE(shard != NULL);
@@ -80,7 +76,7 @@ struct shard *shard_create(struct shard_context *context, uint32_t id) {
     shard->drain = malloc(DRAIN_BYTES_MAX);
     REQUIRE(shard->drain != NULL);
     shard->last_lsn = context->start_lsn;
-    heap_init(&shard->due, shard, due_moved);
+    heap_init(&shard->due);
     memset(shard->due_ms, 0xff, sizeof shard->due_ms);
     return shard;
 }
@@ -159,9 +155,11 @@ static void schedule(struct shard *shard, const struct partition *partition) {
     if (slot == SLOT_NONE) return;
     uint64_t due_ms = partition_next_due_ms(partition);
     if (due_ms == shard->due_ms[slot]) return;
-    if (shard->due_ms[slot] != NOT_SCHEDULED) heap_remove(&shard->due, shard->due_positions[slot]);
+    if (shard->due_ms[slot] != NOT_SCHEDULED) heap_remove(&shard->due, shard->due_handles[slot]);
     shard->due_ms[slot] = due_ms;
-    if (due_ms != NOT_SCHEDULED) heap_insert(&shard->due, due_ms, slot);
+    if (due_ms != NOT_SCHEDULED) {
+        shard->due_handles[slot] = heap_insert(&shard->due, due_ms, slot);
+    }
 }
 
 static void mark_changed(struct shard *shard, const struct partition *partition) {
