@@ -185,18 +185,24 @@ static void user_link(struct reservations *all, uint32_t slot) {
     reservation->user_prev = RESERVATION_NO_SLOT;
     reservation->user_next = newest;
     reservation->user_seats = reservation->seats.count;
+    reservation->user_last = slot;
     if (newest == RESERVATION_NO_SLOT) {
         index_insert(&all->by_user, hash, slot);
     } else {
         at(all, newest)->user_prev = slot;
         reservation->user_seats += at(all, newest)->user_seats;
         reservation->user_ended = at(all, newest)->user_ended;
+        reservation->user_last = at(all, newest)->user_last;
         index_replace(&all->by_user, hash, newest, slot);
     }
 }
 
 static void user_unlink(struct reservations *all, uint32_t slot) {
     struct reservation *reservation = at(all, slot);
+    uint64_t hash = user_hash(all, &reservation->user);
+    uint32_t newest = newest_of(all, &reservation->user, hash);
+    at(all, newest)->user_ended--;
+    if (at(all, newest)->user_last == slot) at(all, newest)->user_last = reservation->user_prev;
     uint32_t next = reservation->user_next, prev = reservation->user_prev;
     if (next != RESERVATION_NO_SLOT) at(all, next)->user_prev = prev;
     if (prev != RESERVATION_NO_SLOT) {
@@ -204,9 +210,10 @@ static void user_unlink(struct reservations *all, uint32_t slot) {
     } else if (next != RESERVATION_NO_SLOT) { /* the next one is the newest now */
         at(all, next)->user_seats = reservation->user_seats;
         at(all, next)->user_ended = reservation->user_ended;
-        index_replace(&all->by_user, user_hash(all, &reservation->user), slot, next);
+        at(all, next)->user_last = reservation->user_last;
+        index_replace(&all->by_user, hash, slot, next);
     } else {
-        index_remove(&all->by_user, user_hash(all, &reservation->user), slot);
+        index_remove(&all->by_user, hash, slot);
     }
 }
 
@@ -265,7 +272,6 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
     all->ended_count--;
     all->hash -= hash_of(reservation);
     slot_forget(all, reservation->sequence);
-    at(all, newest_of(all, &reservation->user, user_hash(all, &reservation->user)))->user_ended--;
     user_unlink(all, slot);
     *reservation = (struct reservation){.user_next = all->free_first};
     all->free_first = slot;
@@ -275,7 +281,9 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
  * answered about; there is one. */
 static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest,
                                 uint32_t ending) {
-    uint32_t oldest = RESERVATION_NO_SLOT;
+    uint32_t oldest = at(all, newest)->user_last;
+    if (oldest != ending && !reservation_is_live(at(all, oldest))) return oldest; /* mostly */
+    oldest = RESERVATION_NO_SLOT;
     for (uint32_t slot = newest; slot != RESERVATION_NO_SLOT; slot = at(all, slot)->user_next) {
         if (slot != ending && !reservation_is_live(at(all, slot))) oldest = slot;
     }

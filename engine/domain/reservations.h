@@ -39,6 +39,7 @@ struct reservation {
     uint32_t deadline;             /* HELD: handle in `deadlines` */
     uint32_t user_seats;           /* newest of its user: seats of all that are live */
     uint32_t user_ended;           /* newest of its user: how many ended ones are remembered */
+    uint32_t user_last;            /* newest of its user: slot of the oldest of all */
 };
 
 #define RESERVATIONS_CHUNK 256u

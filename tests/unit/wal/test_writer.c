@@ -1,0 +1,391 @@
+/* test_writer.c - append, group commit, seals, segments, failures; every step by hand */
+#include "harness.h"
+
+#include "wal/block.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void test_group_commit(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    assert_false(harness.recovery.found);
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+
+    /* One record goes out alone; what comes while it is in flight goes out together. */
+    storage_memory_hold(harness.disk, true);
+    assert_int_equal(harness_append(&harness, 100), 100);
+    assert_int_equal(wal_writer_step(harness.wal, false), 0);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(harness_append(&harness, 40), 100 + 40 * (i + 1));
+        assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    }
+    assert_int_equal(wal_durable_lsn(harness.wal), 0);
+    assert_int_equal(harness.durable_calls, 0);
+    storage_memory_hold(harness.disk, false);
+    harness_settle(&harness);
+    assert_int_equal(wal_durable_lsn(harness.wal), 2100);
+    assert_int_equal(harness.durable_calls, 2);
+    assert_int_equal(harness.durable_lsn, 2100);
+
+    struct wal_stats stats;
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.blocks, 2);
+    assert_int_equal(stats.records, 51);
+    assert_int_equal(stats.record_bytes, 2100);
+    assert_int_equal(stats.group_records_max, 50);
+    assert_int_equal(stats.writes, 3); /* one is the segment's header */
+    assert_int_equal(harness_read_all(harness.disk, 2100), 51);
+    harness_deinit(&harness);
+}
+
+static void test_durable_never_early(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    storage_memory_delay(harness.disk, 3);
+    uint64_t durable = 0;
+    for (int i = 0; i < 200; i++) {
+        uint64_t lsn = harness_append(&harness, 64);
+        uint64_t before = storage_memory_writes(harness.disk);
+        (void)wal_writer_step(harness.wal, false); /* the LSN below tells what it did */
+        uint64_t now = wal_durable_lsn(harness.wal);
+        assert_true(now >= durable && now <= lsn);
+        assert_int_equal(now > durable, storage_memory_writes(harness.disk) > before);
+        assert_int_equal(now, harness.durable_lsn);
+        durable = now;
+    }
+    assert_true(durable > 0);
+    harness_deinit(&harness);
+}
+
+static void test_journal_port(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    struct journal journal;
+    wal_journal(harness.wal, &journal);
+    uint8_t bytes[60];
+    harness_record(bytes, 0, 60);
+    uint64_t lsn = 0;
+    assert_int_equal(journal.append(journal.context, 3, bytes, 60, &lsn), 0);
+    assert_int_equal(lsn, 60);
+    assert_int_equal(journal.durable_lsn(journal.context), 0);
+    harness_settle(&harness);
+    assert_int_equal(journal.durable_lsn(journal.context), 60);
+    harness_deinit(&harness);
+}
+
+static void test_full_and_wrap(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness.options.buffer_bytes = DRAIN_BYTES_MAX;
+    harness_open_ok(&harness);
+    uint8_t bytes[1000];
+    uint64_t lsn = 0;
+    /* 262 records of 1000 fit 256 KiB, not 263; the ring's end falls into a record. */
+    for (uint64_t round = 0; round < 20; round++) {
+        uint32_t count = 0;
+        for (;;) {
+            harness_record(bytes, harness.next_number, 1000);
+            uint64_t before = lsn;
+            int rc = wal_append(harness.wal, 0, bytes, 1000, &lsn);
+            if (rc == WAL_FULL) {
+                assert_int_equal(lsn, before);
+                break;
+            }
+            assert_int_equal(rc, 0);
+            assert_int_equal(lsn, before + 1000);
+            harness.next_number++;
+            count++;
+        }
+        assert_int_equal(count, 262);
+        assert_int_equal(wal_appended_lsn(harness.wal), lsn);
+        harness_settle(&harness);
+        assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+    }
+    assert_int_equal(harness_read_all(harness.disk, lsn), 262 * 20);
+    harness_deinit(&harness);
+}
+
+/* The four bytes of a record's size may lie on both sides of the ring's end. */
+static void test_wrap_in_size(void **state)
+{
+    (void)state;
+    for (uint32_t shift = 0; shift < 8; shift++) {
+        struct harness harness;
+        harness_init(&harness);
+        harness.options.buffer_bytes = DRAIN_BYTES_MAX;
+        harness_open_ok(&harness);
+        while (DRAIN_BYTES_MAX - wal_appended_lsn(harness.wal) > 4096 + 64) {
+            (void)harness_block(&harness, 4000);
+        }
+        uint64_t left = DRAIN_BYTES_MAX - wal_appended_lsn(harness.wal);
+        (void)harness_block(&harness, (uint32_t)(left - 32 - shift));
+        (void)harness_append(&harness, 30);
+        uint64_t lsn = harness_append(&harness, 40);
+        harness_settle(&harness);
+        assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+        assert_int_equal(harness_read_all(harness.disk, lsn), harness.next_number);
+        harness_deinit(&harness);
+    }
+}
+
+static void test_seal(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    struct wal_stats stats;
+    harness.now_ms += 10 * WAL_SEAL_AFTER_MS;
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE); /* nothing to seal */
+
+    (void)harness_block(&harness, 100);
+    harness.now_ms += WAL_SEAL_AFTER_MS - 1;
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    harness.now_ms += 1;
+    assert_int_equal(wal_writer_step(harness.wal, false), 0);
+    harness_settle(&harness);
+    harness.now_ms += 10 * WAL_SEAL_AFTER_MS;
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE); /* one is enough */
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.seals, 1);
+    assert_int_equal(stats.blocks, 1);
+
+    (void)harness_block(&harness, 100);
+    assert_int_equal(wal_stop(harness.wal), 0);
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.seals, 2);
+    assert_int_equal(wal_stop(harness.wal), 0); /* again: nothing to do */
+    assert_int_equal(wal_durable_lsn(harness.wal), 200);
+    assert_int_equal(harness_read_all(harness.disk, 200), 2);
+    harness_deinit(&harness);
+}
+
+static void test_segment_switch(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    harness_open_ok(&harness);
+    uint64_t lsn = 0;
+    uint64_t seed = harness_seed(1);
+    for (int i = 0; i < 400; i++) {
+        uint32_t records = (uint32_t)(harness_random(&seed) % 30) + 1;
+        for (uint32_t j = 0; j < records; j++) {
+            lsn = harness_append(&harness, 20 + (uint32_t)(harness_random(&seed) % 4077));
+        }
+        harness_settle(&harness);
+        assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+    }
+    struct wal_stats stats;
+    wal_stats_get(harness.wal, &stats);
+    assert_true(stats.segments > 50);
+    assert_int_equal(harness_read_all(harness.disk, lsn), harness.next_number);
+    harness_stop(&harness);
+    harness_open_ok(&harness);
+    assert_int_equal(harness.recovery.end_lsn, lsn);
+    assert_int_equal(harness.recovery.records, harness.next_number);
+    assert_int_equal(harness.recovery.segments, stats.segments);
+    assert_int_equal(harness.recovery.torn_tails, 0);
+    harness_deinit(&harness);
+}
+
+static void test_epochs(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    uint64_t lsn = 0;
+    for (uint64_t epoch = 1; epoch <= 5; epoch++) {
+        harness_open_ok(&harness);
+        assert_int_equal(harness.recovery.end_lsn, lsn);
+        assert_int_equal(harness.recovery.epoch, epoch - 1);
+        assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+        (void)harness_block(&harness, 500);
+        lsn = harness_block(&harness, 300);
+        if (epoch % 2 == 0) {
+            harness_stop(&harness);
+        } else {
+            harness_kill(&harness);
+        }
+    }
+    assert_int_equal(harness_read_all(harness.disk, lsn), 10);
+    harness_deinit(&harness);
+}
+
+/* An engine that restarts for ever and writes nothing must not fill the disk. */
+static void test_empty_epochs(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    uint64_t lsn = harness_block(&harness, 500);
+    harness_kill(&harness);
+    for (uint64_t i = 0; i < 20; i++) {
+        harness_open_ok(&harness);
+        assert_int_equal(harness.recovery.epoch, i + 1);
+        assert_int_equal(harness.recovery.last_number, i == 0 ? 1 : 2);
+        harness_stop(&harness);
+    }
+    harness_open_ok(&harness);
+    lsn = harness_block(&harness, 500);
+    assert_int_equal(lsn, 1000);
+    assert_int_equal(harness_read_all(harness.disk, lsn), 2);
+    harness_deinit(&harness);
+}
+
+static void test_write_faults(void **state)
+{
+    (void)state;
+    static const enum storage_fault table[] = {STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,
+                                               STORAGE_FAULT_SHORT};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct harness harness;
+        harness_init(&harness);
+        harness_open_ok(&harness);
+        uint64_t lsn = harness_block(&harness, 500);
+        storage_memory_fault(harness.disk, table[i], 1, i);
+        lsn = harness_block(&harness, 500);
+        (void)harness_append(&harness, 9 * 100);
+        int rc;
+        do {
+            rc = wal_writer_step(harness.wal, false);
+        } while (rc == 0);
+        assert_int_equal(rc, -WAL_ERROR_IO);
+        assert_int_equal(harness.failed_calls, 1);
+        assert_int_equal(harness.error.code, WAL_ERROR_IO);
+        assert_int_equal(harness.error.system_error,
+                         table[i] == STORAGE_FAULT_SUBMIT ? EAGAIN : EIO);
+        assert_int_equal(harness.error.lsn, lsn);
+        assert_int_equal(harness.error.offset, 4096 * 3);
+        assert_string_equal(harness.error.file, "wal-0000000000000001.seg");
+        assert_non_null(strstr(harness.error.text, "cannot write 4096 bytes at offset 12288"));
+        assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+        assert_int_equal(harness.durable_lsn, lsn);
+        uint64_t ret = 77;
+        uint8_t bytes[20];
+        harness_record(bytes, 0, 20);
+        assert_int_equal(wal_append(harness.wal, 0, bytes, 20, &ret), -WAL_ERROR_IO);
+        assert_int_equal(ret, 77);
+        uint64_t writes = storage_memory_writes(harness.disk);
+        assert_int_equal(wal_writer_step(harness.wal, true), -WAL_ERROR_IO); /* never again */
+        assert_int_equal(wal_stop(harness.wal), -WAL_ERROR_IO);
+        assert_int_equal(storage_memory_writes(harness.disk), writes);
+        assert_int_equal(harness.failed_calls, 1);
+        struct wal_error error;
+        wal_error_get(harness.wal, &error);
+        assert_int_equal(error.code, WAL_ERROR_IO);
+        harness_kill(&harness);
+        harness_open_ok(&harness); /* a torn tail, at most */
+        assert_true(harness.recovery.end_lsn == lsn || harness.recovery.end_lsn == lsn + 900);
+        harness_deinit(&harness);
+    }
+}
+
+static void test_prepare_fault(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    harness_open_ok(&harness);
+    storage_memory_fault(harness.disk, STORAGE_FAULT_PREPARE, 0, 0);
+    uint64_t lsn = 0;
+    int rc = WAL_IDLE;
+    while (rc >= 0) {
+        lsn = harness_append(&harness, 4000);
+        do {
+            rc = wal_writer_step(harness.wal, false);
+        } while (rc == 0);
+    }
+    assert_int_equal(rc, -WAL_ERROR_IO);
+    assert_int_equal(harness.error.system_error, ENOSPC);
+    assert_int_equal(wal_durable_lsn(harness.wal), lsn - 4000);
+    harness_deinit(&harness);
+}
+
+/* The disk was full when the segment was prepared ahead, and has room when it is needed. */
+static void test_prepare_fault_heals(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    harness_open_ok(&harness);
+    storage_memory_fault(harness.disk, STORAGE_FAULT_PREPARE, 0, 0);
+    assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO);
+    assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO); /* not again by itself */
+    storage_memory_heal(harness.disk);
+    for (int i = 0; i < 40; i++) {
+        (void)harness_block(&harness, 4000);
+    }
+    assert_int_equal(harness.failed_calls, 0);
+    harness_deinit(&harness);
+}
+
+static void test_open_faults(void **state)
+{
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    storage_memory_fault(harness.disk, STORAGE_FAULT_FAIL, 0, 5);
+    assert_int_equal(harness_open(&harness), -WAL_ERROR_IO);
+    assert_int_equal(harness.failed_calls, 0); /* a result, not a callback */
+    harness_open_ok(&harness);                 /* the lock was given up */
+    struct wal *second;
+    struct wal_error error;
+    assert_int_equal(wal_open(&harness.options, NULL, &second, &error), -WAL_ERROR_LOCKED);
+    (void)harness_block(&harness, 100); /* the first is unharmed */
+    harness_kill(&harness);
+    harness_open_ok(&harness);
+    harness_deinit(&harness);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t segment_bytes, buffer_bytes;
+        uint32_t appenders;
+    } table[] = {
+        {4096, 0, 1},      {WAL_SEGMENT_BYTES_MIN + 1, 0, 1}, {WAL_SEGMENT_BYTES_MAX + 4096, 0, 1},
+        {0, 4096, 1},      {0, DRAIN_BYTES_MAX + 4096, 1},    {0, 2 * WAL_BUFFER_BYTES_MAX, 1},
+        {0, 0, 0},         {0, 0, SHARDS_MAX + 1},
+    };
+    struct harness harness;
+    harness_init(&harness);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        harness.options.segment_bytes = table[i].segment_bytes;
+        harness.options.buffer_bytes = table[i].buffer_bytes;
+        harness.options.appenders = table[i].appenders;
+        assert_int_equal(harness_open(&harness), -WAL_ERROR_OPTIONS);
+    }
+    harness_deinit(&harness);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_group_commit),  cmocka_unit_test(test_durable_never_early),
+        cmocka_unit_test(test_journal_port),  cmocka_unit_test(test_full_and_wrap),
+        cmocka_unit_test(test_wrap_in_size),  cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_segment_switch), cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_empty_epochs),  cmocka_unit_test(test_write_faults),
+        cmocka_unit_test(test_prepare_fault), cmocka_unit_test(test_prepare_fault_heals),
+        cmocka_unit_test(test_open_faults),   cmocka_unit_test(test_options),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+/* storage.h - what the log needs from a disk, as a struct of functions
+ *
+ * One write is in flight at a time: submit, then complete. A storage is bound to one data folder
+ * when it is opened. Three implementations: io_uring (the engine), pwrite (tools that intercept
+ * system calls), and memory (tests, simulator). File names are plain names inside DIR/wal.
+ *
+ * Threads: submit and complete belong to the log writer. prepare and remove belong to one other
+ * thread each. open, read, size, list, close may be called by any number of readers at once.
+ * Errors are negative errno values: the caller knows what it was doing and finds the words.
+ */
+#ifndef USHER_WAL_STORAGE_H
+#define USHER_WAL_STORAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct storage;
+
+struct storage_info {
+    const char *kind; /* "io_uring", "posix", "memory" */
+    bool direct;      /* writes bypass the page cache (O_DIRECT); false on tmpfs and the like */
+};
+
+enum { STORAGE_PENDING = 1 };
+
+struct storage_operations {
+    /* claim - make DIR/wal if it is not there and become its only writer
+     * Return: 0; -EWOULDBLOCK if another process or storage has it */
+    int (*claim)(struct storage *storage);
+    /* unclaim - the opposite; nothing if not claimed */
+    void (*unclaim)(struct storage *storage);
+    /* list - call visit for every name, in any order; an absent folder is an empty one */
+    int (*list)(struct storage *storage, void (*visit)(void *context, const char *name),
+                void *context);
+    /* open - return a handle >= 0, or -errno
+     * @writable: for submit; else for read, size, sync */
+    int (*open)(struct storage *storage, const char *name, bool writable);
+    void (*close)(struct storage *storage, int handle);
+    int (*size)(struct storage *storage, int handle, uint64_t *ret_bytes);
+    /* read - exactly that many bytes, or -ENODATA where the file ends before
+     * @offset, @bytes, @buffer: multiples of 4096 */
+    int (*read)(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
+                uint32_t bytes);
+    /* prepare - make a file full of zeros, durable, in one step: under a temporary name, synced,
+     * renamed over whatever had the name, directory synced */
+    int (*prepare)(struct storage *storage, const char *name, uint64_t bytes);
+    /* remove - delete a file, durably: the folder is synced before this returns */
+    int (*remove)(struct storage *storage, const char *name);
+    /* submit - start the one write; the buffer is borrowed until complete says 0 or an error */
+    int (*submit)(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                  uint32_t bytes);
+    /* complete - the one write is durable, all of it
+     * Return: 0; STORAGE_PENDING (only if !wait); -errno, -EIO also for a short write */
+    int (*complete)(struct storage *storage, bool wait);
+    /* sync - flush what was written through any handle of that file, by any process */
+    int (*sync)(struct storage *storage, int handle);
+    void (*info)(struct storage *storage, struct storage_info *ret_info);
+    /* destroy - free everything; no write in flight any more, or it is abandoned */
+    void (*destroy)(struct storage *storage);
+};
+
+/* Implementations embed this as their first member. */
+struct storage {
+    const struct storage_operations *operations;
+};
+
+/* storage_uring_open, storage_posix_open - bind to a data folder
+ * @directory:   the folder that holds LOCK and wal/; must exist; copied
+ * @ret_storage: free with operations->destroy
+ * Reads nothing, writes nothing, takes no lock: a tool can use it beside a running engine.
+ * storage_uring sets up its ring at claim, on first use as a writer.
+ * Return: 0; -errno */
+int storage_uring_open(const char *directory, struct storage **ret_storage);
+int storage_posix_open(const char *directory, struct storage **ret_storage);
+
+#endif
