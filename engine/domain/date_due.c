@@ -42,10 +42,11 @@ static bool settle(const struct date *date, const struct reservation *reservatio
         date_message(date, reservation, COMMAND_FUNDS_REFUND, reservation->payment, verdict);
         return true;
     case RESERVATION_HELD:
-        if (cancelled) {
-            end_reservation(date, reservation, RESERVATION_CANCELLED, now_ms, verdict);
-        }
-        return cancelled;
+        /* Not backed: the log was cut between a payment's refusal and the end of its hold. */
+        if (!cancelled && date_backs(date, reservation, now_ms)) return false;
+        end_reservation(date, reservation,
+                        cancelled ? RESERVATION_CANCELLED : RESERVATION_EXPIRED, now_ms, verdict);
+        return true;
     case RESERVATION_PAID:
         if (cancelled) {
             verdict_add(verdict, &date->partition, DECISION_REFUND_STARTED, now_ms)

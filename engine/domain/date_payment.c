@@ -19,11 +19,6 @@ void date_message(const struct date *date, const struct reservation *reservation
     message->funds.balance = 0;
 }
 
-static const struct reservation *find(const struct date *date, uint64_t id) {
-    if (dated_id_date(id) != date->id) return NULL;
-    return reservations_find(&date->reservations, dated_id_sequence(id));
-}
-
 static void answer_payment(struct verdict *verdict, const struct reservation *reservation,
                            uint64_t balance) {
     verdict->reply_kind = REPLY_PAYMENT;
@@ -46,10 +41,7 @@ static bool key_reused(const struct date *date, const struct reservation *reserv
     return false;
 }
 
-/* Does a token still stand behind this unpaid reservation? One that was spent by a reservation or a
- * payment (Q10) leaves its other holds payable; one that ended otherwise takes them with it. */
-static bool backed(const struct date *date, const struct reservation *reservation,
-                   uint64_t now_ms) {
+bool date_backs(const struct date *date, const struct reservation *reservation, uint64_t now_ms) {
     if (reservation->token_spent) return true;
     const struct waiter *waiter = room_find(&date->room, reservation->place);
     return waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms > now_ms;
@@ -61,7 +53,7 @@ static void start_payment(const struct date *date, const struct reservation *res
     uint32_t payment = date->payment_count + 1;
     if (date->state == DATE_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
-    } else if (reservation->expires_at <= now_ms || !backed(date, reservation, now_ms)) {
+    } else if (reservation->expires_at <= now_ms || !date_backs(date, reservation, now_ms)) {
         verdict_error(verdict, ERROR_RESERVATION_ENDED, command->pay.reservation, 0, 0);
     } else if (key_reused(date, reservation, &command->pay.key)) {
         verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
@@ -77,11 +69,9 @@ static void start_payment(const struct date *date, const struct reservation *res
 void date_pay(const struct date *date, const struct command *command, uint64_t now_ms,
               struct verdict *verdict) {
     uint64_t id = command->pay.reservation;
-    const struct reservation *reservation = find(date, id);
-    if (!reservation || !date_authorised(date, &command->pay.token, reservation, now_ms)) {
-        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
-        return;
-    }
+    const struct reservation *reservation =
+        date_authorise(date, &command->pay.token, id, now_ms, verdict);
+    if (!reservation) return;
     bool same_key = id128_equal(&reservation->payment_key, &command->pay.key);
     switch (reservation->state) {
     case RESERVATION_HELD: start_payment(date, reservation, command, now_ms, verdict); break;
@@ -126,7 +116,7 @@ void date_funds_reserved(const struct date *date, const struct command *command,
                          struct verdict *verdict) {
     uint64_t id = command->funds.reservation;
     uint32_t payment = dated_id_sequence(command->funds.payment);
-    const struct reservation *reservation = find(date, id);
+    const struct reservation *reservation = date_find(date, id);
     bool ours = reservation && reservation->payment == payment;
     enum command_kind message = COMMAND_FUNDS_VOID;
 
@@ -162,7 +152,7 @@ void date_funds_reserved(const struct date *date, const struct command *command,
 void date_funds_refused(const struct date *date, const struct command *command, uint64_t now_ms,
                         struct verdict *verdict) {
     uint32_t payment = dated_id_sequence(command->funds.payment);
-    const struct reservation *reservation = find(date, command->funds.reservation);
+    const struct reservation *reservation = date_find(date, command->funds.reservation);
     uint64_t amount = command->funds.amount, balance = command->funds.balance;
     uint64_t shortfall = amount > balance ? amount - balance : 0;
     bool ours = reservation && reservation->payment == payment;
@@ -178,7 +168,7 @@ void date_funds_refused(const struct date *date, const struct command *command, 
     }
     verdict_add(verdict, &date->partition, DECISION_PAYMENT_REFUSED, now_ms)->payment_refused =
         (struct decision_payment_refused){payment, reservation->sequence, balance, shortfall};
-    if (!backed(date, reservation, now_ms)) { /* its token ended during the payment (P5, Q8) */
+    if (!date_backs(date, reservation, now_ms)) { /* its token ended during the payment (P5, Q8) */
         verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
             ->reservation_ended = (struct decision_reservation_ended){
             .reservation = reservation->sequence, .state = RESERVATION_EXPIRED};
@@ -188,7 +178,7 @@ void date_funds_refused(const struct date *date, const struct command *command, 
 void date_cancel_one(const struct date *date, const struct command *command, uint64_t now_ms,
                      struct verdict *verdict) {
     uint64_t id = command->cancel.reservation;
-    const struct reservation *reservation = find(date, id);
+    const struct reservation *reservation = date_find(date, id);
     if (!reservation || !id128_equal(&reservation->user, &command->cancel.user)) {
         verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
         return;
@@ -232,7 +222,7 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
 
 void date_funds_refunded(const struct date *date, const struct command *command, uint64_t now_ms,
                          struct verdict *verdict) {
-    const struct reservation *reservation = find(date, command->funds.reservation);
+    const struct reservation *reservation = date_find(date, command->funds.reservation);
     if (reservation && reservation->state == RESERVATION_REFUNDING) {
         verdict_add(verdict, &date->partition, DECISION_SEATS_REFUNDED, now_ms)->seats_refunded =
             (struct decision_seats_refunded){reservation->sequence, reservation->payment,

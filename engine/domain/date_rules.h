@@ -38,10 +38,19 @@ const struct waiter *date_guard_active(const struct date *date, const struct tok
 void date_expire_token(const struct date *date, place_t place, enum token_end end, uint64_t now_ms,
                        struct verdict *verdict);
 
-/* date_authorised - may this token act on this reservation? The token it was made with may; so may
- * the user's own active token of now. */
-bool date_authorised(const struct date *date, const struct token *token,
-                     const struct reservation *reservation, uint64_t now_ms);
+/* date_find - Return: the reservation with this id (dated_id), NULL if this date has none */
+const struct reservation *date_find(const struct date *date, uint64_t id);
+
+/* date_authorise - the reservation that a token's holder asks to change: the token it was made with
+ * may, and so may the same user's own active token of now
+ * Return: the reservation; NULL after having put the refusal into the verdict */
+const struct reservation *date_authorise(const struct date *date, const struct token *token,
+                                         uint64_t id, uint64_t now_ms, struct verdict *verdict);
+
+/* date_backs - does a token still stand behind this unpaid reservation? One that was spent by a
+ * reservation or a payment (Q10) leaves its other holds payable; one that ended otherwise takes
+ * them with it. */
+bool date_backs(const struct date *date, const struct reservation *reservation, uint64_t now_ms);
 
 /* date_message - address a message about a reservation's money to its user's account */
 void date_message(const struct date *date, const struct reservation *reservation,

@@ -4,20 +4,23 @@
  */
 #include "engine/domain/date_rules.h"
 
-static const struct reservation *find(const struct date *date, uint64_t id) {
+const struct reservation *date_find(const struct date *date, uint64_t id) {
     if (dated_id_date(id) != date->id) return NULL;
     return reservations_find(&date->reservations, dated_id_sequence(id));
 }
 
-bool date_authorised(const struct date *date, const struct token *token,
-                     const struct reservation *reservation, uint64_t now_ms) {
-    if (token->place == reservation->place &&
+const struct reservation *date_authorise(const struct date *date, const struct token *token,
+                                         uint64_t id, uint64_t now_ms, struct verdict *verdict) {
+    const struct reservation *reservation = date_find(date, id);
+    if (reservation && token->place == reservation->place &&
         id128_equal_secret(&token->secret, &reservation->secret)) {
-        return true;
+        return reservation;
     }
-    const struct waiter *waiter = NULL;
-    return date_guard(date, token, now_ms, &waiter) == GUARD_ACTIVE &&
-           id128_equal(&waiter->user, &reservation->user);
+    const struct waiter *waiter = date_guard_active(date, token, now_ms, verdict);
+    if (!waiter) return NULL; /* it has said why */
+    if (reservation && id128_equal(&waiter->user, &reservation->user)) return reservation;
+    verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
+    return NULL;
 }
 
 void date_list(const struct date *date, const struct command *command, uint64_t now_ms,
@@ -141,11 +144,9 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
                   struct verdict *verdict) {
     uint64_t id = command->pay.reservation;
-    const struct reservation *reservation = find(date, id);
-    if (!reservation || !date_authorised(date, &command->pay.token, reservation, now_ms)) {
-        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
-        return;
-    }
+    const struct reservation *reservation =
+        date_authorise(date, &command->pay.token, id, now_ms, verdict);
+    if (!reservation) return;
     switch (reservation->state) {
     case RESERVATION_HELD: /* R6 */
         verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
