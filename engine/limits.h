@@ -34,7 +34,8 @@
 
 /* --- one date ------------------------------------------------------------------------------ */
 
-/* Places in a date's waiting room, over its whole life. 2^24 waiters at < 96 bytes are 1.5 GiB. */
+/* Live tokens of a date. 2^24 waiters at < 96 bytes are 1.5 GiB. (Places are never reused; 2^32 of
+ * them take 570 MB of bits.) */
 #define WAITERS_PER_DATE_MAX 16777216u
 /* Users who are ACTIVE at once: bounds the active set and its deadlines. */
 #define ACTIVE_PER_DATE_MAX 1048576u

@@ -12,13 +12,13 @@ uint64_t date_admission_ms(const struct date *date, uint64_t now_ms) {
     if (date->state != DATE_OPEN || room->waiting == 0 || room->active >= policy->active_capacity) {
         return UINT64_MAX;
     }
-    if (now_ms < policy->sales_open_at) return policy->sales_open_at;
+    uint64_t from_ms = policy->sales_open_at;
     if (policy->admit_per_interval > 0 && policy->admit_interval_ms > 0 &&
-        room->interval_admitted >= policy->admit_per_interval &&
-        now_ms - room->interval_began_ms < policy->admit_interval_ms) {
-        return room->interval_began_ms + policy->admit_interval_ms;
+        room->interval_admitted >= policy->admit_per_interval) {
+        uint64_t next_ms = room->interval_began_ms + policy->admit_interval_ms;
+        if (next_ms > from_ms) from_ms = next_ms;
     }
-    return 0;
+    return from_ms <= now_ms ? 0 : from_ms;
 }
 
 static void end_reservation(const struct date *date, const struct reservation *reservation,

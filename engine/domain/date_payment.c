@@ -123,7 +123,7 @@ void date_funds_reserved(const struct date *date, const struct command *command,
     if (ours && reservation->state == RESERVATION_PAYING) {
         if (date->state == DATE_CANCELLED) {
             abort_payment(date, reservation, now_ms, verdict);
-        } else { /* P3: payment record, seats and token in one decision */
+        } else { /* P3: payment record, seats and the token they were held with, in one decision */
             const struct waiter *waiter = room_find(&date->room, reservation->place);
             verdict_add(verdict, &date->partition, DECISION_SEATS_SOLD, now_ms)->seats_sold =
                 (struct decision_seats_sold){

@@ -24,6 +24,8 @@ enum peer_kind {
 
 struct peer_message {
     uint32_t kind; /* enum peer_kind */
+    uint64_t lsn;  /* what its sender had appended when it was sent: what follows from it is told to
+                      nobody before that is durable */
     union {
         struct command command;
         struct request *visitor;

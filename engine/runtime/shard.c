@@ -44,7 +44,7 @@ struct shard {
     uint32_t drain_bytes;
     struct gate answered; /* replies of this drain: they get its LSN */
     struct gate gate;
-    uint64_t last_lsn; /* of this shard's latest append */
+    uint64_t last_lsn; /* of this shard's latest append, or of what it has heard from another */
     uint64_t now_ms;
 
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
@@ -203,15 +203,6 @@ static void raise_lsn(struct request *request, uint64_t lsn) {
     if (request->lsn < lsn) request->lsn = lsn;
 }
 
-/* The request that a message is about saw this shard's state, too. */
-static void stamp(const struct peer_message *message, uint64_t lsn) {
-    if (message->kind == PEER_VISITOR) {
-        raise_lsn(message->visitor, lsn);
-    } else if (message->kind == PEER_COMMAND && message->command.origin) {
-        raise_lsn((struct request *)message->command.origin, lsn);
-    }
-}
-
 static uint32_t send_outbox(struct shard *shard) {
     struct shard_context *context = shard->context;
     uint32_t sent = 0;
@@ -219,7 +210,7 @@ static uint32_t send_outbox(struct shard *shard) {
         uint32_t before = sent;
         struct peer_message *message;
         while ((message = queue_first(&shard->outbox[to])) != NULL) {
-            stamp(message, shard->last_lsn);
+            message->lsn = shard->last_lsn;
             if (!lane_send(context->lanes[shard->id][to], message)) break;
             shard->outbox[to].head++;
             sent++;
@@ -423,6 +414,7 @@ static void visit(struct shard *shard, struct request *request) {
 /* --- the step -------------------------------------------------------------------------------------- */
 
 static void receive(struct shard *shard, struct peer_message *message) {
+    if (shard->last_lsn < message->lsn) shard->last_lsn = message->lsn;
     switch (message->kind) {
     case PEER_COMMAND: handle(shard, &message->command); break;
     case PEER_VISITOR: visit(shard, message->visitor); break;

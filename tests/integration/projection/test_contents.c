@@ -1,0 +1,163 @@
+/* test_contents.c - the rows are what the engine decided, however they were batched
+ *
+ * The history is random, from a seed, made by the real domain (tests/unit/replay/history.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "replay/projection_check.h"
+#include "tests/integration/projection/harness.h"
+
+static struct harness *harness;
+
+static void rows_are_what_the_engine_has(void **state) {
+    (void)state;
+    char contents[CONTENTS_BYTES];
+    struct projection_report report;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        harness_begin(harness, seed, 3000);
+        harness_project(harness, 0, contents);
+        assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world,
+                                          &report), 0);
+        if (report.mismatches) print_message("# %s\n", report.text);
+        assert_int_equal(report.mismatches, 0);
+        assert_int_equal(report.applied_lsn, harness->log.size);
+        assert_true(report.compared > 400);
+        harness_end(harness);
+    }
+}
+
+/* Each of these is a way in which rows can be wrong; the check must see it. */
+static void the_check_finds_differences(void **state) {
+    (void)state;
+    static const char *const harm[] = {
+        "UPDATE usher.seats SET price = price + 1 WHERE date = 1 AND number = 3",
+        "UPDATE usher.seats SET state = 'held', reservation = 1 WHERE date = 1 AND number ="
+        " (SELECT min(number) FROM usher.seats WHERE date = 1 AND state = 'available' AND "
+        "for_sale)",
+        "UPDATE usher.dates SET state = 'draft' WHERE id = 2",
+        "UPDATE usher.reservations SET amount = amount + 1 WHERE id ="
+        " (SELECT min(id) FROM usher.reservations WHERE state IN ('paid', 'held'))",
+        "UPDATE usher.wallets SET balance = balance + 1, charged = charged + 1 WHERE user_id ="
+        " (SELECT user_id FROM usher.wallets ORDER BY 1 LIMIT 1)",
+        "DELETE FROM usher.queue_entries WHERE date = 1 AND place = 1",
+        "DELETE FROM usher.wallet_ledger WHERE lsn = (SELECT max(lsn) FROM usher.wallet_ledger)",
+    };
+    char contents[CONTENTS_BYTES];
+    struct projection_report report;
+    harness_begin(harness, 3, 2000);
+    for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
+        harness_drop(harness);
+        harness_project(harness, 0, contents);
+        harness_sql(harness, harm[i]);
+        assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world,
+                                          &report), 0);
+        if (report.mismatches == 0) print_message("# not seen: %s\n", harm[i]);
+        assert_true(report.mismatches > 0 && report.text[0] != '\0');
+    }
+    harness_end(harness);
+}
+
+static void batch_size_does_not_matter(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {1, 7, 100};
+    char whole[CONTENTS_BYTES], contents[CONTENTS_BYTES];
+    harness_begin(harness, 3, 2500);
+    harness_project(harness, 50000, whole);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        harness_drop(harness);
+        harness_project(harness, sizes[i], contents);
+        assert_string_equal(contents, whole);
+    }
+    harness_end(harness);
+}
+
+/* The history has every kind of row; a table that stays empty would prove nothing above. */
+static void the_history_reaches_every_table_and_state(void **state) {
+    (void)state;
+    static const char *const queries[] = {
+        "SELECT count(DISTINCT state) FROM usher.reservations", /* held .. cancelled, not in flight
+                                                                 */
+        "SELECT count(DISTINCT state) FROM usher.payments",
+        "SELECT count(DISTINCT reason) FROM usher.wallet_ledger",
+        "SELECT count(DISTINCT end_reason) FROM usher.queue_entries",
+        "SELECT count(DISTINCT state) FROM usher.seats",
+        "SELECT count(DISTINCT kind) FROM usher.refusals",
+        "SELECT count(*) FROM usher.sales_by_date WHERE revenue > 0",
+        "SELECT count(*) FROM usher.waiting_by_date WHERE bought > 0 AND abandoned > 0",
+    };
+    static const uint64_t least[] = {5, 3, 3, 5, 3, 2, 1, 1};
+    char contents[CONTENTS_BYTES];
+    harness_begin(harness, 3, 2500);
+    harness_project(harness, 0, contents);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        uint64_t number = harness_number(harness, queries[i]);
+        if (number < least[i])
+            print_message("# %llu: %s\n", (unsigned long long)number, queries[i]);
+        assert_true(number >= least[i]);
+    }
+    harness_end(harness);
+}
+
+static void rebuilding_gives_the_same_rows(void **state) {
+    (void)state;
+    char before[CONTENTS_BYTES], after[CONTENTS_BYTES];
+    struct projection_status status;
+    harness_begin(harness, 4, 2500);
+    harness_project(harness, 500, before);
+    harness_sql(harness, "UPDATE usher.seats SET price = 1");
+    struct projection_options options = harness_options(harness, 0);
+    assert_int_equal(projection_rebuild(&options, NULL, NULL, &status), 0);
+    assert_int_equal(status.applied_lsn, harness->log.size);
+    harness_contents(harness, after);
+    assert_string_equal(after, before);
+    harness_end(harness);
+}
+
+/* A reservation's whole life in one batch, and a projection that follows a growing log. */
+static void following_equals_catching_up(void **state) {
+    (void)state;
+    char whole[CONTENTS_BYTES], contents[CONTENTS_BYTES];
+    harness_begin(harness, 6, 1500);
+    harness_project(harness, 0, whole);
+    harness_drop(harness);
+    struct projection_options options = harness_options(harness, 0);
+    struct projection *projection = projection_create(&options);
+    struct projection_status status;
+    for (uint64_t limit = 0; limit < harness->log.size; limit += 4321) {
+        harness->log.limit_lsn = limit; /* within a record: it is not durable yet */
+        assert_int_equal(harness_run(harness, projection), PROJECTION_IDLE);
+        projection_status_get(projection, &status);
+        assert_true(status.applied_lsn <= limit && limit - status.applied_lsn < RECORD_BYTES_MAX);
+    }
+    harness->log.limit_lsn = UINT64_MAX;
+    assert_int_equal(harness_run(harness, projection), PROJECTION_IDLE);
+    projection_free(projection);
+    harness_contents(harness, contents);
+    assert_string_equal(contents, whole);
+    harness_end(harness);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_what_the_engine_has),
+        cmocka_unit_test(the_check_finds_differences),
+        cmocka_unit_test(batch_size_does_not_matter),
+        cmocka_unit_test(the_history_reaches_every_table_and_state),
+        cmocka_unit_test(rebuilding_gives_the_same_rows),
+        cmocka_unit_test(following_equals_catching_up),
+    };
+    if (!postgres_available()) {
+        printf("1..0 # SKIP no PostgreSQL 15 here\n");
+        return 0;
+    }
+    harness = harness_create();
+    int failed = cmocka_run_group_tests_name("projection contents", tests, NULL, NULL);
+    harness_free(harness);
+    return failed;
+}
