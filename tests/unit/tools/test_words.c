@@ -1,0 +1,122 @@
+/* test_words.c - what people type: moments and misspelt commands; and JSON as messages */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/limits.h"
+#include "tools/json_value.h"
+#include "tools/moment.h"
+#include "tools/suggest.h"
+
+static void moments(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t time_ms;
+    } good[] = {
+        {"1970-01-01T00:00Z", 0},
+        {"2016-02-08T19:00+02:00", 1454950800000},
+        {"2016-02-08 17:00:30Z", 1454950830000},
+        {"2016-02-29T12:00-05:30", 1456767000000},
+        {"1454950800000", 1454950800000},
+        {"0", 0},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        uint64_t time_ms = 1;
+        assert_int_equal(moment_parse(good[i].text, &time_ms), 0);
+        assert_int_equal(time_ms, good[i].time_ms);
+    }
+}
+
+static void no_moments(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "tomorrow",
+        "2016-02-08",
+        "2016-02-08T19:00", /* no offset */
+        "2015-02-29T12:00Z",
+        "2016-13-01T12:00Z",
+        "2016-00-01T12:00Z",
+        "2016-02-08T24:00Z",
+        "2016-02-08T19:60Z",
+        "2016-2-8T19:00Z",
+        "2016-02-08T19:00+2:00",
+        "2016-02-08T19:00+02:00x",
+        "2016-02-08T19:00+99:00",
+        "1969-12-31T23:59Z",
+        "-5",
+        "99999999999999999999",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint64_t time_ms = 77;
+        if (moment_parse(bad[i], &time_ms) == 0) fail_msg("taken: %s", bad[i]);
+        assert_int_equal(time_ms, 77);
+    }
+}
+
+static void distances(void **state) {
+    (void)state;
+    assert_int_equal(suggest_distance("check", "check"), 0);
+    assert_int_equal(suggest_distance("chekc", "check"), 1); /* neighbours swapped */
+    assert_int_equal(suggest_distance("chck", "check"), 1);
+    assert_int_equal(suggest_distance("", "call"), 4);
+    assert_true(suggest_is_close("date-opn", "date-open"));
+    assert_false(suggest_is_close("xyz", "replay"));
+    char endless[200];
+    memset(endless, 'a', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    assert_int_equal(suggest_distance(endless, "call"), UINT32_MAX);
+}
+
+/* JSON -> MessagePack -> JSON is the same. */
+static void json_there_and_back(void **state) {
+    (void)state;
+    static const char text[] = "{\"a\": null, \"b\": [true, false, 0, -1, 9223372036854775807], "
+                               "\"c\": {\"d\": \"крісло\"}}";
+    json_t *json = json_loads(text, 0, NULL);
+    assert_non_null(json);
+    struct value_writer writer;
+    value_writer_init(&writer, NULL, 0, FRAME_BYTES_MAX);
+    assert_int_equal(json_value_write(&writer, json), JSON_VALUE_OK);
+    assert_false(writer.failed);
+    struct value_document *document = value_document_open();
+    const struct value *value;
+    uint32_t used;
+    assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+    json_t *back = json_value_read(value);
+    assert_true(json_equal(json, back));
+    json_decref(json);
+    json_decref(back);
+    value_document_close(document);
+    value_writer_deinit(&writer);
+}
+
+static void json_that_no_message_has(void **state) {
+    (void)state;
+    struct value_writer writer;
+    value_writer_init(&writer, NULL, 0, FRAME_BYTES_MAX);
+    json_t *fraction = json_pack("[f]", 1.5);
+    assert_int_equal(json_value_write(&writer, fraction), JSON_VALUE_FRACTION);
+    json_decref(fraction);
+    json_t *deep = json_array();
+    for (int i = 0; i < 100; i++) deep = json_pack("[o]", deep);
+    assert_int_equal(json_value_write(&writer, deep), JSON_VALUE_DEEP);
+    json_decref(deep);
+    value_writer_deinit(&writer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moments),
+        cmocka_unit_test(no_moments),
+        cmocka_unit_test(distances),
+        cmocka_unit_test(json_there_and_back),
+        cmocka_unit_test(json_that_no_message_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,86 @@
+# lib.sh - what tools/run, tools/test and .ci/run share: packages, builds, words
+# Sourced by bash, never run. The caller has set -euo pipefail.
+
+PATH="$PATH:/usr/sbin:/sbin"
+export LC_ALL=C.UTF-8
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s\n' "$*" >&2; }
+step() { printf '%s\n' "== $*" >&2; }
+die() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+# A mistake in the call.
+usage() {
+    printf '%s: %s\nTry %s --help.\n' "$(basename "$0")" "$*" "$(basename "$0")" >&2
+    exit 2
+}
+
+build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libpq-dev libnng-dev
+    libmsgpack-dev libjansson-dev libinih-dev libck-dev libxxhash-dev libcmocka-dev)
+postgres_packages=(postgresql)
+[ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "packages are missing (${missing[*]}) and only root may install them; run: apt-get install ${missing[*]}"
+    fi
+}
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# PostgreSQL's packages make a system cluster on port 5432 unless they are told not to. The setting
+# is theirs, so it is put back.
+without_system_cluster() {
+    local file=/etc/postgresql-common/createcluster.conf
+    as_root apt-get install -y -q --no-install-recommends postgresql-common
+    as_root cp -p "$file" "$file.before-usher"
+    as_root sed -i 's/^[# ]*create_main_cluster *=.*/create_main_cluster = false/' "$file"
+    as_root grep -q '^create_main_cluster = false' "$file" ||
+        printf 'create_main_cluster = false\n' | as_root tee -a "$file" >/dev/null
+    local status=0
+    "$@" || status=$?
+    as_root mv "$file.before-usher" "$file"
+    return "$status"
+}
+
+# install_missing PACKAGE... - with apt-get, only what is not there; waits for another apt-get
+install_missing() {
+    missing=()
+    local package
+    for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ -r /etc/debian_version ] || die "this needs the packages ${missing[*]} of Debian 12"
+    step "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    local install=(as_root apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends
+        "${missing[@]}")
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -q >&2 ||
+        say "apt-get update failed; trying with what is known"
+    if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+        without_system_cluster "${install[@]}" >&2
+    else
+        "${install[@]}" >&2
+    fi || die "apt-get could not install ${missing[*]}"
+}
+
+# build DIRECTORY [MESON-OPTION...] - configure once, compile; two at a time wait for each other
+build() {
+    local directory=$1
+    shift
+    mkdir -p "$directory"
+    (
+        flock 8
+        if [ ! -f "$directory/build.ninja" ]; then
+            meson setup "$directory" "$root" "$@" >"$directory/setup.log" 2>&1 ||
+                { cat "$directory/setup.log" >&2; exit 1; }
+        fi
+        ninja -C "$directory" >"$directory/compile.log" 2>&1 ||
+            { grep -v '^\[' "$directory/compile.log" >&2 || true; exit 1; }
+    ) 8>"$directory/usher.lock" || die "the build in $directory failed"
+}

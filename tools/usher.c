@@ -1,0 +1,87 @@
+/* usher.c - the operator's and organiser's command-line tool
+ *
+ * Asks a running engine (call, admin) or reads the log of one, running or not (wal, replay,
+ * check, project).
+ * What it prints on standard output is the answer, for people and pipes; everything else goes to
+ * standard error.
+ */
+#include "tools/usher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/require.h"
+#include "tools/suggest.h"
+
+static const struct usher_command commands[] = {
+    {"call", "METHOD [JSON]", "ask a running engine, print its answer as JSON", usher_call},
+    {"admin", "COMMAND ...", "make concerts and dates, import seats, open, close, cancel",
+     usher_admin},
+    {"wal", "verify|cat DIR", "check or print the log", usher_wal},
+    {"replay", "DIR", "replay the log from nothing: figures, state hash, money", usher_replay},
+    {"check", "DIR --postgres CONNINFO", "compare PostgreSQL with the replayed log", usher_check},
+    {"project", "DIR --postgres CONNINFO", "bring PostgreSQL up to the log's end, or rebuild it",
+     usher_project},
+    {0},
+};
+
+int main(int argc, char **argv) {
+    return usher_dispatch("usher", "the command-line tool of the seat-reservation engine", commands,
+                          argc, argv);
+}
+
+static void print_help(FILE *file, const char *program, const char *about,
+                       const struct usher_command *table) {
+    (void)fprintf(file, "Usage: %s COMMAND ...\n%s - %s\n\n", program, program,
+                  about); /* help that cannot be shown is no loss, here and below */
+    for (; table->name; table++) {
+        int width = (int)(strlen(table->name) + strlen(table->arguments) + 1);
+        (void)fprintf(file, "  %s %s%*s  %s\n", table->name, table->arguments,
+                      width < 32 ? 32 - width : 0, "", table->what);
+    }
+    (void)fprintf(file,
+                  "\n%s COMMAND --help tells more. Exit status: 0 done, 1 refused or failed, "
+                  "2 a mistake in the call.\n",
+                  program);
+}
+
+static int unknown_command(const char *program, const struct usher_command *table,
+                           const char *typed) {
+    const char *nearest = NULL;
+    uint32_t nearest_distance = UINT32_MAX;
+    for (; table->name; table++) {
+        uint32_t distance = suggest_distance(typed, table->name);
+        if (distance >= nearest_distance || !suggest_is_close(typed, table->name)) continue;
+        nearest = table->name;
+        nearest_distance = distance;
+    }
+    (void)fprintf(stderr, "%s: no command \"%s\".", program, typed); /* leaving anyway */
+    if (nearest) (void)fprintf(stderr, " Did you mean \"%s %s\"?", program, nearest);
+    (void)fprintf(stderr, "\nTry %s --help.\n", program);
+    return USHER_USAGE;
+}
+
+int usher_dispatch(const char *program, const char *about, const struct usher_command *table,
+                   int argc, char **argv) {
+    REQUIRE(program && about && table);
+    if (argc < 2) {
+        print_help(stderr, program, about, table);
+        return USHER_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout, program, about, table);
+        return USHER_DONE;
+    }
+    for (const struct usher_command *command = table; command->name; command++) {
+        if (strcmp(command->name, argv[1]) != 0) continue;
+        char *whole_name;
+        REQUIRE(asprintf(&whole_name, "%s %s", program, command->name) > 0);
+        argv[1] = whole_name;
+        int status = command->run(argc - 1, argv + 1);
+        free(whole_name);
+        return status;
+    }
+    return unknown_command(program, table, argv[1]);
+}

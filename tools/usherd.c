@@ -1,0 +1,357 @@
+/* usherd.c - the daemon: the only place that knows all the parts, and puts them together
+ *
+ * Happy path, in this order, each step using only what came before it:
+ *   settings -> clock -> log opened and judged, PostgreSQL asked as a witness -> state replayed and
+ *   verified -> log's writer -> shards -> sockets -> projection -> `ready` -> signal
+ *   -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed
+ *   -> projection catches up (bounded) -> exit 0.
+ *
+ * Failure modes: whatever stands in the way of starting is told in a sentence that says what to do,
+ * and nothing has changed. While running, a log that cannot be written ends the process at once,
+ * from the writer's thread, before anybody is told anything; the next start reads the disk.
+ * PostgreSQL never stops the daemon. The process is left by _exit once the log is closed: closing
+ * nng's sockets can deadlock (1.5.2), and there is nothing left to lose.
+ *
+ * Threads: this one starts and stops the others and waits for signals, which are blocked in all.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/require.h"
+#include "engine/runtime/engine.h"
+#include "net/server.h"
+#include "replay/projection.h"
+#include "replay/recover.h"
+#include "replay/source_wal.h"
+#include "replay/text.h"
+#include "tools/log_folder.h"
+#include "tools/progress.h"
+#include "tools/system_ports.h"
+#include "tools/usherd_options.h"
+#include "wal/wal.h"
+
+/* Frames still unanswered after this are those of a log that does not write any more. */
+#define DRAIN_TIMEOUT_MS 10000u
+/* A projection that is behind catches up at the next start just as well. */
+#define CATCH_UP_TIMEOUT_MS 15000u
+#define CATCH_UP_LOOK_MS 50u
+
+/* Everything that lives as long as the process. The starting thread's, but for what the log's
+ * callbacks read: `engine`, which is set before the log's writer starts. */
+struct daemon {
+    struct usherd_options options;
+    sigset_t signals;
+    struct system_clock clock;
+    struct clock_port clock_port;
+    struct entropy_port entropy;
+    struct storage *storage;
+    struct wal *wal;
+    struct journal journal;
+    struct wal_recovery recovery;
+    struct id128 log_id;
+    struct world *world; /* until the engine takes it */
+    struct engine *engine;
+    struct net_server *server;
+    struct net_engine net_engine;
+    struct source_wal source;
+    struct record_source source_port;
+    struct projection *projection; /* NULL: none wanted */
+};
+
+__attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *format, ...) {
+    va_list arguments;
+    (void)fputs("usherd: ", stderr); /* here and below: leaving anyway */
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    (void)fflush(NULL);
+    _exit(EXIT_FAILURE);
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vprintf(format, arguments); /* whoever reads may have gone; selling goes on */
+    va_end(arguments);
+    (void)putchar('\n');
+    (void)fflush(stdout);
+}
+
+static void warn(const char *what, const char *why) {
+    (void)fprintf(stderr, "usherd: %s: %s\n", what, why); /* nobody may be reading */
+}
+
+/* --- callbacks of the log and the projection, on their threads -------------------------------- */
+
+static void on_durable(void *context, uint64_t durable_lsn) {
+    struct daemon *daemon = context;
+    (void)durable_lsn; /* the shards ask for it themselves */
+    engine_durable(daemon->engine);
+}
+
+/* No reply may leave any more: the gate stays shut, because the durable LSN does not move. */
+static void on_failed(void *context, const struct wal_error *error) {
+    (void)context; /* nothing of it is needed: leaving */
+    give_up("the log cannot be written any more: %s. Nobody was told about what was lost. Repair "
+            "the cause and start again; recovery reads the disk.",
+            error->text);
+}
+
+static void on_projection_stopped(void *context, const struct projection_status *status) {
+    (void)context; /* the status says all */
+    warn("ALARM: the projection into PostgreSQL has stopped; sales go on", status->text);
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+/* What PostgreSQL has seen of this log must be in it. An empty folder beside a database that knows
+ * a log is most likely the wrong folder, or a lost one: refused as well. */
+static uint64_t ask_witness(struct daemon *daemon) {
+    if (!daemon->options.postgres) return 0;
+    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
+    struct wal_recovery last = {0};
+    struct wal_error error;
+    struct id128 log_id = {{0}};
+    uint64_t lsn = 0;
+    char text[PROJECTION_TEXT_BYTES];
+    if (wal_recover(daemon->storage, &look, &last, &error) < 0) return 0; /* wal_open will tell */
+    if (last.found) memcpy(log_id.bytes, last.log_id, sizeof log_id.bytes);
+    int result = projection_applied_lsn(daemon->options.postgres, &log_id, &lsn, text);
+    if (result == PROJECTION_FOUND && !last.found && lsn > 0) {
+        give_up("%s has no log, but PostgreSQL has the decisions of one up to LSN %" PRIu64
+                ". Is it the wrong --data? If the log is lost, restore it from a copy; for a new "
+                "log, name an empty database with --postgres.",
+                daemon->options.data, lsn);
+    }
+    if (result == PROJECTION_FOUND) return last.found ? lsn : 0;
+    if (result != PROJECTION_NONE) warn("PostgreSQL cannot be a witness of the log", text);
+    return 0;
+}
+
+static int open_wal(struct daemon *daemon, uint64_t witness_lsn, struct wal_error *ret_error) {
+    const struct wal_options options = {
+        .storage = daemon->storage,
+        .clock = daemon->clock_port,
+        .entropy = daemon->entropy,
+        .segment_bytes = daemon->options.segment_bytes,
+        .appenders = daemon->options.shards,
+        .witness_lsn = witness_lsn,
+        .on_durable = on_durable,
+        .on_failed = on_failed,
+        .callback_context = daemon,
+    };
+    return wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
+}
+
+static void open_log(struct daemon *daemon) {
+    const char *data = daemon->options.data;
+    if (mkdir(data, 0700) < 0 && errno != EEXIST) {
+        give_up("%s cannot be made: %s. Name another folder with --data.", data, strerror(errno));
+    }
+    int result = storage_uring_open(data, &daemon->storage);
+    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    uint64_t witness_lsn = ask_witness(daemon);
+    struct wal_error error;
+    result = open_wal(daemon, witness_lsn, &error);
+    if (result < 0 && (error.system_error == EPERM || error.system_error == ENOSYS)) {
+        /* Containers often forbid io_uring. */
+        warn("io_uring is not permitted here; writing the log without it", error.text);
+        daemon->storage->operations->destroy(daemon->storage);
+        result = storage_posix_open(data, &daemon->storage);
+        if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+        result = open_wal(daemon, witness_lsn, &error);
+    }
+    if (result < 0) give_up("%s: %s", data, error.text);
+    wal_journal(daemon->wal, &daemon->journal);
+    (void)system_clock_raise(&daemon->clock, daemon->recovery.last_wall_ms); /* told below */
+
+    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
+    struct wal_recovery now;
+    if (wal_recover(daemon->storage, &look, &now, &error) < 0) give_up("%s: %s", data, error.text);
+    memcpy(daemon->log_id.bytes, now.log_id, sizeof daemon->log_id.bytes);
+}
+
+struct replaying {
+    struct progress progress;
+    uint64_t end_lsn;
+};
+
+static void replay_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
+    struct replaying *replaying = context;
+    (void)records; /* the LSN measures the way better */
+    (void)bytes;   /* likewise */
+    progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
+}
+
+static void replay(struct daemon *daemon) {
+    struct id128 seed;
+    struct source_wal source;
+    struct record_source port;
+    struct recover_result result;
+    struct recover_error error;
+    struct replaying replaying = {.end_lsn = daemon->recovery.end_lsn};
+    const struct recover_options options = {
+        .progress_every = 100000, .progress = replay_progress, .progress_context = &replaying};
+    daemon->entropy.fill(daemon->entropy.context, seed.bytes, sizeof seed.bytes);
+    daemon->world = world_create(&seed);
+    if (!daemon->world) give_up("not enough memory");
+    if (!daemon->recovery.found) {
+        say("new log in %s", daemon->options.data);
+        return;
+    }
+    uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
+    progress_begin(&replaying.progress, "bytes of log replayed");
+    source_wal_init(&source, daemon->storage, NULL, NULL, replaying.end_lsn, &port);
+    int failed = recover(&port, daemon->world, &options, &result, &error);
+    source_wal_deinit(&source);
+    if (replaying.progress.drawn) progress_end(&replaying.progress, 1, 1, "");
+    if (failed) give_up("%s", error.text);
+    say("recovered %" PRIu64 " decisions up to LSN %" PRIu64 " in %" PRIu64 " ms; %" PRIu64
+        " state hashes agree; state hash %016" PRIx64,
+        result.records - result.hashes_verified, result.last_lsn,
+        system_clock_now_ms(&daemon->clock) - begin_ms, result.hashes_verified, result.world_hash);
+    if (daemon->recovery.torn) {
+        say("the last write of the previous run was torn, in %s at offset %" PRIu64
+            "; nobody was told about it, it is cut off",
+            daemon->recovery.torn_file, daemon->recovery.torn_offset);
+    }
+    uint64_t behind_ms = system_clock_raise(&daemon->clock, result.last_time_ms);
+    if (behind_ms > 0) {
+        (void)fprintf(stderr,
+                      "usherd: the machine's clock is %" PRIu64 " ms behind the log; going "
+                      "on from the log's time\n",
+                      behind_ms); /* nobody may be reading */
+    }
+}
+
+static void start_engine(struct daemon *daemon) {
+    const struct usherd_options *options = &daemon->options;
+    const struct net_options net_options = {
+        .public_urls = {options->listen}, .public_url_count = 1, .admin_url = options->admin};
+    struct net_error net_error;
+    if (net_server_create(&net_options, &daemon->server, &net_error) != NET_OK) {
+        give_up("%s", net_error.text);
+    }
+    struct engine_options engine_options = {
+        .shards = options->shards,
+        .world = daemon->world,
+        .journal = daemon->journal,
+        .clock = daemon->clock_port,
+        .entropy = daemon->entropy,
+        .start_lsn = daemon->recovery.end_lsn,
+    };
+    net_server_sink(daemon->server, &engine_options.sink);
+    daemon->engine = engine_open(&engine_options);
+    if (!daemon->engine) give_up("not enough memory");
+    daemon->world = NULL;
+    struct wal_error wal_error;
+    if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
+    if (engine_start(daemon->engine) != 0) give_up("the shards' threads cannot be started");
+    net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
+    if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
+        give_up("%s", net_error.text);
+    }
+}
+
+static void start_projection(struct daemon *daemon) {
+    if (!daemon->options.postgres) return;
+    source_wal_init(&daemon->source, daemon->storage, daemon->journal.durable_lsn,
+                    daemon->journal.context, 0, &daemon->source_port);
+    const struct projection_options options = {
+        .conninfo = daemon->options.postgres,
+        .source = &daemon->source_port,
+        .log_id = daemon->log_id,
+        .epoch = daemon->recovery.epoch + 1,
+        .clock = daemon->clock_port,
+        .batch_ms = PROJECTION_BATCH_MS_DEFAULT,
+        .alarm = on_projection_stopped,
+        .alarm_context = daemon,
+    };
+    daemon->projection = projection_create(&options);
+    if (projection_start(daemon->projection) < 0) {
+        give_up("the projection's thread cannot be started");
+    }
+}
+
+/* --- stopping --------------------------------------------------------------------------------- */
+
+/* Wait until PostgreSQL has everything, for as long as that makes sense; a second signal ends it. */
+static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
+    if (!daemon->projection) return;
+    const struct timespec pause = {.tv_nsec = CATCH_UP_LOOK_MS * 1000000L};
+    const uint64_t deadline_ms = system_clock_now_ms(&daemon->clock) + CATCH_UP_TIMEOUT_MS;
+    struct projection_status status;
+    for (;;) {
+        projection_status_get(daemon->projection, &status);
+        bool connected = status.state == PROJECTION_FOLLOWING;
+        if (connected && status.applied_lsn >= end_lsn) break;
+        if (!connected && status.failures > 0) break; /* no server: not worth waiting for */
+        if (status.state == PROJECTION_STOPPED) break;
+        if (system_clock_now_ms(&daemon->clock) > deadline_ms) break;
+        if (sigtimedwait(&daemon->signals, NULL, &pause) > 0) break;
+    }
+    if (status.applied_lsn >= end_lsn) {
+        say("PostgreSQL has everything up to LSN %" PRIu64, status.applied_lsn);
+    } else {
+        say("PostgreSQL is at LSN %" PRIu64 " and catches up at the next start",
+            status.applied_lsn);
+    }
+    projection_stop(daemon->projection);
+}
+
+static _Noreturn void stop(struct daemon *daemon) {
+    if (net_server_stop(daemon->server, DRAIN_TIMEOUT_MS) != NET_OK) {
+        give_up("requests are still unanswered after %u ms; leaving without closing the log, "
+                "recovery will read it",
+                DRAIN_TIMEOUT_MS);
+    }
+    engine_stop(daemon->engine);
+    if (wal_stop(daemon->wal) < 0) give_up("the log cannot be sealed");
+    uint64_t end_lsn = wal_durable_lsn(daemon->wal);
+    catch_up(daemon, end_lsn);
+
+    struct money_totals money;
+    engine_money(daemon->engine, &money);
+    if (!money_conserved(&money)) warn("points are not conserved", "please report this");
+    uint64_t hash = engine_world_hash(daemon->engine);
+    wal_close(daemon->wal);
+    say("stopped at LSN %" PRIu64 ", state hash %016" PRIx64, end_lsn, hash);
+    (void)fflush(NULL); /* nobody may be reading */
+    _exit(EXIT_SUCCESS);
+}
+
+int main(int argc, char **argv) {
+    static struct daemon daemon;
+    usherd_options_read(argc, argv, &daemon.options);
+    (void)sigemptyset(&daemon.signals); /* cannot fail, here and below */
+    (void)sigaddset(&daemon.signals, SIGINT);
+    (void)sigaddset(&daemon.signals, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &daemon.signals, NULL); /* threads inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);                      /* a reader of our output may go away */
+    system_clock_init(&daemon.clock);
+    system_clock_port(&daemon.clock, &daemon.clock_port);
+    system_entropy_port(&daemon.entropy);
+
+    open_log(&daemon);
+    replay(&daemon);
+    start_engine(&daemon);
+    start_projection(&daemon);
+    say("listen %s", net_server_url(daemon.server, 0));
+    say("admin %s", daemon.options.admin);
+    say("ready");
+
+    int signal_number;
+    while (sigwait(&daemon.signals, &signal_number) != 0) {}
+    say("stopping");
+    stop(&daemon);
+}

@@ -1,0 +1,35 @@
+/* usherd_options.h - how usherd is told what to do: command line and configuration file
+ *
+ * One table of settings: the file's keys are the command line's long options without the dashes.
+ * What the command line says goes before what the file says, and that before the default.
+ * Read once, before any thread starts.
+ */
+#ifndef USHER_TOOLS_USHERD_OPTIONS_H
+#define USHER_TOOLS_USHERD_OPTIONS_H
+
+#include <stdint.h>
+
+/* Exit status for what the operator can repair by changing the call: see sysexits, kept small. */
+#define EXIT_USAGE 2
+
+#define USHERD_DEFAULT_DATA "data"
+#define USHERD_DEFAULT_LISTEN "tcp://127.0.0.1:7787"
+/* admin: ipc://DATA/admin.ipc, so that who may enter the folder may administer */
+#define USHERD_ADMIN_FILE "admin.ipc"
+
+/* Texts are borrowed from argv or owned until the process ends. */
+struct usherd_options {
+    const char *data;
+    const char *listen;
+    const char *admin;
+    const char *postgres;   /* libpq connection string; NULL: no projection */
+    uint32_t shards;        /* 1..SHARDS_MAX */
+    uint64_t segment_bytes; /* 0: the log's default */
+};
+
+/* usherd_options_read - parse, check, fill in the defaults
+ * Prints --help and leaves; on a mistake prints what is wrong and what to do, and leaves with
+ * EXIT_USAGE. */
+void usherd_options_read(int argc, char **argv, struct usherd_options *ret_options);
+
+#endif
