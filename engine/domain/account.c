@@ -295,6 +295,15 @@ static uint64_t transfer_hash(const struct transfer *transfer) {
     return index_hash(image, sizeof image, 1);
 }
 
+uint64_t account_hash_recount(const struct account_partition *all) {
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < all->account_count; i++) hash += hash_of(account_at(all, i));
+    for (uint32_t i = 0; i < all->transfer_count; i++) {
+        if (all->transfers[i].payment != 0) hash += transfer_hash(&all->transfers[i]);
+    }
+    return hash;
+}
+
 static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     void **all = chunks;
     if (count % CHUNK != 0) return all;

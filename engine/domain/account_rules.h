@@ -13,6 +13,7 @@ bool account_due(struct account_partition *, struct verdict *);
 uint64_t account_next_due_ms(const struct account_partition *);
 void account_answer(const struct account_partition *, const struct command *,
                     const struct verdict *, struct reply *);
+uint64_t account_hash_recount(const struct account_partition *);
 void account_resume(struct account_partition *);
 
 #endif

@@ -115,23 +115,42 @@ static struct title title_of(const struct text *text) {
     return title;
 }
 
+static uint64_t concert_hash(const struct title *title, uint32_t concert) {
+    return index_hash(title->bytes, title->size, concert);
+}
+
+static uint64_t date_hash_of(const struct concert_date *date, uint32_t id) {
+    return index_hash(date->title.bytes, date->title.size, (uint64_t)id << 32 | date->concert) +
+           index_hash(&date->starts_at, sizeof date->starts_at, id);
+}
+
+uint64_t catalogue_hash_recount(const struct catalogue *catalogue) {
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < catalogue->concert_count; i++) {
+        hash += concert_hash(&catalogue->concerts[i].title, i + 1);
+    }
+    for (uint32_t i = 0; i < catalogue->date_count; i++) {
+        hash += date_hash_of(&catalogue->dates[i], i + 1);
+    }
+    return hash;
+}
+
 void catalogue_apply(struct catalogue *catalogue, const struct decision *decision) {
     switch (decision->kind) {
     case DECISION_CONCERT_CREATED: {
         const struct decision_concert_created *body = &decision->concert_created;
         REQUIRE(body->concert == catalogue->concert_count + 1 && body->concert <= CONCERTS_MAX);
-        catalogue->concerts[catalogue->concert_count++].title = title_of(&body->title);
-        catalogue->hash += index_hash(body->title.bytes, body->title.size, body->concert);
+        struct concert *concert = &catalogue->concerts[catalogue->concert_count++];
+        concert->title = title_of(&body->title);
+        catalogue->hash += concert_hash(&concert->title, body->concert);
         break;
     }
     case DECISION_DATE_CREATED: { /* the date's own partition is brought into being by world.c */
         const struct decision_date_created *body = &decision->date_created;
         REQUIRE(body->date == catalogue->date_count + 1 && body->date <= DATES_MAX);
-        catalogue->dates[catalogue->date_count++] = (struct concert_date){
-            body->concert, body->starts_at, title_of(&body->title)};
-        catalogue->hash += index_hash(body->title.bytes, body->title.size,
-                                      (uint64_t)body->date << 32 | body->concert) +
-                           index_hash(&body->starts_at, sizeof body->starts_at, body->date);
+        struct concert_date *date = &catalogue->dates[catalogue->date_count++];
+        *date = (struct concert_date){body->concert, body->starts_at, title_of(&body->title)};
+        catalogue->hash += date_hash_of(date, body->date);
         break;
     }
     default: REQUIRE_NEVER("a catalogue's decision");

@@ -9,6 +9,7 @@ void catalogue_free(struct catalogue *catalogue);
 void catalogue_decide(const struct catalogue *, const struct command *, uint64_t now_ms,
                       struct verdict *);
 void catalogue_apply(struct catalogue *, const struct decision *);
+uint64_t catalogue_hash_recount(const struct catalogue *);
 void catalogue_answer(const struct catalogue *, const struct command *, struct reply *);
 
 #endif

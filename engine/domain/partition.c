@@ -58,6 +58,19 @@ uint64_t partition_hash(const struct partition *partition) {
     return ((const struct catalogue *)partition)->hash;
 }
 
+uint64_t partition_hash_recount(const struct partition *partition) {
+    if (partition_is_date(partition->id)) {
+        const struct date *date = (const struct date *)partition;
+        return date_hash(date) - date->seats.hash - date->reservations.hash - date->room.hash +
+               seat_map_hash_recount(&date->seats) +
+               reservations_hash_recount(&date->reservations) + room_hash_recount(&date->room);
+    }
+    if (partition_is_account(partition->id)) {
+        return account_hash_recount((const struct account_partition *)partition);
+    }
+    return catalogue_hash_recount((const struct catalogue *)partition);
+}
+
 bool partition_due(struct partition *partition, uint64_t now_ms, struct verdict *verdict) {
     if (partition_is_date(partition->id)) {
         return date_due((struct date *)partition, now_ms, verdict);

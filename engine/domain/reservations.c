@@ -145,6 +145,14 @@ static uint64_t hash_of(const struct reservation *reservation) {
     return index_hash(&image, (uint32_t)(offsetof(__typeof__(image), seats) + seat_bytes), 0);
 }
 
+uint64_t reservations_hash_recount(const struct reservations *all) {
+    uint64_t hash = 0;
+    for (uint32_t slot = 0; slot < all->slot_count; slot++) {
+        if (at(all, slot)->sequence != 0) hash += hash_of(at(all, slot));
+    }
+    return hash;
+}
+
 static void count(struct reservations *all, uint8_t state, uint32_t by) {
     switch (state) {
     case RESERVATION_HELD: all->held += by; break;

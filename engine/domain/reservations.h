@@ -85,6 +85,9 @@ bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */
 const struct reservation *reservations_due(const struct reservations *all);
 
+/* reservations_hash_recount - what all->hash must be, by a walk over all that are remembered */
+uint64_t reservations_hash_recount(const struct reservations *all);
+
 /* changes of state, from date_apply.c alone */
 const struct reservation *reservations_add(struct reservations *all,
                                            const struct decision_seats_held *held,

@@ -87,6 +87,21 @@ int seat_map_find(const struct seat_map *map, const struct seat_ref *ref, uint32
     return ERROR_NONE;
 }
 
+static uint64_t hash_of(const struct seat_map *map, uint32_t number) {
+    const struct seat *seat = seat_map_seat(map, number);
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < 4; i++) bytes += seat->text_sizes[i];
+    uint64_t numbers[3] = {seat->price, number, seat->for_sale};
+    return index_hash(map->texts + seat->text_offset, bytes,
+                      index_hash(numbers, sizeof numbers, 0));
+}
+
+uint64_t seat_map_hash_recount(const struct seat_map *map) {
+    uint64_t hash = 0;
+    for (uint32_t number = 1; number <= map->count; number++) hash += hash_of(map, number);
+    return hash;
+}
+
 static uint32_t texts_add(struct seat_map *map, const struct text *text) {
     if (text->size > 0) memcpy(map->texts + map->text_bytes, text->bytes, text->size);
     map->text_bytes += text->size;
@@ -118,9 +133,8 @@ void seat_map_add(struct seat_map *map, const struct decision_seat_added *added)
     seat->text_sizes[SEAT_ROW] = (uint8_t)texts_add(map, &added->row);
     seat->text_sizes[SEAT_NUMBER] = (uint8_t)texts_add(map, &added->seat);
     seat->text_sizes[SEAT_GUID] = (uint8_t)texts_add(map, &added->guid);
-    map->hash += index_hash(map->texts + seat->text_offset, map->text_bytes - seat->text_offset,
-                            added->price << 1 ^ seat->for_sale ^ (uint64_t)added->number << 40);
     map->count++;
+    map->hash += hash_of(map, added->number);
     map->for_sale += seat->for_sale;
     map->free += seat->for_sale;
 

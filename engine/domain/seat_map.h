@@ -52,6 +52,9 @@ int seat_map_find(const struct seat_map *map, const struct seat_ref *ref, uint32
 /* seat_map_has_guid - Return: the seat's number, 0 if no seat has this guid */
 uint32_t seat_map_has_guid(const struct seat_map *map, const struct text *guid);
 
+/* seat_map_hash_recount - what map->hash must be, by a walk over all seats */
+uint64_t seat_map_hash_recount(const struct seat_map *map);
+
 /* changes of state, from date_apply.c alone */
 void seat_map_add(struct seat_map *map, const struct decision_seat_added *added);
 void seat_map_take(struct seat_map *map, uint32_t number, uint32_t reservation);

@@ -144,6 +144,17 @@ static uint64_t hash_of(const struct waiter *waiter, place_t place) {
     return index_hash(&image, sizeof image, 0);
 }
 
+uint64_t room_hash_recount(const struct waiting_room *room) {
+    uint64_t hash = 0;
+    for (place_t place = 1; place <= room->last; place++) {
+        const struct waiter *waiter = room_find(room, place);
+        if (!waiter) continue;
+        bool live = waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE;
+        if (live) hash += hash_of(waiter, place);
+    }
+    return hash;
+}
+
 static void chunks_grow(struct waiting_room *room, uint32_t chunk) {
     if (chunk >= room->chunk_capacity) {
         uint32_t capacity = room->chunk_capacity ? room->chunk_capacity * 2 : 16;

@@ -86,6 +86,9 @@ const struct heap_entry *room_due(const struct waiting_room *room);
 /* room_bytes - memory of the room, for the budget and the benchmarks */
 uint64_t room_bytes(const struct waiting_room *room);
 
+/* room_hash_recount - what room->hash must be, by a walk over all places */
+uint64_t room_hash_recount(const struct waiting_room *room);
+
 /* changes of state, from date_apply.c alone */
 void room_enter(struct waiting_room *room, place_t place, const struct id128 *user,
                 const struct id128 *secret, uint64_t now_ms);

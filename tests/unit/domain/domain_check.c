@@ -172,7 +172,15 @@ static void check_money(const struct domain *domain, bool settled) {
     assert_int_equal(totals.spent - totals.refunded, sold);
 }
 
+static void check_hash(const struct partition *partition) {
+    assert_true(partition_hash(partition) == partition_hash_recount(partition));
+}
+
 void domain_check(const struct domain *domain, bool settled) {
+    const struct world *world = domain->world;
+    check_hash(world->catalogue);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) check_hash(world->accounts[i]);
+    for (uint32_t i = 1; i <= world->date_count; i++) check_hash(world->dates[i]);
     for (uint32_t i = 1; i <= domain->world->date_count; i++) {
         check_reservations(domain_date_of(domain, i), domain->now_ms, settled);
         check_room(domain_date_of(domain, i), domain->now_ms, settled);

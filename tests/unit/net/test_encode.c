@@ -1,0 +1,397 @@
+/* test_encode.c - every kind of reply, and every error, from real state to bytes */
+#include "harness.h"
+
+#include <stdio.h>
+
+#include "engine/domain/account.h"
+#include "engine/domain/catalogue.h"
+#include "engine/domain/date.h"
+#include "engine/runtime/board.h"
+#include "net/encode.h"
+#include "net/limits.h"
+#include "notation.h"
+
+#define NOW 1700000000000u
+#define USER_TEXT "'123e4567-e89b-42d3-a456-426614174000'"
+
+static const struct id128 user = {{0x12, 0x3e, 0x45, 0x67, 0xe8, 0x9b, 0x42, 0xd3, 0xa4, 0x56, 0x42,
+                                   0x66, 0x14, 0x17, 0x40, 0x00}};
+static const struct id128 secret = {{1, 2, 3}};
+
+static struct {
+    uint8_t buffer[NET_REPLY_INLINE_BYTES];
+    struct value_writer writer;
+    struct board *board;
+    struct date *date;
+    struct partition *catalogue, *wallets;
+    uint64_t lsn;
+} f;
+
+static struct text text(const char *bytes) {
+    return (struct text){.bytes = bytes, .size = (uint8_t)strlen(bytes)};
+}
+
+/* Stamp a decision and apply it. */
+static void apply(struct partition *partition, struct decision decision) {
+    decision.partition = partition->id;
+    decision.time_ms = NOW;
+    partition_apply(partition, &decision);
+}
+
+static void add_seat(uint32_t number, const char *guid, bool for_sale) {
+    apply(&f.date->partition, (struct decision){
+        .kind = DECISION_SEAT_ADDED,
+        .seat_added = {.number = number, .price = 100 * number, .for_sale = for_sale,
+                       .section = text("A"), .row = text("9"), .seat = text("16 bis"),
+                       .guid = text(guid)}});
+}
+
+/* Seats 1..5: 1 and 2 held together, 3 sold, 4 free, 5 not for sale. */
+static int setup(void **state) {
+    (void)state;
+    struct decision_date_created created = {.date = 7, .concert = 1, .title = text("Friday"),
+                                            .starts_at = NOW + 1000};
+    policy_default(&created.policy);
+    value_writer_init(&f.writer, f.buffer, sizeof f.buffer, NET_RESPONSE_BYTES_MAX);
+    f.board = board_create();
+    f.catalogue = partition_create(PARTITION_CATALOGUE, &secret);
+    f.wallets = partition_create(PARTITION_ACCOUNT_FIRST, &secret);
+    apply(f.catalogue, (struct decision){.kind = DECISION_CONCERT_CREATED,
+                                         .concert_created = {1, text("Requiem")}});
+    apply(f.catalogue, (struct decision){.kind = DECISION_CONCERT_CREATED,
+                                         .concert_created = {2, text("Encore")}});
+    for (uint32_t id = 1; id <= 7; id++) {
+        struct decision_date_created other = created;
+        other.date = id;
+        other.concert = id == 3 || id == 5 ? 2 : 1;
+        apply(f.catalogue, (struct decision){.kind = DECISION_DATE_CREATED, .date_created = other});
+    }
+    f.date = date_create(&created);
+    for (uint32_t i = 1; i <= 5; i++) add_seat(i, i == 4 ? "g4" : "", i != 5);
+    struct partition *date = &f.date->partition;
+    apply(date, (struct decision){.kind = DECISION_DATE_OPENED});
+    apply(date, (struct decision){.kind = DECISION_QUEUE_ENTERED,
+                                  .queue_entered = {1, user, secret}});
+    apply(date, (struct decision){.kind = DECISION_ADMITTED, .admitted = {1, NOW + 9}});
+    apply(date, (struct decision){.kind = DECISION_SEATS_HELD,
+                                  .seats_held = {.reservation = 1, .place = 1, .user = user,
+                                                 .seats = {2, {1, 2}}, .amount = 300,
+                                                 .expires_at = NOW + 5}});
+    apply(date, (struct decision){.kind = DECISION_SEATS_HELD,
+                                  .seats_held = {.reservation = 2, .place = 1, .user = user,
+                                                 .seats = {1, {3}}, .amount = 300,
+                                                 .expires_at = NOW + 5}});
+    apply(date, (struct decision){.kind = DECISION_PAYMENT_STARTED,
+                                  .payment_started = {1, 2, secret}});
+    apply(date, (struct decision){.kind = DECISION_SEATS_SOLD,
+                                  .seats_sold = {1, 2, 300, 700, 0}});
+    apply(f.wallets, (struct decision){.kind = DECISION_WALLET_CHARGED,
+                                       .wallet_charged = {user, 1000, 1000, secret}});
+    apply(f.wallets, (struct decision){
+        .kind = DECISION_FUNDS_RESERVED,
+        .funds_reserved = {user, dated_id(7, 1), dated_id(7, 2), 300, 700}});
+    apply(f.wallets, (struct decision){.kind = DECISION_FUNDS_POSTED,
+                                       .funds_posted = {user, dated_id(7, 1), 300}});
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    value_writer_deinit(&f.writer);
+    partition_free(&f.date->partition);
+    partition_free(f.catalogue);
+    partition_free(f.wallets);
+    board_free(f.board);
+    return 0;
+}
+
+/* Return: the response as text; borrowed until the next call */
+static const char *encode(const struct reply *reply) {
+    static const struct net_counters counters = {.frames = 1, .requests = 2, .relistens = 3};
+    struct encode_view view = {.board = f.board, .durable_lsn = 99, .counters = &counters};
+    f.lsn = 5;
+    encode_reply(&f.writer, 3, reply, &view, &f.lsn);
+    assert_false(f.writer.failed);
+    return notation_print_bytes(f.writer.bytes, f.writer.size);
+}
+
+#define ASSERT_REPLY(expected, ...)                                                                \
+    assert_string_equal(encode(&(struct reply){.now_ms = NOW, __VA_ARGS__}),                       \
+                        "[1,3,nil," expected "]")
+
+static void tokens(void **state) {
+    (void)state;
+    struct token token = {7, 9, secret};
+    ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
+                 "'state':'waiting','position':4,'ahead':3,'eta_ms':8000,'next_poll_ms':500,"
+                 "'expires_at':1700000060000,'now':1700000000000}",
+                 .kind = REPLY_TOKEN, .token = {token, TOKEN_WAITING, 0, 3, 8000, 500, NOW + 60000});
+    ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
+                 "'state':'active','position':0,'ahead':0,'eta_ms':0,'next_poll_ms':500,"
+                 "'expires_at':1700000000009,'now':1700000000000}",
+                 .kind = REPLY_TOKEN, .token = {token, TOKEN_ACTIVE, 0, 0, 0, 500, NOW + 9});
+    ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
+                 "'state':'expired','end':'silent','position':0,'ahead':0,'eta_ms':0,"
+                 "'next_poll_ms':0,'expires_at':0,'now':1700000000000}",
+                 .kind = REPLY_TOKEN, .token = {token, TOKEN_EXPIRED, TOKEN_END_SILENT, 0, 0, 0, 0});
+}
+
+#define SEAT(number, price) \
+    "{'number':" number ",'section':'A','row':'9','seat':'16 bis','price':" price "}"
+#define HELD                                                                                       \
+    "{'reservation':30064771073,'date':7,'state':'held','seats':[" SEAT("1", "100") ","            \
+    SEAT("2", "200") "],'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"          \
+    "'changed_at':1700000000000}"
+#define SOLD                                                                                       \
+    "{'reservation':30064771074,'date':7,'state':'paid','seats':[" SEAT("3", "300") "],"           \
+    "'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"                             \
+    "'changed_at':1700000000000,'payment':30064771073}"
+
+static void reservations(void **state) {
+    (void)state;
+    const struct reservation *held = reservations_find(&f.date->reservations, 1);
+    const struct reservation *sold = reservations_find(&f.date->reservations, 2);
+    ASSERT_REPLY(HELD, .kind = REPLY_RESERVATION, .reservation = {f.date, held});
+    ASSERT_REPLY(SOLD, .kind = REPLY_RESERVATION, .reservation = {f.date, sold});
+    ASSERT_REPLY("{'payment':30064771073,'reservation':30064771074,'date':7,'amount':300,"
+                 "'balance':700,'seats':[" SEAT("3", "300") "],'paid_at':1700000000000}",
+                 .kind = REPLY_PAYMENT, .payment = {f.date, sold, 700});
+}
+
+static void reservation_list(void **state) {
+    (void)state;
+    struct encode_items items = {0};
+    struct reply reply = {.kind = REPLY_RESERVATION_ITEM};
+    encode_items_end(&f.writer, 3, &items);
+    assert_string_equal(notation_print_bytes(f.writer.bytes, f.writer.size),
+                        "[1,3,nil,{'reservations':[],'truncated':false}]");
+    for (uint32_t i = 2; i >= 1; i--) {
+        reply.reservation.date = f.date;
+        reply.reservation.reservation = reservations_find(&f.date->reservations, i);
+        encode_item(&f.writer, 3, &reply, &items);
+    }
+    encode_items_end(&f.writer, 3, &items);
+    assert_string_equal(notation_print_bytes(f.writer.bytes, f.writer.size),
+                        "[1,3,nil,{'reservations':[" SOLD "," HELD "],'truncated':false}]");
+}
+
+static void reservation_list_is_bounded(void **state) {
+    (void)state;
+    struct encode_items items = {0};
+    struct reply reply = {.kind = REPLY_RESERVATION_ITEM,
+                          .reservation = {f.date, reservations_find(&f.date->reservations, 1)}};
+    struct value_document *document = value_document_open();
+    const struct value *response;
+    uint32_t used;
+    bool truncated = false;
+    for (int i = 0; i < 20000; i++) encode_item(&f.writer, 3, &reply, &items);
+    encode_items_end(&f.writer, 3, &items);
+    assert_false(f.writer.failed);
+    assert_in_range(f.writer.size, NET_RESERVATION_LIST_BYTES_MAX,
+                    NET_RESERVATION_LIST_BYTES_MAX + 1000);
+    assert_int_equal(value_parse(document, f.writer.bytes, f.writer.size, &response, &used),
+                     VALUE_OK);
+    const struct value *result = value_at(response, 3);
+    assert_true(value_get_bool(value_find(result, "truncated"), &truncated));
+    assert_true(truncated);
+    assert_in_range(value_count(value_find(result, "reservations")), 1000, 19999);
+    value_document_close(document);
+}
+
+static void seats(void **state) {
+    (void)state;
+#define ROW(number, guid, price, state)                                                            \
+    "{'number':" number ",'section':'A','row':'9','seat':'16 bis','guid':'" guid "','price':" price \
+    ",'state':'" state "'}"
+    ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") "],'next':nil}",
+                 .kind = REPLY_SEATS, .seats = {f.date, 1, 500, false});
+    ASSERT_REPLY("{'seats':[" ROW("1", "", "100", "held") "," ROW("2", "", "200", "held") ","
+                 ROW("3", "", "300", "sold") "],'next':4}",
+                 .kind = REPLY_SEATS, .seats = {f.date, 1, 3, true});
+    ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") ","
+                 ROW("5", "", "500", "not_for_sale") "],'next':nil}",
+                 .kind = REPLY_SEATS, .seats = {f.date, 4, 3, true});
+    ASSERT_REPLY("{'seats':[],'next':nil}", .kind = REPLY_SEATS,
+                 .seats = {f.date, UINT32_MAX, 500, true});
+    /* A page that is just full has no next page. */
+    ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") "],'next':nil}",
+                 .kind = REPLY_SEATS, .seats = {f.date, 1, 1, false});
+#undef ROW
+}
+
+static void wallets(void **state) {
+    (void)state;
+    const struct account_partition *all = (struct account_partition *)f.wallets;
+    ASSERT_REPLY("{'user':" USER_TEXT ",'balance':700,'reserved':300}", .kind = REPLY_WALLET,
+                 .wallet = {user, 700, 300});
+    ASSERT_REPLY("{'user':" USER_TEXT ",'rows':[],'rows_total':0}", .kind = REPLY_HISTORY,
+                 .history = {user, all, NULL});
+    ASSERT_REPLY("{'user':" USER_TEXT ",'rows':[{'reason':'charge','amount':1000,'balance':1000,"
+                 "'time':1700000000000},{'reason':'payment','amount':300,'balance':700,"
+                 "'time':1700000000000,'payment':30064771073,'reservation':30064771074}],"
+                 "'rows_total':2}",
+                 .kind = REPLY_HISTORY, .history = {user, all, account_find(all, &user)});
+}
+
+static void concerts(void **state) {
+    (void)state;
+    ASSERT_REPLY("{'concerts':[{'concert':1,'title':'Requiem','dates':[1,2,4,6,7]},"
+                 "{'concert':2,'title':'Encore','dates':[3,5]}]}",
+                 .kind = REPLY_CONCERTS, .concerts = {(struct catalogue *)f.catalogue});
+}
+
+static void write_board(uint32_t date, uint32_t date_state, uint32_t available, uint64_t opens_at,
+                        bool gated, uint64_t lsn) {
+    struct date_counters counters = {
+        .state = date_state, .seats_total = 5, .seats_available = available, .waiting = 2,
+        .active = 1, .sales_open_at = opens_at, .gate_dates = gated,
+    };
+    board_write_date(f.board, date, &counters, lsn);
+}
+
+#define DATE_ROW(date, opens, state, total, available, bookable, waiting, active)                  \
+    "{'date':" date ",'title':'Friday','starts_at':1700000001000,'sales_open_at':" opens           \
+    ",'state':'" state "','seats_total':" total ",'seats_available':" available                    \
+    ",'bookable':" bookable ",'waiting':" waiting ",'active':" active "}"
+
+static void dates(void **state) {
+    (void)state;
+    const struct catalogue *catalogue = (struct catalogue *)f.catalogue;
+    write_board(3, DATE_OPEN, 4, NOW, false, 40);
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2", "1") ","
+                 DATE_ROW("5", "0", "draft", "0", "0", "false", "0", "0") "]}",
+                 .kind = REPLY_DATES, .dates = {catalogue, 2, false, false});
+    assert_int_equal(f.lsn, 40); /* the reply waits for what it shows */
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2", "1")
+                 "]}", .kind = REPLY_DATES, .dates = {catalogue, 2, true, false});
+    /* Not bookable: sales begin in a millisecond; no seats; closed. */
+    write_board(3, DATE_OPEN, 4, NOW + 1, false, 41);
+    write_board(5, DATE_OPEN, 0, 0, false, 42);
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000001", "open", "5", "4", "false", "2", "1")
+                 "," DATE_ROW("5", "0", "open", "5", "0", "false", "2", "1") "]}",
+                 .kind = REPLY_DATES, .dates = {catalogue, 2, false, false});
+    write_board(3, DATE_CLOSED, 4, 0, false, 43);
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "0", "closed", "5", "4", "false", "2", "1") "]}",
+                 .kind = REPLY_DATES, .dates = {catalogue, 2, true, false});
+}
+
+/* C5: one gated date is enough to hide the list from those without a token, and only its own
+ * concert's list. */
+static void dates_gated(void **state) {
+    (void)state;
+    const struct catalogue *catalogue = (struct catalogue *)f.catalogue;
+    write_board(3, DATE_OPEN, 4, 0, false, 40);
+    write_board(5, DATE_DRAFT, 0, 0, true, 50);
+    const char *refusal = encode(&(struct reply){.kind = REPLY_DATES,
+                                                 .dates = {catalogue, 2, false, false}});
+    assert_non_null(strstr(refusal, "[1,3,{'code':'TOKEN_REQUIRED',"));
+    assert_int_equal(f.lsn, 50);
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "0", "open", "5", "4", "true", "2", "1") "]}",
+                 .kind = REPLY_DATES, .dates = {catalogue, 2, true, true});
+    assert_non_null(strstr(encode(&(struct reply){.kind = REPLY_DATES,
+                                                  .dates = {catalogue, 1, false, false}}),
+                           "[1,3,nil,{'dates':[{'date':1,"));
+}
+
+static void admin(void **state) {
+    (void)state;
+    ASSERT_REPLY("{}", .kind = REPLY_DONE);
+    ASSERT_REPLY("{'concert':9}", .kind = REPLY_CREATED, .created = {9, 0});
+    ASSERT_REPLY("{'concert':9,'date':4}", .kind = REPLY_CREATED, .created = {9, 4});
+    ASSERT_REPLY("{'seats':64,'next':65}", .kind = REPLY_SEATS_ADDED, .seats_added = {64, 65});
+    ASSERT_REPLY("{'date':7,'concert':1,'state':'open','starts_at':1700000001000,'seats_total':5,"
+                 "'seats_available':1,'policy':{'order':'fifo','reentry':'keep',"
+                 "'token_expires_on':'payment','gate_dates':false,'waiting_timeout_ms':60000,"
+                 "'active_capacity':10,'active_ttl_ms':420000,'admit_per_interval':0,"
+                 "'admit_interval_ms':0,'hold_ttl_ms':300000,'max_seats_per_user':4,"
+                 "'sales_open_at':0}}",
+                 .kind = REPLY_DATE, .date = {f.date});
+}
+
+static void system_replies(void **state) {
+    (void)state;
+    struct money_totals money = {.accounts = 2, .charged = 9, .balances = 4, .spent = 5};
+    struct shard_counters shard = {.requests = 10, .decisions = 8};
+    ASSERT_REPLY("{'now':1700000000000,'version':1}", .kind = REPLY_PING);
+    board_write_account(f.board, 0, &money, 60);
+    board_write_shard(f.board, 0, &shard);
+    ASSERT_REPLY("{'now':1700000000000,'version':1,'durable_lsn':99,'engine':{'requests':10,"
+                 "'decisions':8,'drains':0,'refusals':0,'messages':0,'journal_full':0,"
+                 "'gate_waiting':0},'money':{'accounts':2,'charged':9,'balances':4,'reserved':0,"
+                 "'spent':5,'refunded':0},'net':{'frames':1,'requests':2,'malformed':0,'refused':0,"
+                 "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,"
+                 "'relistens':3,'frames_in_flight':0}}",
+                 .kind = REPLY_STATS);
+    assert_int_equal(f.lsn, 60);
+}
+
+/* Every row of error.def, with its own data names, in the inline buffer. */
+static void every_error(void **state) {
+    (void)state;
+    uint32_t errors = 0;
+    for (uint32_t number = 0; number <= UINT16_MAX; number++) {
+        const struct error_row *row = error_row(number);
+        char expected[1024];
+        if (!row) continue;
+        int size = snprintf(expected, sizeof expected, "[1,3,{'code':'%s','message':'%s','data':{",
+                            row->name, row->text);
+        for (int i = 0; i < ERROR_DATA_COUNT && row->data[i][0]; i++) {
+            size += snprintf(expected + size, sizeof expected - (size_t)size, "%s'%s':%d",
+                             i ? "," : "", row->data[i], 11 + i);
+        }
+        (void)snprintf(expected + size, sizeof expected - (size_t)size, "}},nil]");
+        struct reply reply = {.kind = REPLY_ERROR, .error = (uint16_t)number, .data = {11, 12, 13}};
+        assert_string_equal(encode(&reply), expected);
+        assert_false(f.writer.on_heap);
+        errors++;
+    }
+    assert_in_range(errors, 30, 200);
+}
+
+static void bad_param_names(void **state) {
+    (void)state;
+    static const struct {
+        const char *param, *shown;
+    } cases[] = {
+        {"seats", "seats"},
+        {"se\nats", "?"},
+        {"\xff", "?"},
+        {"12345678901234567890123456789012345678901234567890123456789012345", "?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char expected[512];
+        struct decode_error error = {.code = ERROR_BAD_PARAMS, .param = cases[i].param,
+                                     .param_size = (uint32_t)strlen(cases[i].param)};
+        encode_error(&f.writer, 3, &error);
+        (void)snprintf(expected, sizeof expected,
+                       "[1,3,{'code':'BAD_PARAMS','message':'%s','data':{'param':'%s'}},nil]",
+                       error_row(ERROR_BAD_PARAMS)->text, cases[i].shown);
+        assert_string_equal(notation_print_bytes(f.writer.bytes, f.writer.size), expected);
+    }
+}
+
+/* What a writer cannot hold fails as a whole. */
+static void too_big(void **state) {
+    (void)state;
+    struct value_writer small;
+    uint8_t buffer[64];
+    uint64_t lsn = 0;
+    struct encode_view view = {.board = f.board};
+    value_writer_init(&small, buffer, sizeof buffer, sizeof buffer);
+    encode_reply(&small, 3, &(struct reply){.kind = REPLY_SEATS, .seats = {f.date, 1, 3, true}},
+                 &view, &lsn);
+    assert_true(small.failed);
+    value_writer_deinit(&small);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(tokens),   TEST(reservations),   TEST(reservation_list), TEST(reservation_list_is_bounded),
+        TEST(seats),    TEST(wallets),        TEST(concerts),         TEST(dates),
+        TEST(dates_gated), TEST(admin),       TEST(system_replies),   TEST(every_error),
+        TEST(bad_param_names), TEST(too_big),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* test_value.c - writing and reading MessagePack, and the scan that stands before msgpack-c */
+#include "harness.h"
+
+#include "net/limits.h"
+#include "net/scan.h"
+#include "net/value.h"
+#include "notation.h"
+
+static void writer_grows_and_stops(void **state) {
+    (void)state;
+    uint8_t start[4];
+    struct value_writer writer;
+    value_writer_init(&writer, start, sizeof start, 300);
+    value_write_text(&writer, "abc");
+    assert_false(writer.on_heap);
+    value_write_text(&writer, "defg");
+    assert_true(writer.on_heap);
+    assert_string_equal(notation_print_bytes(writer.bytes, writer.size), "'abc' 'defg'");
+    char big[300];
+    memset(big, 'x', sizeof big);
+    value_write_text_bytes(&writer, big, sizeof big);
+    assert_true(writer.failed);
+    uint32_t size = writer.size;
+    value_write_uint(&writer, 1); /* would fit, but the value before it is not whole */
+    assert_int_equal(writer.size, size);
+    value_writer_clear(&writer);
+    assert_false(writer.failed);
+    value_write_uint(&writer, 1);
+    assert_string_equal(notation_print_bytes(writer.bytes, writer.size), "1");
+    value_writer_deinit(&writer);
+}
+
+static void writer_without_heap(void **state) {
+    (void)state;
+    uint8_t buffer[3];
+    struct value_writer writer;
+    value_writer_init(&writer, buffer, sizeof buffer, sizeof buffer);
+    value_write_text(&writer, "ab");
+    assert_false(writer.failed);
+    value_write_nil(&writer);
+    assert_true(writer.failed);
+    assert_false(writer.on_heap);
+    value_writer_deinit(&writer);
+}
+
+static void open_arrays(void **state) {
+    (void)state;
+    static const uint32_t counts[] = {0, 1, 15, 16, 65535, 65536, 70000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct value_writer writer;
+        struct value_document *document = value_document_open();
+        const struct value *value;
+        uint32_t used;
+        value_writer_init(&writer, NULL, 0, 1u << 20);
+        uint32_t begin = value_write_array_open(&writer);
+        for (uint32_t k = 0; k < counts[i]; k++) value_write_uint(&writer, k % 100);
+        value_write_array_close(&writer, begin, counts[i]);
+        assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+        assert_int_equal(used, writer.size);
+        assert_int_equal(value_count(value), counts[i]);
+        value_document_close(document);
+        value_writer_deinit(&writer);
+    }
+}
+
+static void round_trip(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "nil", "true", "false", "0", "127", "128", "65536", "18446744073709551615", "-1", "-33",
+        "-129", "-9223372036854775808", "''", "'text'", "[]", "{}", "[1,[2,[3,'x']],{'a':nil}]",
+        "{'a':{'b':[true,false]},'c':-5}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct value_writer writer, copy;
+        struct value_document *document = value_document_open();
+        const struct value *value;
+        uint32_t used;
+        value_writer_init(&writer, NULL, 0, 4096);
+        value_writer_init(&copy, NULL, 0, 4096);
+        notation_write(&writer, texts[i]);
+        assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+        assert_string_equal(notation_print(value), texts[i]);
+        value_write_value(&copy, value);
+        assert_int_equal(copy.size, writer.size);
+        assert_memory_equal(copy.bytes, writer.bytes, writer.size);
+        value_document_close(document);
+        value_writer_deinit(&writer);
+        value_writer_deinit(&copy);
+    }
+}
+
+static void getters_are_typed(void **state) {
+    (void)state;
+    struct value_writer writer;
+    struct value_document *document = value_document_open();
+    const struct value *map, *key, *value;
+    const char *text;
+    uint32_t used, size;
+    uint64_t natural = 5;
+    int64_t integer = 5;
+    bool flag = true;
+    value_writer_init(&writer, NULL, 0, 4096);
+    notation_write(&writer, "{'n':7,'m':-7,'t':'x','b':false,'a':[1],'big':18446744073709551615}");
+    assert_int_equal(value_parse(document, writer.bytes, writer.size, &map, &used), VALUE_OK);
+    assert_true(value_get_uint(value_find(map, "n"), &natural));
+    assert_int_equal(natural, 7);
+    assert_false(value_get_uint(value_find(map, "m"), &natural));
+    assert_int_equal(natural, 7);
+    assert_true(value_get_int(value_find(map, "m"), &integer));
+    assert_int_equal(integer, -7);
+    assert_false(value_get_int(value_find(map, "big"), &integer));
+    assert_true(value_get_bool(value_find(map, "b"), &flag));
+    assert_false(flag);
+    assert_false(value_get_bool(value_find(map, "n"), &flag));
+    assert_true(value_get_text(value_find(map, "t"), &text, &size));
+    assert_false(value_get_text(value_find(map, "a"), &text, &size));
+    assert_null(value_find(map, "x"));
+    assert_int_equal(value_type(NULL), VALUE_NIL);
+    assert_int_equal(value_find_uint(map, "n", 1), 7);
+    assert_int_equal(value_find_uint(map, "t", 1), 1);
+    assert_null(value_at(map, 0));
+    assert_null(value_at(value_find(map, "a"), 1));
+    assert_false(value_pair_at(value_find(map, "a"), 0, &key, &value));
+    assert_false(value_pair_at(map, 6, &key, &value));
+    value_document_close(document);
+    value_writer_deinit(&writer);
+}
+
+/* Each is refused, and msgpack-c must not see it. */
+static void hostile_values(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "#c1",                     /* the byte that is never used */
+        "#ddffffffff",             /* four billion elements */
+        "#dd04000000",             /* 67 million */
+        "#dfffffffff",             /* pairs */
+        "#df80000000",
+        "#dcffff", "#deffff",
+        "#dbffffffff",             /* text of 4 GiB */
+        "#db00000001",
+        "#c6ffffffff", "#c9ffffffff00",
+        "#91", "#81", "#8101", "#82010203", /* elements missing */
+        "#a1", "#d9", "#d901", "#da00", "#da0001",
+        "#cc", "#cd00", "#ce000000", "#cf00000000000000",
+        "#d0", "#d100", "#d2000000", "#d300000000000000",
+        "#ca000000", "#cb00000000000000",
+        "#d400", "#d50000", "#d600000000", "#d70000000000000000",
+        "#c70000000000"            /* ext 8 of length 0 is whole: bytes are left over */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct value_writer writer;
+        uint32_t used = 77;
+        value_writer_init(&writer, NULL, 0, 64);
+        notation_write(&writer, cases[i]);
+        int result = value_scan(writer.bytes, writer.size, &used);
+        bool refused = result == VALUE_MALFORMED ? used == 77 : used < writer.size;
+        if (!refused) fail_msg("%s", cases[i]);
+        value_writer_deinit(&writer);
+    }
+    uint32_t used;
+    assert_int_equal(value_scan((const uint8_t *)"", 0, &used), VALUE_MALFORMED);
+}
+
+static void depth_is_bounded(void **state) {
+    (void)state;
+    static uint8_t nested[10001];
+    uint32_t used = 0, position = 0;
+    for (uint32_t depth = 0; depth <= 10000; depth++) {
+        memset(nested, 0x91, depth);
+        nested[depth] = 0xc0;
+        int result = value_scan(nested, depth + 1, &used);
+        if (result != (depth <= NET_DEPTH_MAX ? VALUE_OK : VALUE_MALFORMED)) {
+            fail_msg("depth %u", depth);
+        }
+    }
+    /* It does not read on beyond the depth that it refuses. */
+    assert_int_equal(scan_value(nested, sizeof nested, &position), VALUE_MALFORMED);
+    assert_int_equal(position, NET_DEPTH_MAX);
+}
+
+/* What the scan passes, msgpack-c understands in the same way. */
+static void scan_agrees_with_msgpack(void **state) {
+    (void)state;
+    uint64_t seed = random_seed(20240607);
+    struct value_document *document = value_document_open();
+    uint32_t passed = 0;
+    for (int round = 0; round < 100000; round++) {
+        /* Of its exact size on the heap, so that a sanitizer sees any read beyond it. */
+        uint32_t size = (uint32_t)(random_next(&seed) % 40) + 1, used = 0;
+        uint8_t *bytes = malloc(size);
+        assert_non_null(bytes);
+        for (uint32_t i = 0; i < size; i++) {
+            uint64_t r = random_next(&seed);
+            /* Mostly small containers and texts, which lead somewhere. */
+            bytes[i] = r % 4 == 0   ? (uint8_t)(r >> 8)
+                       : r % 4 == 1 ? (uint8_t)(0x80 | (r >> 8) % 3)
+                       : r % 4 == 2 ? (uint8_t)(0x90 | (r >> 8) % 4)
+                                    : (uint8_t)((r >> 8) % 128);
+        }
+        if (value_scan(bytes, size, &used) == VALUE_OK) {
+            const struct value *value;
+            assert_in_range(used, 1, size);
+            assert_int_equal(value_parse_scanned(document, bytes, used, &value), VALUE_OK);
+            passed++;
+        }
+        free(bytes);
+    }
+    assert_in_range(passed, 10000, 90000);
+    value_document_close(document);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writer_grows_and_stops), cmocka_unit_test(writer_without_heap),
+        cmocka_unit_test(open_arrays),            cmocka_unit_test(round_trip),
+        cmocka_unit_test(getters_are_typed),      cmocka_unit_test(hostile_values),
+        cmocka_unit_test(depth_is_bounded),       cmocka_unit_test(scan_agrees_with_msgpack),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
