@@ -1,4 +1,4 @@
-/* test_decode.c - frames and requests from bytes: every method, every bad parameter, hostile frames */
+/* test_decode.c - frames and requests from bytes: every method, each bad parameter, hostile frames */
 #include "harness.h"
 
 #include <stdio.h>
@@ -337,7 +337,8 @@ static const struct refusal refusals[] = {
     {"admin.concert_create", "{'title':'a\nb'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':'\xff'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':5}", ERROR_BAD_PARAMS, "title", 0},
-    {"admin.date_create", "{'concert':0,'title':'t','starts_at':1}", ERROR_NO_SUCH_CONCERT, NULL, 0},
+    {"admin.date_create", "{'concert':0,'title':'t','starts_at':1}", ERROR_NO_SUCH_CONCERT,
+     NULL, 0},
     {"admin.date_create", "{'concert':1,'title':'t','starts_at':-1}", ERROR_BAD_PARAMS,
      "starts_at", 0},
     {"admin.date_create", "{'concert':1,'title':'t','starts_at':10000000000000}", ERROR_BAD_PARAMS,

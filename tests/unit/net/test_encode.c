@@ -125,7 +125,8 @@ static void tokens(void **state) {
     ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
                  "'state':'waiting','position':4,'ahead':3,'eta_ms':8000,'next_poll_ms':500,"
                  "'expires_at':1700000060000,'now':1700000000000}",
-                 .kind = REPLY_TOKEN, .token = {token, TOKEN_WAITING, 0, 3, 8000, 500, NOW + 60000});
+                 .kind = REPLY_TOKEN,
+                 .token = {token, TOKEN_WAITING, 0, 3, 8000, 500, NOW + 60000});
     ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
                  "'state':'active','position':0,'ahead':0,'eta_ms':0,'next_poll_ms':500,"
                  "'expires_at':1700000000009,'now':1700000000000}",
@@ -133,7 +134,8 @@ static void tokens(void **state) {
     ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','date':7,"
                  "'state':'expired','end':'silent','position':0,'ahead':0,'eta_ms':0,"
                  "'next_poll_ms':0,'expires_at':0,'now':1700000000000}",
-                 .kind = REPLY_TOKEN, .token = {token, TOKEN_EXPIRED, TOKEN_END_SILENT, 0, 0, 0, 0});
+                 .kind = REPLY_TOKEN,
+                 .token = {token, TOKEN_EXPIRED, TOKEN_END_SILENT, 0, 0, 0, 0});
 }
 
 #define SEAT(number, price) \
@@ -201,7 +203,8 @@ static void reservation_list_is_bounded(void **state) {
 static void seats(void **state) {
     (void)state;
 #define ROW(number, guid, price, state)                                                            \
-    "{'number':" number ",'section':'A','row':'9','seat':'16 bis','guid':'" guid "','price':" price \
+    "{'number':" number ",'section':'A','row':'9','seat':'16 bis','guid':'" guid                   \
+    "','price':" price                                                                             \
     ",'state':'" state "'}"
     ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") "],'next':nil}",
                  .kind = REPLY_SEATS, .seats = {f.date, 1, 500, false});
@@ -388,10 +391,11 @@ static void too_big(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(tokens),   TEST(reservations),   TEST(reservation_list), TEST(reservation_list_is_bounded),
-        TEST(seats),    TEST(wallets),        TEST(concerts),         TEST(dates),
-        TEST(dates_gated), TEST(admin),       TEST(system_replies),   TEST(every_error),
-        TEST(bad_param_names), TEST(too_big),
+        TEST(tokens),          TEST(reservations), TEST(reservation_list),
+        TEST(reservation_list_is_bounded),         TEST(seats),
+        TEST(wallets),         TEST(concerts),     TEST(dates),
+        TEST(dates_gated),     TEST(admin),        TEST(system_replies),
+        TEST(every_error),     TEST(bad_param_names), TEST(too_big),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

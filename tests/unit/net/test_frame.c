@@ -280,7 +280,7 @@ static void list_in_pieces(void **state) {
     }
 }
 
-/* Frames of all sizes, one after the other, in the same context: nothing of one shows in the next. */
+/* Frames of all sizes, one after the other, in one context: nothing of one shows in the next. */
 static void reuse(void **state) {
     (void)state;
     uint64_t seed = random_seed(3);

@@ -1,0 +1,158 @@
+#include "rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/require.h"
+
+void rig_open(struct rig *rig, const struct net_options *options) {
+    struct net_options o = options ? *options : (struct net_options){0};
+    struct net_error error;
+    struct reply_sink sink;
+    struct net_engine port;
+    memset(rig, 0, sizeof *rig);
+    strcpy(rig->directory, "/tmp/usher-hostile-XXXXXX");
+    REQUIRE(mkdtemp(rig->directory) != NULL);
+    (void)snprintf(rig->ipc_path, sizeof rig->ipc_path, "%s/public", rig->directory);
+    (void)snprintf(rig->admin_path, sizeof rig->admin_path, "%s/admin", rig->directory);
+    (void)snprintf(rig->ipc_url, sizeof rig->ipc_url, "ipc://%s", rig->ipc_path);
+    (void)snprintf(rig->admin_url, sizeof rig->admin_url, "ipc://%s", rig->admin_path);
+    o.public_urls[0] = "tcp://127.0.0.1:0";
+    o.public_urls[1] = rig->ipc_url;
+    o.public_url_count = 2;
+    o.admin_url = rig->admin_url;
+    if (o.watch_interval_ms == 0) o.watch_interval_ms = UINT32_MAX;
+    if (net_server_create(&o, &rig->server, &error) != NET_OK) fail_msg("%s", error.text);
+    net_server_sink(rig->server, &sink);
+    rig->engine = fake_engine_start(&sink);
+    fake_engine_port(rig->engine, &port);
+    if (net_server_start(rig->server, &port, &error) != NET_OK) fail_msg("%s", error.text);
+    (void)snprintf(rig->tcp_url, sizeof rig->tcp_url, "%s", net_server_url(rig->server, 0));
+}
+
+void rig_close(struct rig *rig) {
+    assert_int_equal(net_server_stop(rig->server, 5000), NET_OK);
+    fake_engine_stop(rig->engine);
+    net_server_free(rig->server);
+    (void)unlink(rig->ipc_path); /* nng has removed them already */
+    (void)unlink(rig->admin_path);
+    assert_int_equal(rmdir(rig->directory), 0);
+}
+
+int rig_connect_tcp(const struct rig *rig) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)atoi(strrchr(rig->tcp_url, ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Return: a descriptor, connected or not */
+static int open_ipc(const char *path, bool *ret_connected) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    REQUIRE(strlen(path) < sizeof address.sun_path);
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    *ret_connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    return fd;
+}
+
+int rig_connect_ipc(const char *path) {
+    bool connected;
+    int fd = open_ipc(path, &connected);
+    assert_true(connected);
+    return fd;
+}
+
+void rig_touch_ipc(const char *path) {
+    bool connected;
+    close(open_ipc(path, &connected));
+}
+
+void rig_reset(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)shutdown(fd, SHUT_WR); /* the other side may have ended it first */
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
+void rig_replace_ipc(const struct rig *rig) {
+    uint32_t replaced = 0;
+    for (int i = 0; i < 20 && replaced == 0; i++) {
+        for (int k = 0; k < 200; k++) close(rig_connect_ipc(rig->ipc_path));
+        replaced = net_server_watch_step(rig->server);
+    }
+    assert_int_equal(replaced, 1);
+}
+
+/* Return: false if the connection ended or a second passed */
+static bool read_all(int fd, void *bytes, size_t size) {
+    uint8_t *to = bytes;
+    while (size > 0) {
+        struct pollfd entry = {.fd = fd, .events = POLLIN};
+        if (poll(&entry, 1, 1000) != 1) return false;
+        ssize_t got = recv(fd, to, size, 0);
+        if (got <= 0) return false;
+        to += got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+/* Ignores that the other side has ended the connection: the next read tells. */
+static void write_all(int fd, const void *bytes, size_t size) {
+    const uint8_t *from = bytes;
+    while (size > 0) {
+        ssize_t put = send(fd, from, size, MSG_NOSIGNAL);
+        if (put <= 0) return;
+        from += put;
+        size -= (size_t)put;
+    }
+}
+
+bool rig_shake_hands(int fd) {
+    static const uint8_t hello[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    static const uint8_t wanted[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    uint8_t got[sizeof wanted];
+    write_all(fd, hello, sizeof hello);
+    return read_all(fd, got, sizeof got) && memcmp(got, wanted, sizeof got) == 0;
+}
+
+void rig_send_frame(int fd, uint32_t request_id, const void *body, uint32_t size) {
+    uint8_t head[12] = {0};
+    uint64_t length = 4ull + size;
+    for (int i = 0; i < 8; i++) head[i] = (uint8_t)(length >> (56 - 8 * i));
+    for (int i = 0; i < 4; i++) head[8 + i] = (uint8_t)((request_id | 1u << 31) >> (24 - 8 * i));
+    write_all(fd, head, sizeof head);
+    write_all(fd, body, size);
+}
+
+int rig_receive_frame(int fd, uint8_t *body, uint32_t capacity) {
+    uint8_t head[12];
+    uint64_t length = 0;
+    if (!read_all(fd, head, sizeof head)) return -1;
+    for (int i = 0; i < 8; i++) length = length << 8 | head[i];
+    assert_in_range(length, 4, capacity + 4ull);
+    return read_all(fd, body, length - 4) ? (int)(length - 4) : -1;
+}
+
+bool rig_is_served(const char *url) {
+    struct client_options options = {.timeout_ms = 1000};
+    struct client_answer answer = {0};
+    struct client *client;
+    if (client_open(url, &options, &client) != 0) return false;
+    int status = client_call_wait(client, "system.ping", NULL, &answer);
+    bool served = status == CLIENT_OK && value_find_uint(answer.result, "version", 0) == 1;
+    client_answer_deinit(&answer);
+    client_close(client);
+    return served;
+}

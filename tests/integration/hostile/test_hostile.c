@@ -1,0 +1,366 @@
+/* test_hostile.c - gateways that are broken, slow, malicious or gone, against the real sockets */
+#include "rig.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/limits.h"
+
+#define ATTACKS 200
+
+static struct rig rig;
+
+static int setup(void **state) {
+    (void)state;
+    rig_open(&rig, NULL);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rig_close(&rig);
+    return 0;
+}
+
+static struct net_counters counters(void) {
+    struct net_counters now;
+    net_server_counters(rig.server, &now);
+    return now;
+}
+
+static void all_are_served(void) {
+    assert_true(rig_is_served(rig.tcp_url));
+    assert_true(rig_is_served(rig.ipc_url));
+    assert_true(rig_is_served(rig.admin_url));
+}
+
+/* --- frames -------------------------------------------------------------------------------- */
+
+/* What comes back for a body that is no frame: one response with msgid 0 and code MALFORMED. */
+static void assert_malformed(const uint8_t *reply, int size) {
+    struct value_document *document = value_document_open();
+    const struct value *response;
+    uint64_t msgid = 1;
+    uint32_t used = 0;
+    assert_true(size > 0);
+    assert_int_equal(value_parse(document, reply, (uint32_t)size, &response, &used), VALUE_OK);
+    assert_int_equal(used, size);
+    assert_true(value_get_uint(value_at(response, 1), &msgid));
+    assert_int_equal(msgid, 0);
+    assert_true(value_text_equal(value_find(value_at(response, 2), "code"), "MALFORMED"));
+    value_document_close(document);
+}
+
+static void hostile_frames(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        uint32_t size;
+    } bodies[] = {
+        {"", 0},
+        {"\xc1", 1},
+        {"\xdd\xff\xff\xff\xff", 5},
+        {"\xdf\xff\xff\xff\xff", 5},
+        {"\x94\x00\x01\xa1m\xdd\xff\xff\xff\xff", 10},
+        {"\x94\x00\x01\xa1m\x80\xc0", 7},
+        {"GET / HTTP/1.1\r\n\r\n", 18},
+    };
+    uint8_t reply[1024];
+    int fd = rig_connect_tcp(&rig);
+    assert_true(rig_shake_hands(fd));
+    for (uint32_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        rig_send_frame(fd, i, bodies[i].bytes, bodies[i].size);
+        assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+    }
+    static uint8_t nested[10000];
+    memset(nested, 0x91, sizeof nested);
+    rig_send_frame(fd, 77, nested, sizeof nested);
+    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+    close(fd);
+    assert_int_equal(counters().malformed, 1 + sizeof bodies / sizeof bodies[0]);
+    assert_int_equal(fake_engine_answered(rig.engine), 0);
+    all_are_served();
+}
+
+/* A frame at the limit is read; one that is far too long ends its connection and no other. */
+static void long_frames(void **state) {
+    (void)state;
+    static uint8_t body[FRAME_BYTES_MAX + 1000];
+    uint8_t reply[1024];
+    int fd = rig_connect_tcp(&rig), other = rig_connect_tcp(&rig);
+    assert_true(rig_shake_hands(fd));
+    assert_true(rig_shake_hands(other));
+    rig_send_frame(fd, 1, body, FRAME_BYTES_MAX);
+    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+    rig_send_frame(fd, 2, body, FRAME_BYTES_MAX + 1);
+    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+    rig_send_frame(fd, 3, body, FRAME_BYTES_MAX + 1000);
+    assert_int_equal(rig_receive_frame(fd, reply, sizeof reply), -1);
+    rig_send_frame(other, 4, body, 1);
+    assert_malformed(reply, rig_receive_frame(other, reply, sizeof reply));
+    close(fd);
+    close(other);
+}
+
+/* Lengths that promise what never comes, and garbage where the handshake should be. */
+static void broken_framing(void **state) {
+    (void)state;
+    static const char *const heads[] = {
+        "\xff\xff\xff\xff\xff\xff\xff\xff",
+        "\0\0\0\0\x04\0\0\0",
+        "\0\0\0\0\0\0\0\1",
+        "\0\0\0\0\0\0\0\0",
+    };
+    for (uint32_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        int fd = rig_connect_tcp(&rig);
+        assert_true(rig_shake_hands(fd));
+        assert_int_equal(send(fd, heads[i], 8, MSG_NOSIGNAL), 8);
+        rig_reset(fd);
+    }
+    int fd = rig_connect_tcp(&rig);
+    assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+    close(fd);
+    fd = rig_connect_ipc(rig.ipc_path);
+    assert_int_equal(send(fd, "garbage garbage", 15, MSG_NOSIGNAL), 15);
+    close(fd);
+    (void)net_server_watch_step(rig.server); /* whether they stuck or not */
+    all_are_served();
+}
+
+/* --- methods ------------------------------------------------------------------------------- */
+
+static void call_code(const char *url, const char *method, const char *expected) {
+    struct client *client;
+    struct client_answer answer = {0};
+    struct value_writer params;
+    char code[32];
+    value_writer_init(&params, NULL, 0, 1024);
+    value_write_map(&params, 1);
+    value_write_pair_uint(&params, "date", 1);
+    assert_int_equal(client_open(url, NULL, &client), 0);
+    assert_int_equal(client_call_wait(client, method, &params, &answer), CLIENT_OK);
+    assert_string_equal(client_answer_code(&answer, code), expected);
+    client_close(client);
+    client_answer_deinit(&answer);
+    value_writer_deinit(&params);
+}
+
+static void admin_is_private(void **state) {
+    (void)state;
+    struct stat status;
+    call_code(rig.tcp_url, "admin.date_open", "UNKNOWN_METHOD");
+    call_code(rig.ipc_url, "admin.date_open", "UNKNOWN_METHOD");
+    call_code(rig.admin_url, "admin.date_open", "");
+    assert_int_equal(stat(rig.admin_path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    /* And again after the watchdog has made it anew. */
+    for (int i = 0; i < ATTACKS; i++) close(rig_connect_ipc(rig.admin_path));
+    (void)net_server_watch_step(rig.server); /* the attack need not have worked */
+    assert_int_equal(stat(rig.admin_path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    call_code(rig.admin_url, "admin.date_open", "");
+}
+
+/* --- connections that come and go ---------------------------------------------------------- */
+
+static void reset_tcp(void) {
+    for (int i = 0; i < ATTACKS; i++) rig_reset(rig_connect_tcp(&rig));
+}
+
+/* The attack that nng 1.5.2 does not survive, and the watchdog that makes good. */
+static void vanishing_tcp(void **state) {
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        reset_tcp();
+        (void)net_server_watch_step(rig.server); /* how often it must act is nng's to say */
+        all_are_served();
+    }
+    print_message("# listeners replaced: %llu\n", (unsigned long long)counters().relistens);
+}
+
+static void vanishing_ipc(void **state) {
+    (void)state;
+    bool served = true;
+    for (int i = 0; i < 20 && served; i++) {
+        for (int k = 0; k < ATTACKS; k++) close(rig_connect_ipc(rig.ipc_path));
+        served = rig_is_served(rig.ipc_url);
+    }
+    assert_false(served); /* without the watchdog this address is lost */
+    assert_int_equal(net_server_watch_step(rig.server), 1);
+    all_are_served();
+    assert_int_equal(counters().relistens, 1);
+    /* All is well now, so nothing more is replaced. */
+    assert_int_equal(net_server_watch_step(rig.server), 0);
+}
+
+/* A look of the watchdog must not be the attack that it looks for. */
+static void watching_is_harmless(void **state) {
+    (void)state;
+    for (int i = 0; i < 200; i++) assert_int_equal(net_server_watch_step(rig.server), 0);
+    assert_int_equal(counters().relistens, 0);
+    assert_true(counters().accepted >= 600);
+    all_are_served();
+}
+
+/* Replacing a listener ends its connections; clients come back by themselves. */
+static void clients_come_back(void **state) {
+    (void)state;
+    struct client *client;
+    struct client_answer answer = {0};
+    assert_int_equal(client_open(rig.ipc_url, NULL, &client), 0);
+    assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
+    rig_replace_ipc(&rig);
+    int status = client_call_wait(client, "system.ping", NULL, &answer);
+    if (status == CLIENT_LOST) { /* it had not noticed yet */
+        status = client_call_wait(client, "system.ping", NULL, &answer);
+    }
+    assert_int_equal(status, CLIENT_OK);
+    client_answer_deinit(&answer);
+    client_close(client);
+}
+
+/* The watchdog's own thread does it all without help. */
+static void watchdog_thread(void **state) {
+    (void)state;
+    struct rig own;
+    rig_open(&own, &(struct net_options){.watch_interval_ms = 10});
+    struct net_counters now = {0};
+    for (int i = 0; i < 1000 && now.relistens == 0; i++) {
+        rig_touch_ipc(own.ipc_path);
+        usleep(10000);
+        net_server_counters(own.server, &now);
+    }
+    assert_in_range(now.relistens, 1, 10);
+    /* The last attacks may have hit the new listener: that takes another round. */
+    bool served = false;
+    for (int i = 0; i < 10 && !served; i++) served = rig_is_served(own.ipc_url);
+    assert_true(served);
+    rig_close(&own);
+}
+
+/* --- load and leaving ---------------------------------------------------------------------- */
+
+static void full_engine(void **state) {
+    (void)state;
+    fake_engine_full(rig.engine, true);
+    call_code(rig.tcp_url, "queue.enter", "BAD_PARAMS"); /* net's own answers need no engine */
+    struct client *client;
+    struct client_answer answer = {0};
+    char code[32];
+    assert_int_equal(client_open(rig.tcp_url, NULL, &client), 0);
+    assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
+    assert_string_equal(client_answer_code(&answer, code), "BUSY");
+    const struct value *data = value_find(answer.error, "data");
+    assert_int_equal(value_find_uint(data, "retry_ms", 0), NET_BUSY_RETRY_MS);
+    fake_engine_full(rig.engine, false);
+    assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
+    assert_string_equal(client_answer_code(&answer, code), "");
+    client_answer_deinit(&answer);
+    client_close(client);
+}
+
+static _Atomic uint32_t stopped_answers;
+
+static void count_answer(void *context, const struct client_reply *reply) {
+    (void)context;
+    if (reply->status == CLIENT_OK && reply->result) stopped_answers++;
+}
+
+/* What came in before is answered, what comes after is told that the engine leaves. */
+static void stopping(void **state) {
+    (void)state;
+    struct client *client;
+    struct client_answer answer = {0};
+    char code[32];
+    fake_engine_hold(rig.engine, true);
+    assert_int_equal(client_open(rig.tcp_url, NULL, &client), 0);
+    stopped_answers = 0;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(client_call(client, "system.ping", NULL, count_answer, NULL), 0);
+    }
+    while (counters().requests < 5) usleep(1000);
+    assert_int_equal(net_server_stop(rig.server, 50), NET_TIMEOUT);
+    assert_int_equal(stopped_answers, 0);
+    assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
+    assert_string_equal(client_answer_code(&answer, code), "STOPPING");
+    fake_engine_hold(rig.engine, false);
+    assert_int_equal(net_server_stop(rig.server, 5000), NET_OK);
+    for (int i = 0; i < 5000 && stopped_answers < 5; i++) usleep(1000); /* they are on their way */
+    assert_int_equal(stopped_answers, 5);
+    client_answer_deinit(&answer);
+    client_close(client);
+}
+
+/* A gateway that asks and never reads: it is disconnected, and the contexts are free again. */
+static void slow_reader(void **state) {
+    (void)state;
+    struct rig own;
+    uint8_t frame[64 * 18];
+    rig_open(&own, &(struct net_options){.contexts = 4, .send_timeout_ms = 200});
+    static const uint8_t ping[] = {0x94, 0, 7, 0xac, 's', 'y', 's', 't', 'e', 'm', '.', 's', 't',
+                                   'a', 't', 's', 0x80};
+    uint32_t size = 0;
+    for (int i = 0; i < 64; i++, size += sizeof ping) memcpy(frame + size, ping, sizeof ping);
+    int fd = rig_connect_tcp(&own), small = 4096;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    assert_true(rig_shake_hands(fd));
+    struct net_counters now = {0};
+    for (uint32_t i = 0; i < 1000 && now.slow_disconnects == 0; i++) {
+        rig_send_frame(fd, i, frame, size);
+        net_server_counters(own.server, &now);
+    }
+    for (int i = 0; i < 200 && now.slow_disconnects == 0; i++) {
+        usleep(10000);
+        net_server_counters(own.server, &now);
+    }
+    assert_true(now.slow_disconnects >= 1);
+    assert_true(rig_is_served(own.tcp_url));
+    close(fd);
+    rig_close(&own);
+}
+
+/* --- addresses ----------------------------------------------------------------------------- */
+
+static int try_start(const char *public_url, const char *admin_url, struct net_error *error) {
+    struct net_options options = {.public_urls = {public_url}, .public_url_count = 1,
+                                  .admin_url = admin_url, .watch_interval_ms = UINT32_MAX};
+    struct net_server *server;
+    struct net_engine port;
+    int rc = net_server_create(&options, &server, error);
+    if (rc != NET_OK) return rc;
+    fake_engine_port(rig.engine, &port);
+    rc = net_server_start(server, &port, error);
+    net_server_free(server);
+    return rc;
+}
+
+static void addresses(void **state) {
+    (void)state;
+    struct net_error error;
+    assert_int_equal(try_start(rig.tcp_url, NULL, &error), NET_LISTEN);
+    assert_non_null(strstr(error.text, rig.tcp_url));
+    assert_int_equal(try_start(rig.ipc_url, NULL, &error), NET_LISTEN);
+    assert_int_equal(try_start("http://127.0.0.1:0", NULL, &error), NET_BAD_OPTIONS);
+    assert_int_equal(try_start("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", &error), NET_BAD_OPTIONS);
+    assert_int_equal(try_start("tcp://no.such.host.invalid:80", NULL, &error), NET_LISTEN);
+    assert_int_equal(try_start("tcp://127.0.0.1:0", NULL, &error), NET_OK);
+    /* Asking whether another engine lives at an ipc address disturbs the one that does: the
+     * watchdog mends that, too. */
+    (void)net_server_watch_step(rig.server);
+    all_are_served();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(hostile_frames),       TEST(long_frames),       TEST(broken_framing),
+        TEST(admin_is_private),     TEST(vanishing_tcp),     TEST(vanishing_ipc),
+        TEST(watching_is_harmless), TEST(clients_come_back), cmocka_unit_test(watchdog_thread),
+        TEST(full_engine),          TEST(stopping),          cmocka_unit_test(slow_reader),
+        TEST(addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
