@@ -283,6 +283,10 @@ static void run(struct bench *bench, char *self, uint32_t holds) {
     report("64 a frame, 16 frames in flight", &many);
     uint64_t held = held_seats(client, &params);
     printf("  seats held: %llu, holds sent: %u\n", (unsigned long long)held, bench->next);
+    value_write_map(&params, 0);
+    const struct value *net = value_find(ask(client, "system.stats", &params), "net");
+    printf("  listeners replaced by the watchdog: %llu\n",
+           (unsigned long long)value_find_uint(net, "relistens", 0));
     if (held != bench->next) fail("some holds were refused or lost");
 }
 
