@@ -1,0 +1,252 @@
+#include "tests/process/testimony.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "engine/require.h"
+
+#define EXPECT(audit, condition, ...)                                                              \
+    do {                                                                                           \
+        if (!(condition)) audit_fail(audit, "a client was told otherwise (" #condition "): "       \
+                                     __VA_ARGS__);                                                 \
+    } while (0)
+
+void testimony_read(struct testimony *testimony, const char *directory, uint32_t processes,
+                    struct audit *audit) {
+    *testimony = (struct testimony){.audit = audit};
+    for (uint32_t i = 0; i < processes; i++) {
+        uint32_t count;
+        struct diary_entry *entries = diary_read(directory, i, &count);
+        size_t size = sizeof *entries;
+        testimony->entries = realloc(testimony->entries, (testimony->count + count + 1) * size);
+        REQUIRE(testimony->entries);
+        memcpy(testimony->entries + testimony->count, entries, count * size);
+        testimony->count += count;
+        free(entries);
+    }
+    for (uint32_t i = 0; i < testimony->count; i++) {
+        REQUIRE(testimony->entries[i].kind < sizeof testimony->told / sizeof testimony->told[0]);
+        testimony->told[testimony->entries[i].kind]++;
+    }
+}
+
+void testimony_free(struct testimony *testimony) {
+    free(testimony->entries);
+    *testimony = (struct testimony){0};
+}
+
+static bool same_numbers(const struct numbers *a, const struct numbers *b) {
+    if (a->count != b->count) return false;
+    return memcmp(a->values, b->values, a->count * sizeof a->values[0]) == 0;
+}
+
+static void check_reservation(struct audit *audit, const struct diary_entry *entry) {
+    uint64_t id = entry->reservation;
+    const struct audit_reservation *reservation = audit_reservation(audit, id);
+    if (!reservation) {
+        audit_fail(audit, "reservation %" PRIx64 " was acknowledged and is not in the log", id);
+        return;
+    }
+    EXPECT(audit, id128_equal(&reservation->user, &entry->user), "reservation %" PRIx64, id);
+    EXPECT(audit, reservation->amount == entry->amount, "reservation %" PRIx64, id);
+    switch (entry->kind) {
+    case DIARY_HELD:
+        EXPECT(audit, same_numbers(&reservation->seats, &entry->seats), "reservation %" PRIx64, id);
+        break;
+    case DIARY_RELEASED:
+        EXPECT(audit, reservation->state == RESERVATION_RELEASED, "reservation %" PRIx64, id);
+        break;
+    case DIARY_CANCELLED:
+        EXPECT(audit, reservation->state == RESERVATION_REFUNDED, "reservation %" PRIx64, id);
+        break;
+    case DIARY_OWNS:
+        EXPECT(audit, reservation->state == RESERVATION_PAID, "reservation %" PRIx64, id);
+        break;
+    case DIARY_HOLDS:
+        EXPECT(audit, reservation->state == RESERVATION_HELD, "reservation %" PRIx64, id);
+        break;
+    default: break;
+    }
+}
+
+static void check_paid(struct audit *audit, const struct diary_entry *entry) {
+    const struct audit_payment *payment = audit_payment(audit, entry->payment);
+    if (!payment) {
+        audit_fail(audit, "payment %" PRIx64 " was acknowledged and is not in the log",
+                   entry->payment);
+        return;
+    }
+    EXPECT(audit, payment->sold == 1 && payment->reserved == 1, "payment %" PRIx64, entry->payment);
+    EXPECT(audit, payment->reservation == dated_id_sequence(entry->reservation),
+           "payment %" PRIx64, entry->payment);
+    EXPECT(audit, id128_equal(&payment->key, &entry->key), "payment %" PRIx64, entry->payment);
+    check_reservation(audit, entry);
+}
+
+static void check_one(struct audit *audit, const struct diary_entry *entry) {
+    struct table_key key = table_key(&entry->user, &entry->key);
+    switch (entry->kind) {
+    case DIARY_ENTERED: {
+        const struct audit_place *place = audit_place(audit, entry->date, entry->place);
+        EXPECT(audit,
+               place && id128_equal(&place->user, &entry->user) &&
+                   id128_equal(&place->secret, &entry->secret),
+               "date %u place %u", entry->date, entry->place);
+        break;
+    }
+    case DIARY_CHARGED: {
+        const uint64_t *amount = table_find(&audit->charges, &key);
+        EXPECT(audit, amount && *amount == entry->amount, "a charge of %" PRIu64, entry->amount);
+        break;
+    }
+    case DIARY_PAID: check_paid(audit, entry); break;
+    case DIARY_BALANCE: {
+        const struct audit_wallet *wallet = audit_wallet(audit, &entry->user);
+        EXPECT(audit, (wallet ? wallet->balance : 0) == entry->balance,
+               "a balance of %" PRIu64 " and not %" PRIu64, entry->balance,
+               wallet ? wallet->balance : 0);
+        break;
+    }
+    case DIARY_REFUSED: break;
+    default: check_reservation(audit, entry);
+    }
+}
+
+/* --- refusals, one by one ---------------------------------------------------------------------- */
+
+static int by_user_and_moment(const void *a, const void *b) {
+    const struct diary_entry *left = a, *right = b;
+    int order = memcmp(&left->user, &right->user, sizeof left->user);
+    if (order == 0) order = (left->date > right->date) - (left->date < right->date);
+    if (order == 0) {
+        order = (left->received_us > right->received_us) - (left->received_us < right->received_us);
+    }
+    return order;
+}
+
+static void check_refusal(struct audit *audit, const struct diary_entry *entry,
+                          const struct audit_refusal *refusal) {
+    bool named = entry->error == ERROR_SEAT_TAKEN;
+    bool asked = !named;
+    for (uint32_t i = 0; named && i < entry->seats.count; i++) {
+        asked = asked || entry->seats.values[i] == entry->data[0];
+    }
+    EXPECT(audit, asked, "seat %" PRIu64 " was not asked for", entry->data[0]);
+    EXPECT(audit, refusal->error == entry->error && (!named || refusal->seat == entry->data[0]),
+           "date %u: %s, seat %" PRIu64, entry->date, error_name(entry->error), entry->data[0]);
+    EXPECT(audit,
+           refusal->time_ms + TESTIMONY_CLOCK_MS >= entry->sent_ms &&
+               refusal->time_ms <= entry->received_ms + TESTIMONY_CLOCK_MS,
+           "refused at %" PRIu64 ", asked at %" PRIu64 ", answered at %" PRIu64, refusal->time_ms,
+           entry->sent_ms, entry->received_ms);
+    if (entry->error != ERROR_SEAT_LIMIT) return;
+    EXPECT(audit, entry->data[1] + entry->seats.count > entry->data[0],
+           "a limit of %" PRIu64 ", %" PRIu64 " taken, %u wanted", entry->data[0], entry->data[1],
+           entry->seats.count);
+}
+
+/* A user asks one thing after the other (copies of one request apart), so the n-th refusal that the
+ * client got is the n-th in the log. */
+static void check_refusals(struct testimony *testimony) {
+    struct audit *audit = testimony->audit;
+    uint64_t in_log = 0, told = 0;
+    qsort(testimony->entries, testimony->count, sizeof *testimony->entries, by_user_and_moment);
+    const struct diary_entry *before = NULL;
+    const struct audit_refusal *refusal = NULL;
+    for (uint32_t i = 0; i < testimony->count; i++) {
+        const struct diary_entry *entry = &testimony->entries[i];
+        if (entry->kind != DIARY_REFUSED) continue;
+        const struct audit_date *date = audit->dates[entry->date];
+        bool same = before && id128_equal(&before->user, &entry->user) && before->date == entry->date;
+        if (!same) {
+            struct table_key key = table_key_number(&entry->user, entry->date);
+            const uint64_t *chain = table_find(&audit->refusals_of, &key);
+            refusal = chain ? &date->refusals[*chain >> 32] : NULL;
+        } else if (refusal) {
+            refusal = refusal->next ? &date->refusals[refusal->next] : NULL;
+        }
+        EXPECT(audit, refusal != NULL, "a refusal on date %u is not in the log", entry->date);
+        if (refusal) check_refusal(audit, entry, refusal);
+        before = entry;
+        told++;
+    }
+    for (uint32_t i = 1; i <= DATES_MAX; i++) {
+        if (audit->dates[i]) in_log += audit->dates[i]->refusal_count;
+    }
+    EXPECT(audit, told == in_log, "%" PRIu64 " refusals were told, %" PRIu64 " are in the log", told,
+           in_log);
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+void testimony_check(struct testimony *testimony, bool every_refusal) {
+    struct audit *audit = testimony->audit;
+    struct table payments = {0}, charges = {0};
+    static const struct id128 nobody = {{0}};
+    uint32_t owned = 0;
+    for (uint32_t i = 0; i < testimony->count; i++) {
+        const struct diary_entry *entry = &testimony->entries[i];
+        struct table_key payment = table_key_number(&nobody, entry->payment);
+        struct table_key charge = table_key(&entry->user, &entry->key);
+        check_one(audit, entry);
+        if (entry->kind == DIARY_PAID) *table_at(&payments, &payment) = 1;
+        if (entry->kind == DIARY_CHARGED) *table_at(&charges, &charge) = 1;
+    }
+    for (uint32_t i = 1; i <= DATES_MAX; i++) {
+        const struct audit_date *date = audit->dates[i];
+        for (uint32_t j = 1; date && j <= date->reservation_count; j++) {
+            owned += date->reservations[j].state == RESERVATION_PAID;
+        }
+    }
+    EXPECT(audit, payments.count == audit->sold, "%u sales were told, %" PRIu64 " are in the log",
+           payments.count, audit->sold);
+    EXPECT(audit, charges.count == audit->charges.count,
+           "%u charges were told, %u are in the log", charges.count, audit->charges.count);
+    EXPECT(audit, owned == testimony->told[DIARY_OWNS], "%u are paid, clients own %u", owned,
+           testimony->told[DIARY_OWNS]);
+    table_deinit(&payments);
+    table_deinit(&charges);
+    if (every_refusal) check_refusals(testimony);
+}
+
+void testimony_check_owners(struct testimony *testimony) {
+    struct table owners = {0};
+    static const struct id128 nobody = {{0}};
+    for (uint32_t i = 0; i < testimony->count; i++) {
+        const struct diary_entry *entry = &testimony->entries[i];
+        if (entry->kind != DIARY_OWNS && entry->kind != DIARY_HOLDS) continue;
+        for (uint32_t j = 0; j < entry->seats.count; j++) {
+            uint64_t seat = dated_id(entry->date, entry->seats.values[j]);
+            struct table_key key = table_key_number(&nobody, seat);
+            uint64_t *owner = table_at(&owners, &key);
+            EXPECT(testimony->audit, *owner == 0, "date %u seat %u belongs to two", entry->date,
+                   entry->seats.values[j]);
+            *owner = entry->reservation;
+        }
+    }
+    table_deinit(&owners);
+}
+
+static int by_place(const void *a, const void *b) {
+    const struct diary_entry *left = a, *right = b;
+    if (left->date != right->date) return left->date < right->date ? -1 : 1;
+    return (left->place > right->place) - (left->place < right->place);
+}
+
+void testimony_check_order(struct testimony *testimony) {
+    uint64_t sent_latest_us = 0;
+    uint32_t date = 0, place_of_it = 0;
+    qsort(testimony->entries, testimony->count, sizeof *testimony->entries, by_place);
+    for (uint32_t i = 0; i < testimony->count; i++) {
+        const struct diary_entry *entry = &testimony->entries[i];
+        if (entry->kind != DIARY_ENTERED) continue;
+        if (entry->date != date) sent_latest_us = 0;
+        date = entry->date;
+        EXPECT(testimony->audit, entry->received_us >= sent_latest_us,
+               "date %u: place %u was given out before place %u was asked for", date, entry->place,
+               place_of_it);
+        if (entry->sent_us <= sent_latest_us) continue;
+        sent_latest_us = entry->sent_us;
+        place_of_it = entry->place;
+    }
+}
