@@ -65,20 +65,42 @@ static struct refusal resolve(const struct date *date, const struct command *com
     return (struct refusal){ERROR_NONE, 0, 0, 0};
 }
 
-/* The same request again: one HELD reservation of this user has exactly these seats. */
-static const struct reservation *held_already(const struct date *date, const struct id128 *user,
-                                              const struct numbers *seats, uint64_t now_ms) {
+/* The HELD reservation that has exactly these seats, NULL if there is none. */
+static const struct reservation *held_as_one(const struct date *date, const struct numbers *seats,
+                                             uint64_t now_ms) {
     uint32_t sequence = seat_map_seat(&date->seats, seats->values[0])->reservation;
     const struct reservation *reservation =
         sequence ? reservations_find(&date->reservations, sequence) : NULL;
     if (!reservation || reservation->state != RESERVATION_HELD ||
-        reservation->expires_at <= now_ms || !id128_equal(&reservation->user, user) || reservation->seats.count != seats->count) {
+        reservation->expires_at <= now_ms || reservation->seats.count != seats->count) {
         return NULL;
     }
     for (uint32_t i = 0; i < seats->count; i++) {
         if (!contains(&reservation->seats, seats->values[i])) return NULL;
     }
     return reservation;
+}
+
+static void answer(struct verdict *verdict, uint32_t reservation) {
+    verdict->reply_kind = REPLY_RESERVATION;
+    verdict->reservation = reservation;
+}
+
+/* A hold whose answer was lost, asked again with the token that it has spent (Q10): the same answer
+ * instead of TOKEN_EXPIRED, which the verdict has so far. */
+static void answer_spent(const struct date *date, const struct command *command, uint64_t now_ms,
+                         struct verdict *verdict) {
+    struct numbers seats = {0};
+    uint64_t amount = 0;
+    const struct token *token = &command->hold.token;
+    if (verdict->error != ERROR_TOKEN_EXPIRED || resolve(date, command, &seats, &amount).error) {
+        return;
+    }
+    const struct reservation *same = held_as_one(date, &seats, now_ms);
+    if (same && same->token_spent && same->place == token->place &&
+        id128_equal_secret(&same->secret, &token->secret)) {
+        answer(verdict, same->sequence);
+    }
 }
 
 /* R2, R5: all of them free, and not too many */
@@ -99,16 +121,18 @@ static struct refusal available(const struct date *date, const struct id128 *use
 void date_hold(const struct date *date, const struct command *command, uint64_t now_ms,
                struct verdict *verdict) {
     const struct waiter *waiter = date_guard_active(date, &command->hold.token, now_ms, verdict);
-    if (!waiter) return;
+    if (!waiter) {
+        answer_spent(date, command, now_ms, verdict);
+        return;
+    }
     place_t place = command->hold.token.place;
     struct numbers seats = {0};
     uint64_t amount = 0;
     struct refusal refusal = resolve(date, command, &seats, &amount);
     if (!refusal.error) {
-        const struct reservation *same = held_already(date, &waiter->user, &seats, now_ms);
-        if (same) {
-            verdict->reply_kind = REPLY_RESERVATION;
-            verdict->reservation = same->sequence;
+        const struct reservation *same = held_as_one(date, &seats, now_ms);
+        if (same && id128_equal(&same->user, &waiter->user)) { /* the same request again */
+            answer(verdict, same->sequence);
             return;
         }
         refusal = available(date, &waiter->user, &seats);
@@ -137,8 +161,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
                                          .amount = amount,
                                          .expires_at = expires_at,
                                          .token_expired = spent};
-    verdict->reply_kind = REPLY_RESERVATION;
-    verdict->reservation = held->reservation;
+    answer(verdict, held->reservation);
 }
 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,

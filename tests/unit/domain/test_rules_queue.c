@@ -393,6 +393,13 @@ static void Q10_token_expires_on_reservation(void **state) {
     assert_int_equal(domain->reply.token.end, TOKEN_END_RESERVED);
     assert_int_equal(token_state(domain, &next), TOKEN_ACTIVE);
     assert_int_equal(domain_hold(domain, &token, SEATS(3), NULL), ERROR_TOKEN_EXPIRED);
+    /* The same request again, its answer was lost: the same answer; by another token, or for other
+     * seats, it is still TOKEN_EXPIRED. */
+    uint64_t again = 0;
+    assert_int_equal(domain_hold(domain, &token, SEATS(2, 1), &again), ERROR_NONE);
+    assert_true(again == reservation);
+    assert_int_equal(domain_hold(domain, &token, SEATS(1), NULL), ERROR_TOKEN_EXPIRED);
+    assert_int_equal(domain_hold(domain, &next, SEATS(1, 2), NULL), ERROR_SEAT_TAKEN);
     domain_advance(domain, policy.hold_ttl_ms - 1);
     assert_int_equal(domain_state(domain, reservation), RESERVATION_HELD);
     assert_int_equal(domain_pay(domain, &token, reservation, 2), ERROR_NONE);
