@@ -31,8 +31,8 @@ struct bench {
 static void carry_out(struct bench *bench, struct partition *partition) {
     for (uint32_t i = 0; i < bench->verdict.count; i++) {
         if (bench->log_bytes + RECORD_BYTES_MAX > sizeof bench->log) bench->log_bytes = 0;
-        bench->log_bytes +=
-            decision_encode(&bench->verdict.decisions[i], bench->log + bench->log_bytes);
+        bench->log_bytes += decision_encode(&bench->verdict.decisions[i],
+                                            bench->log + bench->log_bytes);
         partition_apply(partition, &bench->verdict.decisions[i]);
     }
     bench->decisions += bench->verdict.count;
@@ -205,7 +205,8 @@ static double book(double *ret_decisions) {
 }
 
 int main(void) {
-    double line[ROUNDS], poll[ROUNDS], hall[ROUNDS], seats[ROUNDS], booking[ROUNDS], per_booking = 0;
+    double line[ROUNDS], poll[ROUNDS], hall[ROUNDS], seats[ROUNDS], booking[ROUNDS],
+        per_booking = 0;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         line[i] = enter_line();
         poll[i] = poll_line();

@@ -258,7 +258,8 @@ static void run(struct bench *bench, char *self, uint32_t holds) {
     struct value_writer params;
     value_writer_init(&params, NULL, 0, UINT32_MAX);
     if (client_open(bench->url, NULL, &client) != 0) fail("connect");
-    struct client_options in_order = {.frames_in_flight = 1}; /* seats come in order of their number */
+    struct client_options in_order = {
+        .frames_in_flight = 1}; /* seats come in order of their number */
     if (client_open(bench->admin_url, &in_order, &admin) != 0) fail("connect");
     value_write_map(&params, 1);
     value_write_pair_text(&params, "title", "bench");
@@ -276,7 +277,8 @@ static void run(struct bench *bench, char *self, uint32_t holds) {
         measure(bench, round, holds, 64, 16, &many);
     }
     printf("durable holds through nng over TCP, both ends on this machine, median of %d rounds;\n"
-           "an echo of equal frames in the same run\n", ROUNDS);
+           "an echo of equal frames in the same run\n",
+           ROUNDS);
     printf("  %-34s %10s %10s %9s %8s %8s %8s\n", "", "holds/s", "echo/s", "of echo", "p50 us",
            "p99 us", "p99.9 us");
     report("1 a frame, 256 frames in flight", &one);

@@ -97,9 +97,8 @@ static void summarise(struct load_result *result, struct caller *callers, uint32
 }
 
 struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight) {
-    struct load load = {.frames = frames,
-                        .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .finished = PTHREAD_COND_INITIALIZER};
+    struct load load = {
+        .frames = frames, .lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
     struct caller *callers = calloc(in_flight, sizeof *callers);
     nng_socket socket;
     REQUIRE(callers != NULL && frames->count > 0);

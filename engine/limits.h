@@ -79,7 +79,8 @@
 
 _Static_assert(RECORD_BYTES_MAX < DRAIN_BYTES_MAX, "a drain holds at least one record");
 _Static_assert(DRAIN_BYTES_MAX <= WAL_BLOCK_BYTES_MAX / 2, "a drain fits one block");
-_Static_assert((MAILBOX_CHAINS_MAX & (MAILBOX_CHAINS_MAX - 1)) == 0, "ck_ring needs a power of two");
+_Static_assert((MAILBOX_CHAINS_MAX & (MAILBOX_CHAINS_MAX - 1)) == 0,
+               "ck_ring needs a power of two");
 _Static_assert((PEER_MESSAGES_MAX & (PEER_MESSAGES_MAX - 1)) == 0, "ck_ring needs a power of two");
 
 #endif

@@ -14,7 +14,7 @@
  * Any thread. Never returns. */
 _Noreturn void require_failed(const char *condition, const char *file, int line);
 
-#define REQUIRE(condition) \
+#define REQUIRE(condition)                                                                         \
     (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
 
 /* Where only a programmer's mistake leads to; `what` says what was expected here instead. */

@@ -60,10 +60,10 @@ struct client {
     nng_dialer dialer; /* the watching thread's, once that runs */
     char *url;
     pthread_t watch;
-    bool watched;              /* `watch` runs */
-    bool leaving;              /* `watch` comes to its end */
-    pthread_cond_t leave;      /* `watch`: look whether we are closing */
-    _Atomic int connections;   /* nng's callbacks */
+    bool watched;            /* `watch` runs */
+    bool leaving;            /* `watch` comes to its end */
+    pthread_cond_t leave;    /* `watch`: look whether we are closing */
+    _Atomic int connections; /* nng's callbacks */
     uint32_t requests_per_frame_max, timeout_ms, lane_count;
     struct lane *lanes;
 
@@ -338,8 +338,8 @@ static int queue_append(struct client *client, const char *method,
             if (!batch) return CLIENT_NO_MEMORY;
         }
         if (batch_append(batch, client->msgid, method, params) == 0) {
-            batch->calls[batch->count++] =
-                (struct call){.done = done, .context = context, .msgid = client->msgid};
+            batch->calls[batch->count++] = (struct call){
+                .done = done, .context = context, .msgid = client->msgid};
             /* 0 is the msgid of a refused frame. */
             if (++client->msgid == 0) client->msgid = 1;
             return 0;
@@ -411,8 +411,7 @@ static void waiter_done(void *context, const struct client_reply *reply) {
     struct client_answer *answer = waiter->answer;
     answer->status = reply->status;
     if (reply->status == CLIENT_OK) {
-        const struct value *copy =
-            answer_copy(answer, reply->error ? reply->error : reply->result);
+        const struct value *copy = answer_copy(answer, reply->error ? reply->error : reply->result);
         if (!copy) answer->status = CLIENT_NO_MEMORY;
         if (reply->error) {
             answer->error = copy;
@@ -566,8 +565,7 @@ static void client_free(struct client *client) {
     free(client);
 }
 
-int client_open(const char *url, const struct client_options *options,
-                struct client **ret_client) {
+int client_open(const char *url, const struct client_options *options, struct client **ret_client) {
     static const struct client_options defaults;
     if (!options) options = &defaults;
     REQUIRE(options->frames_in_flight <= CLIENT_FRAMES_IN_FLIGHT_MAX);

@@ -34,14 +34,14 @@ struct client_options {
 };
 
 enum client_status {
-    CLIENT_OK = 0,          /* there is a response: an error of error.def, or a result */
-    CLIENT_TIMEOUT = 1,     /* no reply in time; the outcome is unknown */
-    CLIENT_LOST = 2,        /* the connection broke under the call; the outcome is unknown */
-    CLIENT_BAD_REPLY = 3,   /* what came back is not a reply to what was asked */
-    CLIENT_CLOSED = 4,      /* client_close() came first; the outcome is unknown */
-    CLIENT_FULL = 5,        /* too many calls wait already; nothing was sent */
-    CLIENT_TOO_BIG = 6,     /* the request does not fit a frame; nothing was sent */
-    CLIENT_BAD_URL = -1,    /* client_open */
+    CLIENT_OK = 0,           /* there is a response: an error of error.def, or a result */
+    CLIENT_TIMEOUT = 1,      /* no reply in time; the outcome is unknown */
+    CLIENT_LOST = 2,         /* the connection broke under the call; the outcome is unknown */
+    CLIENT_BAD_REPLY = 3,    /* what came back is not a reply to what was asked */
+    CLIENT_CLOSED = 4,       /* client_close() came first; the outcome is unknown */
+    CLIENT_FULL = 5,         /* too many calls wait already; nothing was sent */
+    CLIENT_TOO_BIG = 6,      /* the request does not fit a frame; nothing was sent */
+    CLIENT_BAD_URL = -1,     /* client_open */
     CLIENT_UNREACHABLE = -2, /* client_open: nobody answers at this address */
     CLIENT_NO_MEMORY = -3,
 };
@@ -81,8 +81,8 @@ int client_call(struct client *client, const char *method, const struct value_wr
 /* An answer that outlives its callback. Zero-initialise it; use it for any number of calls, one at
  * a time (its memory is kept); client_answer_deinit() at the end. */
 struct client_answer {
-    int status;                 /* enum client_status */
-    const struct value *error;  /* see struct client_reply */
+    int status;                /* enum client_status */
+    const struct value *error; /* see struct client_reply */
     const struct value *result;
     struct value_document *document;
     uint8_t *bytes;

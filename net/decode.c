@@ -249,8 +249,8 @@ static bool command_admin(struct command *command, const struct params *params,
     return true;
 }
 
-int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                   bool admin, struct arena *arena, struct command *ret_command,
+int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size, bool admin,
+                   struct arena *arena, struct command *ret_command,
                    struct decode_error *ret_error) {
     const struct value *root;
     const char *method;

@@ -47,8 +47,8 @@ struct decode_error {
  * @ret_command: complete, partition included, on ERROR_NONE; unspecified otherwise
  * @ret_error:   set if the return value is not ERROR_NONE
  * Return: ERROR_NONE or the code */
-int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                   bool admin, struct arena *arena, struct command *ret_command,
+int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size, bool admin,
+                   struct arena *arena, struct command *ret_command,
                    struct decode_error *ret_error);
 
 #endif

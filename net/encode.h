@@ -15,7 +15,7 @@
 /* What replies show beyond the partition's own state. */
 struct encode_view {
     const struct board *board;
-    uint64_t durable_lsn;               /* system.stats */
+    uint64_t durable_lsn;                /* system.stats */
     const struct net_counters *counters; /* system.stats; else may be NULL */
 };
 
@@ -30,10 +30,10 @@ void encode_reply(struct value_writer *writer, uint32_t msgid, const struct repl
 
 /* A reservation.list on its way through the partitions. */
 struct encode_items {
-    uint32_t begin;  /* of the array, in the writer */
-    uint32_t count;  /* rows so far */
-    bool open;       /* the response has begun */
-    bool truncated;  /* NET_RESERVATION_LIST_BYTES_MAX was reached: later rows are left out */
+    uint32_t begin; /* of the array, in the writer */
+    uint32_t count; /* rows so far */
+    bool open;      /* the response has begun */
+    bool truncated; /* NET_RESERVATION_LIST_BYTES_MAX was reached: later rows are left out */
 };
 /* encode_item - append a REPLY_RESERVATION_ITEM; encode_items_end - REPLY_RESERVATION_END */
 void encode_item(struct value_writer *writer, uint32_t msgid, const struct reply *reply,

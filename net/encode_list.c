@@ -16,8 +16,8 @@ static void write_title(struct value_writer *writer, const struct title *title) 
 
 static const char *seat_state(const struct date *date, const struct seat *seat) {
     if (seat->reservation != 0) {
-        const struct reservation *reservation =
-            reservations_find(&date->reservations, seat->reservation);
+        const struct reservation *reservation = reservations_find(&date->reservations,
+                                                                  seat->reservation);
         REQUIRE(reservation != NULL);
         bool sold = reservation->state == RESERVATION_PAID ||
                     reservation->state == RESERVATION_REFUNDING;
@@ -170,8 +170,8 @@ static void write_date(struct value_writer *writer, uint32_t id, const struct co
     value_write_pair_uint(writer, "active", counters->active);
 }
 
-void encode_dates(struct value_writer *writer, const struct reply *reply,
-                  const struct board *board, uint64_t *ret_lsn) {
+void encode_dates(struct value_writer *writer, const struct reply *reply, const struct board *board,
+                  uint64_t *ret_lsn) {
     const struct catalogue *catalogue = reply->dates.catalogue;
     uint32_t count = 0;
     value_write_map(writer, 1);

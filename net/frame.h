@@ -39,9 +39,9 @@ struct net_request {
     struct request request; /* first */
     struct frame *frame;
     uint32_t msgid;
-    struct encode_items items;   /* reservation.list only */
-    struct value_writer writer;  /* the response; begins in reply_inline */
-    uint32_t heap_bytes;         /* of the writer, as counted in frame_shared.heap_bytes */
+    struct encode_items items;  /* reservation.list only */
+    struct value_writer writer; /* the response; begins in reply_inline */
+    uint32_t heap_bytes;        /* of the writer, as counted in frame_shared.heap_bytes */
     uint8_t reply_inline[NET_REPLY_INLINE_BYTES];
 };
 

@@ -56,13 +56,13 @@
 #define NET_WATCH_INTERVAL_MS 1000u
 #define NET_WATCH_TIMEOUT_MS 1000u
 
-_Static_assert(REQUESTS_PER_FRAME_MAX * NET_RESPONSE_SMALL_BYTES_MAX + NET_REPLY_LISTS_BYTES_MAX <=
+_Static_assert(REQUESTS_PER_FRAME_MAX *NET_RESPONSE_SMALL_BYTES_MAX + NET_REPLY_LISTS_BYTES_MAX <=
                    NET_REPLY_FRAME_BYTES_MAX,
                "the answers to a whole frame fit a reply frame");
 _Static_assert(NET_RESPONSE_BYTES_MAX <= NET_REPLY_LISTS_BYTES_MAX, "a list fits a reply frame");
-_Static_assert(SEATS_LIST_MAX * (4u * TEXT_BYTES_MAX + 120u) <= NET_RESPONSE_BYTES_MAX,
+_Static_assert(SEATS_LIST_MAX *(4u * TEXT_BYTES_MAX + 120u) <= NET_RESPONSE_BYTES_MAX,
                "a page of seats fits a response");
-_Static_assert(DATES_MAX * (TEXT_BYTES_MAX + 180u) <= NET_RESPONSE_BYTES_MAX,
+_Static_assert(DATES_MAX *(TEXT_BYTES_MAX + 180u) <= NET_RESPONSE_BYTES_MAX,
                "all dates of a concert fit a response");
 
 #endif

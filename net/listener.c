@@ -181,9 +181,7 @@ static int ms_until(const struct timespec *deadline) {
 static bool wait_for(int fd, short events, const struct timespec *deadline) {
     struct pollfd entry = {.fd = fd, .events = events};
     int rc;
-    do {
-        rc = poll(&entry, 1, ms_until(deadline));
-    } while (rc < 0 && errno == EINTR);
+    do { rc = poll(&entry, 1, ms_until(deadline)); } while (rc < 0 && errno == EINTR);
     return rc == 1 && (entry.revents & events) != 0;
 }
 

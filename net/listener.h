@@ -19,10 +19,10 @@
 #include "net/server.h"
 
 struct listener {
-    uint32_t socket;                /* id of the nng socket */
-    bool admin;                     /* its file gets mode 0600 */
-    bool listening;                 /* false: closed, and could not be opened again yet */
-    char url[NET_URL_BYTES_MAX];    /* as given, then with the real port */
+    uint32_t socket;                 /* id of the nng socket */
+    bool admin;                      /* its file gets mode 0600 */
+    bool listening;                  /* false: closed, and could not be opened again yet */
+    char url[NET_URL_BYTES_MAX];     /* as given, then with the real port */
     struct sockaddr_storage address; /* where a client connects */
     socklen_t address_bytes;
     _Atomic uint32_t id; /* of the nng listener; 0: none */

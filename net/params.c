@@ -43,8 +43,7 @@ static bool read_key(struct reading *reading, const struct value *value) {
 /* Whatever integer it is, the engine says AMOUNT_INVALID where it is out of range. */
 static bool read_amount(struct reading *reading, const struct value *value) {
     reading->params->amount = 0;
-    return value_type(value) == VALUE_NEGATIVE ||
-           value_get_uint(value, &reading->params->amount);
+    return value_type(value) == VALUE_NEGATIVE || value_get_uint(value, &reading->params->amount);
 }
 
 static bool read_flag(struct reading *reading, const struct value *value) {
@@ -108,8 +107,14 @@ static bool read_seat_refs(struct reading *reading, const struct value *value) {
     return true;
 }
 
-enum { SPEC_SECTION = 1, SPEC_ROW = 2, SPEC_SEAT = 4, SPEC_PRICE = 8, SPEC_GUID = 16,
-       SPEC_FOR_SALE = 32 };
+enum {
+    SPEC_SECTION = 1,
+    SPEC_ROW = 2,
+    SPEC_SEAT = 4,
+    SPEC_PRICE = 8,
+    SPEC_GUID = 16,
+    SPEC_FOR_SALE = 32
+};
 
 /* Return: the SPEC_ bit of what was read, 0 if key or value are wrong */
 static uint32_t read_spec_pair(struct seat_spec *spec, const struct value *key,

@@ -31,19 +31,19 @@ enum param {
 #define PARAM(NAME, name, read) PARAM_##NAME,
     PARAMS(PARAM)
 #undef PARAM
-    PARAM_COUNT
+        PARAM_COUNT
 };
 #define PARAM_BIT(NAME) (1u << PARAM_##NAME)
 
 /* The values of one request; those whose bit is not in `seen` have their defaults. */
 struct params {
-    uint32_t seen; /* PARAM_BITs */
+    uint32_t seen;             /* PARAM_BITs */
     uint64_t ids[PARAM_COUNT]; /* read as `id`: any integer from 0; range not yet judged */
     struct id128 user;
     struct token token;
     bool token_is_bad; /* a text, but no token */
     struct id128 key;
-    uint64_t amount; /* 0 for integers below zero */
+    uint64_t amount;         /* 0 for integers below zero */
     bool flags[PARAM_COUNT]; /* read as `flag` */
     uint32_t first, limit;
     const struct seat_ref *seat_refs;

@@ -21,17 +21,19 @@ struct format {
     bool bad;
 };
 static const struct format formats[32] = {
-    [0x00] = {VALUE_NIL, 0, 0, false, false},   [0x01] = {.bad = true},
-    [0x02] = {VALUE_BOOL, 0, 0, false, false},  [0x03] = {VALUE_BOOL, 0, 0, false, false},
-    [0x04] = {VALUE_OTHER, 1, 0, true, false},  /* bin 8, 16, 32 */
+    [0x00] = {VALUE_NIL, 0, 0, false, false},
+    [0x01] = {.bad = true},
+    [0x02] = {VALUE_BOOL, 0, 0, false, false},
+    [0x03] = {VALUE_BOOL, 0, 0, false, false},
+    [0x04] = {VALUE_OTHER, 1, 0, true, false}, /* bin 8, 16, 32 */
     [0x05] = {VALUE_OTHER, 2, 0, true, false},
     [0x06] = {VALUE_OTHER, 4, 0, true, false},
-    [0x07] = {VALUE_OTHER, 1, 1, true, false},  /* ext 8, 16, 32: a type byte more */
+    [0x07] = {VALUE_OTHER, 1, 1, true, false}, /* ext 8, 16, 32: a type byte more */
     [0x08] = {VALUE_OTHER, 2, 1, true, false},
     [0x09] = {VALUE_OTHER, 4, 1, true, false},
     [0x0a] = {VALUE_OTHER, 0, 4, false, false}, /* float 32, 64 */
     [0x0b] = {VALUE_OTHER, 0, 8, false, false},
-    [0x0c] = {VALUE_UINT, 1, 0, false, false},  /* uint 8, 16, 32, 64 */
+    [0x0c] = {VALUE_UINT, 1, 0, false, false}, /* uint 8, 16, 32, 64 */
     [0x0d] = {VALUE_UINT, 2, 0, false, false},
     [0x0e] = {VALUE_UINT, 4, 0, false, false},
     [0x0f] = {VALUE_UINT, 8, 0, false, false},
@@ -44,12 +46,12 @@ static const struct format formats[32] = {
     [0x16] = {VALUE_OTHER, 0, 5, false, false},
     [0x17] = {VALUE_OTHER, 0, 9, false, false},
     [0x18] = {VALUE_OTHER, 0, 17, false, false},
-    [0x19] = {VALUE_TEXT, 1, 0, true, false},   /* str 8, 16, 32 */
+    [0x19] = {VALUE_TEXT, 1, 0, true, false}, /* str 8, 16, 32 */
     [0x1a] = {VALUE_TEXT, 2, 0, true, false},
     [0x1b] = {VALUE_TEXT, 4, 0, true, false},
     [0x1c] = {VALUE_ARRAY, 2, 0, false, false}, /* array 16, 32 */
     [0x1d] = {VALUE_ARRAY, 4, 0, false, false},
-    [0x1e] = {VALUE_MAP, 2, 0, false, false},   /* map 16, 32 */
+    [0x1e] = {VALUE_MAP, 2, 0, false, false}, /* map 16, 32 */
     [0x1f] = {VALUE_MAP, 4, 0, false, false},
 };
 

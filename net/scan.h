@@ -13,9 +13,9 @@
 
 struct scan_item {
     enum value_type type;
-    uint64_t number;   /* VALUE_UINT: its value; VALUE_ARRAY: elements; VALUE_MAP: pairs */
-    uint32_t size;     /* header and payload, bytes; elements and pairs come after */
-    uint32_t payload;  /* bytes of a text, at the end of the item */
+    uint64_t number;  /* VALUE_UINT: its value; VALUE_ARRAY: elements; VALUE_MAP: pairs */
+    uint32_t size;    /* header and payload, bytes; elements and pairs come after */
+    uint32_t payload; /* bytes of a text, at the end of the item */
 };
 
 /* scan_item - the item at the beginning of these bytes

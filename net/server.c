@@ -318,10 +318,10 @@ int net_server_create(const struct net_options *options, struct net_server **ret
     if (options->admin_url) strcpy(server->admin_url, options->admin_url);
     server->public_url_count = options->public_url_count;
     server->contexts = options->contexts ? options->contexts : NET_CONTEXTS_DEFAULT;
-    server->send_timeout_ms =
-        options->send_timeout_ms ? options->send_timeout_ms : NET_SEND_TIMEOUT_MS;
-    server->watch_interval_ms =
-        options->watch_interval_ms ? options->watch_interval_ms : NET_WATCH_INTERVAL_MS;
+    server->send_timeout_ms = options->send_timeout_ms ? options->send_timeout_ms
+                                                       : NET_SEND_TIMEOUT_MS;
+    server->watch_interval_ms = options->watch_interval_ms ? options->watch_interval_ms
+                                                           : NET_WATCH_INTERVAL_MS;
     server->shared.counters = add_counters;
     server->shared.counters_context = server;
     endpoint_init(&server->public, server, false);
@@ -422,8 +422,8 @@ int net_server_start(struct net_server *server, const struct net_engine *engine,
     if (server->watch_interval_ms != UINT32_MAX) {
         int rc = pthread_create(&server->watchdog, NULL, watchdog_main, server);
         if (rc != 0) {
-            (void)snprintf(ret_error->text, sizeof ret_error->text,
-                           "cannot start the watchdog: %s", strerror(rc));
+            (void)snprintf(ret_error->text, sizeof ret_error->text, "cannot start the watchdog: %s",
+                           strerror(rc));
             result = NET_SYSTEM;
             goto fail;
         }

@@ -30,8 +30,8 @@ struct net_engine {
     void *context;
     uint32_t (*shard_of)(void *context, const struct command *command);
     int (*submit)(void *context, uint32_t shard, struct request *chain); /* 0 or ENGINE_BUSY */
-    const struct board *board;      /* for catalogue.dates and system.stats */
-    struct journal journal;         /* durable_lsn, for system.stats; append is not used */
+    const struct board *board; /* for catalogue.dates and system.stats */
+    struct journal journal;    /* durable_lsn, for system.stats; append is not used */
 };
 void net_engine_init(struct net_engine *net_engine, struct engine *engine,
                      const struct journal *journal);
@@ -61,11 +61,11 @@ enum net_result {
 
 /* Counters since the server was created; system.stats shows them. */
 struct net_counters {
-    uint64_t frames;           /* received */
-    uint64_t requests;         /* in well-formed frames */
-    uint64_t malformed;        /* frames refused as a whole */
-    uint64_t refused;          /* requests that net answered with an error by itself, BUSY included */
-    uint64_t busy;             /* requests answered BUSY */
+    uint64_t frames;    /* received */
+    uint64_t requests;  /* in well-formed frames */
+    uint64_t malformed; /* frames refused as a whole */
+    uint64_t refused;   /* requests that net answered with an error by itself, BUSY included */
+    uint64_t busy;      /* requests answered BUSY */
     uint64_t replies_dropped;  /* frames without a reply: no memory, or the gateway went away */
     uint64_t slow_disconnects; /* gateways disconnected for not reading their replies */
     uint64_t connections;      /* open now */

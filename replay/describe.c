@@ -30,16 +30,11 @@ static const struct {
     enum meaning meaning;
     const char *(*name)(uint32_t number);
 } meanings[] = {
-    {"starts_at", MEANING_TIME, NULL},
-    {"expires_at", MEANING_TIME, NULL},
-    {"sales_open_at", MEANING_TIME, NULL},
-    {"for_sale", MEANING_BOOL, NULL},
-    {"token_expired", MEANING_BOOL, NULL},
-    {"hash", MEANING_HASH, NULL},
-    {"end", MEANING_NAME, token_end_name},
-    {"state", MEANING_NAME, reservation_state_name},
-    {"error", MEANING_NAME, error_name},
-    {"secret", MEANING_SECRET, NULL},
+    {"starts_at", MEANING_TIME, NULL},     {"expires_at", MEANING_TIME, NULL},
+    {"sales_open_at", MEANING_TIME, NULL}, {"for_sale", MEANING_BOOL, NULL},
+    {"token_expired", MEANING_BOOL, NULL}, {"hash", MEANING_HASH, NULL},
+    {"end", MEANING_NAME, token_end_name}, {"state", MEANING_NAME, reservation_state_name},
+    {"error", MEANING_NAME, error_name},   {"secret", MEANING_SECRET, NULL},
 };
 
 #define HIDDEN "\xE2\x80\xA6" /* an ellipsis */
@@ -77,9 +72,12 @@ static void id_text(const char *field, const struct id128 *value, uint32_t flags
                     char ret_text[TEXT_UUID_BYTES]) {
     const char *(*name)(uint32_t) = NULL;
     bool hidden = meaning_of(field, &name) == MEANING_SECRET && !(flags & DESCRIBE_TOKEN_SECRETS);
-    if (hidden) snprintf(ret_text, TEXT_UUID_BYTES, "%s", HIDDEN);
-    else if (id128_is_none(value)) snprintf(ret_text, TEXT_UUID_BYTES, "none");
-    else text_uuid(value, ret_text);
+    if (hidden)
+        snprintf(ret_text, TEXT_UUID_BYTES, "%s", HIDDEN);
+    else if (id128_is_none(value))
+        snprintf(ret_text, TEXT_UUID_BYTES, "none");
+    else
+        text_uuid(value, ret_text);
 }
 
 /* --- text ---------------------------------------------------------------------------------- */
@@ -100,9 +98,12 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *line, const c
 
 static void text_number(void *context, const char *field, uint64_t value) {
     char text[TEXT_TIME_BYTES];
-    if (number_text(field, value, text)) put(context, " %s=%s", field, text);
-    else if (number_is_bool(field)) put(context, " %s=%s", field, value ? "true" : "false");
-    else put(context, " %s=%llu", field, (unsigned long long)value);
+    if (number_text(field, value, text))
+        put(context, " %s=%s", field, text);
+    else if (number_is_bool(field))
+        put(context, " %s=%s", field, value ? "true" : "false");
+    else
+        put(context, " %s=%llu", field, (unsigned long long)value);
 }
 
 static void text_id(void *context, const char *field, const struct id128 *value) {
@@ -118,9 +119,12 @@ static void text_text(void *context, const char *field, const struct text *value
     put(context, " %s=\"", field);
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)clean[i];
-        if (byte == '"' || byte == '\\') put(context, "\\%c", byte);
-        else if (byte < 0x20 || byte == 0x7F) put(context, "\\u%04x", byte);
-        else put(context, "%c", byte);
+        if (byte == '"' || byte == '\\')
+            put(context, "\\%c", byte);
+        else if (byte < 0x20 || byte == 0x7F)
+            put(context, "\\u%04x", byte);
+        else
+            put(context, "%c", byte);
     }
     put(context, "\"");
 }
@@ -140,9 +144,12 @@ static void text_policy(void *context, const char *field, const struct policy *v
         const char *name = policy_row(i)->name, *word = policy_value_name(i, number);
         char text[TEXT_TIME_BYTES];
         put(context, "%s%s=", i ? " " : "", name);
-        if (word) put(context, "%s", word);
-        else if (number != 0 && number_text(name, number, text)) put(context, "%s", text);
-        else put(context, "%llu", (unsigned long long)number);
+        if (word)
+            put(context, "%s", word);
+        else if (number != 0 && number_text(name, number, text))
+            put(context, "%s", text);
+        else
+            put(context, "%llu", (unsigned long long)number);
     }
     put(context, "}");
 }
@@ -150,8 +157,8 @@ static void text_policy(void *context, const char *field, const struct policy *v
 size_t describe_text(const struct decision *decision, uint64_t lsn, uint32_t flags,
                      char ret_line[DESCRIBE_LINE_BYTES]) {
     struct line line = {ret_line, ret_line + DESCRIBE_LINE_BYTES, flags};
-    const struct decision_visitor visitor = {&line, text_number, text_id, text_text,
-                                             text_numbers, text_policy};
+    const struct decision_visitor visitor = {&line,     text_number,  text_id,
+                                             text_text, text_numbers, text_policy};
     char time[TEXT_TIME_BYTES], partition[TEXT_PARTITION_BYTES];
     text_time(decision->time_ms, time);
     text_partition(decision->partition, partition);
@@ -176,9 +183,12 @@ static void set(json_t *object, const char *key, json_t *value) {
 static void json_number(void *context, const char *field, uint64_t value) {
     struct object *object = context;
     char text[TEXT_TIME_BYTES];
-    if (number_text(field, value, text)) set(object->fields, field, json_string(text));
-    else if (number_is_bool(field)) set(object->fields, field, json_boolean(value != 0));
-    else set(object->fields, field, json_integer((json_int_t)value));
+    if (number_text(field, value, text))
+        set(object->fields, field, json_string(text));
+    else if (number_is_bool(field))
+        set(object->fields, field, json_boolean(value != 0));
+    else
+        set(object->fields, field, json_integer((json_int_t)value));
 }
 
 static void json_id(void *context, const char *field, const struct id128 *value) {
@@ -220,8 +230,8 @@ static void json_policy(void *context, const char *field, const struct policy *v
 size_t describe_json(const struct decision *decision, uint64_t lsn, uint32_t flags,
                      char ret_line[DESCRIBE_LINE_BYTES]) {
     struct object object = {json_object(), flags};
-    const struct decision_visitor visitor = {&object, json_number, json_id, json_text,
-                                             json_numbers, json_policy};
+    const struct decision_visitor visitor = {&object,   json_number,  json_id,
+                                             json_text, json_numbers, json_policy};
     char time[TEXT_TIME_BYTES], partition[TEXT_PARTITION_BYTES];
     text_time(decision->time_ms, time);
     text_partition(decision->partition, partition);

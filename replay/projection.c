@@ -232,8 +232,10 @@ static bool fill_stage(struct projection *projection) {
     while (!projection->poisoned && !stage_is_full(projection)) {
         int got = source->next(source->context, &record, &error);
         if (got == SOURCE_CAUGHT_UP) break;
-        if (got < 0) poison(projection, 0, error.text);
-        else take(projection, &record);
+        if (got < 0)
+            poison(projection, 0, error.text);
+        else
+            take(projection, &record);
     }
     if (stage_records(projection->stage) == 0) return false;
     return projection->poisoned || stage_is_full(projection) ||
@@ -358,8 +360,10 @@ static int commit_step(struct projection *projection) {
     if (result == SQL_OK) result = write_rows(projection, &what);
     if (result == SQL_OK) {
         what = "committing a batch";
-        if (fault(projection, PROJECTION_POINT_COPIED)) result = SQL_LOST;
-        else result = commit(projection);
+        if (fault(projection, PROJECTION_POINT_COPIED))
+            result = SQL_LOST;
+        else
+            result = commit(projection);
     }
     return result == SQL_OK ? committed(projection) : not_committed(projection, result, what);
 }

@@ -27,8 +27,10 @@ int projection_look_up(struct sql *sql, struct projection_found *ret_found) {
     int result = sql_run(sql, "SELECT to_regclass('usher.projection_state') IS NOT NULL",
                          read_exists, &exists, NULL);
     if (result != SQL_OK || !exists) return result;
-    return sql_run(sql, "SELECT schema_version, log_id, applied_lsn, decisions"
-                        " FROM usher.projection_state", read_state, ret_found, NULL);
+    return sql_run(sql,
+                   "SELECT schema_version, log_id, applied_lsn, decisions"
+                   " FROM usher.projection_state",
+                   read_state, ret_found, NULL);
 }
 
 bool projection_is_ours(const struct projection_found *found, const char *log_id, char *ret_text) {

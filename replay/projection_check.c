@@ -238,9 +238,12 @@ static bool uuid_parse(const char *text, struct id128 *ret_id) {
     for (; *text; text++) {
         uint32_t value;
         if (*text == '-') continue;
-        if (*text >= '0' && *text <= '9') value = (uint32_t)(*text - '0');
-        else if (*text >= 'a' && *text <= 'f') value = (uint32_t)(*text - 'a') + 10;
-        else return false;
+        if (*text >= '0' && *text <= '9')
+            value = (uint32_t)(*text - '0');
+        else if (*text >= 'a' && *text <= 'f')
+            value = (uint32_t)(*text - 'a') + 10;
+        else
+            return false;
         if (digits == 32) return false;
         uint32_t byte = (uint32_t)ret_id->bytes[digits / 2] << 4 | value;
         ret_id->bytes[digits++ / 2] = (uint8_t)byte;
@@ -267,8 +270,8 @@ static void check_wallet(void *context, int columns, const char *const *values) 
         differ(check, "wallet of %s: not in the engine", values[0]);
         return;
     }
-    const uint64_t engine[] = {account->balance, account->reserved, account->charged,
-                               account->rows, account->balance};
+    const uint64_t engine[] = {account->balance, account->reserved, account->charged, account->rows,
+                               account->balance};
     static const char *const names[] = {"balance", "reserved points", "charged points",
                                         "ledger rows", "sum of the ledger"};
     for (uint32_t i = 0; i < sizeof engine / sizeof engine[0]; i++) {
@@ -287,9 +290,9 @@ int projection_check(const char *conninfo, const struct world *world,
         const char *statement;
         sql_row_fn *row;
     } queries[] = {
-        {totals_sql, check_totals},   {dates_sql, check_date},
-        {seats_sql, check_seat},      {reservations_sql, check_reservation},
-        {entries_sql, check_entry},   {wallets_sql, check_wallet},
+        {totals_sql, check_totals}, {dates_sql, check_date},
+        {seats_sql, check_seat},    {reservations_sql, check_reservation},
+        {entries_sql, check_entry}, {wallets_sql, check_wallet},
     };
     *ret_report = (struct projection_report){0};
     struct check check = {.world = world, .report = ret_report};

@@ -58,12 +58,11 @@ const char *projection_session_sql(void) { return session; }
 /* --- catalogue and organiser --------------------------------------------------------------- */
 
 static const uint16_t concert_kinds[] = {DECISION_CONCERT_CREATED, 0};
-static const char concerts[] =
-    "INSERT INTO usher.concerts (id, title, created_at)"
-    " SELECT concert, title, _at FROM pg_temp.concert_created;\n";
+static const char concerts[] = "INSERT INTO usher.concerts (id, title, created_at)"
+                               " SELECT concert, title, _at FROM pg_temp.concert_created;\n";
 
-static const uint16_t date_kinds[] = {DECISION_DATE_CREATED,  DECISION_DATE_OPENED,
-                                      DECISION_DATE_CLOSED,   DECISION_DATE_CANCELLED,
+static const uint16_t date_kinds[] = {DECISION_DATE_CREATED,   DECISION_DATE_OPENED,
+                                      DECISION_DATE_CLOSED,    DECISION_DATE_CANCELLED,
                                       DECISION_POLICY_CHANGED, 0};
 static const char dates[] =
     "INSERT INTO pg_temp.fold_dates"
@@ -77,19 +76,26 @@ static const char dates[] =
     "  UNION ALL SELECT _date, _lsn, NULL, NULL FROM pg_temp.policy_changed) event"
     " GROUP BY id;\n"
     "UPDATE usher.dates d SET"
-    "  state = coalesce(CASE f.state" DATE_STATES(WHEN) " END, d.state),"
-    "  opened_at = coalesce(d.opened_at, f.opened_at),"
-    "  cancelled_at = coalesce(d.cancelled_at, f.cancelled_at),"
-    "  policy = coalesce(f.policy, d.policy)"
-    " FROM pg_temp.fold_dates f WHERE d.id = f.id;\n"
-    "INSERT INTO usher.dates (id, concert, title, starts_at, state, policy, created_at, opened_at,"
-    "  cancelled_at)"
-    " SELECT f.id, c.concert, c.title, " TIME_OF("c.starts_at") ","
-    "  CASE f.state" DATE_STATES(WHEN) " END, coalesce(f.policy, c.policy), c._at, f.opened_at,"
-    "  f.cancelled_at"
-    " FROM pg_temp.fold_dates f JOIN pg_temp.date_created c ON c.date = f.id;\n"
-    "INSERT INTO usher.dates (id) SELECT id FROM pg_temp.fold_dates f"
-    " WHERE NOT EXISTS (SELECT FROM usher.dates d WHERE d.id = f.id);\n";
+    "  state = coalesce(CASE f.state" DATE_STATES(
+        WHEN) " END, d.state),"
+              "  opened_at = coalesce(d.opened_at, f.opened_at),"
+              "  cancelled_at = coalesce(d.cancelled_at, f.cancelled_at),"
+              "  policy = coalesce(f.policy, d.policy)"
+              " FROM pg_temp.fold_dates f WHERE d.id = f.id;\n"
+              "INSERT INTO usher.dates (id, concert, title, starts_at, state, policy, created_at, "
+              "opened_at,"
+              "  cancelled_at)"
+              " SELECT f.id, c.concert, c.title, " TIME_OF(
+                  "c.starts_at") ","
+                                 "  CASE f.state" DATE_STATES(
+                                     WHEN) " END, coalesce(f.policy, c.policy), c._at, f.opened_at,"
+                                           "  f.cancelled_at"
+                                           " FROM pg_temp.fold_dates f JOIN pg_temp.date_created c "
+                                           "ON c.date = f.id;\n"
+                                           "INSERT INTO usher.dates (id) SELECT id FROM "
+                                           "pg_temp.fold_dates f"
+                                           " WHERE NOT EXISTS (SELECT FROM usher.dates d WHERE "
+                                           "d.id = f.id);\n";
 
 static const uint16_t seat_kinds[] = {DECISION_SEAT_ADDED, 0};
 static const char seats[] =
@@ -99,10 +105,11 @@ static const char seats[] =
 
 /* --- reservations -------------------------------------------------------------------------- */
 
-static const uint16_t reservation_kinds[] = {
-    DECISION_SEATS_HELD,      DECISION_RESERVATION_ENDED, DECISION_TOKEN_EXPIRED,
-    DECISION_PAYMENT_STARTED, DECISION_PAYMENT_REFUSED,   DECISION_SEATS_SOLD,
-    DECISION_PAYMENT_ABORTED, DECISION_REFUND_STARTED,    DECISION_SEATS_REFUNDED, 0};
+static const uint16_t reservation_kinds[] = {DECISION_SEATS_HELD,      DECISION_RESERVATION_ENDED,
+                                             DECISION_TOKEN_EXPIRED,   DECISION_PAYMENT_STARTED,
+                                             DECISION_PAYMENT_REFUSED, DECISION_SEATS_SOLD,
+                                             DECISION_PAYMENT_ABORTED, DECISION_REFUND_STARTED,
+                                             DECISION_SEATS_REFUNDED,  0};
 
 /* Numbers are those of RESERVATION_STATES: 1 held, 2 paying, 3 paid, 4 refunding, 5 refunded,
  * 6 expired, 7 released, 8 cancelled. */
@@ -123,41 +130,56 @@ static const char reservations[] =
     "  UNION ALL SELECT _date, reservation, _lsn, _at, 5, NULL FROM pg_temp.seats_refunded"
     " ) event GROUP BY date, reservation;\n"
 
-    "UPDATE usher.reservations r SET state = CASE f.state" RESERVATION_STATES(WHEN) " END,"
-    "  payment = coalesce(f.payment, r.payment), paid_at = coalesce(f.paid_at, r.paid_at),"
-    "  ended_at = coalesce(f.ended_at, r.ended_at)"
-    " FROM pg_temp.fold_reservations f WHERE r.id = f.id;\n"
-    "UPDATE usher.reservation_seats s SET freed_at = f.ended_at"
-    " FROM pg_temp.fold_reservations f"
-    " WHERE s.reservation = f.id AND f.ended_at IS NOT NULL AND s.freed_at IS NULL;\n"
+    "UPDATE usher.reservations r SET state = CASE f.state" RESERVATION_STATES(
+        WHEN) " END,"
+              "  payment = coalesce(f.payment, r.payment), paid_at = coalesce(f.paid_at, "
+              "r.paid_at),"
+              "  ended_at = coalesce(f.ended_at, r.ended_at)"
+              " FROM pg_temp.fold_reservations f WHERE r.id = f.id;\n"
+              "UPDATE usher.reservation_seats s SET freed_at = f.ended_at"
+              " FROM pg_temp.fold_reservations f"
+              " WHERE s.reservation = f.id AND f.ended_at IS NOT NULL AND s.freed_at IS NULL;\n"
 
-    "INSERT INTO usher.reservations (id, date, user_id, place, seat_count, amount, state, held_at,"
-    "  expires_at, payment, paid_at, ended_at)"
-    " SELECT f.id, f.id >> 32, h.\"user\", h.place, cardinality(h.seats), h.amount,"
-    "  CASE f.state" RESERVATION_STATES(WHEN) " END, h._at, " TIME_OF("h.expires_at") ","
-    "  f.payment, f.paid_at, f.ended_at"
-    " FROM pg_temp.fold_reservations f"
-    " JOIN pg_temp.seats_held h ON h._date << 32 | h.reservation = f.id;\n"
-    "INSERT INTO usher.reservations (id) SELECT id FROM pg_temp.fold_reservations f"
-    " WHERE NOT EXISTS (SELECT FROM usher.reservations r WHERE r.id = f.id);\n"
-    "INSERT INTO usher.reservation_seats (reservation, date, seat, held_at, freed_at)"
-    " SELECT f.id, h._date, unnest(h.seats), h._at, f.ended_at"
-    " FROM pg_temp.seats_held h"
-    " JOIN pg_temp.fold_reservations f ON f.id = h._date << 32 | h.reservation;\n"
+              "INSERT INTO usher.reservations (id, date, user_id, place, seat_count, amount, "
+              "state, held_at,"
+              "  expires_at, payment, paid_at, ended_at)"
+              " SELECT f.id, f.id >> 32, h.\"user\", h.place, cardinality(h.seats), h.amount,"
+              "  CASE f.state" RESERVATION_STATES(WHEN) " END, h._at, " TIME_OF(
+                  "h.expires_at") ","
+                                  "  f.payment, f.paid_at, f.ended_at"
+                                  " FROM pg_temp.fold_reservations f"
+                                  " JOIN pg_temp.seats_held h ON h._date << 32 | h.reservation = "
+                                  "f.id;\n"
+                                  "INSERT INTO usher.reservations (id) SELECT id FROM "
+                                  "pg_temp.fold_reservations f"
+                                  " WHERE NOT EXISTS (SELECT FROM usher.reservations r WHERE r.id "
+                                  "= f.id);\n"
+                                  "INSERT INTO usher.reservation_seats (reservation, date, seat, "
+                                  "held_at, freed_at)"
+                                  " SELECT f.id, h._date, unnest(h.seats), h._at, f.ended_at"
+                                  " FROM pg_temp.seats_held h"
+                                  " JOIN pg_temp.fold_reservations f ON f.id = h._date << 32 | "
+                                  "h.reservation;\n"
 
-    /* A seat is its live reservation's, after the batch; held and paying look alike. */
-    "UPDATE usher.seats s SET reservation = live.id,"
-    "  state = CASE WHEN live.id IS NULL THEN 'available'"
-    "   WHEN live.state IN ('paid', 'refunding') THEN 'sold' ELSE 'held' END"
-    " FROM (SELECT DISTINCT t.date, t.seat FROM usher.reservation_seats t"
-    "   JOIN pg_temp.fold_reservations f ON f.id = t.reservation) touched"
-    " LEFT JOIN LATERAL (SELECT r.id, r.state FROM usher.reservation_seats owner"
-    "   JOIN usher.reservations r ON r.id = owner.reservation"
-    "   WHERE owner.date = touched.date AND owner.seat = touched.seat AND owner.freed_at IS NULL"
-    "   LIMIT 1) live ON true" /* LIMIT: seat by seat through the index, whatever is estimated */
-    " WHERE s.date = touched.date AND s.number = touched.seat"
-    "  AND (s.reservation IS DISTINCT FROM live.id"
-    "   OR (s.state = 'held' AND live.state IN ('paid', 'refunding')));\n";
+                                  /* A seat is its live reservation's, after the batch; held and paying look alike. */
+                                  "UPDATE usher.seats s SET reservation = live.id,"
+                                  "  state = CASE WHEN live.id IS NULL THEN 'available'"
+                                  "   WHEN live.state IN ('paid', 'refunding') THEN 'sold' ELSE "
+                                  "'held' END"
+                                  " FROM (SELECT DISTINCT t.date, t.seat FROM "
+                                  "usher.reservation_seats t"
+                                  "   JOIN pg_temp.fold_reservations f ON f.id = t.reservation) "
+                                  "touched"
+                                  " LEFT JOIN LATERAL (SELECT r.id, r.state FROM "
+                                  "usher.reservation_seats owner"
+                                  "   JOIN usher.reservations r ON r.id = owner.reservation"
+                                  "   WHERE owner.date = touched.date AND owner.seat = "
+                                  "touched.seat AND owner.freed_at IS NULL"
+                                  "   LIMIT 1) live ON true" /* LIMIT: seat by seat through the index, whatever is estimated */
+                                  " WHERE s.date = touched.date AND s.number = touched.seat"
+                                  "  AND (s.reservation IS DISTINCT FROM live.id"
+                                  "   OR (s.state = 'held' AND live.state IN ('paid', "
+                                  "'refunding')));\n";
 
 /* --- the waiting room ---------------------------------------------------------------------- */
 
@@ -168,40 +190,57 @@ static const uint16_t entry_kinds[] = {DECISION_QUEUE_ENTERED, DECISION_ADMITTED
 /* A token ends by its own decision, or with a hold (2, reserved) or a payment (1, paid): Q10. */
 static const char entries[] =
     "INSERT INTO pg_temp.fold_entries"
-    " SELECT date, place, max(admitted_at)," TIME_OF("max(active_until)") ","
-    "  max(ended_at), max(end_reason)"
-    " FROM (SELECT _date AS date, place, NULL::timestamptz AS admitted_at,"
-    "   NULL::bigint AS active_until, NULL::timestamptz AS ended_at, NULL::bigint AS end_reason"
-    "   FROM pg_temp.queue_entered"
-    "  UNION ALL SELECT _date, place, _at, expires_at, NULL, NULL FROM pg_temp.admitted"
-    "  UNION ALL SELECT _date, place, NULL, NULL, _at, \"end\" FROM pg_temp.token_expired"
-    "  UNION ALL SELECT _date, place, NULL, NULL, _at, 2 FROM pg_temp.seats_held"
-    "   WHERE token_expired <> 0"
-    "  UNION ALL SELECT s._date, r.place, NULL, NULL, s._at, 1 FROM pg_temp.seats_sold s"
-    "   JOIN usher.reservations r ON r.id = s._date << 32 | s.reservation"
-    "   WHERE s.token_expired <> 0"
-    " ) event GROUP BY date, place;\n"
-    "UPDATE usher.queue_entries q SET"
-    "  admitted_at = coalesce(f.admitted_at, q.admitted_at),"
-    "  active_until = coalesce(f.active_until, q.active_until),"
-    "  ended_at = coalesce(f.ended_at, q.ended_at),"
-    "  end_reason = coalesce(CASE f.end_reason" TOKEN_ENDS(WHEN) " END, q.end_reason)"
-    " FROM pg_temp.fold_entries f WHERE q.date = f.date AND q.place = f.place;\n"
-    "INSERT INTO usher.queue_entries (date, place, user_id, entered_at, admitted_at, active_until,"
-    "  ended_at, end_reason)"
-    " SELECT f.date, f.place, e.\"user\", e._at, f.admitted_at, f.active_until, f.ended_at,"
-    "  CASE f.end_reason" TOKEN_ENDS(WHEN) " END"
-    " FROM pg_temp.fold_entries f"
-    " JOIN pg_temp.queue_entered e ON e._date = f.date AND e.place = f.place;\n"
-    "INSERT INTO usher.queue_entries (date, place) SELECT date, place FROM pg_temp.fold_entries f"
-    " WHERE NOT EXISTS"
-    "  (SELECT FROM usher.queue_entries q WHERE q.date = f.date AND q.place = f.place);\n";
+    " SELECT date, place, max(admitted_at)," TIME_OF(
+        "max(active_until)") ","
+                             "  max(ended_at), max(end_reason)"
+                             " FROM (SELECT _date AS date, place, NULL::timestamptz AS admitted_at,"
+                             "   NULL::bigint AS active_until, NULL::timestamptz AS ended_at, "
+                             "NULL::bigint AS end_reason"
+                             "   FROM pg_temp.queue_entered"
+                             "  UNION ALL SELECT _date, place, _at, expires_at, NULL, NULL FROM "
+                             "pg_temp.admitted"
+                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, \"end\" FROM "
+                             "pg_temp.token_expired"
+                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, 2 FROM "
+                             "pg_temp.seats_held"
+                             "   WHERE token_expired <> 0"
+                             "  UNION ALL SELECT s._date, r.place, NULL, NULL, s._at, 1 FROM "
+                             "pg_temp.seats_sold s"
+                             "   JOIN usher.reservations r ON r.id = s._date << 32 | s.reservation"
+                             "   WHERE s.token_expired <> 0"
+                             " ) event GROUP BY date, place;\n"
+                             "UPDATE usher.queue_entries q SET"
+                             "  admitted_at = coalesce(f.admitted_at, q.admitted_at),"
+                             "  active_until = coalesce(f.active_until, q.active_until),"
+                             "  ended_at = coalesce(f.ended_at, q.ended_at),"
+                             "  end_reason = coalesce(CASE f.end_reason" TOKEN_ENDS(
+                                 WHEN) " END, q.end_reason)"
+                                       " FROM pg_temp.fold_entries f WHERE q.date = f.date AND "
+                                       "q.place = f.place;\n"
+                                       "INSERT INTO usher.queue_entries (date, place, user_id, "
+                                       "entered_at, admitted_at, active_until,"
+                                       "  ended_at, end_reason)"
+                                       " SELECT f.date, f.place, e.\"user\", e._at, f.admitted_at, "
+                                       "f.active_until, f.ended_at,"
+                                       "  CASE f.end_reason" TOKEN_ENDS(
+                                           WHEN) " END"
+                                                 " FROM pg_temp.fold_entries f"
+                                                 " JOIN pg_temp.queue_entered e ON e._date = "
+                                                 "f.date AND e.place = f.place;\n"
+                                                 "INSERT INTO usher.queue_entries (date, place) "
+                                                 "SELECT date, place FROM pg_temp.fold_entries f"
+                                                 " WHERE NOT EXISTS"
+                                                 "  (SELECT FROM usher.queue_entries q WHERE "
+                                                 "q.date = f.date AND q.place = f.place);\n";
 
 /* --- payments and refusals ----------------------------------------------------------------- */
 
-static const uint16_t payment_kinds[] = {DECISION_PAYMENT_STARTED, DECISION_PAYMENT_REFUSED,
-                                         DECISION_SEATS_SOLD,      DECISION_PAYMENT_ABORTED,
-                                         DECISION_REFUND_STARTED,  DECISION_SEATS_REFUNDED,
+static const uint16_t payment_kinds[] = {DECISION_PAYMENT_STARTED,
+                                         DECISION_PAYMENT_REFUSED,
+                                         DECISION_SEATS_SOLD,
+                                         DECISION_PAYMENT_ABORTED,
+                                         DECISION_REFUND_STARTED,
+                                         DECISION_SEATS_REFUNDED,
                                          0};
 static const char payments[] =
     "INSERT INTO pg_temp.fold_payments"
@@ -217,22 +256,25 @@ static const char payments[] =
     "  UNION ALL SELECT _date, payment, _lsn, _at, 5, NULL FROM pg_temp.refund_started"
     "  UNION ALL SELECT _date, payment, _lsn, _at, 6, balance FROM pg_temp.seats_refunded"
     " ) event GROUP BY date, payment;\n"
-    "UPDATE usher.payments p SET state = CASE f.state" PAYMENT_STATES(WHEN) " END,"
-    "  decided_at = coalesce(f.decided_at, p.decided_at),"
-    "  refund_started_at = coalesce(f.refund_started_at, p.refund_started_at),"
-    "  refunded_at = coalesce(f.refunded_at, p.refunded_at),"
-    "  balance = coalesce(f.balance, p.balance)"
-    " FROM pg_temp.fold_payments f WHERE p.id = f.id;\n"
-    "INSERT INTO usher.payments (id, reservation, date, user_id, amount, reason, state, started_at,"
-    "  decided_at, refund_started_at, refunded_at, balance)"
-    " SELECT f.id, r.id, f.id >> 32, r.user_id, r.amount, 'payment',"
-    "  CASE f.state" PAYMENT_STATES(WHEN) " END, s._at, f.decided_at, f.refund_started_at,"
-    "  f.refunded_at, f.balance"
-    " FROM pg_temp.fold_payments f"
-    " JOIN pg_temp.payment_started s ON s._date << 32 | s.payment = f.id"
-    " LEFT JOIN usher.reservations r ON r.id = s._date << 32 | s.reservation;\n"
-    "INSERT INTO usher.payments (id) SELECT id FROM pg_temp.fold_payments f"
-    " WHERE NOT EXISTS (SELECT FROM usher.payments p WHERE p.id = f.id);\n";
+    "UPDATE usher.payments p SET state = CASE f.state" PAYMENT_STATES(
+        WHEN) " END,"
+              "  decided_at = coalesce(f.decided_at, p.decided_at),"
+              "  refund_started_at = coalesce(f.refund_started_at, p.refund_started_at),"
+              "  refunded_at = coalesce(f.refunded_at, p.refunded_at),"
+              "  balance = coalesce(f.balance, p.balance)"
+              " FROM pg_temp.fold_payments f WHERE p.id = f.id;\n"
+              "INSERT INTO usher.payments (id, reservation, date, user_id, amount, reason, state, "
+              "started_at,"
+              "  decided_at, refund_started_at, refunded_at, balance)"
+              " SELECT f.id, r.id, f.id >> 32, r.user_id, r.amount, 'payment',"
+              "  CASE f.state" PAYMENT_STATES(
+                  WHEN) " END, s._at, f.decided_at, f.refund_started_at,"
+                        "  f.refunded_at, f.balance"
+                        " FROM pg_temp.fold_payments f"
+                        " JOIN pg_temp.payment_started s ON s._date << 32 | s.payment = f.id"
+                        " LEFT JOIN usher.reservations r ON r.id = s._date << 32 | s.reservation;\n"
+                        "INSERT INTO usher.payments (id) SELECT id FROM pg_temp.fold_payments f"
+                        " WHERE NOT EXISTS (SELECT FROM usher.payments p WHERE p.id = f.id);\n";
 
 static const uint16_t refusal_kinds[] = {DECISION_HOLD_REFUSED, DECISION_PAYMENT_REFUSED, 0};
 static const char refusals[] =

@@ -21,9 +21,9 @@ const char *projection_session_sql(void);
 
 /* One step of the fold: statements that are needed if the batch has any of these kinds. */
 struct projection_fold_step {
-    const char *name;        /* for errors: "reservations" */
-    const uint16_t *kinds;   /* enum decision_kind, ends with 0 */
-    const char *statements;  /* inside the batch's transaction, after its COPYs */
+    const char *name;       /* for errors: "reservations" */
+    const uint16_t *kinds;  /* enum decision_kind, ends with 0 */
+    const char *statements; /* inside the batch's transaction, after its COPYs */
 };
 
 /* projection_fold - the steps, in the order in which they must run

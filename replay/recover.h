@@ -37,7 +37,7 @@ enum recover_failure {
 struct recover_error {
     int failure;  /* enum recover_failure */
     uint64_t lsn; /* just after the record; of the last good record where the source failed */
-    uint32_t kind, partition; /* 0 where the record could not be decoded */
+    uint32_t kind, partition;       /* 0 where the record could not be decoded */
     char text[RECOVER_ERROR_BYTES]; /* for the operator: what, where, what to do */
 };
 

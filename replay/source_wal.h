@@ -10,9 +10,9 @@
 #include "wal/reader.h"
 
 struct source_wal {
-    struct storage *storage;    /* borrowed; outlives the source */
-    struct wal_reader *reader;  /* owned; NULL until the first seek */
-    uint64_t fixed_limit_lsn;   /* used where durable_lsn is NULL */
+    struct storage *storage;   /* borrowed; outlives the source */
+    struct wal_reader *reader; /* owned; NULL until the first seek */
+    uint64_t fixed_limit_lsn;  /* used where durable_lsn is NULL */
     uint64_t (*durable_lsn)(void *context);
     void *durable_context;
 };

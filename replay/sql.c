@@ -117,8 +117,8 @@ int sql_open(const char *conninfo, int wake_fd, struct sql **ret_sql,
              char ret_text[SQL_ERROR_BYTES]) {
     /* A later keyword wins: the connection string comes last, expanded from "dbname". */
     static const char *const keywords[] = {
-        "application_name", "keepalives", "keepalives_idle", "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "dbname", NULL};
+        "application_name", "keepalives",       "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "tcp_user_timeout", "dbname",          NULL};
     const char *const values[] = {"usher", "1", "10", "5", "3", "30000", conninfo, NULL};
     REQUIRE(conninfo != NULL);
 

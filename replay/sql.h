@@ -57,7 +57,6 @@ int sql_finish(struct sql *sql, sql_row_fn *row, void *context, uint64_t *ret_af
  * @bytes:   the whole stream; sent in pieces, answers read in between */
 int sql_copy(struct sql *sql, const char *command, const uint8_t *bytes, size_t size);
 
-
 /* sql_error - why the last call failed, with its SQLSTATE; borrowed until the next call */
 const char *sql_error(const struct sql *sql);
 

@@ -147,8 +147,10 @@ static void put_policy(void *context, const char *field, const struct policy *va
         uint64_t number = policy_get(value, i);
         const char *word = policy_value_name(i, number);
         char text[32];
-        if (word) snprintf(text, sizeof text, "\"%s\"", word);
-        else snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+        if (word)
+            snprintf(text, sizeof text, "\"%s\"", word);
+        else
+            snprintf(text, sizeof text, "%llu", (unsigned long long)number);
         int added = snprintf(json + size, sizeof json - size, "%c\"%s\": %s", i ? ',' : '{',
                              policy_row(i)->name, text);
         REQUIRE(added > 0 && (size_t)added < sizeof json - size - 1);
@@ -189,7 +191,8 @@ static uint16_t column_count(uint32_t kind) {
     switch (kind) {
 #define ONE(type, field) +1
 #define DECISION(number, NAME, name)                                                               \
-    case DECISION_##NAME: return 3 FIELDS_##name(ONE);
+    case DECISION_##NAME:                                                                          \
+        return 3 FIELDS_##name(ONE);
 #include "engine/domain/decision.def"
 #undef DECISION
 #undef ONE
@@ -258,8 +261,8 @@ const char *stage_tables_sql(void) {
 #define COLUMN(type, field) ", \"" #field "\" " COLUMN_##type
 #define DECISION(number, NAME, name)                                                               \
     "CREATE TEMPORARY TABLE " #name                                                                \
-    " (_lsn bigint NOT NULL, _at timestamptz NOT NULL, _date bigint" FIELDS_##name(COLUMN)         \
-    ") ON COMMIT DELETE ROWS;\n"
+    " (_lsn bigint NOT NULL, _at timestamptz NOT NULL, _date bigint" FIELDS_##name(                \
+        COLUMN) ") ON COMMIT DELETE ROWS;\n"
 #include "engine/domain/decision.def"
 #undef DECISION
 #undef COLUMN

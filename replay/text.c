@@ -47,10 +47,14 @@ static uint32_t character_bytes(const uint8_t *at, size_t left) {
     uint8_t low = 0x80, high = 0xBF;
     uint32_t size;
     if (at[0] < 0x80) return at[0] != 0;
-    if (at[0] >= 0xC2 && at[0] <= 0xDF) size = 2;
-    else if (at[0] >= 0xE0 && at[0] <= 0xEF) size = 3;
-    else if (at[0] >= 0xF0 && at[0] <= 0xF4) size = 4;
-    else return 0;
+    if (at[0] >= 0xC2 && at[0] <= 0xDF)
+        size = 2;
+    else if (at[0] >= 0xE0 && at[0] <= 0xEF)
+        size = 3;
+    else if (at[0] >= 0xF0 && at[0] <= 0xF4)
+        size = 4;
+    else
+        return 0;
     if (left < size) return 0;
     if (at[0] == 0xE0) low = 0xA0;
     if (at[0] == 0xED) high = 0x9F;

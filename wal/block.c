@@ -25,8 +25,7 @@ enum {
 };
 _Static_assert(AT_CHECKSUM + 8 == BLOCK_HEADER_BYTES, "the header checksum comes last");
 
-uint64_t block_seal_body(uint8_t *block, uint32_t body_bytes, uint64_t seed)
-{
+uint64_t block_seal_body(uint8_t *block, uint32_t body_bytes, uint64_t seed) {
     REQUIRE(body_bytes <= BLOCK_BODY_BYTES_MAX);
     uint32_t total = block_bytes(body_bytes);
     uint32_t used = BLOCK_HEADER_BYTES + body_bytes;
@@ -34,8 +33,7 @@ uint64_t block_seal_body(uint8_t *block, uint32_t body_bytes, uint64_t seed)
     return XXH3_64bits_withSeed(block + BLOCK_HEADER_BYTES, total - BLOCK_HEADER_BYTES, seed);
 }
 
-void block_encode_header(struct block_header *header, uint64_t seed, uint8_t *block)
-{
+void block_encode_header(struct block_header *header, uint64_t seed, uint8_t *block) {
     REQUIRE(header->durable_lsn <= header->first_lsn);
     REQUIRE((header->record_count == 0) == (header->body_bytes == 0));
     memcpy(block + AT_MAGIC, block_magic, sizeof block_magic);
@@ -54,16 +52,13 @@ void block_encode_header(struct block_header *header, uint64_t seed, uint8_t *bl
 }
 
 bool block_decode_header(const uint8_t *block, uint64_t room, uint64_t seed,
-                         struct block_header *ret_header)
-{
+                         struct block_header *ret_header) {
     if (memcmp(block + AT_MAGIC, block_magic, sizeof block_magic) != 0 ||
         bytes_get_u32(block + AT_VERSION) != WAL_FORMAT_VERSION) {
         return false;
     }
     uint64_t checksum = bytes_get_u64(block + AT_CHECKSUM);
-    if (checksum != XXH3_64bits_withSeed(block, AT_CHECKSUM, seed)) {
-        return false;
-    }
+    if (checksum != XXH3_64bits_withSeed(block, AT_CHECKSUM, seed)) { return false; }
     struct block_header header = {
         .record_count = bytes_get_u32(block + AT_RECORD_COUNT),
         .body_bytes = bytes_get_u32(block + AT_BODY_BYTES),
@@ -82,26 +77,20 @@ bool block_decode_header(const uint8_t *block, uint64_t room, uint64_t seed,
     return true;
 }
 
-bool block_body_good(const struct block_header *header, const uint8_t *block, uint64_t seed)
-{
+bool block_body_good(const struct block_header *header, const uint8_t *block, uint64_t seed) {
     return header->body_checksum ==
            XXH3_64bits_withSeed(block + BLOCK_HEADER_BYTES,
                                 block_bytes(header->body_bytes) - BLOCK_HEADER_BYTES, seed);
 }
 
-bool block_records_good(const struct block_header *header, const uint8_t *block)
-{
+bool block_records_good(const struct block_header *header, const uint8_t *block) {
     const uint8_t *body = block + BLOCK_HEADER_BYTES;
     uint32_t position = 0;
     for (uint32_t i = 0; i < header->record_count; i++) {
         uint32_t left = header->body_bytes - position;
-        if (left < RECORD_BYTES_MIN) {
-            return false;
-        }
+        if (left < RECORD_BYTES_MIN) { return false; }
         uint32_t size = bytes_get_u32(body + position);
-        if (size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX || size > left) {
-            return false;
-        }
+        if (size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX || size > left) { return false; }
         position += size;
     }
     return position == header->body_bytes;

@@ -24,22 +24,21 @@ _Static_assert(WAL_BLOCK_BYTES_MAX % WAL_BLOCK_ALIGN_BYTES == 0, "blocks fill al
 _Static_assert(DRAIN_BYTES_MAX <= BLOCK_BODY_BYTES_MAX, "a drain fits one block");
 
 struct block_header {
-    uint32_t record_count;  /* 0 = seal */
-    uint32_t body_bytes;    /* 0..BLOCK_BODY_BYTES_MAX */
-    uint64_t epoch;         /* >= 1 */
+    uint32_t record_count; /* 0 = seal */
+    uint32_t body_bytes;   /* 0..BLOCK_BODY_BYTES_MAX */
+    uint64_t epoch;        /* >= 1 */
     uint64_t first_lsn;
-    uint64_t wall_ms;       /* Unix ms */
-    uint64_t durable_lsn;   /* <= first_lsn */
-    uint64_t chain;         /* checksum of what came before */
+    uint64_t wall_ms;     /* Unix ms */
+    uint64_t durable_lsn; /* <= first_lsn */
+    uint64_t chain;       /* checksum of what came before */
     uint64_t body_checksum;
-    uint64_t checksum;      /* of the header; the next block's chain */
+    uint64_t checksum; /* of the header; the next block's chain */
 };
 
 /* block_bytes - size on disk of a block with this body */
-static inline uint32_t block_bytes(uint32_t body_bytes)
-{
-    return (BLOCK_HEADER_BYTES + body_bytes + WAL_BLOCK_ALIGN_BYTES - 1) /
-           WAL_BLOCK_ALIGN_BYTES * WAL_BLOCK_ALIGN_BYTES;
+static inline uint32_t block_bytes(uint32_t body_bytes) {
+    return (BLOCK_HEADER_BYTES + body_bytes + WAL_BLOCK_ALIGN_BYTES - 1) / WAL_BLOCK_ALIGN_BYTES *
+           WAL_BLOCK_ALIGN_BYTES;
 }
 
 /* block_seal_body - zero the padding behind the body and checksum both

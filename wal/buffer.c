@@ -14,14 +14,12 @@
 
 #define SLOT_IDLE UINT64_MAX
 
-int log_buffer_init(struct log_buffer *buffer, uint64_t capacity, uint32_t appenders, uint64_t lsn)
-{
+int log_buffer_init(struct log_buffer *buffer, uint64_t capacity, uint32_t appenders,
+                    uint64_t lsn) {
     REQUIRE(capacity >= DRAIN_BYTES_MAX && (capacity & (capacity - 1)) == 0);
     REQUIRE(appenders >= 1 && appenders <= SHARDS_MAX);
     buffer->ring = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, capacity);
-    if (buffer->ring == NULL) {
-        return -1;
-    }
+    if (buffer->ring == NULL) { return -1; }
     memset(buffer->ring, 0, capacity); /* touch it now, not under the first customers */
     buffer->mask = capacity - 1;
     buffer->appenders = appenders;
@@ -36,14 +34,13 @@ int log_buffer_init(struct log_buffer *buffer, uint64_t capacity, uint32_t appen
     return 0;
 }
 
-void log_buffer_deinit(struct log_buffer *buffer)
-{
+void log_buffer_deinit(struct log_buffer *buffer) {
     free(buffer->ring);
     buffer->ring = NULL;
 }
 
-static void ring_write(struct log_buffer *buffer, uint64_t lsn, const uint8_t *bytes, uint32_t size)
-{
+static void ring_write(struct log_buffer *buffer, uint64_t lsn, const uint8_t *bytes,
+                       uint32_t size) {
     uint64_t at = lsn & buffer->mask;
     uint64_t to_end = buffer->mask + 1 - at;
     if (size <= to_end) {
@@ -54,21 +51,15 @@ static void ring_write(struct log_buffer *buffer, uint64_t lsn, const uint8_t *b
     }
 }
 
-static uint32_t ring_u32(const struct log_buffer *buffer, uint64_t lsn)
-{
+static uint32_t ring_u32(const struct log_buffer *buffer, uint64_t lsn) {
     uint64_t at = lsn & buffer->mask;
-    if (buffer->mask + 1 - at >= 4) {
-        return bytes_get_u32(buffer->ring + at);
-    }
+    if (buffer->mask + 1 - at >= 4) { return bytes_get_u32(buffer->ring + at); }
     uint8_t bytes[4];
-    for (uint64_t i = 0; i < 4; i++) {
-        bytes[i] = buffer->ring[(lsn + i) & buffer->mask];
-    }
+    for (uint64_t i = 0; i < 4; i++) { bytes[i] = buffer->ring[(lsn + i) & buffer->mask]; }
     return bytes_get_u32(bytes);
 }
 
-static void wake(struct log_buffer *buffer)
-{
+static void wake(struct log_buffer *buffer) {
     if (atomic_load(&buffer->sleeping) != 0 && atomic_exchange(&buffer->sleeping, 0) != 0) {
         /* The result says how many were woken; nobody is fine too: it has woken by itself. */
         (void)syscall(SYS_futex, &buffer->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -76,8 +67,7 @@ static void wake(struct log_buffer *buffer)
 }
 
 #ifdef USHER_SLOW_CHECKS
-static bool records_tile(const uint8_t *bytes, uint32_t size)
-{
+static bool records_tile(const uint8_t *bytes, uint32_t size) {
     uint32_t position = 0;
     while (size - position >= RECORD_BYTES_MIN) {
         uint32_t record = bytes_get_u32(bytes + position);
@@ -91,8 +81,7 @@ static bool records_tile(const uint8_t *bytes, uint32_t size)
 #endif
 
 int log_buffer_append(struct log_buffer *buffer, uint32_t appender, const uint8_t *bytes,
-                      uint32_t size, uint64_t *ret_lsn)
-{
+                      uint32_t size, uint64_t *ret_lsn) {
     REQUIRE(appender < buffer->appenders);
     REQUIRE(size >= RECORD_BYTES_MIN && size <= DRAIN_BYTES_MAX);
     CHECK_SLOW(records_tile(bytes, size));
@@ -125,24 +114,18 @@ int log_buffer_append(struct log_buffer *buffer, uint32_t appender, const uint8_
  * copy (the copy is visible, by acquire), or the bound of a later append, also stored after the
  * copy. Reservations at or above R do not matter. A bound can be stale and lie below an earlier
  * result, never above its own range: hence the maximum. */
-uint64_t log_buffer_copied(struct log_buffer *buffer)
-{
+uint64_t log_buffer_copied(struct log_buffer *buffer) {
     uint64_t copied = atomic_load(&buffer->reserved);
     for (uint32_t i = 0; i < buffer->appenders; i++) {
         uint64_t bound = atomic_load(&buffer->slots[i].inserting_at);
-        if (bound < copied) {
-            copied = bound;
-        }
+        if (bound < copied) { copied = bound; }
     }
-    if (copied > buffer->copied) {
-        buffer->copied = copied;
-    }
+    if (copied > buffer->copied) { buffer->copied = copied; }
     return buffer->copied;
 }
 
 uint32_t log_buffer_group(const struct log_buffer *buffer, uint64_t from, uint64_t to,
-                          uint32_t limit_bytes, uint32_t *ret_count)
-{
+                          uint32_t limit_bytes, uint32_t *ret_count) {
     REQUIRE(from <= to && to <= buffer->copied);
     uint64_t available = to - from;
     uint32_t bytes = 0;
@@ -151,9 +134,7 @@ uint32_t log_buffer_group(const struct log_buffer *buffer, uint64_t from, uint64
         uint32_t size = ring_u32(buffer, from + bytes);
         REQUIRE(size >= RECORD_BYTES_MIN && size <= RECORD_BYTES_MAX);
         REQUIRE(size <= available - bytes);
-        if (size > limit_bytes - bytes) {
-            break;
-        }
+        if (size > limit_bytes - bytes) { break; }
         bytes += size;
         count++;
     }
@@ -161,8 +142,7 @@ uint32_t log_buffer_group(const struct log_buffer *buffer, uint64_t from, uint64
     return bytes;
 }
 
-void log_buffer_take(struct log_buffer *buffer, uint64_t from, uint32_t bytes, uint8_t *to)
-{
+void log_buffer_take(struct log_buffer *buffer, uint64_t from, uint32_t bytes, uint8_t *to) {
     REQUIRE(atomic_load_explicit(&buffer->released, memory_order_relaxed) == from);
     REQUIRE(from + bytes <= buffer->copied);
     uint64_t at = from & buffer->mask;
@@ -177,8 +157,7 @@ void log_buffer_take(struct log_buffer *buffer, uint64_t from, uint32_t bytes, u
     atomic_store_explicit(&buffer->released, from + bytes, memory_order_release);
 }
 
-void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint32_t timeout_ms)
-{
+void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint32_t timeout_ms) {
     /* The store comes before the looks, and an appender publishes before it looks at `sleeping`,
      * all sequentially consistent: if our looks miss its bytes, its look sees our 1, and it
      * changes it; then the kernel does not let us sleep on the old value. */
@@ -193,8 +172,7 @@ void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint32_t timeout_
     atomic_store(&buffer->sleeping, 0);
 }
 
-void log_buffer_close(struct log_buffer *buffer)
-{
+void log_buffer_close(struct log_buffer *buffer) {
     atomic_store(&buffer->closing, true);
     wake(buffer);
 }

@@ -30,9 +30,9 @@ struct log_slot {
 
 struct log_buffer {
     /* Read-only after init. */
-    uint8_t *ring;          /* capacity bytes, owned; byte of an LSN is ring[lsn & mask] */
-    uint64_t mask;          /* capacity - 1 */
-    uint32_t appenders;     /* 1..SHARDS_MAX */
+    uint8_t *ring;      /* capacity bytes, owned; byte of an LSN is ring[lsn & mask] */
+    uint64_t mask;      /* capacity - 1 */
+    uint32_t appenders; /* 1..SHARDS_MAX */
 
     /* Given away up to here (LSN). Any appender. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t reserved;

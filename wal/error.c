@@ -6,8 +6,7 @@
 #include <string.h>
 
 int wal_error_set(struct wal_error *ret_error, int code, const char *file, uint64_t offset,
-                  uint64_t lsn, const char *format, ...)
-{
+                  uint64_t lsn, const char *format, ...) {
     struct wal_error error = {.code = code, .offset = offset, .lsn = lsn};
     if (file != NULL) {
         (void)snprintf(error.file, sizeof error.file, "%s", file); /* names fit, see segment.h */
@@ -22,8 +21,7 @@ int wal_error_set(struct wal_error *ret_error, int code, const char *file, uint6
 }
 
 int wal_error_system(struct wal_error *ret_error, int system_error, const char *file,
-                     uint64_t offset, const char *what)
-{
+                     uint64_t offset, const char *what) {
     char buffer[128];
     const char *words = strerror_r(system_error, buffer, sizeof buffer);
     int rc = wal_error_set(ret_error, WAL_ERROR_IO, file, offset, 0, "%s%s%s: %s (errno %d)", what,

@@ -20,14 +20,14 @@
 #define READ_BYTES_NEAR (64u * 1024u)
 
 struct wal_reader {
-    struct scan scan;          /* handle -1: no segment yet */
-    struct scan ahead;         /* the next segment's header */
-    uint64_t number;           /* of the segment in scan; 0 = the log does not exist yet */
-    uint64_t lsn;              /* after the last record delivered */
-    const uint8_t *block;      /* current; NULL = none */
+    struct scan scan;           /* handle -1: no segment yet */
+    struct scan ahead;          /* the next segment's header */
+    uint64_t number;            /* of the segment in scan; 0 = the log does not exist yet */
+    uint64_t lsn;               /* after the last record delivered */
+    const uint8_t *block;       /* current; NULL = none */
     struct block_header header; /* of the current block */
-    uint32_t position;         /* of the next record in the body, bytes */
-    bool cut;                  /* a later epoch ends this segment at the two below */
+    uint32_t position;          /* of the next record in the body, bytes */
+    bool cut;                   /* a later epoch ends this segment at the two below */
     uint64_t cut_lsn;
     uint64_t cut_chain;
 };
@@ -36,25 +36,17 @@ enum { READER_NOTHING = 1, READER_BLOCK = 2 };
 
 /* Look at the header of the next segment.
  * Return: 0 (ahead holds it), READER_NOTHING (not there, or not in use), <0 */
-static int look_ahead(struct wal_reader *reader, struct wal_error *ret_error)
-{
+static int look_ahead(struct wal_reader *reader, struct wal_error *ret_error) {
     int rc = scan_open(&reader->ahead, reader->number + 1, ret_error);
-    if (rc == -WAL_ERROR_MISSING) {
-        return READER_NOTHING;
-    }
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc == -WAL_ERROR_MISSING) { return READER_NOTHING; }
+    if (rc < 0) { return rc; }
     return reader->ahead.state == SEGMENT_USED ? 0 : READER_NOTHING;
 }
 
 /* Go to a segment that is in use, and learn where a later epoch has cut it. */
-static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_error *ret_error)
-{
+static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_error *ret_error) {
     int rc = scan_open(&reader->scan, number, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct scan *scan = &reader->scan;
     if (scan->state != SEGMENT_USED || scan->header.number != number ||
         scan->header.segment_bytes != scan->file_bytes) {
@@ -64,9 +56,7 @@ static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_
     reader->number = number;
     reader->block = NULL;
     rc = look_ahead(reader, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     reader->cut = rc == 0 && reader->ahead.epoch > scan->epoch;
     reader->cut_lsn = reader->ahead.header.first_lsn;
     reader->cut_chain = reader->ahead.header.chain;
@@ -76,12 +66,9 @@ static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_
 
 /* Blocks end here; does the next segment go on exactly here?
  * Return: 0 (entered it), READER_NOTHING, <0 */
-static int next_segment(struct wal_reader *reader, struct wal_error *ret_error)
-{
+static int next_segment(struct wal_reader *reader, struct wal_error *ret_error) {
     int rc = look_ahead(reader, ret_error);
-    if (rc != 0) {
-        return rc;
-    }
+    if (rc != 0) { return rc; }
     const struct segment_header *next = &reader->ahead.header;
     bool continues = next->first_lsn == reader->scan.lsn && next->chain == reader->scan.chain;
     scan_close(&reader->ahead);
@@ -90,8 +77,7 @@ static int next_segment(struct wal_reader *reader, struct wal_error *ret_error)
 
 /* Step to the next block, over segments and seals.
  * Return: READER_BLOCK, READER_NOTHING, <0 */
-static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal_error *ret_error)
-{
+static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal_error *ret_error) {
     struct scan *scan = &reader->scan;
     bool again = true;
     for (;;) {
@@ -100,15 +86,11 @@ static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal
         struct block_header header;
         const uint8_t *block = NULL;
         int rc = at_cut ? SCAN_END : scan_peek(scan, read_bytes, &header, &block, ret_error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         if (rc == SCAN_BLOCK) {
             scan_take(scan, &header);
             again = true;
-            if (header.record_count == 0) {
-                continue;
-            }
+            if (header.record_count == 0) { continue; }
             reader->header = header;
             reader->block = block;
             reader->position = 0;
@@ -121,27 +103,21 @@ static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal
             continue;
         }
         rc = next_segment(reader, ret_error);
-        if (rc != 0) {
-            return rc;
-        }
+        if (rc != 0) { return rc; }
         again = true;
     }
 }
 
 /* The log did not exist when the reader was opened: does it now? */
-static int find_first(struct wal_reader *reader, struct wal_error *ret_error)
-{
+static int find_first(struct wal_reader *reader, struct wal_error *ret_error) {
     reader->number = 0;
     int rc = look_ahead(reader, ret_error);
     return rc != 0 ? rc : enter_segment(reader, 1, ret_error);
 }
 
 int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_record *ret_record,
-                    struct wal_error *ret_error)
-{
-    if (reader->lsn >= limit_lsn) {
-        return WAL_READER_CAUGHT_UP;
-    }
+                    struct wal_error *ret_error) {
+    if (reader->lsn >= limit_lsn) { return WAL_READER_CAUGHT_UP; }
     if (reader->block != NULL && reader->position == reader->header.body_bytes) {
         reader->block = NULL;
     }
@@ -151,9 +127,7 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
         if (rc == 0) {
             rc = next_block(reader, near ? READ_BYTES_NEAR : WAL_BLOCK_BYTES_MAX, ret_error);
         }
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         if (rc == READER_NOTHING && limit_lsn == WAL_READER_NO_LIMIT) {
             return WAL_READER_CAUGHT_UP;
         }
@@ -170,9 +144,7 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
     uint32_t size = bytes_get_u32(bytes);
     REQUIRE(size >= RECORD_BYTES_MIN && size <= reader->header.body_bytes - reader->position);
     uint64_t lsn = reader->header.first_lsn + reader->position + size;
-    if (lsn > limit_lsn) {
-        return WAL_READER_CAUGHT_UP;
-    }
+    if (lsn > limit_lsn) { return WAL_READER_CAUGHT_UP; }
     reader->position += size;
     reader->lsn = lsn;
     *ret_record = (struct wal_record){
@@ -183,17 +155,14 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
 /* Find the last segment that is in use and begins at or before an LSN. Those that are not in use
  * are at the end. Return: 0, READER_NOTHING (none is in use), <0 */
 static int find_segment(struct wal_reader *reader, const struct segment_list *list, uint64_t lsn,
-                        uint64_t *ret_number, struct wal_error *ret_error)
-{
+                        uint64_t *ret_number, struct wal_error *ret_error) {
     bool found = false;
     uint64_t low = 0;
     uint64_t high = list->count;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         int rc = scan_open(&reader->ahead, list->numbers[middle], ret_error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         bool used = reader->ahead.state == SEGMENT_USED;
         if (used && reader->ahead.header.first_lsn <= lsn) {
             found = true;
@@ -208,22 +177,17 @@ static int find_segment(struct wal_reader *reader, const struct segment_list *li
             high = middle;
         }
     }
-    if (found) {
-        *ret_number = list->numbers[low - 1];
-    }
+    if (found) { *ret_number = list->numbers[low - 1]; }
     return found ? 0 : READER_NOTHING;
 }
 
 /* Walk records up to the start. */
-static int seek(struct wal_reader *reader, uint64_t start_lsn, struct wal_error *ret_error)
-{
+static int seek(struct wal_reader *reader, uint64_t start_lsn, struct wal_error *ret_error) {
     reader->lsn = reader->scan.lsn;
     while (reader->lsn < start_lsn) {
         struct wal_record record;
         int rc = wal_reader_next(reader, WAL_READER_NO_LIMIT, &record, ret_error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         if (rc == WAL_READER_CAUGHT_UP) {
             return wal_error_set(ret_error, WAL_ERROR_LSN, reader->scan.name, reader->scan.offset,
                                  reader->lsn, "the log ends at LSN %llu, before LSN %llu",
@@ -238,23 +202,17 @@ static int seek(struct wal_reader *reader, uint64_t start_lsn, struct wal_error 
     return 0;
 }
 
-static int reader_start(struct wal_reader *reader, uint64_t start_lsn, struct wal_error *ret_error)
-{
+static int reader_start(struct wal_reader *reader, uint64_t start_lsn,
+                        struct wal_error *ret_error) {
     struct segment_list list;
     int rc = segment_list_read(reader->scan.storage, &list, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     uint64_t number = 0;
     rc = find_segment(reader, &list, start_lsn, &number, ret_error);
     segment_list_free(&list);
     scan_close(&reader->ahead);
-    if (rc < 0) {
-        return rc;
-    }
-    if (rc == READER_NOTHING && start_lsn == 0) {
-        return 0;
-    }
+    if (rc < 0) { return rc; }
+    if (rc == READER_NOTHING && start_lsn == 0) { return 0; }
     if (rc == READER_NOTHING) {
         return wal_error_set(ret_error, WAL_ERROR_LSN, NULL, 0, 0,
                              "there is no log that reaches LSN %llu",
@@ -265,8 +223,7 @@ static int reader_start(struct wal_reader *reader, uint64_t start_lsn, struct wa
 }
 
 int wal_reader_open(struct storage *storage, uint64_t start_lsn, struct wal_reader **ret_reader,
-                    struct wal_error *ret_error)
-{
+                    struct wal_error *ret_error) {
     struct wal_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL) {
         return wal_error_set(ret_error, WAL_ERROR_MEMORY, NULL, 0, 0,
@@ -275,12 +232,8 @@ int wal_reader_open(struct storage *storage, uint64_t start_lsn, struct wal_read
     reader->scan.handle = -1;
     reader->ahead.handle = -1;
     int rc = scan_init(&reader->scan, storage, ret_error);
-    if (rc == 0) {
-        rc = scan_init(&reader->ahead, storage, ret_error);
-    }
-    if (rc == 0) {
-        rc = reader_start(reader, start_lsn, ret_error);
-    }
+    if (rc == 0) { rc = scan_init(&reader->ahead, storage, ret_error); }
+    if (rc == 0) { rc = reader_start(reader, start_lsn, ret_error); }
     if (rc < 0) {
         wal_reader_close(reader);
         return rc;
@@ -289,8 +242,7 @@ int wal_reader_open(struct storage *storage, uint64_t start_lsn, struct wal_read
     return 0;
 }
 
-void wal_reader_close(struct wal_reader *reader)
-{
+void wal_reader_close(struct wal_reader *reader) {
     if (reader != NULL) {
         scan_deinit(&reader->scan);
         scan_deinit(&reader->ahead);
@@ -298,7 +250,4 @@ void wal_reader_close(struct wal_reader *reader)
     }
 }
 
-uint64_t wal_reader_lsn(const struct wal_reader *reader)
-{
-    return reader->lsn;
-}
+uint64_t wal_reader_lsn(const struct wal_reader *reader) { return reader->lsn; }

@@ -22,10 +22,10 @@ struct wal_reader;
 enum { WAL_READER_CAUGHT_UP = 1 };
 
 struct wal_record {
-    const uint8_t *bytes;  /* borrowed until the next call */
-    uint32_t size;         /* bytes, 20..RECORD_BYTES_MAX */
-    uint64_t lsn;          /* just after this record */
-    uint64_t wall_ms;      /* when its block was written, Unix ms */
+    const uint8_t *bytes; /* borrowed until the next call */
+    uint32_t size;        /* bytes, 20..RECORD_BYTES_MAX */
+    uint64_t lsn;         /* just after this record */
+    uint64_t wall_ms;     /* when its block was written, Unix ms */
 };
 
 /* wal_reader_open - start reading at an LSN

@@ -22,10 +22,10 @@ struct walk {
     struct storage *storage;
     const struct wal_recovery_options *options;
     struct segment_list list;
-    struct scan scan;      /* the segment being walked */
-    struct scan ahead;     /* for headers of others */
-    uint64_t start;        /* index in list of the first segment to walk */
-    uint64_t used;         /* segments with a good header; list[used..] have none */
+    struct scan scan;  /* the segment being walked */
+    struct scan ahead; /* for headers of others */
+    uint64_t start;    /* index in list of the first segment to walk */
+    uint64_t used;     /* segments with a good header; list[used..] have none */
     struct wal_recovery result;
     struct wal_error *error;
 };
@@ -33,8 +33,7 @@ struct walk {
 enum { TAIL_MOVED = 1 };
 
 static int corrupt(struct walk *walk, const char *file, uint64_t offset, uint64_t lsn,
-                   const char *proof)
-{
+                   const char *proof) {
     return wal_error_set(walk->error, WAL_ERROR_CORRUPT, file, offset, lsn,
                          "the log is damaged in segment %s at offset %llu, LSN %llu: %s. "
                          "Records that were acknowledged may be lost. Nothing was changed; "
@@ -44,8 +43,7 @@ static int corrupt(struct walk *walk, const char *file, uint64_t offset, uint64_
 
 /* A segment without a good header has never had a block: zeros but for the header's place.
  * Return: 0; 1 if a live engine has begun it meanwhile; <0 */
-static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero)
-{
+static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero) {
     struct scan *scan = &walk->ahead;
     for (uint64_t offset = 0; offset < scan->file_bytes;) {
         uint64_t left = scan->file_bytes - offset;
@@ -53,18 +51,14 @@ static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero)
         bytes = offset == 0 ? SEGMENT_HEADER_BYTES : bytes;
         const uint8_t *page = NULL;
         int rc = scan_page(scan, offset, bytes, bytes, &page, walk->error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         bool zero = bytes_all_zero(page, bytes);
         if (offset == 0) {
             *ret_all_zero = zero;
         } else if (!zero) {
             if (walk->options->live) {
                 rc = scan_open(scan, number, walk->error);
-                if (rc < 0 || scan->state == SEGMENT_USED) {
-                    return rc < 0 ? rc : 1;
-                }
+                if (rc < 0 || scan->state == SEGMENT_USED) { return rc < 0 ? rc : 1; }
             }
             return corrupt(walk, scan->name, 0, 0,
                            "its header is not good, but it has been written to");
@@ -75,23 +69,16 @@ static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero)
 }
 
 /* Split the list into segments in use and, at its end, those that are not. */
-static int find_used(struct walk *walk)
-{
+static int find_used(struct walk *walk) {
     walk->used = walk->list.count;
     while (walk->used > 0) {
         uint64_t number = walk->list.numbers[walk->used - 1];
         int rc = scan_open(&walk->ahead, number, walk->error);
-        if (rc < 0) {
-            return rc;
-        }
-        if (walk->ahead.state == SEGMENT_USED) {
-            break;
-        }
+        if (rc < 0) { return rc; }
+        if (walk->ahead.state == SEGMENT_USED) { break; }
         bool all_zero = false;
         rc = check_unused(walk, number, &all_zero);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         walk->result.spare_bytes = all_zero && rc == 0 ? walk->ahead.file_bytes : 0;
         walk->used--;
     }
@@ -105,13 +92,10 @@ static int find_used(struct walk *walk)
 }
 
 /* Open a segment that must be in use, and check that it belongs to this log. */
-static int open_used(struct walk *walk, struct scan *scan, uint64_t index)
-{
+static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
     uint64_t number = walk->list.numbers[index];
     int rc = scan_open(scan, number, walk->error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     const struct segment_header *header = &scan->header;
     if (scan->state != SEGMENT_USED) {
         return corrupt(walk, scan->name, 0, 0, "its header is not good, but later segments are");
@@ -143,12 +127,9 @@ static int open_used(struct walk *walk, struct scan *scan, uint64_t index)
 }
 
 /* Read the first header, which says which log this is, and find where to start. */
-static int find_start(struct walk *walk)
-{
+static int find_start(struct walk *walk) {
     int rc = open_used(walk, &walk->ahead, 0);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     const struct segment_header *first = &walk->ahead.header;
     walk->result.found = true;
     memcpy(walk->result.log_id, first->log_id, WAL_LOG_ID_BYTES);
@@ -161,9 +142,7 @@ static int find_start(struct walk *walk)
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         rc = open_used(walk, &walk->ahead, middle);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         if (walk->ahead.header.first_lsn <= walk->options->from_lsn) {
             low = middle;
         } else {
@@ -175,21 +154,17 @@ static int find_start(struct walk *walk)
 }
 
 /* Is anything written where the next block should be? */
-static int check_torn(struct walk *walk, bool *ret_torn)
-{
+static int check_torn(struct walk *walk, bool *ret_torn) {
     struct scan *scan = &walk->scan;
     uint64_t left = scan->file_bytes - scan->offset;
     uint32_t bytes = left < WAL_BLOCK_BYTES_MAX ? (uint32_t)left : WAL_BLOCK_BYTES_MAX;
     const uint8_t *page = NULL;
     int rc = scan_page(scan, scan->offset, bytes, bytes, &page, walk->error);
-    if (rc == 0) {
-        *ret_torn = !bytes_all_zero(page, bytes);
-    }
+    if (rc == 0) { *ret_torn = !bytes_all_zero(page, bytes); }
     return rc;
 }
 
-static void count_block(struct wal_recovery *result, const struct block_header *header)
-{
+static void count_block(struct wal_recovery *result, const struct block_header *header) {
     if (header->record_count == 0) {
         result->seals++;
     } else {
@@ -201,8 +176,8 @@ static void count_block(struct wal_recovery *result, const struct block_header *
 
 /* Take blocks in sequence until they end, or until a later epoch's header overrules the rest.
  * Return: 0 (ret_overruled set), <0 */
-static int walk_blocks(struct walk *walk, const struct segment_header *cut, enum scan_peek *ret_end)
-{
+static int walk_blocks(struct walk *walk, const struct segment_header *cut,
+                       enum scan_peek *ret_end) {
     struct scan *scan = &walk->scan;
     for (;;) {
         if (cut != NULL && scan->lsn == cut->first_lsn && scan->chain == cut->chain) {
@@ -212,9 +187,7 @@ static int walk_blocks(struct walk *walk, const struct segment_header *cut, enum
         struct block_header header;
         const uint8_t *block = NULL;
         int rc = scan_peek(scan, WAL_BLOCK_BYTES_MAX, &header, &block, walk->error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         if (rc != SCAN_BLOCK) {
             *ret_end = (enum scan_peek)rc;
             return 0;
@@ -225,12 +198,9 @@ static int walk_blocks(struct walk *walk, const struct segment_header *cut, enum
 }
 
 /* A segment with a successor: the successor's header says where this one must have ended. */
-static int walk_inner(struct walk *walk, uint64_t index)
-{
+static int walk_inner(struct walk *walk, uint64_t index) {
     int rc = open_used(walk, &walk->ahead, index + 1);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct scan *scan = &walk->scan;
     const struct segment_header *next = &walk->ahead.header;
     if (next->epoch < scan->epoch) {
@@ -239,9 +209,7 @@ static int walk_inner(struct walk *walk, uint64_t index)
     bool cut = next->epoch > scan->epoch;
     enum scan_peek end;
     rc = walk_blocks(walk, cut ? next : NULL, &end);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     if (scan->lsn != next->first_lsn || scan->chain != next->chain) {
         if (end == SCAN_STOP) {
             return corrupt(walk, scan->name, scan->offset, scan->lsn,
@@ -261,39 +229,31 @@ static int walk_inner(struct walk *walk, uint64_t index)
 
 /* What looked like proof may be a block that a live engine has finished meanwhile.
  * Return: TAIL_MOVED, or the corruption, or another error */
-static int prove(struct walk *walk, const char *proof)
-{
+static int prove(struct walk *walk, const char *proof) {
     struct scan *scan = &walk->scan;
     if (walk->options->live) {
         struct block_header header;
         const uint8_t *block = NULL;
         scan_forget(scan);
         int rc = scan_peek(scan, WAL_BLOCK_BYTES_MAX, &header, &block, walk->error);
-        if (rc < 0 || rc == SCAN_BLOCK) {
-            return rc < 0 ? rc : TAIL_MOVED;
-        }
+        if (rc < 0 || rc == SCAN_BLOCK) { return rc < 0 ? rc : TAIL_MOVED; }
     }
     return corrupt(walk, scan->name, scan->offset, scan->lsn, proof);
 }
 
 /* The block that should be at the end of the sequence: torn, or proof of something worse?
  * @ret_torn_end: where the bytes of one torn write must end */
-static int judge_block(struct walk *walk, uint64_t *ret_torn_end)
-{
+static int judge_block(struct walk *walk, uint64_t *ret_torn_end) {
     struct scan *scan = &walk->scan;
     uint64_t room = scan->file_bytes - scan->offset;
     uint32_t bytes = room < WAL_BLOCK_BYTES_MAX ? (uint32_t)room : WAL_BLOCK_BYTES_MAX;
     const uint8_t *block = NULL;
     int rc = scan_page(scan, scan->offset, bytes, bytes, &block, walk->error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     *ret_torn_end = scan->offset + bytes;
     walk->result.torn = !bytes_all_zero(block, bytes);
     struct block_header header;
-    if (!block_decode_header(block, room, scan->seed, &header)) {
-        return 0;
-    }
+    if (!block_decode_header(block, room, scan->seed, &header)) { return 0; }
     if (header.epoch != scan->epoch || header.first_lsn != scan->lsn ||
         header.chain != scan->chain) {
         return prove(walk, "the block there does not follow the one before it");
@@ -310,26 +270,19 @@ static int judge_block(struct walk *walk, uint64_t *ret_torn_end)
 
 /* Behind the end of the sequence in the last segment.
  * Return: 0 (nothing or a torn tail), TAIL_MOVED, <0 */
-static int judge_tail(struct walk *walk)
-{
+static int judge_tail(struct walk *walk) {
     struct scan *scan = &walk->scan;
     walk->result.torn = false;
-    if (scan->offset == scan->file_bytes) {
-        return 0;
-    }
+    if (scan->offset == scan->file_bytes) { return 0; }
     uint64_t torn_end = 0;
     int rc = judge_block(walk, &torn_end);
-    if (rc != 0) {
-        return rc;
-    }
+    if (rc != 0) { return rc; }
     uint64_t offset = scan->offset + WAL_BLOCK_ALIGN_BYTES;
     for (; offset < scan->file_bytes; offset += WAL_BLOCK_ALIGN_BYTES) {
         const uint8_t *page = NULL;
         rc = scan_page(scan, offset, WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX, &page,
                        walk->error);
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc < 0) { return rc; }
         struct block_header header;
         if (block_decode_header(page, scan->file_bytes - offset, scan->seed, &header)) {
             return prove(walk, "there is no sound block, but a later one was written");
@@ -341,20 +294,15 @@ static int judge_tail(struct walk *walk)
     return 0;
 }
 
-static int walk_last(struct walk *walk)
-{
+static int walk_last(struct walk *walk) {
     struct scan *scan = &walk->scan;
     int rc = TAIL_MOVED;
     while (rc == TAIL_MOVED) {
         enum scan_peek end;
         rc = walk_blocks(walk, NULL, &end);
-        if (rc == 0) {
-            rc = judge_tail(walk);
-        }
+        if (rc == 0) { rc = judge_tail(walk); }
     }
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct wal_recovery *result = &walk->result;
     if (walk->options->witness_lsn > scan->lsn) {
         char proof[128];
@@ -384,17 +332,12 @@ static int walk_last(struct walk *walk)
     return 0;
 }
 
-static int walk_segments(struct walk *walk)
-{
+static int walk_segments(struct walk *walk) {
     uint64_t total = walk->used - walk->start;
     for (uint64_t i = walk->start; i < walk->used; i++) {
         int rc = open_used(walk, &walk->scan, i);
-        if (rc == 0) {
-            rc = i + 1 < walk->used ? walk_inner(walk, i) : walk_last(walk);
-        }
-        if (rc < 0) {
-            return rc;
-        }
+        if (rc == 0) { rc = i + 1 < walk->used ? walk_inner(walk, i) : walk_last(walk); }
+        if (rc < 0) { return rc; }
         walk->result.segments++;
         if (walk->options->progress != NULL) {
             walk->options->progress(walk->options->progress_context, walk->result.segments, total);
@@ -403,16 +346,11 @@ static int walk_segments(struct walk *walk)
     return 0;
 }
 
-static int recover(struct walk *walk)
-{
+static int recover(struct walk *walk) {
     int rc = segment_list_read(walk->storage, &walk->list, walk->error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     rc = find_used(walk);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     if (walk->used == 0) {
         uint64_t witness = walk->options->witness_lsn;
         if (witness == 0) {
@@ -429,13 +367,10 @@ static int recover(struct walk *walk)
 }
 
 int wal_recover(struct storage *storage, const struct wal_recovery_options *options,
-                struct wal_recovery *ret_result, struct wal_error *ret_error)
-{
+                struct wal_recovery *ret_result, struct wal_error *ret_error) {
     struct walk walk = {.storage = storage, .options = options, .error = ret_error};
     int rc = scan_init(&walk.scan, storage, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     rc = scan_init(&walk.ahead, storage, ret_error);
     if (rc == 0) {
         rc = recover(&walk);
@@ -443,17 +378,14 @@ int wal_recover(struct storage *storage, const struct wal_recovery_options *opti
     }
     scan_deinit(&walk.scan);
     segment_list_free(&walk.list);
-    if (rc == 0) {
-        *ret_result = walk.result;
-    }
+    if (rc == 0) { *ret_result = walk.result; }
     return rc;
 }
 
 int wal_verify(struct storage *storage,
                void (*progress)(void *context, uint64_t segments_done, uint64_t segments_total),
                void *progress_context, struct wal_recovery *ret_result,
-               struct wal_error *ret_error)
-{
+               struct wal_error *ret_error) {
     struct wal_recovery_options options = {
         .live = true, .progress = progress, .progress_context = progress_context};
     return wal_recover(storage, &options, ret_result, ret_error);

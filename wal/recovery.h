@@ -33,26 +33,26 @@ struct wal_recovery_options {
 
 /* What was found. Counts cover what was walked (see from_lsn). */
 struct wal_recovery {
-    bool found;                       /* false: there is no log yet, the rest is 0 */
+    bool found; /* false: there is no log yet, the rest is 0 */
     uint8_t log_id[WAL_LOG_ID_BYTES];
     uint32_t account_partitions;
-    uint64_t first_lsn;               /* first LSN of the oldest segment on disk */
-    uint64_t end_lsn;                 /* everything below is sound; the cut if torn */
-    uint64_t next_number;             /* of the segment that the next epoch begins with */
-    uint64_t next_chain;              /* what its header must state */
-    uint64_t epoch;                   /* of the last segment in use */
-    uint64_t last_wall_ms;            /* of the last block walked; 0 = none */
-    uint64_t segments;                /* in use */
-    uint64_t blocks;                  /* with records */
+    uint64_t first_lsn;    /* first LSN of the oldest segment on disk */
+    uint64_t end_lsn;      /* everything below is sound; the cut if torn */
+    uint64_t next_number;  /* of the segment that the next epoch begins with */
+    uint64_t next_chain;   /* what its header must state */
+    uint64_t epoch;        /* of the last segment in use */
+    uint64_t last_wall_ms; /* of the last block walked; 0 = none */
+    uint64_t segments;     /* in use */
+    uint64_t blocks;       /* with records */
     uint64_t seals;
     uint64_t records;
     uint64_t epochs;
-    uint64_t torn_tails;              /* of all epochs walked, the last included */
-    bool torn;                        /* the last epoch ended in a torn tail */
+    uint64_t torn_tails; /* of all epochs walked, the last included */
+    bool torn;           /* the last epoch ended in a torn tail */
     char torn_file[WAL_FILE_NAME_BYTES];
-    uint64_t torn_offset;             /* bytes */
-    uint64_t last_number;             /* last segment in use; 0 = none */
-    uint64_t spare_bytes;             /* segment next_number is this long, all zeros; 0 = no */
+    uint64_t torn_offset; /* bytes */
+    uint64_t last_number; /* last segment in use; 0 = none */
+    uint64_t spare_bytes; /* segment next_number is this long, all zeros; 0 = no */
 };
 
 /* wal_recover - find the end of the log

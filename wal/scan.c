@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int scan_init(struct scan *scan, struct storage *storage, struct wal_error *ret_error)
-{
+int scan_init(struct scan *scan, struct storage *storage, struct wal_error *ret_error) {
     uint8_t *window = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX);
     if (window == NULL) {
         return wal_error_set(ret_error, WAL_ERROR_MEMORY, NULL, 0, 0,
@@ -18,15 +17,13 @@ int scan_init(struct scan *scan, struct storage *storage, struct wal_error *ret_
     return 0;
 }
 
-void scan_deinit(struct scan *scan)
-{
+void scan_deinit(struct scan *scan) {
     scan_close(scan);
     free(scan->window);
     scan->window = NULL;
 }
 
-int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error)
-{
+int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error) {
     scan_close(scan);
     const struct storage_operations *disk = scan->storage->operations;
     segment_name(number, scan->name);
@@ -43,8 +40,7 @@ int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error)
     if (rc < 0) {
         return wal_error_system(ret_error, -rc, scan->name, 0, "cannot get the size of segment");
     }
-    if (scan->file_bytes < SEGMENT_HEADER_BYTES ||
-        scan->file_bytes % WAL_BLOCK_ALIGN_BYTES != 0) {
+    if (scan->file_bytes < SEGMENT_HEADER_BYTES || scan->file_bytes % WAL_BLOCK_ALIGN_BYTES != 0) {
         return wal_error_set(ret_error, WAL_ERROR_CORRUPT, scan->name, 0, 0,
                              "segment %s has %llu bytes, which no segment has; "
                              "restore it from a copy of the folder",
@@ -52,9 +48,7 @@ int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error)
     }
     const uint8_t *bytes = NULL;
     rc = scan_page(scan, 0, SEGMENT_HEADER_BYTES, 16 * WAL_BLOCK_ALIGN_BYTES, &bytes, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     uint32_t version = 0;
     scan->state = segment_decode(bytes, &scan->header, &version);
     if (scan->state == SEGMENT_VERSION) {
@@ -73,8 +67,7 @@ int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error)
     return 0;
 }
 
-void scan_close(struct scan *scan)
-{
+void scan_close(struct scan *scan) {
     if (scan->handle >= 0) {
         scan->storage->operations->close(scan->storage, scan->handle);
         scan->handle = -1;
@@ -82,22 +75,16 @@ void scan_close(struct scan *scan)
     scan_forget(scan);
 }
 
-void scan_forget(struct scan *scan)
-{
-    scan->window_bytes = 0;
-}
+void scan_forget(struct scan *scan) { scan->window_bytes = 0; }
 
 int scan_page(struct scan *scan, uint64_t offset, uint32_t bytes, uint32_t read_bytes,
-              const uint8_t **ret_bytes, struct wal_error *ret_error)
-{
+              const uint8_t **ret_bytes, struct wal_error *ret_error) {
     REQUIRE(bytes <= WAL_BLOCK_BYTES_MAX && offset + bytes <= scan->file_bytes);
     bool inside = offset >= scan->window_offset &&
                   offset + bytes <= scan->window_offset + scan->window_bytes;
     if (!inside) {
         uint64_t want = read_bytes > bytes ? read_bytes : bytes;
-        if (want > scan->file_bytes - offset) {
-            want = scan->file_bytes - offset;
-        }
+        if (want > scan->file_bytes - offset) { want = scan->file_bytes - offset; }
         scan_forget(scan);
         int rc = scan->storage->operations->read(scan->storage, scan->handle, offset, scan->window,
                                                  (uint32_t)want);
@@ -112,18 +99,13 @@ int scan_page(struct scan *scan, uint64_t offset, uint32_t bytes, uint32_t read_
 }
 
 int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_header,
-              const uint8_t **ret_block, struct wal_error *ret_error)
-{
+              const uint8_t **ret_block, struct wal_error *ret_error) {
     REQUIRE(scan->handle >= 0 && scan->state == SEGMENT_USED);
     uint64_t room = scan->file_bytes - scan->offset;
-    if (room < WAL_BLOCK_ALIGN_BYTES) {
-        return SCAN_END;
-    }
+    if (room < WAL_BLOCK_ALIGN_BYTES) { return SCAN_END; }
     const uint8_t *block = NULL;
     int rc = scan_page(scan, scan->offset, WAL_BLOCK_ALIGN_BYTES, read_bytes, &block, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct block_header header;
     if (!block_decode_header(block, room, scan->seed, &header) || header.epoch != scan->epoch ||
         header.first_lsn != scan->lsn || header.chain != scan->chain ||
@@ -132,9 +114,7 @@ int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_h
     }
     uint32_t total = block_bytes(header.body_bytes);
     rc = scan_page(scan, scan->offset, total, read_bytes, &block, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     if (!block_body_good(&header, block, scan->seed) || !block_records_good(&header, block)) {
         return SCAN_STOP;
     }
@@ -143,8 +123,7 @@ int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_h
     return SCAN_BLOCK;
 }
 
-void scan_take(struct scan *scan, const struct block_header *header)
-{
+void scan_take(struct scan *scan, const struct block_header *header) {
     REQUIRE(header->first_lsn == scan->lsn && header->chain == scan->chain);
     scan->offset += block_bytes(header->body_bytes);
     scan->lsn += header->body_bytes;

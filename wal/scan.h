@@ -12,26 +12,26 @@
 #include "wal/segment.h"
 
 enum scan_peek {
-    SCAN_BLOCK = 1,    /* the next block is in sequence */
-    SCAN_END = 2,      /* no room for another block */
-    SCAN_STOP = 3,     /* what is there is not in sequence */
+    SCAN_BLOCK = 1, /* the next block is in sequence */
+    SCAN_END = 2,   /* no room for another block */
+    SCAN_STOP = 3,  /* what is there is not in sequence */
 };
 
 struct scan {
-    struct storage *storage;       /* borrowed */
-    uint8_t *window;               /* WAL_BLOCK_BYTES_MAX, aligned, owned */
-    uint64_t window_offset;        /* in the file, bytes */
-    uint32_t window_bytes;         /* valid bytes in the window */
-    int handle;                    /* -1 = none */
+    struct storage *storage; /* borrowed */
+    uint8_t *window;         /* WAL_BLOCK_BYTES_MAX, aligned, owned */
+    uint64_t window_offset;  /* in the file, bytes */
+    uint32_t window_bytes;   /* valid bytes in the window */
+    int handle;              /* -1 = none */
     enum segment_state state;
-    struct segment_header header;  /* if state is SEGMENT_USED */
+    struct segment_header header; /* if state is SEGMENT_USED */
     char name[WAL_FILE_NAME_BYTES];
     uint64_t file_bytes;
     uint64_t seed;
-    uint64_t offset;               /* where the next block should be */
-    uint64_t lsn;                  /* reached */
-    uint64_t chain;                /* reached */
-    uint64_t epoch;                /* of the segment */
+    uint64_t offset; /* where the next block should be */
+    uint64_t lsn;    /* reached */
+    uint64_t chain;  /* reached */
+    uint64_t epoch;  /* of the segment */
 };
 
 /* scan_init, scan_deinit - Return: 0, -WAL_ERROR_MEMORY */

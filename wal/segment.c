@@ -29,8 +29,7 @@ enum {
 };
 _Static_assert(AT_CHECKSUM + 8 == SEGMENT_HEADER_BYTES, "the checksum comes last");
 
-void segment_encode(struct segment_header *header, uint8_t *bytes)
-{
+void segment_encode(struct segment_header *header, uint8_t *bytes) {
     REQUIRE(header->number >= 1 && header->epoch >= 1);
     memset(bytes, 0, SEGMENT_HEADER_BYTES);
     memcpy(bytes + AT_MAGIC, segment_magic, sizeof segment_magic);
@@ -48,8 +47,7 @@ void segment_encode(struct segment_header *header, uint8_t *bytes)
 }
 
 enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *ret_header,
-                                  uint32_t *ret_version)
-{
+                                  uint32_t *ret_version) {
     uint64_t checksum = bytes_get_u64(bytes + AT_CHECKSUM);
     if (memcmp(bytes + AT_MAGIC, segment_magic, sizeof segment_magic) != 0 ||
         checksum != XXH3_64bits(bytes, AT_CHECKSUM)) {
@@ -74,28 +72,19 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
     return SEGMENT_USED;
 }
 
-uint64_t segment_seed(const uint8_t log_id[WAL_LOG_ID_BYTES])
-{
-    return bytes_get_u64(log_id);
-}
+uint64_t segment_seed(const uint8_t log_id[WAL_LOG_ID_BYTES]) { return bytes_get_u64(log_id); }
 
-void segment_name(uint64_t number, char ret_name[WAL_FILE_NAME_BYTES])
-{
+void segment_name(uint64_t number, char ret_name[WAL_FILE_NAME_BYTES]) {
     (void)snprintf(ret_name, WAL_FILE_NAME_BYTES, "wal-%016" PRIx64 ".seg", number); /* fits */
 }
 
-bool segment_parse_name(const char *name, uint64_t *ret_number)
-{
-    if (strncmp(name, "wal-", 4) != 0) {
-        return false;
-    }
+bool segment_parse_name(const char *name, uint64_t *ret_number) {
+    if (strncmp(name, "wal-", 4) != 0) { return false; }
     /* Whatever strtoull accepts: it is a segment's name only if it is spelled as we spell it. */
     uint64_t number = strtoull(name + 4, NULL, 16);
     char spelled[WAL_FILE_NAME_BYTES];
     segment_name(number, spelled);
-    if (strcmp(name, spelled) != 0) {
-        return false;
-    }
+    if (strcmp(name, spelled) != 0) { return false; }
     *ret_number = number;
     return true;
 }
@@ -106,13 +95,10 @@ struct collect {
     bool out_of_memory;
 };
 
-static void collect_name(void *context, const char *name)
-{
+static void collect_name(void *context, const char *name) {
     struct collect *collect = context;
     uint64_t number;
-    if (collect->out_of_memory || !segment_parse_name(name, &number)) {
-        return;
-    }
+    if (collect->out_of_memory || !segment_parse_name(name, &number)) { return; }
     if (collect->list.count == collect->capacity) {
         uint64_t capacity = collect->capacity == 0 ? 64 : collect->capacity * 2;
         uint64_t *numbers = realloc(collect->list.numbers, capacity * sizeof *numbers);
@@ -126,16 +112,14 @@ static void collect_name(void *context, const char *name)
     collect->list.numbers[collect->list.count++] = number;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
+static int compare_numbers(const void *a, const void *b) {
     uint64_t left = *(const uint64_t *)a;
     uint64_t right = *(const uint64_t *)b;
     return (left > right) - (left < right);
 }
 
 int segment_list_read(struct storage *storage, struct segment_list *ret_list,
-                      struct wal_error *ret_error)
-{
+                      struct wal_error *ret_error) {
     struct collect collect = {0};
     int rc = storage->operations->list(storage, collect_name, &collect);
     if (rc < 0) {
@@ -148,9 +132,7 @@ int segment_list_read(struct storage *storage, struct segment_list *ret_list,
         goto fail;
     }
     struct segment_list list = collect.list;
-    if (list.count > 1) {
-        qsort(list.numbers, list.count, sizeof *list.numbers, compare_numbers);
-    }
+    if (list.count > 1) { qsort(list.numbers, list.count, sizeof *list.numbers, compare_numbers); }
     for (uint64_t i = 1; i < list.count; i++) {
         uint64_t expected = list.numbers[i - 1] + 1;
         if (list.numbers[i] != expected) {
@@ -171,8 +153,7 @@ fail:
     return rc;
 }
 
-void segment_list_free(struct segment_list *list)
-{
+void segment_list_free(struct segment_list *list) {
     free(list->numbers);
     *list = (struct segment_list){0};
 }

@@ -16,19 +16,19 @@
 struct segment_header {
     uint32_t account_partitions;
     uint8_t log_id[WAL_LOG_ID_BYTES];
-    uint64_t number;        /* >= 1 */
-    uint64_t epoch;         /* >= 1 */
+    uint64_t number; /* >= 1 */
+    uint64_t epoch;  /* >= 1 */
     uint64_t first_lsn;
-    uint64_t chain;         /* checksum of what came before; 0 in segment 1 */
+    uint64_t chain; /* checksum of what came before; 0 in segment 1 */
     uint64_t segment_bytes;
-    uint64_t created_ms;    /* Unix ms */
-    uint64_t checksum;      /* chain of the first block */
+    uint64_t created_ms; /* Unix ms */
+    uint64_t checksum;   /* chain of the first block */
 };
 
 enum segment_state {
-    SEGMENT_USED = 0,       /* a good header */
-    SEGMENT_UNUSED = 1,     /* no good header: prepared, or damaged */
-    SEGMENT_VERSION = 2,    /* a good header of another format version */
+    SEGMENT_USED = 0,    /* a good header */
+    SEGMENT_UNUSED = 1,  /* no good header: prepared, or damaged */
+    SEGMENT_VERSION = 2, /* a good header of another format version */
 };
 
 /* segment_encode - write the 4096 bytes; sets header->checksum */

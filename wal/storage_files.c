@@ -21,40 +21,31 @@
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u
 
-int storage_files_init(struct storage_files *files, const char *directory)
-{
+int storage_files_init(struct storage_files *files, const char *directory) {
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) {
-        return -errno;
-    }
+    if (descriptor < 0) { return -errno; }
     files->directory = descriptor;
     files->lock = -1;
     atomic_init(&files->buffered, false);
     return 0;
 }
 
-void storage_files_deinit(struct storage_files *files)
-{
+void storage_files_deinit(struct storage_files *files) {
     storage_files_unclaim(&files->storage);
     (void)close(files->directory); /* was only read */
 }
 
-int storage_files_claim(struct storage *storage)
-{
+int storage_files_claim(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     REQUIRE(files->lock < 0);
     int lock = openat(files->directory, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock < 0) {
-        return -errno;
-    }
+    if (lock < 0) { return -errno; }
     int rc = flock(lock, LOCK_EX | LOCK_NB);
     if (rc == 0) {
         rc = mkdirat(files->directory, FOLDER, 0755);
         rc = rc < 0 && errno == EEXIST ? 0 : rc;
     }
-    if (rc == 0) {
-        rc = fsync(files->directory); /* the folder's name must outlive a crash */
-    }
+    if (rc == 0) { rc = fsync(files->directory); /* the folder's name must outlive a crash */ }
     if (rc < 0) {
         rc = -errno;
         (void)close(lock); /* nothing was written to it */
@@ -64,8 +55,7 @@ int storage_files_claim(struct storage *storage)
     return 0;
 }
 
-void storage_files_unclaim(struct storage *storage)
-{
+void storage_files_unclaim(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     if (files->lock >= 0) {
         (void)close(files->lock); /* gives the lock up; nothing was written to it */
@@ -73,19 +63,15 @@ void storage_files_unclaim(struct storage *storage)
     }
 }
 
-static int open_folder(struct storage_files *files)
-{
+static int open_folder(struct storage_files *files) {
     int folder = openat(files->directory, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder < 0 ? -errno : folder;
 }
 
 int storage_files_list(struct storage *storage, void (*visit)(void *context, const char *name),
-                       void *context)
-{
+                       void *context) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) {
-        return folder == -ENOENT ? 0 : folder;
-    }
+    if (folder < 0) { return folder == -ENOENT ? 0 : folder; }
     DIR *stream = fdopendir(folder);
     if (stream == NULL) {
         int rc = -errno;
@@ -107,72 +93,53 @@ int storage_files_list(struct storage *storage, void (*visit)(void *context, con
 }
 
 /* Open DIR/wal/name, without the page cache where the file system can. */
-static int open_file(struct storage_files *files, const char *name, int flags)
-{
+static int open_file(struct storage_files *files, const char *name, int flags) {
     char path[64];
     int length = snprintf(path, sizeof path, FOLDER "/%s", name);
     REQUIRE(length > 0 && (size_t)length < sizeof path);
     int handle = openat(files->directory, path, flags | O_DIRECT | O_CLOEXEC, 0644);
     if (handle < 0 && errno == EINVAL) {
         handle = openat(files->directory, path, flags | O_CLOEXEC, 0644);
-        if (handle >= 0) {
-            atomic_store_explicit(&files->buffered, true, memory_order_relaxed);
-        }
+        if (handle >= 0) { atomic_store_explicit(&files->buffered, true, memory_order_relaxed); }
     }
     return handle < 0 ? -errno : handle;
 }
 
-int storage_files_open(struct storage *storage, const char *name, bool writable)
-{
-    return open_file((struct storage_files *)storage, name,
-                     writable ? O_RDWR | O_DSYNC : O_RDONLY);
+int storage_files_open(struct storage *storage, const char *name, bool writable) {
+    return open_file((struct storage_files *)storage, name, writable ? O_RDWR | O_DSYNC : O_RDONLY);
 }
 
-void storage_files_close(struct storage *storage, int handle)
-{
+void storage_files_close(struct storage *storage, int handle) {
     (void)storage;
     (void)close(handle); /* every write was synchronous and has been checked */
 }
 
-int storage_files_size(struct storage *storage, int handle, uint64_t *ret_bytes)
-{
+int storage_files_size(struct storage *storage, int handle, uint64_t *ret_bytes) {
     (void)storage;
     struct stat status;
-    if (fstat(handle, &status) < 0) {
-        return -errno;
-    }
+    if (fstat(handle, &status) < 0) { return -errno; }
     *ret_bytes = (uint64_t)status.st_size;
     return 0;
 }
 
 int storage_files_read(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
-                       uint32_t bytes)
-{
+                       uint32_t bytes) {
     (void)storage;
     REQUIRE(offset % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0);
     uint32_t done = 0;
     while (done < bytes) {
         ssize_t count = pread(handle, buffer + done, bytes - done, (off_t)(offset + done));
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return -errno;
-        }
-        if (count == 0) {
-            return -ENODATA;
-        }
+        if (count < 0 && errno == EINTR) { continue; }
+        if (count < 0) { return -errno; }
+        if (count == 0) { return -ENODATA; }
         done += (uint32_t)count;
     }
     return 0;
 }
 
-static int write_zeros(int handle, uint64_t bytes)
-{
+static int write_zeros(int handle, uint64_t bytes) {
     uint8_t *zeros = aligned_alloc(PAGE_BYTES, ZEROS_BYTES);
-    if (zeros == NULL) {
-        return -ENOMEM;
-    }
+    if (zeros == NULL) { return -ENOMEM; }
     memset(zeros, 0, ZEROS_BYTES);
     int rc = 0;
     for (uint64_t done = 0; done < bytes && rc == 0;) {
@@ -193,40 +160,26 @@ static int write_zeros(int handle, uint64_t bytes)
 }
 
 /* Make the zeros durable under the temporary name. */
-static int prepare_file(struct storage_files *files, const char *temporary, uint64_t bytes)
-{
+static int prepare_file(struct storage_files *files, const char *temporary, uint64_t bytes) {
     int handle = open_file(files, temporary, O_RDWR | O_CREAT | O_TRUNC);
-    if (handle < 0) {
-        return handle;
-    }
+    if (handle < 0) { return handle; }
     int rc = write_zeros(handle, bytes);
-    if (rc == 0 && fsync(handle) < 0) {
-        rc = -errno;
-    }
-    if (close(handle) < 0 && rc == 0) {
-        rc = -errno;
-    }
+    if (rc == 0 && fsync(handle) < 0) { rc = -errno; }
+    if (close(handle) < 0 && rc == 0) { rc = -errno; }
     return rc;
 }
 
-int storage_files_prepare(struct storage *storage, const char *name, uint64_t bytes)
-{
+int storage_files_prepare(struct storage *storage, const char *name, uint64_t bytes) {
     struct storage_files *files = (struct storage_files *)storage;
     REQUIRE(files->lock >= 0);
     REQUIRE(bytes % PAGE_BYTES == 0 && strlen(name) < 48);
     char temporary[64];
     (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
     int folder = open_folder(files);
-    if (folder < 0) {
-        return folder;
-    }
+    if (folder < 0) { return folder; }
     int rc = prepare_file(files, temporary, bytes);
-    if (rc == 0 && renameat(folder, temporary, folder, name) < 0) {
-        rc = -errno;
-    }
-    if (rc == 0 && fsync(folder) < 0) {
-        rc = -errno;
-    }
+    if (rc == 0 && renameat(folder, temporary, folder, name) < 0) { rc = -errno; }
+    if (rc == 0 && fsync(folder) < 0) { rc = -errno; }
     if (rc < 0) {
         (void)unlinkat(folder, temporary, 0); /* leaves the room to others; nobody reads it */
     }
@@ -234,25 +187,17 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     return rc;
 }
 
-int storage_files_remove(struct storage *storage, const char *name)
-{
+int storage_files_remove(struct storage *storage, const char *name) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) {
-        return folder;
-    }
+    if (folder < 0) { return folder; }
     int rc = unlinkat(folder, name, 0);
-    if (rc == 0) {
-        rc = fsync(folder);
-    }
-    if (rc < 0) {
-        rc = -errno;
-    }
+    if (rc == 0) { rc = fsync(folder); }
+    if (rc < 0) { rc = -errno; }
     (void)close(folder); /* synced, or its failure is known */
     return rc;
 }
 
-int storage_files_sync(struct storage *storage, int handle)
-{
+int storage_files_sync(struct storage *storage, int handle) {
     (void)storage;
     return fdatasync(handle) < 0 ? -errno : 0;
 }

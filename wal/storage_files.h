@@ -12,9 +12,9 @@
 
 struct storage_files {
     struct storage storage;
-    int directory;          /* descriptor of DIR */
-    int lock;               /* descriptor of DIR/LOCK while claimed; -1 = not */
-    _Atomic bool buffered;  /* a file had to be opened without O_DIRECT; any thread */
+    int directory;         /* descriptor of DIR */
+    int lock;              /* descriptor of DIR/LOCK while claimed; -1 = not */
+    _Atomic bool buffered; /* a file had to be opened without O_DIRECT; any thread */
 };
 
 /* storage_files_init - open DIR; Return: 0, -errno */

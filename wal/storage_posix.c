@@ -17,9 +17,8 @@ struct storage_posix {
     int result;     /* of the write: 0, -errno */
 };
 
-static int posix_submit(struct storage *storage, int handle, uint64_t offset,
-                        const uint8_t *buffer, uint32_t bytes)
-{
+static int posix_submit(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                        uint32_t bytes) {
     struct storage_posix *posix = (struct storage_posix *)storage;
     REQUIRE(!posix->in_flight);
     ssize_t count;
@@ -32,8 +31,7 @@ static int posix_submit(struct storage *storage, int handle, uint64_t offset,
     return 0;
 }
 
-static int posix_complete(struct storage *storage, bool wait)
-{
+static int posix_complete(struct storage *storage, bool wait) {
     (void)wait; /* it is done */
     struct storage_posix *posix = (struct storage_posix *)storage;
     REQUIRE(posix->in_flight);
@@ -41,15 +39,13 @@ static int posix_complete(struct storage *storage, bool wait)
     return posix->result;
 }
 
-static void posix_info(struct storage *storage, struct storage_info *ret_info)
-{
+static void posix_info(struct storage *storage, struct storage_info *ret_info) {
     struct storage_files *files = (struct storage_files *)storage;
     bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
     *ret_info = (struct storage_info){.kind = "posix", .direct = !buffered};
 }
 
-static void posix_destroy(struct storage *storage)
-{
+static void posix_destroy(struct storage *storage) {
     storage_files_deinit((struct storage_files *)storage);
     free(storage);
 }
@@ -71,12 +67,9 @@ static const struct storage_operations posix_operations = {
     .destroy = posix_destroy,
 };
 
-int storage_posix_open(const char *directory, struct storage **ret_storage)
-{
+int storage_posix_open(const char *directory, struct storage **ret_storage) {
     struct storage_posix *posix = calloc(1, sizeof *posix);
-    if (posix == NULL) {
-        return -ENOMEM;
-    }
+    if (posix == NULL) { return -ENOMEM; }
     posix->files.storage.operations = &posix_operations;
     int rc = storage_files_init(&posix->files, directory);
     if (rc < 0) {

@@ -19,19 +19,16 @@
 
 struct storage_uring {
     struct storage_files files;
-    struct io_uring ring;   /* if ring_ready; the writer's thread */
+    struct io_uring ring; /* if ring_ready; the writer's thread */
     bool ring_ready;
-    bool in_flight;         /* submitted, not completed */
-    uint32_t flight_bytes;  /* length of that write */
+    bool in_flight;        /* submitted, not completed */
+    uint32_t flight_bytes; /* length of that write */
 };
 
-static int uring_claim(struct storage *storage)
-{
+static int uring_claim(struct storage *storage) {
     struct storage_uring *uring = (struct storage_uring *)storage;
     int rc = storage_files_claim(storage);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     rc = io_uring_queue_init(2, &uring->ring, 0);
     if (rc < 0) {
         storage_files_unclaim(storage);
@@ -41,9 +38,8 @@ static int uring_claim(struct storage *storage)
     return 0;
 }
 
-static int uring_submit(struct storage *storage, int handle, uint64_t offset,
-                        const uint8_t *buffer, uint32_t bytes)
-{
+static int uring_submit(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                        uint32_t bytes) {
     struct storage_uring *uring = (struct storage_uring *)storage;
     REQUIRE(uring->ring_ready && !uring->in_flight);
     REQUIRE(bytes > 0 && bytes <= WAL_BLOCK_BYTES_MAX);
@@ -51,19 +47,14 @@ static int uring_submit(struct storage *storage, int handle, uint64_t offset,
     REQUIRE(sqe != NULL); /* the queue has two places, and nothing is in flight */
     io_uring_prep_write(sqe, handle, buffer, bytes, offset);
     int count;
-    do {
-        count = io_uring_submit(&uring->ring);
-    } while (count == -EINTR);
-    if (count != 1) {
-        return count < 0 ? count : -EIO;
-    }
+    do { count = io_uring_submit(&uring->ring); } while (count == -EINTR);
+    if (count != 1) { return count < 0 ? count : -EIO; }
     uring->in_flight = true;
     uring->flight_bytes = bytes;
     return 0;
 }
 
-static int uring_complete(struct storage *storage, bool wait)
-{
+static int uring_complete(struct storage *storage, bool wait) {
     struct storage_uring *uring = (struct storage_uring *)storage;
     REQUIRE(uring->in_flight);
     struct io_uring_cqe *cqe = NULL;
@@ -71,23 +62,16 @@ static int uring_complete(struct storage *storage, bool wait)
     do {
         rc = wait ? io_uring_wait_cqe(&uring->ring, &cqe) : io_uring_peek_cqe(&uring->ring, &cqe);
     } while (rc == -EINTR);
-    if (rc == -EAGAIN && !wait) {
-        return STORAGE_PENDING;
-    }
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc == -EAGAIN && !wait) { return STORAGE_PENDING; }
+    if (rc < 0) { return rc; }
     int written = cqe->res;
     io_uring_cqe_seen(&uring->ring, cqe);
     uring->in_flight = false;
-    if (written < 0) {
-        return written;
-    }
+    if (written < 0) { return written; }
     return (uint32_t)written == uring->flight_bytes ? 0 : -EIO;
 }
 
-static void uring_unclaim(struct storage *storage)
-{
+static void uring_unclaim(struct storage *storage) {
     struct storage_uring *uring = (struct storage_uring *)storage;
     if (uring->ring_ready) {
         if (uring->in_flight) {
@@ -100,15 +84,13 @@ static void uring_unclaim(struct storage *storage)
     storage_files_unclaim(storage);
 }
 
-static void uring_info(struct storage *storage, struct storage_info *ret_info)
-{
+static void uring_info(struct storage *storage, struct storage_info *ret_info) {
     struct storage_files *files = (struct storage_files *)storage;
     bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
     *ret_info = (struct storage_info){.kind = "io_uring", .direct = !buffered};
 }
 
-static void uring_destroy(struct storage *storage)
-{
+static void uring_destroy(struct storage *storage) {
     uring_unclaim(storage);
     storage_files_deinit((struct storage_files *)storage);
     free(storage);
@@ -131,12 +113,9 @@ static const struct storage_operations uring_operations = {
     .destroy = uring_destroy,
 };
 
-int storage_uring_open(const char *directory, struct storage **ret_storage)
-{
+int storage_uring_open(const char *directory, struct storage **ret_storage) {
     struct storage_uring *uring = calloc(1, sizeof *uring);
-    if (uring == NULL) {
-        return -ENOMEM;
-    }
+    if (uring == NULL) { return -ENOMEM; }
     uring->files.storage.operations = &uring_operations;
     int rc = storage_files_init(&uring->files, directory);
     if (rc < 0) {

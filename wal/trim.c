@@ -9,43 +9,32 @@
 
 /* Return: 1 (may go), 0 (must stay, and so must all after it), <0 */
 static int may_go(struct scan *next, uint64_t next_number, uint64_t keep_lsn,
-                  struct wal_error *ret_error)
-{
+                  struct wal_error *ret_error) {
     int rc = scan_open(next, next_number, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     return next->state == SEGMENT_USED && next->header.first_lsn <= keep_lsn;
 }
 
 static int trim_list(struct scan *next, const struct segment_list *list, uint64_t keep_lsn,
-                     uint64_t *removed, struct wal_error *ret_error)
-{
+                     uint64_t *removed, struct wal_error *ret_error) {
     for (uint64_t i = 0; i + 1 < list->count; i++) {
         int rc = may_go(next, list->numbers[i + 1], keep_lsn, ret_error);
-        if (rc <= 0) {
-            return rc;
-        }
+        if (rc <= 0) { return rc; }
         char name[WAL_FILE_NAME_BYTES];
         segment_name(list->numbers[i], name);
         rc = next->storage->operations->remove(next->storage, name);
-        if (rc < 0) {
-            return wal_error_system(ret_error, -rc, name, 0, "cannot delete segment");
-        }
+        if (rc < 0) { return wal_error_system(ret_error, -rc, name, 0, "cannot delete segment"); }
         (*removed)++;
     }
     return 0;
 }
 
 int wal_trim(struct storage *storage, uint64_t keep_lsn, uint64_t *ret_removed,
-             struct wal_error *ret_error)
-{
+             struct wal_error *ret_error) {
     *ret_removed = 0;
     struct segment_list list;
     int rc = segment_list_read(storage, &list, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct scan next;
     rc = scan_init(&next, storage, ret_error);
     if (rc == 0) {

@@ -13,17 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_options(struct wal_options *options, struct wal_error *ret_error)
-{
-    if (options->segment_bytes == 0) {
-        options->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT;
-    }
-    if (options->buffer_bytes == 0) {
-        options->buffer_bytes = WAL_BUFFER_BYTES_DEFAULT;
-    }
-    if (options->account_partitions == 0) {
-        options->account_partitions = ACCOUNT_PARTITIONS;
-    }
+static int check_options(struct wal_options *options, struct wal_error *ret_error) {
+    if (options->segment_bytes == 0) { options->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT; }
+    if (options->buffer_bytes == 0) { options->buffer_bytes = WAL_BUFFER_BYTES_DEFAULT; }
+    if (options->account_partitions == 0) { options->account_partitions = ACCOUNT_PARTITIONS; }
     if (options->segment_bytes < WAL_SEGMENT_BYTES_MIN ||
         options->segment_bytes > WAL_SEGMENT_BYTES_MAX ||
         options->segment_bytes % WAL_BLOCK_ALIGN_BYTES != 0) {
@@ -47,14 +40,11 @@ static int check_options(struct wal_options *options, struct wal_error *ret_erro
 /* Blocks may have been read back from a cache of the device or of the kernel: a process that dies
  * leaves its last write there. Replies will build on them, so they become durable first. */
 static int flush_last_segment(struct storage *storage, const struct wal_recovery *recovery,
-                              struct wal_error *ret_error)
-{
+                              struct wal_error *ret_error) {
     char name[WAL_FILE_NAME_BYTES];
     segment_name(recovery->last_number, name);
     int handle = storage->operations->open(storage, name, false);
-    if (handle < 0) {
-        return wal_error_system(ret_error, -handle, name, 0, "cannot open segment");
-    }
+    if (handle < 0) { return wal_error_system(ret_error, -handle, name, 0, "cannot open segment"); }
     int rc = storage->operations->sync(storage, handle);
     storage->operations->close(storage, handle);
     return rc < 0 ? wal_error_system(ret_error, -rc, name, 0, "cannot flush segment") : 0;
@@ -62,8 +52,7 @@ static int flush_last_segment(struct storage *storage, const struct wal_recovery
 
 /* Make the segment of the new epoch, or take one that a former run has prepared. */
 static int make_segment(const struct wal_options *options, const struct wal_recovery *recovery,
-                        struct segment_header *ret_header, struct wal_error *ret_error)
-{
+                        struct segment_header *ret_header, struct wal_error *ret_error) {
     struct segment_header header = {
         .account_partitions = options->account_partitions,
         .epoch = recovery->epoch + 1,
@@ -83,17 +72,14 @@ static int make_segment(const struct wal_options *options, const struct wal_reco
         segment_name(header.number, name);
         int rc = options->storage->operations->prepare(options->storage, name,
                                                        options->segment_bytes);
-        if (rc < 0) {
-            return wal_error_system(ret_error, -rc, name, 0, "cannot make segment");
-        }
+        if (rc < 0) { return wal_error_system(ret_error, -rc, name, 0, "cannot make segment"); }
     }
     *ret_header = header;
     return 0;
 }
 
 static int open_epoch(struct wal *wal, const struct segment_header *header,
-                      struct wal_error *ret_error)
-{
+                      struct wal_error *ret_error) {
     wal->seed = segment_seed(header->log_id);
     wal->writer.handle = -1;
     atomic_init(&wal->durable_lsn, header->first_lsn);
@@ -119,8 +105,7 @@ static int open_epoch(struct wal *wal, const struct segment_header *header,
 }
 
 static int open_claimed(const struct wal_options *options, struct wal_recovery *ret_recovery,
-                        struct wal **ret_wal, struct wal_error *ret_error)
-{
+                        struct wal **ret_wal, struct wal_error *ret_error) {
     struct wal_recovery_options recovery_options = {
         .from_lsn = options->recover_from_lsn,
         .witness_lsn = options->witness_lsn,
@@ -130,14 +115,10 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
     if (rc == 0 && ret_recovery->found) {
         rc = flush_last_segment(options->storage, ret_recovery, ret_error);
     }
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct segment_header header = {0};
     rc = make_segment(options, ret_recovery, &header, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct wal *wal = aligned_alloc(CACHE_LINE_BYTES, sizeof *wal);
     if (wal == NULL) {
         return wal_error_set(ret_error, WAL_ERROR_MEMORY, NULL, 0, 0, "no memory for the log");
@@ -154,13 +135,10 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
 }
 
 int wal_open(const struct wal_options *options, struct wal_recovery *ret_recovery,
-             struct wal **ret_wal, struct wal_error *ret_error)
-{
+             struct wal **ret_wal, struct wal_error *ret_error) {
     struct wal_options checked = *options;
     int rc = check_options(&checked, ret_error);
-    if (rc < 0) {
-        return rc;
-    }
+    if (rc < 0) { return rc; }
     struct storage *storage = checked.storage;
     rc = storage->operations->claim(storage);
     if (rc == -EWOULDBLOCK) {
@@ -177,14 +155,11 @@ int wal_open(const struct wal_options *options, struct wal_recovery *ret_recover
         storage->operations->unclaim(storage);
         return rc;
     }
-    if (ret_recovery != NULL) {
-        *ret_recovery = recovery;
-    }
+    if (ret_recovery != NULL) { *ret_recovery = recovery; }
     return 0;
 }
 
-void wal_close(struct wal *wal)
-{
+void wal_close(struct wal *wal) {
     REQUIRE(!wal->running);
     struct storage *storage = wal->options.storage;
     writer_deinit(wal);
@@ -195,8 +170,7 @@ void wal_close(struct wal *wal)
     free(wal);
 }
 
-int wal_start(struct wal *wal, struct wal_error *ret_error)
-{
+int wal_start(struct wal *wal, struct wal_error *ret_error) {
     REQUIRE(!wal->running);
     int rc = writer_threads_start(wal);
     if (rc < 0) {
@@ -205,21 +179,14 @@ int wal_start(struct wal *wal, struct wal_error *ret_error)
     return 0;
 }
 
-int wal_stop(struct wal *wal)
-{
-    if (wal->running) {
-        writer_threads_stop(wal);
-    }
+int wal_stop(struct wal *wal) {
+    if (wal->running) { writer_threads_stop(wal); }
     /* From here on this thread is the writer. */
     bool sealed = false;
     for (;;) {
-        if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) {
-            return -wal->error.code;
-        }
+        if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) { return -wal->error.code; }
         if (writer_drained(wal)) {
-            if (sealed) {
-                return 0;
-            }
+            if (sealed) { return 0; }
             sealed = true;
             writer_seal(wal);
         }
@@ -229,26 +196,22 @@ int wal_stop(struct wal *wal)
 }
 
 int wal_append(struct wal *wal, uint32_t appender, const uint8_t *bytes, uint32_t size,
-               uint64_t *ret_lsn)
-{
+               uint64_t *ret_lsn) {
     if (__builtin_expect(atomic_load_explicit(&wal->failed, memory_order_acquire), 0)) {
         return -wal->error.code;
     }
     return log_buffer_append(&wal->buffer, appender, bytes, size, ret_lsn);
 }
 
-uint64_t wal_durable_lsn(const struct wal *wal)
-{
+uint64_t wal_durable_lsn(const struct wal *wal) {
     return atomic_load_explicit(&wal->durable_lsn, memory_order_acquire);
 }
 
-uint64_t wal_appended_lsn(const struct wal *wal)
-{
+uint64_t wal_appended_lsn(const struct wal *wal) {
     return atomic_load_explicit(&wal->buffer.reserved, memory_order_acquire);
 }
 
-void wal_error_get(const struct wal *wal, struct wal_error *ret_error)
-{
+void wal_error_get(const struct wal *wal, struct wal_error *ret_error) {
     if (atomic_load_explicit(&wal->failed, memory_order_acquire)) {
         *ret_error = wal->error;
     } else {
@@ -256,8 +219,7 @@ void wal_error_get(const struct wal *wal, struct wal_error *ret_error)
     }
 }
 
-void wal_stats_get(const struct wal *wal, struct wal_stats *ret_stats)
-{
+void wal_stats_get(const struct wal *wal, struct wal_stats *ret_stats) {
     const struct wal_counters *from = &wal->counters;
     *ret_stats = (struct wal_stats){
         .blocks = atomic_load_explicit(&from->blocks, memory_order_relaxed),
@@ -273,18 +235,13 @@ void wal_stats_get(const struct wal *wal, struct wal_stats *ret_stats)
 }
 
 static int journal_append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,
-                          uint64_t *ret_lsn)
-{
+                          uint64_t *ret_lsn) {
     return wal_append(context, appender, bytes, size, ret_lsn) == 0 ? 0 : JOURNAL_FULL;
 }
 
-static uint64_t journal_durable_lsn(void *context)
-{
-    return wal_durable_lsn(context);
-}
+static uint64_t journal_durable_lsn(void *context) { return wal_durable_lsn(context); }
 
-void wal_journal(struct wal *wal, struct journal *ret_journal)
-{
+void wal_journal(struct wal *wal, struct journal *ret_journal) {
     *ret_journal = (struct journal){
         .context = wal, .append = journal_append, .durable_lsn = journal_durable_lsn};
 }

@@ -36,15 +36,15 @@ enum {
 #define WAL_SEAL_AFTER_MS 200u
 
 struct wal_options {
-    struct storage *storage;       /* borrowed; outlives the log */
-    struct clock_port clock;       /* wall time of blocks; decides when to seal */
-    struct entropy_port entropy;   /* the id of a new log */
-    uint64_t segment_bytes;        /* multiple of 4096; 0 = default */
-    uint64_t buffer_bytes;         /* power of two, >= DRAIN_BYTES_MAX; 0 = default */
-    uint32_t appenders;            /* 1..SHARDS_MAX */
-    uint32_t account_partitions;   /* 0 = ACCOUNT_PARTITIONS */
-    uint64_t recover_from_lsn;     /* see wal_recovery_options.from_lsn */
-    uint64_t witness_lsn;          /* see wal_recovery_options.witness_lsn */
+    struct storage *storage;     /* borrowed; outlives the log */
+    struct clock_port clock;     /* wall time of blocks; decides when to seal */
+    struct entropy_port entropy; /* the id of a new log */
+    uint64_t segment_bytes;      /* multiple of 4096; 0 = default */
+    uint64_t buffer_bytes;       /* power of two, >= DRAIN_BYTES_MAX; 0 = default */
+    uint32_t appenders;          /* 1..SHARDS_MAX */
+    uint32_t account_partitions; /* 0 = ACCOUNT_PARTITIONS */
+    uint64_t recover_from_lsn;   /* see wal_recovery_options.from_lsn */
+    uint64_t witness_lsn;        /* see wal_recovery_options.witness_lsn */
     /* on_durable - the durable LSN has moved; writer's thread; must not block; may be NULL */
     void (*on_durable)(void *context, uint64_t durable_lsn);
     /* on_failed - the log is dead; writer's thread; once; may be NULL */
@@ -61,8 +61,8 @@ struct wal_stats {
     uint64_t written_bytes;     /* headers and padding included */
     uint64_t group_records_max; /* most records in one block */
     uint64_t seals;
-    uint64_t segments;          /* begun */
-    uint64_t prepare_waits;     /* the next segment was not ready in time */
+    uint64_t segments;      /* begun */
+    uint64_t prepare_waits; /* the next segment was not ready in time */
 };
 
 /* wal_open - recover the folder, begin a new epoch in a new segment

@@ -15,16 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void count_add(_Atomic uint64_t *counter, uint64_t value)
-{
+static void count_add(_Atomic uint64_t *counter, uint64_t value) {
     /* One thread writes: a load and a store are enough. */
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, now + value, memory_order_relaxed);
 }
 
 /* Takes an error that is already filled in. */
-static int wal_failed(struct wal *wal, const struct wal_error *error)
-{
+static int wal_failed(struct wal *wal, const struct wal_error *error) {
     REQUIRE(!atomic_load_explicit(&wal->failed, memory_order_relaxed));
     wal->writer.flight = FLIGHT_NONE;
     wal->error = *error;
@@ -35,16 +33,15 @@ static int wal_failed(struct wal *wal, const struct wal_error *error)
     return -error->code;
 }
 
-static int write_failed(struct wal *wal, int system_error)
-{
+static int write_failed(struct wal *wal, int system_error) {
     struct writer *writer = &wal->writer;
     char name[WAL_FILE_NAME_BYTES];
     segment_name(writer->segment.number, name);
     uint64_t offset = writer->flight == FLIGHT_BLOCK ? writer->offset - writer->flight_bytes : 0;
     char what[128];
     (void)snprintf(what, sizeof what, /* fits */
-                   "cannot write %u bytes at offset %llu of segment",
-                   writer->flight_bytes, (unsigned long long)offset);
+                   "cannot write %u bytes at offset %llu of segment", writer->flight_bytes,
+                   (unsigned long long)offset);
     struct wal_error error;
     (void)wal_error_system(&error, system_error, name, offset, what); /* the code is known */
     error.lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
@@ -52,8 +49,7 @@ static int write_failed(struct wal *wal, int system_error)
 }
 
 static int submit(struct wal *wal, enum writer_flight flight, uint64_t offset, const uint8_t *bytes,
-                  uint32_t count, uint64_t lsn)
-{
+                  uint32_t count, uint64_t lsn) {
     struct writer *writer = &wal->writer;
     REQUIRE(writer->flight == FLIGHT_NONE);
     writer->flight = flight;
@@ -66,17 +62,14 @@ static int submit(struct wal *wal, enum writer_flight flight, uint64_t offset, c
 
 /* --- segments ------------------------------------------------------------------------------ */
 
-int wal_prepare_step(struct wal *wal)
-{
+int wal_prepare_step(struct wal *wal) {
     struct preparer *preparer = &wal->preparer;
     (void)pthread_mutex_lock(&preparer->mutex); /* cannot fail: a plain mutex, not held */
     uint64_t number = preparer->wanted;
     bool work = preparer->ready < number && preparer->failed == 0;
     int failed = preparer->failed;
     (void)pthread_mutex_unlock(&preparer->mutex);
-    if (!work) {
-        return failed == 0 ? WAL_IDLE : -WAL_ERROR_IO;
-    }
+    if (!work) { return failed == 0 ? WAL_IDLE : -WAL_ERROR_IO; }
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     struct storage *storage = wal->options.storage;
@@ -94,8 +87,7 @@ int wal_prepare_step(struct wal *wal)
 
 /* Wait until the wanted segment is there. Without a preparer's thread, make it here.
  * Return: 0; <0 the log has failed */
-static int segment_ready(struct wal *wal, uint64_t number)
-{
+static int segment_ready(struct wal *wal, uint64_t number) {
     struct preparer *preparer = &wal->preparer;
     (void)pthread_mutex_lock(&preparer->mutex);
     REQUIRE(preparer->wanted == number);
@@ -119,9 +111,7 @@ static int segment_ready(struct wal *wal, uint64_t number)
     }
     int failed = preparer->failed;
     (void)pthread_mutex_unlock(&preparer->mutex);
-    if (failed == 0) {
-        return 0;
-    }
+    if (failed == 0) { return 0; }
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     struct wal_error error;
@@ -130,8 +120,7 @@ static int segment_ready(struct wal *wal, uint64_t number)
     return wal_failed(wal, &error);
 }
 
-static void segment_want(struct wal *wal, uint64_t number)
-{
+static void segment_want(struct wal *wal, uint64_t number) {
     struct preparer *preparer = &wal->preparer;
     (void)pthread_mutex_lock(&preparer->mutex);
     preparer->wanted = number;
@@ -140,8 +129,7 @@ static void segment_want(struct wal *wal, uint64_t number)
 }
 
 /* Open a prepared segment and submit its header. The header is chained like a block. */
-static int segment_begin(struct wal *wal, const struct segment_header *header)
-{
+static int segment_begin(struct wal *wal, const struct segment_header *header) {
     struct writer *writer = &wal->writer;
     struct storage *storage = wal->options.storage;
     char name[WAL_FILE_NAME_BYTES];
@@ -166,35 +154,28 @@ static int segment_begin(struct wal *wal, const struct segment_header *header)
     return submit(wal, FLIGHT_HEADER, 0, writer->header_page, SEGMENT_HEADER_BYTES, durable);
 }
 
-static int segment_switch(struct wal *wal)
-{
+static int segment_switch(struct wal *wal) {
     struct writer *writer = &wal->writer;
     uint64_t number = writer->segment.number + 1;
     int rc = segment_ready(wal, number);
-    if (rc != 0) {
-        return rc;
-    }
+    if (rc != 0) { return rc; }
     struct segment_header header = writer->segment;
     header.number = number;
     header.first_lsn = writer->stage.first_lsn;
     header.chain = writer->chain;
     header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
     rc = segment_begin(wal, &header);
-    if (rc == 0) {
-        segment_want(wal, number + 1);
-    }
+    if (rc == 0) { segment_want(wal, number + 1); }
     return rc;
 }
 
 /* --- blocks -------------------------------------------------------------------------------- */
 
-static uint64_t room(const struct writer *writer)
-{
+static uint64_t room(const struct writer *writer) {
     return writer->segment.segment_bytes - writer->offset;
 }
 
-static void stage(struct wal *wal, uint32_t bytes, uint32_t count)
-{
+static void stage(struct wal *wal, uint32_t bytes, uint32_t count) {
     struct writer *writer = &wal->writer;
     REQUIRE(!writer->staged);
     uint8_t *block = writer->blocks[writer->block_index];
@@ -213,8 +194,7 @@ static void stage(struct wal *wal, uint32_t bytes, uint32_t count)
 }
 
 /* Take as many records as fit into what is left of the segment; if none does, into a new one. */
-static void stage_records(struct wal *wal, uint64_t copied)
-{
+static void stage_records(struct wal *wal, uint64_t copied) {
     struct writer *writer = &wal->writer;
     uint64_t left = room(writer);
     uint32_t limit = left < writer->block_bytes_limit ? (uint32_t)left : writer->block_bytes_limit;
@@ -232,29 +212,22 @@ static void stage_records(struct wal *wal, uint64_t copied)
     stage(wal, bytes, count);
 }
 
-bool writer_drained(struct wal *wal)
-{
+bool writer_drained(struct wal *wal) {
     struct writer *writer = &wal->writer;
     return writer->flight == FLIGHT_NONE && !writer->staged &&
            log_buffer_copied(&wal->buffer) == writer->lsn;
 }
 
-void writer_seal(struct wal *wal)
-{
+void writer_seal(struct wal *wal) {
     /* The ring may have got something meanwhile: it comes after the seal then. */
     REQUIRE(wal->writer.flight == FLIGHT_NONE && !wal->writer.staged);
-    if (wal->writer.unsealed) {
-        stage(wal, 0, 0);
-    }
+    if (wal->writer.unsealed) { stage(wal, 0, 0); }
 }
 
-static int submit_staged(struct wal *wal)
-{
+static int submit_staged(struct wal *wal) {
     struct writer *writer = &wal->writer;
     uint32_t bytes = block_bytes(writer->stage.body_bytes);
-    if (bytes > room(writer)) {
-        return segment_switch(wal);
-    }
+    if (bytes > room(writer)) { return segment_switch(wal); }
     uint8_t *block = writer->blocks[writer->block_index];
     writer->stage.wall_ms = wal->options.clock.now_ms(wal->options.clock.context);
     writer->stage.durable_lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
@@ -279,32 +252,23 @@ static int submit_staged(struct wal *wal)
                   writer->stage.first_lsn + writer->stage.body_bytes);
 }
 
-static int step_flight(struct wal *wal, bool wait)
-{
+static int step_flight(struct wal *wal, bool wait) {
     struct writer *writer = &wal->writer;
     if (!writer->staged) {
         uint64_t copied = log_buffer_copied(&wal->buffer);
-        if (copied - writer->lsn >= writer->block_bytes_limit) {
-            stage_records(wal, copied);
-        }
+        if (copied - writer->lsn >= writer->block_bytes_limit) { stage_records(wal, copied); }
     }
     struct storage *storage = wal->options.storage;
     int rc = storage->operations->complete(storage, wait);
-    if (rc == STORAGE_PENDING) {
-        return WAL_IDLE;
-    }
-    if (rc < 0) {
-        return write_failed(wal, -rc);
-    }
+    if (rc == STORAGE_PENDING) { return WAL_IDLE; }
+    if (rc < 0) { return write_failed(wal, -rc); }
     bool block = writer->flight == FLIGHT_BLOCK;
     writer->flight = FLIGHT_NONE;
     count_add(&wal->counters.writes, 1);
     count_add(&wal->counters.written_bytes, writer->flight_bytes);
     uint64_t durable = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
     REQUIRE(writer->flight_lsn >= durable);
-    if (block) {
-        writer->idle_since_ms = wal->options.clock.now_ms(wal->options.clock.context);
-    }
+    if (block) { writer->idle_since_ms = wal->options.clock.now_ms(wal->options.clock.context); }
     if (writer->flight_lsn > durable) {
         atomic_store_explicit(&wal->durable_lsn, writer->flight_lsn, memory_order_release);
         if (wal->options.on_durable != NULL) {
@@ -315,25 +279,17 @@ static int step_flight(struct wal *wal, bool wait)
 }
 
 /* Nothing to write. Return: ms until the seal is due; 0 = now; UINT32_MAX = never */
-static uint32_t seal_due_ms(const struct wal *wal)
-{
-    if (!wal->writer.unsealed) {
-        return UINT32_MAX;
-    }
+static uint32_t seal_due_ms(const struct wal *wal) {
+    if (!wal->writer.unsealed) { return UINT32_MAX; }
     uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
     uint64_t due = wal->writer.idle_since_ms + WAL_SEAL_AFTER_MS;
     return now >= due ? 0 : (uint32_t)(due - now);
 }
 
-int wal_writer_step(struct wal *wal, bool wait)
-{
+int wal_writer_step(struct wal *wal, bool wait) {
     struct writer *writer = &wal->writer;
-    if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) {
-        return -wal->error.code;
-    }
-    if (writer->flight != FLIGHT_NONE) {
-        return step_flight(wal, wait);
-    }
+    if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) { return -wal->error.code; }
+    if (writer->flight != FLIGHT_NONE) { return step_flight(wal, wait); }
     if (!writer->staged) {
         uint64_t copied = log_buffer_copied(&wal->buffer);
         if (copied > writer->lsn) {
@@ -343,9 +299,7 @@ int wal_writer_step(struct wal *wal, bool wait)
             if (due_ms == 0) {
                 writer_seal(wal);
             } else {
-                if (wait) {
-                    log_buffer_sleep(&wal->buffer, writer->lsn, due_ms);
-                }
+                if (wait) { log_buffer_sleep(&wal->buffer, writer->lsn, due_ms); }
                 return WAL_IDLE;
             }
         }
@@ -355,23 +309,17 @@ int wal_writer_step(struct wal *wal, bool wait)
 
 /* --- threads and lifetime ------------------------------------------------------------------ */
 
-static void *writer_main(void *context)
-{
+static void *writer_main(void *context) {
     struct wal *wal = context;
     for (;;) {
         int rc = wal_writer_step(wal, true);
-        if (rc < 0) {
-            break;
-        }
-        if (rc == WAL_IDLE && atomic_load(&wal->buffer.closing) && writer_drained(wal)) {
-            break;
-        }
+        if (rc < 0) { break; }
+        if (rc == WAL_IDLE && atomic_load(&wal->buffer.closing) && writer_drained(wal)) { break; }
     }
     return NULL;
 }
 
-static void *preparer_main(void *context)
-{
+static void *preparer_main(void *context) {
     struct wal *wal = context;
     struct preparer *preparer = &wal->preparer;
     bool stopping = false;
@@ -387,8 +335,7 @@ static void *preparer_main(void *context)
     return NULL;
 }
 
-static void preparer_stop(struct wal *wal)
-{
+static void preparer_stop(struct wal *wal) {
     struct preparer *preparer = &wal->preparer;
     (void)pthread_mutex_lock(&preparer->mutex);
     preparer->stopping = true;
@@ -397,30 +344,25 @@ static void preparer_stop(struct wal *wal)
     REQUIRE(pthread_join(wal->preparer_thread, NULL) == 0);
 }
 
-int writer_threads_start(struct wal *wal)
-{
+int writer_threads_start(struct wal *wal) {
     wal->running = true;
     int rc = pthread_create(&wal->preparer_thread, NULL, preparer_main, wal);
     if (rc == 0) {
         rc = pthread_create(&wal->writer_thread, NULL, writer_main, wal);
-        if (rc != 0) {
-            preparer_stop(wal);
-        }
+        if (rc != 0) { preparer_stop(wal); }
     }
     wal->running = rc == 0;
     return -rc;
 }
 
-void writer_threads_stop(struct wal *wal)
-{
+void writer_threads_stop(struct wal *wal) {
     log_buffer_close(&wal->buffer);
     REQUIRE(pthread_join(wal->writer_thread, NULL) == 0);
     preparer_stop(wal);
     wal->running = false;
 }
 
-int writer_init(struct wal *wal, const struct segment_header *header, struct wal_error *ret_error)
-{
+int writer_init(struct wal *wal, const struct segment_header *header, struct wal_error *ret_error) {
     struct writer *writer = &wal->writer;
     uint64_t most = header->segment_bytes - SEGMENT_HEADER_BYTES;
     writer->block_bytes_limit = most < WAL_BLOCK_BYTES_MAX ? (uint32_t)most : WAL_BLOCK_BYTES_MAX;
@@ -436,17 +378,12 @@ int writer_init(struct wal *wal, const struct segment_header *header, struct wal
     memset(writer->blocks[0], 0, WAL_BLOCK_BYTES_MAX);
     memset(writer->blocks[1], 0, WAL_BLOCK_BYTES_MAX);
     int rc = segment_begin(wal, header);
-    if (rc == 0) {
-        rc = step_flight(wal, true);
-    }
-    if (rc < 0) {
-        *ret_error = wal->error;
-    }
+    if (rc == 0) { rc = step_flight(wal, true); }
+    if (rc < 0) { *ret_error = wal->error; }
     return rc;
 }
 
-void writer_deinit(struct wal *wal)
-{
+void writer_deinit(struct wal *wal) {
     struct writer *writer = &wal->writer;
     if (writer->flight != FLIGHT_NONE) {
         /* The storage still reads the block. Nobody is left to be told how it ended. */

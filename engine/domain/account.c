@@ -361,8 +361,8 @@ static void transfer_open(struct account_partition *all, struct transfer transfe
     } else {
         if (all->transfer_count == all->transfer_capacity) {
             all->transfer_capacity = all->transfer_capacity ? all->transfer_capacity * 2 : 64;
-            all->transfers =
-                realloc(all->transfers, all->transfer_capacity * sizeof *all->transfers);
+            all->transfers = realloc(all->transfers,
+                                     all->transfer_capacity * sizeof *all->transfers);
             REQUIRE(all->transfers != NULL);
         }
         index = all->transfer_count++;

@@ -57,7 +57,7 @@ struct account_partition {
     struct index by_user, by_payment;
     struct money_totals totals;
     uint64_t seed;
-    uint64_t hash; /* sum over all accounts and transfers */
+    uint64_t hash;           /* sum over all accounts and transfers */
     uint32_t volatile_sweep; /* transfers not yet taken up again after recovery */
 };
 

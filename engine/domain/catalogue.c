@@ -95,11 +95,9 @@ void catalogue_answer(const struct catalogue *catalogue, const struct command *c
                                  command->dates.token_concert == command->dates.concert;
         break;
     case REPLY_CREATED: /* just now, so it is the last one */
-        reply->created.concert = command->kind == COMMAND_CONCERT_CREATE
-                                     ? catalogue->concert_count
-                                     : command->date.concert;
-        reply->created.date =
-            command->kind == COMMAND_CONCERT_CREATE ? 0 : catalogue->date_count;
+        reply->created.concert = command->kind == COMMAND_CONCERT_CREATE ? catalogue->concert_count
+                                                                         : command->date.concert;
+        reply->created.date = command->kind == COMMAND_CONCERT_CREATE ? 0 : catalogue->date_count;
         break;
     case REPLY_PING: reply->ping.version = PROTOCOL_VERSION; break;
     case REPLY_STATS: break;

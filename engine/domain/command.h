@@ -42,21 +42,21 @@
     COMMAND(DATE_CLOSE, "admin.date_close", DATE)                                                  \
     COMMAND(DATE_CANCEL, "admin.date_cancel", DATE)                                                \
     /* messages between partitions: engine/README.md, "Payment" */                                 \
-    COMMAND(FUNDS_RESERVE, "", ACCOUNT)  /* date -> account: may these points be spent? */         \
-    COMMAND(FUNDS_RESERVED, "", DATE)    /* account -> date: they are set aside */                 \
-    COMMAND(FUNDS_REFUSED, "", DATE)     /* account -> date: too little */                         \
-    COMMAND(FUNDS_POST, "", ACCOUNT)     /* date -> account: sold, spend them */                   \
-    COMMAND(FUNDS_VOID, "", ACCOUNT)     /* date -> account: not sold, give them back */           \
-    COMMAND(FUNDS_REFUND, "", ACCOUNT)   /* date -> account: credit a paid reservation */          \
-    COMMAND(FUNDS_REFUNDED, "", DATE)    /* account -> date: credited */                           \
-    COMMAND(REFUND_CLOSE, "", ACCOUNT)   /* date -> account: the seats are free, forget it */
+    COMMAND(FUNDS_RESERVE, "", ACCOUNT) /* date -> account: may these points be spent? */          \
+    COMMAND(FUNDS_RESERVED, "", DATE)   /* account -> date: they are set aside */                  \
+    COMMAND(FUNDS_REFUSED, "", DATE)    /* account -> date: too little */                          \
+    COMMAND(FUNDS_POST, "", ACCOUNT)    /* date -> account: sold, spend them */                    \
+    COMMAND(FUNDS_VOID, "", ACCOUNT)    /* date -> account: not sold, give them back */            \
+    COMMAND(FUNDS_REFUND, "", ACCOUNT)  /* date -> account: credit a paid reservation */           \
+    COMMAND(FUNDS_REFUNDED, "", DATE)   /* account -> date: credited */                            \
+    COMMAND(REFUND_CLOSE, "", ACCOUNT)  /* date -> account: the seats are free, forget it */
 
 enum command_kind {
     COMMAND_NONE = 0,
 #define COMMAND(kind, method, decider) COMMAND_##kind,
     COMMANDS(COMMAND)
 #undef COMMAND
-    COMMAND_COUNT
+        COMMAND_COUNT
 };
 #define COMMAND_ADMIN_FIRST COMMAND_CONCERT_CREATE
 #define COMMAND_MESSAGE_FIRST COMMAND_FUNDS_RESERVE
@@ -148,7 +148,7 @@ struct command {
             const struct policy *policy;
             struct id128 seed; /* entropy, stamped by the runtime */
         } date;
-        struct { /* SEATS_ADD */
+        struct {            /* SEATS_ADD */
             uint32_t first; /* number of the first seat: how many the date has, plus one */
             uint32_t count; /* 1..SEATS_ADD_MAX */
             const struct seat_spec *seats;

@@ -22,10 +22,10 @@ struct date_counters {
     uint32_t seats_sold;      /* PAID, REFUNDING */
     uint32_t waiting;         /* live waiters */
     uint32_t active;
-    uint64_t entered;         /* places handed out since the date exists */
-    uint64_t points_sold;     /* price of all seats that are sold now */
-    uint64_t sales_open_at;   /* Unix ms */
-    bool gate_dates;          /* C5 */
+    uint64_t entered;       /* places handed out since the date exists */
+    uint64_t points_sold;   /* price of all seats that are sold now */
+    uint64_t sales_open_at; /* Unix ms */
+    bool gate_dates;        /* C5 */
 };
 
 struct date {

@@ -90,9 +90,7 @@ void date_administer(const struct date *date, const struct command *command, uin
     switch (command->kind) {
     case COMMAND_SEATS_ADD: add_seats(date, command, now_ms, verdict); break;
     case COMMAND_DATE_POLICY: change_policy(date, command, now_ms, verdict); break;
-    case COMMAND_DATE_OPEN:
-        move_to(date, DATE_OPEN, DECISION_DATE_OPENED, now_ms, verdict);
-        break;
+    case COMMAND_DATE_OPEN: move_to(date, DATE_OPEN, DECISION_DATE_OPENED, now_ms, verdict); break;
     case COMMAND_DATE_CLOSE:
         move_to(date, DATE_CLOSED, DECISION_DATE_CLOSED, now_ms, verdict);
         break;

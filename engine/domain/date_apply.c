@@ -22,10 +22,10 @@ static void end_unpaid(struct date *date, uint32_t sequence, uint8_t state,
     struct reservation reservation = copy_of(date, sequence);
     REQUIRE(reservation.state == RESERVATION_HELD || reservation.state == RESERVATION_PAYING);
     free_seats(date, &reservation.seats);
-    reservations_move(&date->reservations, sequence,
-                      &(struct reservation_move){
-                          .state = state, .cancel_key = cancel_key, .balance = UINT64_MAX},
-                      now_ms);
+    reservations_move(
+        &date->reservations, sequence,
+        &(struct reservation_move){.state = state, .cancel_key = cancel_key, .balance = UINT64_MAX},
+        now_ms);
 }
 
 static void apply_token_expired(struct date *date, const struct decision_token_expired *body,
@@ -36,8 +36,7 @@ static void apply_token_expired(struct date *date, const struct decision_token_e
     }
 }
 
-static void apply_held(struct date *date, const struct decision_seats_held *body,
-                       uint64_t now_ms) {
+static void apply_held(struct date *date, const struct decision_seats_held *body, uint64_t now_ms) {
     const struct waiter *waiter = room_find(&date->room, body->place);
     REQUIRE(waiter != NULL && waiter->state == TOKEN_ACTIVE);
     for (uint32_t i = 0; i < body->seats.count; i++) {
@@ -64,8 +63,7 @@ static void apply_payment_started(struct date *date, const struct decision_payme
                       now_ms);
 }
 
-static void apply_sold(struct date *date, const struct decision_seats_sold *body,
-                       uint64_t now_ms) {
+static void apply_sold(struct date *date, const struct decision_seats_sold *body, uint64_t now_ms) {
     struct reservation reservation = copy_of(date, body->reservation);
     REQUIRE(reservation.payment == body->payment && reservation.amount == body->amount);
     reservations_move(
@@ -88,12 +86,12 @@ static void apply_refunded(struct date *date, const struct decision_seats_refund
     date->points_sold -= reservation.amount;
 }
 
-static void move(struct date *date, uint32_t sequence, uint8_t state, const struct id128 *cancel_key,
-                 uint64_t now_ms) {
-    reservations_move(&date->reservations, sequence,
-                      &(struct reservation_move){
-                          .state = state, .cancel_key = cancel_key, .balance = UINT64_MAX},
-                      now_ms);
+static void move(struct date *date, uint32_t sequence, uint8_t state,
+                 const struct id128 *cancel_key, uint64_t now_ms) {
+    reservations_move(
+        &date->reservations, sequence,
+        &(struct reservation_move){.state = state, .cancel_key = cancel_key, .balance = UINT64_MAX},
+        now_ms);
 }
 
 static void apply_policy(struct date *date, const struct policy *policy, uint64_t now_ms) {
@@ -125,14 +123,12 @@ void date_apply(struct date *date, const struct decision *decision) {
         room_admit(&date->room, decision->admitted.place, decision->admitted.expires_at, now_ms,
                    date->policy.admit_interval_ms);
         break;
-    case DECISION_TOKEN_EXPIRED:
-        apply_token_expired(date, &decision->token_expired, now_ms);
-        break;
+    case DECISION_TOKEN_EXPIRED: apply_token_expired(date, &decision->token_expired, now_ms); break;
     case DECISION_SEATS_HELD: apply_held(date, &decision->seats_held, now_ms); break;
     case DECISION_HOLD_REFUSED: break; /* for the record */
     case DECISION_RESERVATION_ENDED:
-        end_unpaid(date, decision->reservation_ended.reservation,
-                   decision->reservation_ended.state, &decision->reservation_ended.key, now_ms);
+        end_unpaid(date, decision->reservation_ended.reservation, decision->reservation_ended.state,
+                   &decision->reservation_ended.key, now_ms);
         break;
     case DECISION_PAYMENT_STARTED:
         apply_payment_started(date, &decision->payment_started, now_ms);

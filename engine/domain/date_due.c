@@ -44,8 +44,8 @@ static bool settle(const struct date *date, const struct reservation *reservatio
     case RESERVATION_HELD:
         /* Not backed: the log was cut between a payment's refusal and the end of its hold. */
         if (!cancelled && date_backs(date, reservation, now_ms)) return false;
-        end_reservation(date, reservation,
-                        cancelled ? RESERVATION_CANCELLED : RESERVATION_EXPIRED, now_ms, verdict);
+        end_reservation(date, reservation, cancelled ? RESERVATION_CANCELLED : RESERVATION_EXPIRED,
+                        now_ms, verdict);
         return true;
     case RESERVATION_PAID:
         if (cancelled) {
@@ -61,8 +61,8 @@ static bool settle(const struct date *date, const struct reservation *reservatio
 
 static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
     while (date->volatile_sweep < date->reservations.slot_count) {
-        const struct reservation *reservation =
-            reservations_at(&date->reservations, date->volatile_sweep++);
+        const struct reservation *reservation = reservations_at(&date->reservations,
+                                                                date->volatile_sweep++);
         if (reservation && settle(date, reservation, now_ms, verdict)) return true;
     }
     return false;

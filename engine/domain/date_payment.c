@@ -10,8 +10,7 @@
 
 void date_message(const struct date *date, const struct reservation *reservation,
                   enum command_kind kind, uint32_t payment, struct verdict *verdict) {
-    struct command *message =
-        verdict_message(verdict, kind, partition_of_user(&reservation->user));
+    struct command *message = verdict_message(verdict, kind, partition_of_user(&reservation->user));
     message->funds.user = reservation->user;
     message->funds.payment = dated_id(date->id, payment);
     message->funds.reservation = dated_id(date->id, reservation->sequence);
@@ -48,8 +47,7 @@ bool date_backs(const struct date *date, const struct reservation *reservation, 
 }
 
 static void start_payment(const struct date *date, const struct reservation *reservation,
-                          const struct command *command, uint64_t now_ms,
-                          struct verdict *verdict) {
+                          const struct command *command, uint64_t now_ms, struct verdict *verdict) {
     uint32_t payment = date->payment_count + 1;
     if (date->state == DATE_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
@@ -59,9 +57,8 @@ static void start_payment(const struct date *date, const struct reservation *res
         verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
     } else { /* P1, P5 */
         verdict_add(verdict, &date->partition, DECISION_PAYMENT_STARTED, now_ms)->payment_started =
-            (struct decision_payment_started){.payment = payment,
-                                              .reservation = reservation->sequence,
-                                              .key = command->pay.key};
+            (struct decision_payment_started){
+                .payment = payment, .reservation = reservation->sequence, .key = command->pay.key};
         date_message(date, reservation, COMMAND_FUNDS_RESERVE, payment, verdict);
     }
 }
@@ -69,8 +66,8 @@ static void start_payment(const struct date *date, const struct reservation *res
 void date_pay(const struct date *date, const struct command *command, uint64_t now_ms,
               struct verdict *verdict) {
     uint64_t id = command->pay.reservation;
-    const struct reservation *reservation =
-        date_authorise(date, &command->pay.token, id, now_ms, verdict);
+    const struct reservation *reservation = date_authorise(date, &command->pay.token, id, now_ms,
+                                                           verdict);
     if (!reservation) return;
     bool same_key = id128_equal(&reservation->payment_key, &command->pay.key);
     switch (reservation->state) {
@@ -90,8 +87,8 @@ void date_pay(const struct date *date, const struct command *command, uint64_t n
         } else if (reservation->state == RESERVATION_REFUNDED) {
             verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0);
         } else {
-            verdict_error(verdict, ERROR_ALREADY_PAID, id,
-                          dated_id(date->id, reservation->payment), 0);
+            verdict_error(verdict, ERROR_ALREADY_PAID, id, dated_id(date->id, reservation->payment),
+                          0);
         }
         break;
     case RESERVATION_CANCELLED: verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0); break;
@@ -126,12 +123,12 @@ void date_funds_reserved(const struct date *date, const struct command *command,
         } else { /* P3: payment record, seats and the token they were held with, in one decision */
             const struct waiter *waiter = room_find(&date->room, reservation->place);
             verdict_add(verdict, &date->partition, DECISION_SEATS_SOLD, now_ms)->seats_sold =
-                (struct decision_seats_sold){
-                    .payment = payment,
-                    .reservation = reservation->sequence,
-                    .amount = reservation->amount,
-                    .balance = command->funds.balance,
-                    .token_expired = waiter && waiter->state != TOKEN_EXPIRED};
+                (struct decision_seats_sold){.payment = payment,
+                                             .reservation = reservation->sequence,
+                                             .amount = reservation->amount,
+                                             .balance = command->funds.balance,
+                                             .token_expired = waiter &&
+                                                              waiter->state != TOKEN_EXPIRED};
             answer_payment(verdict, reservation, command->funds.balance);
             message = COMMAND_FUNDS_POST;
         }
@@ -145,7 +142,8 @@ void date_funds_reserved(const struct date *date, const struct command *command,
          * again. */
         verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0);
     }
-    struct command *out = verdict_message(verdict, message, partition_of_user(&command->funds.user));
+    struct command *out = verdict_message(verdict, message,
+                                          partition_of_user(&command->funds.user));
     out->funds = command->funds;
 }
 
@@ -188,10 +186,10 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
     switch (reservation->state) {
     case RESERVATION_HELD: /* R8: unpaid, released */
         verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
-            ->reservation_ended =
-            (struct decision_reservation_ended){.reservation = reservation->sequence,
-                                                .state = RESERVATION_RELEASED,
-                                                .key = command->cancel.key};
+            ->reservation_ended = (struct decision_reservation_ended){
+            .reservation = reservation->sequence,
+            .state = RESERVATION_RELEASED,
+            .key = command->cancel.key};
         answer_reservation(verdict, reservation);
         break;
     case RESERVATION_PAYING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;

@@ -78,7 +78,8 @@ void date_enter(const struct date *date, const struct command *command, uint64_t
         return;
     }
     if (!may_enter(date, now_ms, verdict)) return;
-    if (live) date_expire_token(date, live, over ? TOKEN_END_TIME : TOKEN_END_REQUEUED, now_ms, verdict);
+    if (live)
+        date_expire_token(date, live, over ? TOKEN_END_TIME : TOKEN_END_REQUEUED, now_ms, verdict);
 
     /* Q1, Q2: the next place, in the order in which the engine decides */
     place_t place = date->room.last + 1;
@@ -116,8 +117,8 @@ void date_leave(const struct date *date, const struct command *command, uint64_t
 void date_vouch(const struct date *date, const struct command *command, uint64_t now_ms,
                 struct verdict *verdict) {
     if (!date_guard_active(date, &command->dates.token, now_ms, verdict)) return;
-    struct command *message =
-        verdict_message(verdict, COMMAND_CATALOGUE_DATES, PARTITION_CATALOGUE);
+    struct command *message = verdict_message(verdict, COMMAND_CATALOGUE_DATES,
+                                              PARTITION_CATALOGUE);
     message->dates = command->dates;
     message->dates.token_is_active = true;
     message->dates.token_concert = date->concert;
@@ -192,8 +193,8 @@ void date_answer(const struct date *date, const struct command *command,
         break;
     case REPLY_RESERVATION:
     case REPLY_PAYMENT: {
-        const struct reservation *reservation =
-            reservations_find(&date->reservations, verdict->reservation);
+        const struct reservation *reservation = reservations_find(&date->reservations,
+                                                                  verdict->reservation);
         REQUIRE(reservation != NULL);
         if (reply->kind == REPLY_PAYMENT) {
             reply->payment.date = date;

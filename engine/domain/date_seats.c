@@ -69,8 +69,9 @@ static struct refusal resolve(const struct date *date, const struct command *com
 static const struct reservation *held_as_one(const struct date *date, const struct numbers *seats,
                                              uint64_t now_ms) {
     uint32_t sequence = seat_map_seat(&date->seats, seats->values[0])->reservation;
-    const struct reservation *reservation =
-        sequence ? reservations_find(&date->reservations, sequence) : NULL;
+    const struct reservation *reservation = sequence
+                                                ? reservations_find(&date->reservations, sequence)
+                                                : NULL;
     if (!reservation || reservation->state != RESERVATION_HELD ||
         reservation->expires_at <= now_ms || reservation->seats.count != seats->count) {
         return NULL;
@@ -167,8 +168,8 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
                   struct verdict *verdict) {
     uint64_t id = command->pay.reservation;
-    const struct reservation *reservation =
-        date_authorise(date, &command->pay.token, id, now_ms, verdict);
+    const struct reservation *reservation = date_authorise(date, &command->pay.token, id, now_ms,
+                                                           verdict);
     if (!reservation) return;
     switch (reservation->state) {
     case RESERVATION_HELD: /* R6 */

@@ -184,7 +184,8 @@ int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_de
 const char *decision_name(uint32_t kind) {
     switch (kind) {
 #define DECISION(number, NAME, name)                                                               \
-    case number: return #name;
+    case number:                                                                                   \
+        return #name;
 #include "engine/domain/decision.def"
 #undef DECISION
     default: return "unknown";

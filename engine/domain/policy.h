@@ -22,19 +22,19 @@ enum { TOKEN_EXPIRES_ON_PAYMENT = 0, TOKEN_EXPIRES_ON_RESERVATION = 1 };
 #define POLICY_YEAR_MS (366ull * 24 * 3600 * 1000)
 
 #define POLICY_FIELDS(P)                                                                           \
-    P(0, order, ORDER_FIFO, ORDER_FIFO, ORDER_FIFO)                        /* Q2 */                \
-    P(1, reentry, REENTRY_KEEP, REENTRY_KEEP, REENTRY_REQUEUE)             /* Q4 */                \
+    P(0, order, ORDER_FIFO, ORDER_FIFO, ORDER_FIFO)            /* Q2 */                            \
+    P(1, reentry, REENTRY_KEEP, REENTRY_KEEP, REENTRY_REQUEUE) /* Q4 */                            \
     P(2, token_expires_on, TOKEN_EXPIRES_ON_PAYMENT, TOKEN_EXPIRES_ON_PAYMENT,                     \
-      TOKEN_EXPIRES_ON_RESERVATION)                                        /* Q10 */               \
-    P(3, gate_dates, 0, 0, 1)                                              /* C5 */                \
-    P(4, waiting_timeout_ms, 60000, 100, POLICY_YEAR_MS)                   /* Q6 */                \
-    P(5, active_capacity, 10, 0, ACTIVE_PER_DATE_MAX)                      /* Q7 */                \
-    P(6, active_ttl_ms, 420000, 100, POLICY_YEAR_MS)                       /* Q8 */                \
-    P(7, admit_per_interval, 0, 0, ACTIVE_PER_DATE_MAX)                    /* Q9, 0: at once */    \
-    P(8, admit_interval_ms, 0, 0, POLICY_YEAR_MS)                          /* Q9, 0: at once */    \
-    P(9, hold_ttl_ms, 300000, 100, POLICY_YEAR_MS)                         /* R1 */                \
-    P(10, max_seats_per_user, 4, 1, SEATS_PER_USER_MAX)                    /* R5 */                \
-    P(11, sales_open_at, 0, 0, TIME_MS_MAX)                                /* Q13, Unix ms */
+      TOKEN_EXPIRES_ON_RESERVATION)                      /* Q10 */                                 \
+    P(3, gate_dates, 0, 0, 1)                            /* C5 */                                  \
+    P(4, waiting_timeout_ms, 60000, 100, POLICY_YEAR_MS) /* Q6 */                                  \
+    P(5, active_capacity, 10, 0, ACTIVE_PER_DATE_MAX)    /* Q7 */                                  \
+    P(6, active_ttl_ms, 420000, 100, POLICY_YEAR_MS)     /* Q8 */                                  \
+    P(7, admit_per_interval, 0, 0, ACTIVE_PER_DATE_MAX)  /* Q9, 0: at once */                      \
+    P(8, admit_interval_ms, 0, 0, POLICY_YEAR_MS)        /* Q9, 0: at once */                      \
+    P(9, hold_ttl_ms, 300000, 100, POLICY_YEAR_MS)       /* R1 */                                  \
+    P(10, max_seats_per_user, 4, 1, SEATS_PER_USER_MAX)  /* R5 */                                  \
+    P(11, sales_open_at, 0, 0, TIME_MS_MAX)              /* Q13, Unix ms */
 
 struct policy {
 #define P(index, name, initial, min, max) uint64_t name;
@@ -46,7 +46,7 @@ enum {
 #define P(index, name, initial, min, max) POLICY_INDEX_##name = (index),
     POLICY_FIELDS(P)
 #undef P
-    POLICY_FIELD_COUNT
+        POLICY_FIELD_COUNT
 };
 
 /* One row of the table above, for code that sets fields by name (wire, tools, SQL). */

@@ -15,40 +15,40 @@ struct date;
 struct reservation;
 
 enum reply_kind {
-    REPLY_NONE = 0,     /* deferred: a later message answers (never reaches the sink) */
-    REPLY_ERROR,        /* error.def */
-    REPLY_DONE,         /* {} : nothing more to say */
-    REPLY_TOKEN,        /* queue.enter, queue.status, queue.leave */
-    REPLY_SEATS,        /* seats.list */
-    REPLY_RESERVATION,  /* seats.hold, seats.release, reservation.cancel */
+    REPLY_NONE = 0,         /* deferred: a later message answers (never reaches the sink) */
+    REPLY_ERROR,            /* error.def */
+    REPLY_DONE,             /* {} : nothing more to say */
+    REPLY_TOKEN,            /* queue.enter, queue.status, queue.leave */
+    REPLY_SEATS,            /* seats.list */
+    REPLY_RESERVATION,      /* seats.hold, seats.release, reservation.cancel */
     REPLY_RESERVATION_ITEM, /* one row of reservation.list; more may follow */
     REPLY_RESERVATION_END,  /* reservation.list is complete */
-    REPLY_PAYMENT,      /* payment.pay */
-    REPLY_WALLET,       /* wallet.charge, wallet.balance */
-    REPLY_HISTORY,      /* wallet.history */
-    REPLY_CONCERTS,     /* catalogue.concerts */
-    REPLY_DATES,        /* catalogue.dates */
-    REPLY_CREATED,      /* admin.concert_create, admin.date_create */
-    REPLY_SEATS_ADDED,  /* admin.seats_add */
-    REPLY_DATE,         /* admin.date_policy, date_open, date_close, date_cancel */
-    REPLY_PING,         /* system.ping */
-    REPLY_STATS,        /* system.stats */
+    REPLY_PAYMENT,          /* payment.pay */
+    REPLY_WALLET,           /* wallet.charge, wallet.balance */
+    REPLY_HISTORY,          /* wallet.history */
+    REPLY_CONCERTS,         /* catalogue.concerts */
+    REPLY_DATES,            /* catalogue.dates */
+    REPLY_CREATED,          /* admin.concert_create, admin.date_create */
+    REPLY_SEATS_ADDED,      /* admin.seats_add */
+    REPLY_DATE,             /* admin.date_policy, date_open, date_close, date_cancel */
+    REPLY_PING,             /* system.ping */
+    REPLY_STATS,            /* system.stats */
 };
 
 struct reply {
-    uint16_t kind;  /* enum reply_kind */
-    uint16_t error; /* enum error, REPLY_ERROR only */
+    uint16_t kind;   /* enum reply_kind */
+    uint16_t error;  /* enum error, REPLY_ERROR only */
     uint64_t now_ms; /* the moment of the answer */
     union {
         uint64_t data[ERROR_DATA_COUNT]; /* REPLY_ERROR: values of the row's data names */
         struct {
             struct token token;
-            uint8_t state; /* enum token_state */
-            uint8_t end;   /* enum token_end, EXPIRED only */
-            uint32_t ahead;       /* live waiters before this one; position is ahead + 1 */
-            uint64_t eta_ms;      /* estimated wait until active; 0 when active */
+            uint8_t state;         /* enum token_state */
+            uint8_t end;           /* enum token_end, EXPIRED only */
+            uint32_t ahead;        /* live waiters before this one; position is ahead + 1 */
+            uint64_t eta_ms;       /* estimated wait until active; 0 when active */
             uint64_t next_poll_ms; /* poll again after this; 0 when expired */
-            uint64_t expires_at;  /* Unix ms: end of ACTIVE; WAITING: when silence drops it */
+            uint64_t expires_at;   /* Unix ms: end of ACTIVE; WAITING: when silence drops it */
         } token;
         struct {
             const struct date *date;
@@ -82,7 +82,7 @@ struct reply {
             uint32_t concert;
             bool available_only;
             bool has_token; /* and it is active on a date of this concert */
-        } dates; /* seat counts come from the board (engine/runtime/board.h) */
+        } dates;            /* seat counts come from the board (engine/runtime/board.h) */
         struct {
             uint32_t concert;
             uint32_t date; /* 0 for admin.concert_create */

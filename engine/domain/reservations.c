@@ -130,14 +130,20 @@ static uint64_t hash_of(const struct reservation *reservation) {
         struct id128 user, secret, payment_key, cancel_key;
         uint32_t seats[SEATS_PER_USER_MAX];
     } image = {
-        reservation->amount,     reservation->held_at,
-        reservation->expires_at, reservation->changed_at,
-        reservation->balance,    reservation->sequence,
-        reservation->place,      reservation->payment,
+        reservation->amount,
+        reservation->held_at,
+        reservation->expires_at,
+        reservation->changed_at,
+        reservation->balance,
+        reservation->sequence,
+        reservation->place,
+        reservation->payment,
         (uint32_t)reservation->state | (uint32_t)reservation->token_spent << 8 |
             (uint32_t)reservation->seats.count << 16,
-        reservation->user,       reservation->secret,
-        reservation->payment_key, reservation->cancel_key,
+        reservation->user,
+        reservation->secret,
+        reservation->payment_key,
+        reservation->cancel_key,
         {0},
     };
     size_t seat_bytes = reservation->seats.count * sizeof image.seats[0];
@@ -259,8 +265,8 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
     uint32_t slot = newest_of(all, user, user_hash(all, user));
     while (slot != RESERVATION_NO_SLOT) {
         struct reservation *reservation = at(all, slot);
-        if (reservation->place == place && (reservation->state == RESERVATION_HELD ||
-                                            reservation->state == RESERVATION_PAYING)) {
+        if (reservation->place == place &&
+            (reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING)) {
             all->hash -= hash_of(reservation);
             reservation->token_spent = true;
             all->hash += hash_of(reservation);
@@ -287,8 +293,7 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
 
 /* The oldest ended one in a user's list but for the one that is just ending, which is still to be
  * answered about; there is one. */
-static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest,
-                                uint32_t ending) {
+static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest, uint32_t ending) {
     uint32_t oldest = at(all, newest)->user_last;
     if (oldest != ending && !reservation_is_live(at(all, oldest))) return oldest; /* mostly */
     oldest = RESERVATION_NO_SLOT;

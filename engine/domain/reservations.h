@@ -34,12 +34,12 @@ struct reservation {
     bool token_spent;  /* the token ended by a hold or a payment (Q10): payable without it */
 
     /* Where it stands in the lists below; derived, not part of the state hash. */
-    uint32_t user_next, user_prev; /* slots of the same user's others, newest first */
-    uint32_t ended_prev, ended_next;           /* slots that ended before and after it */
-    uint32_t deadline;             /* HELD: handle in `deadlines` */
-    uint32_t user_seats;           /* newest of its user: seats of all that are live */
-    uint32_t user_ended;           /* newest of its user: how many ended ones are remembered */
-    uint32_t user_last;            /* newest of its user: slot of the oldest of all */
+    uint32_t user_next, user_prev;   /* slots of the same user's others, newest first */
+    uint32_t ended_prev, ended_next; /* slots that ended before and after it */
+    uint32_t deadline;               /* HELD: handle in `deadlines` */
+    uint32_t user_seats;             /* newest of its user: seats of all that are live */
+    uint32_t user_ended;             /* newest of its user: how many ended ones are remembered */
+    uint32_t user_last;              /* newest of its user: slot of the oldest of all */
 };
 
 #define RESERVATIONS_CHUNK 256u
@@ -53,15 +53,16 @@ struct sequence_page {
 struct reservations {
     struct reservation **chunks; /* of RESERVATIONS_CHUNK slots each */
     uint32_t chunk_count, chunk_capacity;
-    uint32_t slot_count;            /* slots ever used */
-    uint32_t free_first;            /* chain of unused slots by user_next */
-    uint32_t sequence_count;        /* sequences handed out */
-    uint32_t held, paying, paid, refunding; /* how many are in these states */
-    uint32_t seats_sold;                    /* seats of PAID and REFUNDING */
+    uint32_t slot_count;                           /* slots ever used */
+    uint32_t free_first;                           /* chain of unused slots by user_next */
+    uint32_t sequence_count;                       /* sequences handed out */
+    uint32_t held, paying, paid, refunding;        /* how many are in these states */
+    uint32_t seats_sold;                           /* seats of PAID and REFUNDING */
     uint32_t ended_first, ended_last, ended_count; /* oldest first; forgotten above the limit */
-    struct sequence_page **pages; /* sequence -> slot: by sequence / SEQUENCE_PAGE, NULL: forgotten */
+    struct sequence_page *
+        *pages; /* sequence -> slot: by sequence / SEQUENCE_PAGE, NULL: forgotten */
     uint32_t page_capacity;
-    struct index by_user; /* user -> slot of the newest */
+    struct index by_user;  /* user -> slot of the newest */
     struct heap deadlines; /* of HELD */
     uint64_t seed;
     uint64_t hash; /* sum over all that are remembered */
@@ -98,10 +99,10 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
 /* What a move changes besides the state; NULL members stay as they are. */
 struct reservation_move {
     uint8_t state;
-    uint32_t payment;               /* 0: as it is */
+    uint32_t payment;                /* 0: as it is */
     const struct id128 *payment_key; /* NULL: as it is */
     const struct id128 *cancel_key;  /* NULL: as it is */
-    uint64_t balance;               /* UINT64_MAX: as it is */
+    uint64_t balance;                /* UINT64_MAX: as it is */
 };
 void reservations_move(struct reservations *all, uint32_t sequence,
                        const struct reservation_move *move, uint64_t now_ms);

@@ -52,8 +52,8 @@ static uint32_t label_of(const struct seat_map *map, uint32_t number, char label
 uint32_t seat_map_has_guid(const struct seat_map *map, const struct text *guid) {
     uint32_t number;
     if (guid->size == 0) return 0;
-    struct index_cursor cursor =
-        index_find(&map->guids, index_hash(guid->bytes, guid->size, map->seed));
+    struct index_cursor cursor = index_find(&map->guids,
+                                            index_hash(guid->bytes, guid->size, map->seed));
     while (index_next(&cursor, &number)) {
         struct text other = seat_map_text(map, number, SEAT_GUID);
         if (other.size == guid->size && memcmp(other.bytes, guid->bytes, guid->size) == 0) {
@@ -126,9 +126,8 @@ void seat_map_add(struct seat_map *map, const struct decision_seat_added *added)
     REQUIRE(added->number == map->count + 1 && added->number <= SEATS_PER_DATE_MAX);
     grow(map);
     struct seat *seat = &map->seats[added->number];
-    *seat = (struct seat){.price = added->price,
-                          .text_offset = map->text_bytes,
-                          .for_sale = added->for_sale != 0};
+    *seat = (struct seat){
+        .price = added->price, .text_offset = map->text_bytes, .for_sale = added->for_sale != 0};
     seat->text_sizes[SEAT_SECTION] = (uint8_t)texts_add(map, &added->section);
     seat->text_sizes[SEAT_ROW] = (uint8_t)texts_add(map, &added->row);
     seat->text_sizes[SEAT_NUMBER] = (uint8_t)texts_add(map, &added->seat);

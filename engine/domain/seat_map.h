@@ -23,8 +23,8 @@ struct seat_map {
     struct seat *seats; /* [0] is never used */
     uint32_t count;     /* seats 1..count */
     uint32_t capacity;
-    uint32_t for_sale;  /* how many are */
-    uint32_t free;      /* for sale and without reservation */
+    uint32_t for_sale; /* how many are */
+    uint32_t free;     /* for sale and without reservation */
     char *texts;
     uint32_t text_bytes, text_capacity;
     struct index guids;  /* guid -> number */

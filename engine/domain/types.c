@@ -4,17 +4,17 @@
     case number: return text;
 
 const char *date_state_name(uint32_t state) {
-    switch (state) { DATE_STATES(X) default: return "unknown"; }
+    switch (state) { DATE_STATES(X) default : return "unknown"; }
 }
 const char *token_state_name(uint32_t state) {
-    switch (state) { TOKEN_STATES(X) default: return "unknown"; }
+    switch (state) { TOKEN_STATES(X) default : return "unknown"; }
 }
 const char *token_end_name(uint32_t end) {
-    switch (end) { TOKEN_ENDS(X) default: return "unknown"; }
+    switch (end) { TOKEN_ENDS(X) default : return "unknown"; }
 }
 const char *reservation_state_name(uint32_t state) {
-    switch (state) { RESERVATION_STATES(X) default: return "unknown"; }
+    switch (state) { RESERVATION_STATES(X) default : return "unknown"; }
 }
 const char *ledger_reason_name(uint32_t reason) {
-    switch (reason) { LEDGER_REASONS(X) default: return "unknown"; }
+    switch (reason) { LEDGER_REASONS(X) default : return "unknown"; }
 }

@@ -100,7 +100,7 @@ static inline bool id128_is_none(const struct id128 *id) {
 
 #define RESERVATION_STATES(X)                                                                      \
     X(1, HELD, "held")                                                                             \
-    X(2, PAYING, "paying")       /* its hold cannot end now (P5) */                                \
+    X(2, PAYING, "paying") /* its hold cannot end now (P5) */                                      \
     X(3, PAID, "paid")                                                                             \
     X(4, REFUNDING, "refunding") /* the wallet is being credited */                                \
     X(5, REFUNDED, "refunded")                                                                     \

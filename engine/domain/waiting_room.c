@@ -44,8 +44,8 @@ void room_deinit(struct waiting_room *room) {
 static void bits_grow(struct waiting_room *room, uint32_t blocks) {
     uint32_t capacity = room->block_capacity ? room->block_capacity * 2 : 16;
     REQUIRE(capacity >= blocks);
-    room->waiting_bits =
-        realloc(room->waiting_bits, (size_t)capacity * BLOCK_WORDS * sizeof(uint64_t));
+    room->waiting_bits = realloc(room->waiting_bits,
+                                 (size_t)capacity * BLOCK_WORDS * sizeof(uint64_t));
     room->waiting_sums = realloc(room->waiting_sums, ((size_t)capacity + 1) * sizeof(uint32_t));
     REQUIRE(room->waiting_bits != NULL && room->waiting_sums != NULL);
     memset(room->waiting_bits + (size_t)room->block_capacity * BLOCK_WORDS, 0,
@@ -110,8 +110,8 @@ const struct waiter *room_find(const struct waiting_room *room, place_t place) {
 
 place_t room_place_of(const struct waiting_room *room, const struct id128 *user) {
     uint32_t place;
-    struct index_cursor cursor =
-        index_find(&room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed));
+    struct index_cursor cursor = index_find(
+        &room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed));
     while (index_next(&cursor, &place)) {
         if (id128_equal(&at(room, place)->user, user)) return place;
     }
@@ -139,8 +139,8 @@ static uint64_t hash_of(const struct waiter *waiter, place_t place) {
         struct id128 user, secret;
         uint64_t expires_at;
         uint32_t place, state;
-    } image = {waiter->user, waiter->secret,
-               waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0, place, waiter->state};
+    } image = {waiter->user, waiter->secret, waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0,
+               place, waiter->state};
     return index_hash(&image, sizeof image, 0);
 }
 

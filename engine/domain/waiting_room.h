@@ -24,7 +24,7 @@
 struct waiter {
     struct id128 user;
     struct id128 secret;
-    uint64_t time_ms; /* WAITING: last sign of life (volatile). ACTIVE: when it ends (logged) */
+    uint64_t time_ms;   /* WAITING: last sign of life (volatile). ACTIVE: when it ends (logged) */
     uint32_t deadline;  /* ACTIVE: handle in `deadlines` */
     place_t wheel_next; /* volatile: next place in its wheel slot, 0: last. An ended waiter leaves
                            the wheel when the hand meets it. */

@@ -84,10 +84,10 @@ int world_apply(struct world *world, const struct decision *decision) {
 uint64_t world_hash(const struct world *world) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < 1 + ACCOUNT_PARTITIONS + world->date_count; i++) {
-        const struct partition *partition =
-            i == 0                    ? world->catalogue
-            : i <= ACCOUNT_PARTITIONS ? world->accounts[i - 1]
-                                      : world->dates[i - ACCOUNT_PARTITIONS];
+        const struct partition *partition = i == 0 ? world->catalogue
+                                            : i <= ACCOUNT_PARTITIONS
+                                                ? world->accounts[i - 1]
+                                                : world->dates[i - ACCOUNT_PARTITIONS];
         if (!partition) continue;
         uint64_t own = partition_hash(partition);
         hash += index_hash(&own, sizeof own, partition->id);

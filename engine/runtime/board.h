@@ -18,13 +18,13 @@
 
 /* Counters of one shard since it started. */
 struct shard_counters {
-    uint64_t requests;       /* answered, refusals included */
-    uint64_t decisions;      /* appended to the journal */
-    uint64_t drains;         /* appends */
-    uint64_t refusals;       /* replies that are errors */
-    uint64_t messages;       /* sent to partitions of this and other shards */
-    uint64_t journal_full;   /* drains that had to wait for room in the log buffer */
-    uint64_t gate_waiting;   /* replies at the gate now */
+    uint64_t requests;     /* answered, refusals included */
+    uint64_t decisions;    /* appended to the journal */
+    uint64_t drains;       /* appends */
+    uint64_t refusals;     /* replies that are errors */
+    uint64_t messages;     /* sent to partitions of this and other shards */
+    uint64_t journal_full; /* drains that had to wait for room in the log buffer */
+    uint64_t gate_waiting; /* replies at the gate now */
 };
 
 struct board;

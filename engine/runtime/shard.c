@@ -93,7 +93,9 @@ void shard_free(struct shard *shard) {
     free(shard);
 }
 
-struct world *shard_world(struct shard *shard) { return &shard->world; }
+struct world *shard_world(struct shard *shard) {
+    return &shard->world;
+}
 
 uint32_t shard_of_partition(const struct shard_context *context, uint32_t partition) {
     if (partition_is_date(partition)) {
@@ -375,8 +377,8 @@ static void handle(struct shard *shard, struct command *command) {
 
 static void list_date(struct shard *shard, struct request *request, const struct date *date) {
     struct reply_sink *sink = &shard->context->sink;
-    const struct reservation *reservation =
-        reservations_of(&date->reservations, &request->command.reservations.user);
+    const struct reservation *reservation = reservations_of(&date->reservations,
+                                                            &request->command.reservations.user);
     for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
         shard->reply.kind = REPLY_RESERVATION_ITEM;
         shard->reply.now_ms = shard->now_ms;
@@ -532,15 +534,15 @@ bool shard_is_idle(const struct shard *shard) {
 
 static bool gate_is_open(const struct shard *shard) {
     const struct journal *journal = &shard->context->journal;
-    return shard->gate.first &&
-           shard->gate.first->lsn <= journal->durable_lsn(journal->context);
+    return shard->gate.first && shard->gate.first->lsn <= journal->durable_lsn(journal->context);
 }
 
 void shard_log_hashes(struct shard *shard) {
     struct world *world = &shard->world;
     for (uint32_t i = 0; i < 1 + SLOT_COUNT; i++) {
-        const struct partition *partition =
-            i == SLOT_COUNT ? world->catalogue : i == 0 ? NULL : partition_at(shard, i);
+        const struct partition *partition = i == SLOT_COUNT ? world->catalogue
+                                            : i == 0        ? NULL
+                                                            : partition_at(shard, i);
         if (!partition) continue;
         REQUIRE(make_room(shard)); /* the caller has emptied the journal */
         struct decision hashed = {.kind = DECISION_STATE_HASHED,

@@ -198,7 +198,8 @@ static void admission_follows_entry(void **state) {
     for (uint32_t i = 0; i < DATES; i++) {
         const struct audit_date *date = audit.dates[arena->dates[i]];
         assert_int_equal(date->place_count, PROCESSES * FANS); /* copies of an entry are one entry */
-        assert_int_equal(date->active_most, capacities[i]);
+        /* The audit has found it never above; admission by interval may never fill it. */
+        if (per_interval[i] == 0) assert_int_equal(date->active_most, capacities[i]);
         for (uint32_t place = 1; place <= date->place_count; place++) {
             assert_int_equal(date->places[place].state, TOKEN_EXPIRED);
         }

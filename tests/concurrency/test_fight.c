@@ -141,8 +141,8 @@ static void note_held(struct fighter *fighter, struct fan *fan, const struct num
     }
     REQUIRE(fan->reservation_count < RESERVATIONS_MAX);
     struct reservation_kept *kept = &fan->reservations[fan->reservation_count++];
-    *kept = (struct reservation_kept){.id = answer->reservation, .amount = amount, .seats = *seats,
-                                      .state = RESERVATION_HELD};
+    *kept = (struct reservation_kept){
+        .id = answer->reservation, .amount = amount, .seats = *seats, .state = RESERVATION_HELD};
     memcpy(kept->token, fan->token, sizeof kept->token);
     fan->seat_count += seats->count;
     WORKER_CHECK(worker, fan->seat_count <= SEATS_PER_FAN, "%u seats", fan->seat_count);
@@ -187,7 +187,8 @@ static void hold(struct fighter *fighter, struct fan *fan) {
             __attribute__((fallthrough));
         case ERROR_SEAT_TAKEN:
             write_diary(fighter, fan, DIARY_REFUSED, answer,
-                        (struct diary_entry){.error = answer->error, .seats = seats,
+                        (struct diary_entry){.error = answer->error,
+                                             .seats = seats,
                                              .data = {answer->data[0], answer->data[1]}});
             break;
         case ERROR_TOKEN_EXPIRED: fan->has_token = false; break;
@@ -260,8 +261,10 @@ static void note_paid(struct fighter *fighter, struct fan *fan, struct reservati
     WORKER_CHECK(fighter->worker, answer->balance == fan->balance && answer->amount == kept->amount,
                  "balance %" PRIu64 " and not %" PRIu64, answer->balance, fan->balance);
     write_diary(fighter, fan, DIARY_PAID, answer,
-                (struct diary_entry){.reservation = kept->id, .payment = answer->payment,
-                                     .amount = answer->amount, .key = digest_of(key)});
+                (struct diary_entry){.reservation = kept->id,
+                                     .payment = answer->payment,
+                                     .amount = answer->amount,
+                                     .key = digest_of(key)});
 }
 
 /* One click, two clicks with the same key, or two with different keys: charged once (P4). */
@@ -350,8 +353,8 @@ static void settle(struct fighter *fighter, const struct fan *fan) {
         const struct reservation_kept *kept = &fan->reservations[i];
         if (kept->state == 0) continue;
         write_diary(fighter, fan, kept->state == RESERVATION_PAID ? DIARY_OWNS : DIARY_HOLDS, NULL,
-                    (struct diary_entry){.reservation = kept->id, .amount = kept->amount,
-                                         .seats = kept->seats});
+                    (struct diary_entry){
+                        .reservation = kept->id, .amount = kept->amount, .seats = kept->seats});
     }
     write_diary(fighter, fan, DIARY_BALANCE, NULL, (struct diary_entry){.balance = fan->balance});
 }
@@ -399,7 +402,7 @@ static int tear_down(void **state) {
 }
 
 static void make_dates(struct arena *arena) {
-    static const char *const names[] = {"active_capacity", "active_ttl_ms", "hold_ttl_ms",
+    static const char *const names[] = {"active_capacity",    "active_ttl_ms",    "hold_ttl_ms",
                                         "max_seats_per_user", "token_expires_on", NULL};
     struct caller admin;
     caller_open(&admin, usherd.admin_url, 0);
@@ -409,7 +412,8 @@ static void make_dates(struct arena *arena) {
         uint64_t expires_on = i % 3 == 2 ? TOKEN_EXPIRES_ON_RESERVATION : TOKEN_EXPIRES_ON_PAYMENT;
         const uint64_t values[] = {1000, HOUR_MS, HOUR_MS, SEATS_PER_FAN, expires_on};
         arena->dates[i] = caller_date(&admin, concert,
-                                      &(struct caller_date){.title = "round", .seat_count = SEATS,
+                                      &(struct caller_date){.title = "round",
+                                                            .seat_count = SEATS,
                                                             .policy_names = names,
                                                             .policy_values = values});
     }

@@ -149,9 +149,12 @@ static void judge_held(struct audit *audit, struct audit_date *date, uint32_t id
     EXPECT(audit, *count <= date->policy.max_seats_per_user, "date %u: %" PRIu64 " seats", id,
            *count);
     struct audit_reservation *reservation = APPEND(date->reservations, date->reservation_count);
-    *reservation = (struct audit_reservation){.user = held->user, .place = held->place,
-                                              .state = RESERVATION_HELD, .amount = amount,
-                                              .expires_at = held->expires_at, .seats = *seats};
+    *reservation = (struct audit_reservation){.user = held->user,
+                                              .place = held->place,
+                                              .state = RESERVATION_HELD,
+                                              .amount = amount,
+                                              .expires_at = held->expires_at,
+                                              .seats = *seats};
     audit->held++;
     if (held->token_expired) token_ends(date, held->place);
 }
@@ -338,7 +341,8 @@ static void judge_date(struct audit *audit, const struct decision *decision) {
     case DECISION_PAYMENT_ABORTED:
         EXPECT(audit, date->state == DATE_CANCELLED, "date %u", id);
         if (pay_move(audit, date, decision->payment_aborted.reservation,
-                     decision->payment_aborted.payment, RESERVATION_PAYING, RESERVATION_CANCELLED)) {
+                     decision->payment_aborted.payment, RESERVATION_PAYING,
+                     RESERVATION_CANCELLED)) {
             free_seats(audit, date, id, decision->payment_aborted.reservation);
         }
         break;
@@ -463,9 +467,9 @@ static void judge_account(struct audit *audit, const struct decision *decision) 
         judge_funds(audit, decision->kind, FUNDS(decision->funds_refunded));
         break;
     case DECISION_REFUND_CLOSED:
-        judge_funds(audit, decision->kind,
-                    &(struct funds){&decision->refund_closed.user, decision->refund_closed.payment,
-                                    0, 0});
+        judge_funds(
+            audit, decision->kind,
+            &(struct funds){&decision->refund_closed.user, decision->refund_closed.payment, 0, 0});
         break;
     case DECISION_STATE_HASHED: break;
     default: audit_fail(audit, "an account does not decide %s", decision_name(decision->kind));

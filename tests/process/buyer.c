@@ -75,15 +75,19 @@ static void must_be(struct buyer *buyer, bool condition, const char *what) {
     WORKER_CHECK(buyer->worker, condition,
                  "%s: %s; date %u reservation %" PRIx64 " in state %u, answer %s balance %" PRIu64
                  " amount %" PRIu64 " state %u",
-                 buyer->ask.method, what, buyer->life->date, buyer->life->reservation, buyer->life->state,
-                 error_name(buyer->answer.error), buyer->answer.balance, buyer->answer.amount,
-                 buyer->answer.reservation_state);
+                 buyer->ask.method, what, buyer->life->date, buyer->life->reservation,
+                 buyer->life->state, error_name(buyer->answer.error), buyer->answer.balance,
+                 buyer->answer.amount, buyer->answer.reservation_state);
 }
 
 static void write_diary(struct buyer *buyer, uint32_t kind, const char *key) {
-    struct diary_entry entry = {.kind = kind, .date = buyer->life->date, .user = buyer->life->user,
-                                .reservation = buyer->life->reservation, .payment = buyer->life->payment,
-                                .amount = buyer->life->amount, .balance = buyer->life->balance,
+    struct diary_entry entry = {.kind = kind,
+                                .date = buyer->life->date,
+                                .user = buyer->life->user,
+                                .reservation = buyer->life->reservation,
+                                .payment = buyer->life->payment,
+                                .amount = buyer->life->amount,
+                                .balance = buyer->life->balance,
                                 .seats = buyer->life->seats};
     if (kind == DIARY_CHARGED) entry.amount = buyer->answer.amount;
     if (key) key_digest(key, (uint32_t)strlen(key), &entry.key);
@@ -93,8 +97,10 @@ static void write_diary(struct buyer *buyer, uint32_t kind, const char *key) {
 static void write_entered(struct buyer *buyer, uint32_t date, const struct id128 *user) {
     struct token token;
     REQUIRE(token_parse(buyer->answer.token, TOKEN_TEXT_BYTES, &token));
-    diary_write(buyer->diary, &(struct diary_entry){.kind = DIARY_ENTERED, .date = date,
-                                                    .user = *user, .place = token.place,
+    diary_write(buyer->diary, &(struct diary_entry){.kind = DIARY_ENTERED,
+                                                    .date = date,
+                                                    .user = *user,
+                                                    .place = token.place,
                                                     .secret = token.secret});
 }
 
@@ -123,8 +129,7 @@ static void check_standing(struct buyer *buyer) {
         must_be(buyer, strcmp(buyer->answer.token, standing->token) == 0, "another token");
         must_be(buyer, buyer->answer.ahead <= standing->ahead, "the line has grown in front");
         must_be(buyer, buyer->answer.token_state != TOKEN_EXPIRED, "a token has ended");
-        must_be(buyer,
-                standing->state != TOKEN_ACTIVE || buyer->answer.token_state == TOKEN_ACTIVE,
+        must_be(buyer, standing->state != TOKEN_ACTIVE || buyer->answer.token_state == TOKEN_ACTIVE,
                 "no longer active");
         standing->ahead = buyer->answer.ahead;
         standing->state = buyer->answer.token_state;
@@ -155,7 +160,8 @@ static void hold(struct buyer *buyer) {
             buyer->life->seats.values[i] = first + i;
             amount += price_of(first + i);
         }
-        ask_hold(&buyer->ask, buyer->life->token, buyer->life->seats.values, buyer->life->seats.count);
+        ask_hold(&buyer->ask, buyer->life->token, buyer->life->seats.values,
+                 buyer->life->seats.count);
         uint32_t error = ask_now(buyer);
         if (error == ERROR_SEAT_TAKEN) continue;
         must_be(buyer, error == 0, "holding");
@@ -238,9 +244,8 @@ static void check_after_loss(struct buyer *buyer) {
 static void begin(struct buyer *buyer, struct life *life) {
     const struct arena *arena = buyer->worker->arena;
     uint32_t which = 1 + random_below(&buyer->random, arena->date_count - 1);
-    *life = (struct life){
-        .date = arena->dates[which],
-        .user = test_user(FAMILY_BUYER, buyer->worker->index, buyer->lives++)};
+    *life = (struct life){.date = arena->dates[which],
+                          .user = test_user(FAMILY_BUYER, buyer->worker->index, buyer->lives++)};
     buyer->life = life;
 }
 

@@ -100,7 +100,8 @@ static void read_result(const struct value *result, struct answer *answer) {
         const struct value *row = value_at(rows, i);
         answer->reservations[i].id = value_find_uint(row, "reservation", 0);
         answer->reservations[i].payment = value_find_uint(row, "payment", 0);
-        answer->reservations[i].state = find_state(value_find(row, "state"), reservation_state_name);
+        answer->reservations[i].state = find_state(value_find(row, "state"),
+                                                   reservation_state_name);
         answer->reservation_count++;
     }
 }
@@ -347,7 +348,7 @@ struct id128 test_user(uint32_t family, uint32_t process, uint32_t number) {
     struct id128 user = {{0}};
     const uint32_t parts[3] = {family, process, number};
     for (uint32_t i = 0; i < 12; i++) user.bytes[i] = (uint8_t)(parts[i / 4] >> i % 4 * 8);
-    user.bytes[12] = 0x42; /* never none */
+    user.bytes[12] = 0x42;                                   /* never none */
     user.bytes[15] = (uint8_t)(number * 31u + process * 7u); /* picks the account partition */
     return user;
 }

@@ -30,7 +30,8 @@ static const char *program(void) {
 
 void daemon_create(struct daemon *daemon, const struct daemon_options *options) {
     *daemon = (struct daemon){.options = *options, .output = -1};
-    (void)snprintf(daemon->directory, sizeof daemon->directory, "/tmp/usher-test-XXXXXX"); /* fits */
+    (void)snprintf(daemon->directory, sizeof daemon->directory,
+                   "/tmp/usher-test-XXXXXX"); /* fits */
     REQUIRE(mkdtemp(daemon->directory) != NULL);
     const char *directory = daemon->directory; /* the next three fit: it has 22 bytes */
     (void)snprintf(daemon->data, sizeof daemon->data, "%.40s/data", directory);
@@ -61,11 +62,20 @@ void daemon_launch(struct daemon *daemon) {
     char *const postgres = daemon->options.postgres ? strdup(daemon->options.postgres) : NULL;
     char *const usherd = strdup(program());
     REQUIRE(usherd && pipe2(ends, O_CLOEXEC) == 0);
-    char *const arguments[] = {
-        usherd, (char[]){"--data"}, daemon->data, (char[]){"--listen"}, daemon->url,
-        (char[]){"--admin"}, daemon->admin_url, (char[]){"--shards"}, shards,
-        (char[]){"--segment-mb"}, segment_mb, postgres ? (char[]){"--postgres"} : NULL, postgres,
-        NULL};
+    char *const arguments[] = {usherd,
+                               (char[]){"--data"},
+                               daemon->data,
+                               (char[]){"--listen"},
+                               daemon->url,
+                               (char[]){"--admin"},
+                               daemon->admin_url,
+                               (char[]){"--shards"},
+                               shards,
+                               (char[]){"--segment-mb"},
+                               segment_mb,
+                               postgres ? (char[]){"--postgres"} : NULL,
+                               postgres,
+                               NULL};
     pid_t self = getpid();
     daemon->pid = fork();
     REQUIRE(daemon->pid >= 0);

@@ -27,9 +27,9 @@ struct daemon {
     char directory[48]; /* mkdtemp; data/, both sockets and the daemon's standard error are in it */
     char data[64];
     char url[64], admin_url[64];
-    pid_t pid;      /* 0: not running */
-    int output;     /* its standard output; -1: none */
-    uint32_t runs;  /* started so often */
+    pid_t pid;         /* 0: not running */
+    int output;        /* its standard output; -1: none */
+    uint32_t runs;     /* started so often */
     uint64_t ready_us; /* from its start to `ready`, of the latest run that got there */
     /* What the current run has said so far. */
     char text[DAEMON_OUTPUT_BYTES];

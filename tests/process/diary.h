@@ -37,7 +37,7 @@ struct diary_entry {
     uint64_t data[2];    /* REFUSED */
     uint64_t reservation, payment;
     uint64_t amount, balance;
-    struct numbers seats; /* HELD, REFUSED: as asked */
+    struct numbers seats;          /* HELD, REFUSED: as asked */
     uint64_t sent_ms, received_ms; /* Unix ms: request and answer */
     uint64_t sent_us, received_us; /* CLOCK_MONOTONIC */
 };

@@ -43,7 +43,8 @@ bool history_read(const char *directory, history_fn *each, void *context) {
     while (result == 0) {
         result = history.port.next(history.port.context, &record, &error);
         if (result != 0) break;
-        result = decision_decode(record.bytes, record.size, &decision) == DECISION_DECODE_OK ? 0 : -1;
+        result = decision_decode(record.bytes, record.size, &decision) == DECISION_DECODE_OK ? 0
+                                                                                             : -1;
         if (result == 0) each(context, &decision, record.lsn);
     }
     history_close(&history);

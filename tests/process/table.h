@@ -20,7 +20,7 @@ struct table {
         struct table_key key;
         bool used;
         uint64_t value;
-    } *entries;
+    } * entries;
     uint32_t count, capacity; /* capacity: 0 or a power of two, never full */
 };
 

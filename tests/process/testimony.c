@@ -7,8 +7,8 @@
 
 #define EXPECT(audit, condition, ...)                                                              \
     do {                                                                                           \
-        if (!(condition)) audit_fail(audit, "a client was told otherwise (" #condition "): "       \
-                                     __VA_ARGS__);                                                 \
+        if (!(condition))                                                                          \
+            audit_fail(audit, "a client was told otherwise (" #condition "): " __VA_ARGS__);       \
     } while (0)
 
 void testimony_read(struct testimony *testimony, const char *directory, uint32_t processes,
@@ -77,8 +77,8 @@ static void check_paid(struct audit *audit, const struct diary_entry *entry) {
         return;
     }
     EXPECT(audit, payment->sold == 1 && payment->reserved == 1, "payment %" PRIx64, entry->payment);
-    EXPECT(audit, payment->reservation == dated_id_sequence(entry->reservation),
-           "payment %" PRIx64, entry->payment);
+    EXPECT(audit, payment->reservation == dated_id_sequence(entry->reservation), "payment %" PRIx64,
+           entry->payment);
     EXPECT(audit, id128_equal(&payment->key, &entry->key), "payment %" PRIx64, entry->payment);
     check_reservation(audit, entry);
 }
@@ -157,7 +157,8 @@ static void check_refusals(struct testimony *testimony) {
         const struct diary_entry *entry = &testimony->entries[i];
         if (entry->kind != DIARY_REFUSED) continue;
         const struct audit_date *date = audit->dates[entry->date];
-        bool same = before && id128_equal(&before->user, &entry->user) && before->date == entry->date;
+        bool same = before && id128_equal(&before->user, &entry->user) &&
+                    before->date == entry->date;
         if (!same) {
             struct table_key key = table_key_number(&entry->user, entry->date);
             const uint64_t *chain = table_find(&audit->refusals_of, &key);
@@ -173,8 +174,8 @@ static void check_refusals(struct testimony *testimony) {
     for (uint32_t i = 1; i <= DATES_MAX; i++) {
         if (audit->dates[i]) in_log += audit->dates[i]->refusal_count;
     }
-    EXPECT(audit, told == in_log, "%" PRIu64 " refusals were told, %" PRIu64 " are in the log", told,
-           in_log);
+    EXPECT(audit, told == in_log, "%" PRIu64 " refusals were told, %" PRIu64 " are in the log",
+           told, in_log);
 }
 
 /* --- all of it --------------------------------------------------------------------------------- */
@@ -200,8 +201,8 @@ void testimony_check(struct testimony *testimony, bool every_refusal) {
     }
     EXPECT(audit, payments.count == audit->sold, "%u sales were told, %" PRIu64 " are in the log",
            payments.count, audit->sold);
-    EXPECT(audit, charges.count == audit->charges.count,
-           "%u charges were told, %u are in the log", charges.count, audit->charges.count);
+    EXPECT(audit, charges.count == audit->charges.count, "%u charges were told, %u are in the log",
+           charges.count, audit->charges.count);
     EXPECT(audit, owned == testimony->told[DIARY_OWNS], "%u are paid, clients own %u", owned,
            testimony->told[DIARY_OWNS]);
     table_deinit(&payments);

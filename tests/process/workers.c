@@ -23,8 +23,7 @@ struct arena *workers_arena(const char *directory) {
     REQUIRE((size_t)snprintf(path, sizeof path, "%s/arena", directory) < sizeof path);
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     REQUIRE(file >= 0 && ftruncate(file, sizeof(struct arena)) == 0);
-    struct arena *arena =
-        mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    struct arena *arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     REQUIRE(arena != MAP_FAILED);
     (void)close(file); /* the mapping stays */
     return arena;
@@ -72,9 +71,7 @@ void workers_start(struct workers *workers, const char *role, const char *direct
     *workers = (struct workers){.count = count, .arena = arena};
     arena->workers = count;
     arena->stop = false;
-    for (uint32_t i = 0; i < count; i++) {
-        workers->pids[i] = start_one(role, i, directory, url);
-    }
+    for (uint32_t i = 0; i < count; i++) { workers->pids[i] = start_one(role, i, directory, url); }
 }
 
 bool workers_running(struct workers *workers) {
@@ -126,8 +123,8 @@ void worker_barrier(const struct worker *worker, uint32_t round, uint32_t deadli
     }
 }
 
-void worker_complain(const struct worker *worker, const char *file, int line,
-                     const char *condition, const char *format, ...) {
+void worker_complain(const struct worker *worker, const char *file, int line, const char *condition,
+                     const char *format, ...) {
     char text[512];
     va_list arguments;
     va_start(arguments, format);

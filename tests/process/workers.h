@@ -19,18 +19,18 @@
 #define ARENA_DATES_MAX 1024u
 
 struct arena {
-    uint64_t seed;                      /* written before the workers start, like the next four */
+    uint64_t seed; /* written before the workers start, like the next four */
     uint32_t workers;
     uint32_t date_count;
     uint32_t dates[ARENA_DATES_MAX];
     uint32_t seats_per_date;
-    _Atomic bool stop;                  /* the test: come to an end */
-    _Atomic bool failed;                /* a worker: something was wrong */
+    _Atomic bool stop;                          /* the test: come to an end */
+    _Atomic bool failed;                        /* a worker: something was wrong */
     _Atomic uint32_t arrived[ARENA_ROUNDS_MAX]; /* workers at each barrier */
     _Atomic uint64_t progress[WORKERS_MAX];     /* requests answered, per worker */
-    _Atomic uint64_t slowest_us;        /* longest answer of any worker since the test cleared it */
-    _Atomic uint32_t bursts;            /* of payments, begun (buyer.h) */
-    _Atomic uint64_t lost;              /* answers that never came */
+    _Atomic uint64_t slowest_us; /* longest answer of any worker since the test cleared it */
+    _Atomic uint32_t bursts;     /* of payments, begun (buyer.h) */
+    _Atomic uint64_t lost;       /* answers that never came */
 };
 
 /* A worker's start. */
@@ -79,8 +79,7 @@ void worker_barrier(const struct worker *worker, uint32_t round, uint32_t deadli
     do {                                                                                           \
         if (!(condition)) worker_complain(worker, __FILE__, __LINE__, #condition, __VA_ARGS__);    \
     } while (0)
-void worker_complain(const struct worker *worker, const char *file, int line,
-                     const char *condition, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+void worker_complain(const struct worker *worker, const char *file, int line, const char *condition,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #endif

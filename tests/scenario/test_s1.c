@@ -33,10 +33,10 @@ static struct s1 open_s1(void **state) {
     struct s1 s1 = {.rig = rig_open(&(struct rig_options){.shards = 3})};
     *state = s1.rig;
     s1.concert = concert_of(s1.rig, "S1");
-    s1.date =
-        date_of(s1.rig, s1.concert, with_text("order", "fifo"), with_number("active_capacity", 2),
-                with_number("hold_ttl_ms", HOLD_MS), with_number("active_ttl_ms", 4 * HOLD_MS),
-                with_number("waiting_timeout_ms", 100 * HOLD_MS));
+    s1.date = date_of(s1.rig, s1.concert, with_text("order", "fifo"),
+                      with_number("active_capacity", 2), with_number("hold_ttl_ms", HOLD_MS),
+                      with_number("active_ttl_ms", 4 * HOLD_MS),
+                      with_number("waiting_timeout_ms", 100 * HOLD_MS));
     (void)date_add_seats(s1.rig, s1.date, SEATS, PRICE, "A"); /* it has checked its answers */
     s1.first = fan_of(s1.rig, s1.date, 1);
     s1.second = fan_of(s1.rig, s1.date, 2);

@@ -104,8 +104,8 @@ static void too_little_money(struct s2 *s2) {
     RULE(rig, "R2", answer_is(fan_holds(&s2->fans[5], 2), "SEAT_TAKEN"));
     RULE(rig, "W2", fan_balance(fan) == 100); /* nothing was taken */
     RULE(rig, "W1", answer_number(fan_charges(fan, 2 * PRICE - 100, "c2"), "balance") == 2 * PRICE);
-    struct answer *payment =
-        fan_pays(fan, "p2"); /* the key of the refused attempt may come again */
+    struct answer *payment = fan_pays(fan,
+                                      "p2"); /* the key of the refused attempt may come again */
     RULE(rig, "P3", answer_number(payment, "balance") == 0);
     RULE(rig, "P1", answer_number(payment, "amount") == 2 * PRICE);
     RULE(rig, "Q10", answer_says(fan_polls(fan), "end", "paid"));

@@ -110,10 +110,10 @@ static void no_end_in_the_middle(struct s3 *s3) {
     RULE(rig, "R1", answer_is_ok(fan_holds(&s3->carl, 5)));
     assert_true(answer_is_ok(fan_charges(&s3->carl, PRICE, "c")));
     uint64_t submitted = rig_submitted(rig);
-    struct answer *payment =
-        rig_send(rig, "payment.pay",
-                 PARAMS(with_text("token", s3->carl.token),
-                        with_number("reservation", s3->carl.reservation), with_text("key", "p")));
+    struct answer *payment = rig_send(rig, "payment.pay",
+                                      PARAMS(with_text("token", s3->carl.token),
+                                             with_number("reservation", s3->carl.reservation),
+                                             with_text("key", "p")));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shard(rig, 1); /* the date has asked; nobody else has moved */
     rig_turn_clock(rig, 2 * HOLD_MS);
@@ -128,18 +128,18 @@ static void no_end_in_the_middle_of_a_refusal(struct s3 *s3) {
     RULE(rig, "Q9", fan_is(&s3->ben, "active"));
     RULE(rig, "R1", answer_is_ok(fan_holds(&s3->ben, 6)));
     uint64_t submitted = rig_submitted(rig), encoded = rig_encoded(rig);
-    struct answer *payment =
-        rig_send(rig, "payment.pay",
-                 PARAMS(with_text("token", s3->ben.token),
-                        with_number("reservation", s3->ben.reservation), with_text("key", "p")));
+    struct answer *payment = rig_send(rig, "payment.pay",
+                                      PARAMS(with_text("token", s3->ben.token),
+                                             with_number("reservation", s3->ben.reservation),
+                                             with_text("key", "p")));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shard(rig, 1);
     rig_turn_clock(rig, 2 * HOLD_MS);
     rig_step_shard(rig, 1);
     rig_step_shard(rig, 1);
-    struct answer *list =
-        rig_send(rig, "reservation.list",
-                 PARAMS(with_text("user", s3->ben.user), with_number("date", s3->date)));
+    struct answer *list = rig_send(
+        rig, "reservation.list",
+        PARAMS(with_text("user", s3->ben.user), with_number("date", s3->date)));
     rig_until_submitted(rig, submitted + 2);
     rig_step_shard(rig, 1);
     RULE(rig, "P5", rig_encoded(rig) == encoded + 1); /* the list; the wallet has not been asked */

@@ -102,9 +102,9 @@ static void lists_are_guarded(struct s4 *s4) {
 }
 
 static uint32_t dates_with_seats(struct s4 *s4) {
-    struct answer *answer =
-        rig_ask(s4->rig, "catalogue.dates", with_number("concert", s4->concert),
-                with_text("token", s4->emil.token), with_flag("available_only", true));
+    struct answer *answer = rig_ask(s4->rig, "catalogue.dates", with_number("concert", s4->concert),
+                                    with_text("token", s4->emil.token),
+                                    with_flag("available_only", true));
     return value_count(answer_list(answer, "dates"));
 }
 

@@ -618,8 +618,8 @@ struct answer *rig_send(struct rig *rig, const char *method, const struct param 
     bool admin = strncmp(method, "admin.", 6) == 0;
     rig->answers = realloc(rig->answers, (rig->answer_count + 1) * sizeof(struct answer *));
     assert_non_null(rig->answers);
-    struct answer *answer =
-        answer_send(admin ? rig->admin : rig->public, method, params, &rig->deaf);
+    struct answer *answer = answer_send(admin ? rig->admin : rig->public, method, params,
+                                        &rig->deaf);
     rig->answers[rig->answer_count++] = answer;
     return answer;
 }

@@ -120,8 +120,8 @@ int main(void) {
             .flow = &flows[i / SEEDS / (STEPS + 1)], .written = written, .seed = i % SEEDS};
         (void)strcat(strcat(strcpy(trials[i].name, trials[i].flow->name), ", steps written: "),
                      number);
-        tests[count++] =
-            (struct CMUnitTest){trials[i].name, power_fails, NULL, end_trial, &trials[i]};
+        tests[count++] = (struct CMUnitTest){trials[i].name, power_fails, NULL, end_trial,
+                                             &trials[i]};
     }
     return cmocka_run_group_tests_name("durability: payments", tests, NULL, NULL);
 }

@@ -23,11 +23,11 @@ struct pressure {
 };
 
 static struct pressure open_pressure(void **state) {
-    struct pressure pressure = {.rig =
-                                    rig_open(&(struct rig_options){.shards = 2,
-                                                                   .by_hand = true,
-                                                                   .segment_bytes = 128u * 1024u,
-                                                                   .buffer_bytes = BUFFER_BYTES})};
+    struct pressure pressure = {
+        .rig = rig_open(&(struct rig_options){.shards = 2,
+                                              .by_hand = true,
+                                              .segment_bytes = 128u * 1024u,
+                                              .buffer_bytes = BUFFER_BYTES})};
     *state = pressure.rig;
     pressure.date = date_of(pressure.rig, concert_of(pressure.rig, "big"));
     pressure.zoe = fan_of(pressure.rig, pressure.date, 2);
@@ -94,8 +94,8 @@ static void goes_on_when_there_is_room(void **state) {
     assert_int_equal(rig_encoded(rig), paused_at + 1);
     /* A look at the paused shard waits with the rest. */
     uint64_t submitted = rig_submitted(rig);
-    struct answer *look =
-        rig_send(rig, "admin.date_close", PARAMS(with_number("date", pressure.date)));
+    struct answer *look = rig_send(rig, "admin.date_close",
+                                   PARAMS(with_number("date", pressure.date)));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shards(rig);
     assert_int_equal(rig_encoded(rig), paused_at + 1);
@@ -164,8 +164,8 @@ static void a_full_mailbox_is_of_one_shard(void **state) {
     struct rig *rig = pressure.rig;
     rig_fill_mailbox(rig, 0);
     uint64_t submitted = rig_submitted(rig);
-    struct answer *other =
-        rig_send(rig, "admin.date_close", PARAMS(with_number("date", pressure.date)));
+    struct answer *other = rig_send(rig, "admin.date_close",
+                                    PARAMS(with_number("date", pressure.date)));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shard(rig, 1);
     assert_true(answer_says(rig_wait(rig, other), "state", "draft"));

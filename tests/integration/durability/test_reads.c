@@ -277,8 +277,8 @@ int main(void) {
         const struct look *look = &looks[i % LOOKS];
         trials[i] = (struct trial){.look = look, .shards = i < LOOKS ? 2 : 3};
         (void)strcat(strcpy(trials[i].name, i < LOOKS ? "2 shards: " : "3 shards: "), look->name);
-        tests[i] =
-            (struct CMUnitTest){trials[i].name, seen_when_written, NULL, end_trial, &trials[i]};
+        tests[i] = (struct CMUnitTest){trials[i].name, seen_when_written, NULL, end_trial,
+                                       &trials[i]};
     }
     return cmocka_run_group_tests_name("durability: reads", tests, NULL, NULL);
 }

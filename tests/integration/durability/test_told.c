@@ -61,11 +61,11 @@ static bool was_told(const struct crowd *crowd, uint32_t i) {
 
 static void open_crowd(struct crowd *crowd, void **state, uint64_t seed) {
     *crowd = (struct crowd){.random = seed};
-    crowd->rig = *state =
-        rig_open(&(struct rig_options){.shards = 3, .segment_bytes = 256u * 1024u});
+    crowd->rig = *state = rig_open(
+        &(struct rig_options){.shards = 3, .segment_bytes = 256u * 1024u});
     for (uint32_t i = 0; i < DATES; i++) {
-        crowd->dates[i] =
-            date_on_sale(crowd->rig, SEATS, PRICE, with_number("active_capacity", FANS));
+        crowd->dates[i] = date_on_sale(crowd->rig, SEATS, PRICE,
+                                       with_number("active_capacity", FANS));
     }
     for (uint32_t i = 0; i < FANS; i++) {
         crowd->fans[i] = fan_of(crowd->rig, crowd->dates[i % DATES], (uint8_t)(i + 1));

@@ -33,12 +33,8 @@ static void answer(struct fake_engine *engine, struct request *request) {
         reply.wallet.user = request->command.wallet.user;
         reply.wallet.balance = request->command.wallet.amount;
         break;
-    case COMMAND_SYSTEM_PING:
-        reply.kind = REPLY_PING;
-        break;
-    case COMMAND_SYSTEM_STATS:
-        reply.kind = REPLY_STATS;
-        break;
+    case COMMAND_SYSTEM_PING: reply.kind = REPLY_PING; break;
+    case COMMAND_SYSTEM_STATS: reply.kind = REPLY_STATS; break;
     default: break;
     }
     engine->sink.encode(engine->sink.context, request, &reply);

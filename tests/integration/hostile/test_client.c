@@ -342,10 +342,14 @@ static void hostile_servers(void **state) {
         {REPLY("\x94\x01\x01\x80\x80"), CLIENT_BAD_REPLY, ""}, /* both */
         {REPLY("\x93\x01\x01\xc0"), CLIENT_BAD_REPLY, ""},
         {REPLY("\x94\x01\x01\xc0\xdf\xff\xff\xff\xff"), CLIENT_BAD_REPLY, ""},
-        {REPLY("\x94\x01\x01\xc0\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0"), CLIENT_BAD_REPLY,
-         ""},
-        {REPLY("\x94\x01\x00\x81\xa4" "code\xa9MALFORMED\xc0"), CLIENT_OK, "MALFORMED"},
-        {REPLY("\x94\x01\x00\x81\xa4" "code\xa4" "BUSY\xc0"), CLIENT_BAD_REPLY, ""},
+        {REPLY("\x94\x01\x01\xc0\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0"), CLIENT_BAD_REPLY, ""},
+        {REPLY("\x94\x01\x00\x81\xa4"
+               "code\xa9MALFORMED\xc0"),
+         CLIENT_OK, "MALFORMED"},
+        {REPLY("\x94\x01\x00\x81\xa4"
+               "code\xa4"
+               "BUSY\xc0"),
+         CLIENT_BAD_REPLY, ""},
         {NULL, 0, CLIENT_LOST, ""},
     };
 #undef REPLY
@@ -371,10 +375,11 @@ static void hostile_servers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(coalescing),  TEST(one_per_frame),   TEST(from_callbacks),
-        TEST(full_client), TEST(time_outs),       TEST(lost_connection),
-        TEST(closing),     cmocka_unit_test(refused_addresses), TEST(too_big),
-        cmocka_unit_test(hostile_servers),
+        TEST(coalescing),     TEST(one_per_frame),
+        TEST(from_callbacks), TEST(full_client),
+        TEST(time_outs),      TEST(lost_connection),
+        TEST(closing),        cmocka_unit_test(refused_addresses),
+        TEST(too_big),        cmocka_unit_test(hostile_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,8 +299,8 @@ static void slow_reader(void **state) {
     struct rig own;
     uint8_t frame[64 * 18];
     rig_open(&own, &(struct net_options){.contexts = 4, .send_timeout_ms = 200});
-    static const uint8_t ping[] = {0x94, 0, 7, 0xac, 's', 'y', 's', 't', 'e', 'm', '.', 's', 't',
-                                   'a', 't', 's', 0x80};
+    static const uint8_t ping[] = {0x94, 0,   7,   0xac, 's', 'y', 's', 't', 'e',
+                                   'm',  '.', 's', 't',  'a', 't', 's', 0x80};
     uint32_t size = 0;
     for (int i = 0; i < 64; i++, size += sizeof ping) memcpy(frame + size, ping, sizeof ping);
     int fd = rig_connect_tcp(&own), small = 4096;
@@ -324,8 +324,10 @@ static void slow_reader(void **state) {
 /* --- addresses ----------------------------------------------------------------------------- */
 
 static int try_start(const char *public_url, const char *admin_url, struct net_error *error) {
-    struct net_options options = {.public_urls = {public_url}, .public_url_count = 1,
-                                  .admin_url = admin_url, .watch_interval_ms = UINT32_MAX};
+    struct net_options options = {.public_urls = {public_url},
+                                  .public_url_count = 1,
+                                  .admin_url = admin_url,
+                                  .watch_interval_ms = UINT32_MAX};
     struct net_server *server;
     struct net_engine port;
     int rc = net_server_create(&options, &server, error);
@@ -356,10 +358,18 @@ static void addresses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(hostile_frames),       TEST(long_frames),       TEST(broken_framing),
-        TEST(admin_is_private),     TEST(vanishing_tcp),     TEST(vanishing_ipc),
-        TEST(watching_is_harmless), TEST(clients_come_back), cmocka_unit_test(watchdog_thread),
-        TEST(full_engine),          TEST(stopping),          cmocka_unit_test(slow_reader),
+        TEST(hostile_frames),
+        TEST(long_frames),
+        TEST(broken_framing),
+        TEST(admin_is_private),
+        TEST(vanishing_tcp),
+        TEST(vanishing_ipc),
+        TEST(watching_is_harmless),
+        TEST(clients_come_back),
+        cmocka_unit_test(watchdog_thread),
+        TEST(full_engine),
+        TEST(stopping),
+        cmocka_unit_test(slow_reader),
         TEST(addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

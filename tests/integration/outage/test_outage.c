@@ -112,7 +112,8 @@ static void wait_until_caught_up(void) {
     char text[PROJECTION_TEXT_BYTES];
     for (uint64_t lsn = 0; lsn < end_lsn; pause_us(CATCH_UP_LOOK_US)) {
         assert_true(monotonic_us() - begin_us < CATCH_UP_US);
-        (void)projection_applied_lsn(postgres.conninfo, &any_log, &lsn, text); /* again if it fails */
+        (void)projection_applied_lsn(postgres.conninfo, &any_log, &lsn,
+                                     text); /* again if it fails */
     }
     note("caught up with LSN %" PRIu64 " in %" PRIu64 " ms", end_lsn,
          (monotonic_us() - begin_us) / 1000);
@@ -143,9 +144,10 @@ static void count(void *context, const struct decision *decision, uint64_t lsn) 
     audit_decision(&counting->audit, decision, lsn);
     counting->records++;
     counting->entered += decision->kind == DECISION_QUEUE_ENTERED;
-    counting->ledger_rows +=
-        decision->kind == DECISION_WALLET_CHARGED || decision->kind == DECISION_FUNDS_RESERVED ||
-        decision->kind == DECISION_FUNDS_REFUNDED || decision->kind == DECISION_FUNDS_VOIDED;
+    counting->ledger_rows += decision->kind == DECISION_WALLET_CHARGED ||
+                             decision->kind == DECISION_FUNDS_RESERVED ||
+                             decision->kind == DECISION_FUNDS_REFUNDED ||
+                             decision->kind == DECISION_FUNDS_VOIDED;
 }
 
 static void check_postgres(void) {
@@ -173,8 +175,7 @@ static void check_postgres(void) {
     assert_true(sql_number("SELECT count(*) FROM usher.queue_entries") == counting.entered);
     assert_true(sql_number("SELECT count(*) FROM usher.wallet_ledger") == counting.ledger_rows);
     assert_true(sql_number("SELECT count(*) FROM usher.payments WHERE state IN "
-                           "('paid', 'refunding', 'refunded')") ==
-                counting.audit.sold);
+                           "('paid', 'refunding', 'refunded')") == counting.audit.sold);
     note("%" PRIu64 " decisions, %" PRIu64 " sales: PostgreSQL has them all, once",
          counting.records, counting.audit.sold);
     testimony_free(&testimony);
@@ -190,7 +191,8 @@ static void sales_do_not_notice_an_outage(void **state) {
     uint64_t with = watch(arena, PHASE_US);
     for (int outage = 0; outage < 2; outage++) {
         postgres_stop(&postgres, SIGQUIT);
-        uint64_t without = watch(arena, OUTAGE_US) * PHASE_US / OUTAGE_US, slowest = arena->slowest_us;
+        uint64_t without = watch(arena, OUTAGE_US) * PHASE_US / OUTAGE_US,
+                 slowest = arena->slowest_us;
         note("answers in %u ms: %" PRIu64 " with PostgreSQL, %" PRIu64
              " without; the slowest took %" PRIu64 " us",
              PHASE_US / 1000, with, without, slowest);

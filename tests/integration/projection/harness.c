@@ -135,7 +135,8 @@ void harness_contents(struct harness *harness, char ret_contents[CONTENTS_BYTES]
     ret_contents[0] = '\0';
     query(harness,
           CONTENT("projection_state") CONTENT("concerts") CONTENT("dates") CONTENT("seats")
-          CONTENT("reservations") CONTENT("reservation_seats") CONTENT("payments")
-          CONTENT("wallets") CONTENT("wallet_ledger") CONTENT("queue_entries") CONTENT("refusals"),
+              CONTENT("reservations") CONTENT("reservation_seats") CONTENT("payments")
+                  CONTENT("wallets") CONTENT("wallet_ledger") CONTENT("queue_entries")
+                      CONTENT("refusals"),
           read_line, ret_contents);
 }

@@ -76,11 +76,22 @@ void postgres_start(struct postgres *postgres) {
     char data[80];
     REQUIRE(postgres->pid == 0);
     snprintf(data, sizeof data, "%s/data", postgres->directory);
-    char *const arguments[] = {
-        (char[]){BINARIES "postgres"}, (char[]){"-D"}, data, (char[]){"-k"}, postgres->directory,
-        (char[]){"-p"}, (char[]){PORT}, (char[]){"-c"}, (char[]){"listen_addresses="},
-        (char[]){"-c"}, (char[]){"fsync=off"}, (char[]){"-c"}, (char[]){"full_page_writes=off"},
-        (char[]){"-c"}, (char[]){"max_connections=20"}, NULL};
+    char *const arguments[] = {(char[]){BINARIES "postgres"},
+                               (char[]){"-D"},
+                               data,
+                               (char[]){"-k"},
+                               postgres->directory,
+                               (char[]){"-p"},
+                               (char[]){PORT},
+                               (char[]){"-c"},
+                               (char[]){"listen_addresses="},
+                               (char[]){"-c"},
+                               (char[]){"fsync=off"},
+                               (char[]){"-c"},
+                               (char[]){"full_page_writes=off"},
+                               (char[]){"-c"},
+                               (char[]){"max_connections=20"},
+                               NULL};
     postgres->pid = launch(postgres, arguments);
     for (int waited_ms = 0; !is_ready(postgres); waited_ms += 5) {
         REQUIRE(waited_ms < WAIT_MS);
@@ -104,10 +115,16 @@ void postgres_create(struct postgres *postgres) {
     }
     snprintf(data, sizeof data, "%s/data", postgres->directory);
     postgres_database(postgres, "postgres");
-    char *const arguments[] = {(char[]){BINARIES "initdb"}, (char[]){"-D"}, data,
-                               (char[]){"-U"}, (char[]){"usher"}, (char[]){"--no-sync"},
-                               (char[]){"--auth=trust"}, (char[]){"--encoding=UTF8"},
-                               (char[]){"--locale=C.UTF-8"}, NULL};
+    char *const arguments[] = {(char[]){BINARIES "initdb"},
+                               (char[]){"-D"},
+                               data,
+                               (char[]){"-U"},
+                               (char[]){"usher"},
+                               (char[]){"--no-sync"},
+                               (char[]){"--auth=trust"},
+                               (char[]){"--encoding=UTF8"},
+                               (char[]){"--locale=C.UTF-8"},
+                               NULL};
     int status = -1;
     pid_t pid = launch(postgres, arguments);
     REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);

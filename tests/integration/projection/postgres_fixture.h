@@ -12,9 +12,9 @@
 #include <sys/types.h>
 
 struct postgres {
-    char directory[64];  /* mkdtemp; data/ and the socket are in it */
-    char conninfo[160];  /* for libpq; the user is a superuser */
-    pid_t pid;           /* 0: not running */
+    char directory[64]; /* mkdtemp; data/ and the socket are in it */
+    char conninfo[160]; /* for libpq; the user is a superuser */
+    pid_t pid;          /* 0: not running */
 };
 
 /* postgres_available - is there a server to run? A test skips itself if not. */

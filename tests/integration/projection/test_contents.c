@@ -22,8 +22,8 @@ static void rows_are_what_the_engine_has(void **state) {
     for (uint64_t seed = 1; seed <= 4; seed++) {
         harness_begin(harness, seed, 3000);
         harness_project(harness, 0, contents);
-        assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world,
-                                          &report), 0);
+        assert_int_equal(
+            projection_check(harness->postgres.conninfo, harness->history.world, &report), 0);
         if (report.mismatches) print_message("# %s\n", report.text);
         assert_int_equal(report.mismatches, 0);
         assert_int_equal(report.applied_lsn, harness->log.size);
@@ -55,8 +55,8 @@ static void the_check_finds_differences(void **state) {
         harness_drop(harness);
         harness_project(harness, 0, contents);
         harness_sql(harness, harm[i]);
-        assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world,
-                                          &report), 0);
+        assert_int_equal(
+            projection_check(harness->postgres.conninfo, harness->history.world, &report), 0);
         if (report.mismatches == 0) print_message("# not seen: %s\n", harm[i]);
         assert_true(report.mismatches > 0 && report.text[0] != '\0');
     }

@@ -29,8 +29,8 @@ static const char applied_sql[] = "SELECT applied_lsn FROM usher.projection_stat
 /* What happens to which batch, at which point. */
 struct accident {
     enum projection_point point;
-    uint32_t batch;           /* counted from 1, at this point */
-    bool (*happens)(void);    /* true: the answer is lost on its way */
+    uint32_t batch;        /* counted from 1, at this point */
+    bool (*happens)(void); /* true: the answer is lost on its way */
     uint32_t seen, happened;
 };
 
@@ -151,7 +151,7 @@ static void process_restarts_between_batches(void **state) {
     int result = PROJECTION_WORKED;
     for (uint32_t runs = 0; result == PROJECTION_WORKED && runs < 1000; runs++) {
         struct projection *projection = projection_create(&options);
-        result = projection_step(projection); /* connect */
+        result = projection_step(projection);                                  /* connect */
         if (result == PROJECTION_WORKED) result = projection_step(projection); /* one batch */
         projection_free(projection);
     }

@@ -62,8 +62,8 @@ static struct decision points_from_nowhere(void) {
     struct decision decision = {.kind = DECISION_WALLET_CHARGED,
                                 .partition = partition_of_user(&user),
                                 .time_ms = harness->history.now_ms};
-    decision.wallet_charged =
-        (struct decision_wallet_charged){.user = user, .amount = 10, .balance = 1000000};
+    decision.wallet_charged = (struct decision_wallet_charged){
+        .user = user, .amount = 10, .balance = 1000000};
     return decision;
 }
 

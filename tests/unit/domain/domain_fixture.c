@@ -35,8 +35,12 @@ static struct id128 id_of(uint8_t kind, uint32_t number) {
     return id;
 }
 
-struct id128 domain_user(uint32_t number) { return id_of(1, number); }
-struct id128 domain_key(uint32_t number) { return id_of(2, number); }
+struct id128 domain_user(uint32_t number) {
+    return id_of(1, number);
+}
+struct id128 domain_key(uint32_t number) {
+    return id_of(2, number);
+}
 
 /* --- the log --------------------------------------------------------------------------------- */
 
@@ -48,8 +52,8 @@ static void log_append(struct domain *domain, const uint8_t *bytes, uint32_t siz
     }
     if (domain->record_count == domain->record_capacity) {
         domain->record_capacity = domain->record_capacity ? domain->record_capacity * 2 : 64;
-        domain->records =
-            realloc(domain->records, domain->record_capacity * sizeof *domain->records);
+        domain->records = realloc(domain->records,
+                                  domain->record_capacity * sizeof *domain->records);
         assert_non_null(domain->records);
     }
     memcpy(domain->log + domain->log_bytes, bytes, size);
@@ -166,8 +170,8 @@ uint16_t domain_answered(const struct domain *domain, uint64_t origin) {
 
 uint16_t domain_do(struct domain *domain, struct command command) {
     command.origin = ++domain->origin_last;
-    domain->answers[command.origin % DOMAIN_ANSWERS_KEPT] =
-        (struct domain_answer){.origin = command.origin};
+    domain->answers[command.origin % DOMAIN_ANSWERS_KEPT] = (struct domain_answer){
+        .origin = command.origin};
     execute(domain, &command);
     if (!domain->manual) domain_settle(domain);
     return domain_answered(domain, command.origin);
@@ -268,8 +272,7 @@ void domain_jump(struct domain *domain, uint64_t ms) { domain->now_ms += ms; }
 
 uint32_t domain_date(struct domain *domain, const struct policy *policy, uint32_t seats,
                      uint64_t price) {
-    struct command concert = {.kind = COMMAND_CONCERT_CREATE,
-                              .concert = {.title = {"Concert", 7}}};
+    struct command concert = {.kind = COMMAND_CONCERT_CREATE, .concert = {.title = {"Concert", 7}}};
     assert_int_equal(domain_do(domain, concert), ERROR_NONE);
     struct command create = {.kind = COMMAND_DATE_CREATE,
                              .date = {.concert = domain->reply.created.concert,
@@ -347,8 +350,7 @@ uint16_t domain_hold(struct domain *domain, const struct token *token, const uin
                               .hold = {.token = *token, .seats = refs, .count = count}};
     uint16_t error = domain_do(domain, command);
     if (error == ERROR_NONE && ret_reservation) {
-        *ret_reservation =
-            dated_id(token->date, domain->reply.reservation.reservation->sequence);
+        *ret_reservation = dated_id(token->date, domain->reply.reservation.reservation->sequence);
     }
     return error;
 }
@@ -370,20 +372,18 @@ uint16_t domain_pay(struct domain *domain, const struct token *token, uint64_t r
 }
 
 uint16_t domain_cancel(struct domain *domain, uint32_t user, uint64_t reservation, uint32_t key) {
-    struct command command = {.kind = COMMAND_RESERVATION_CANCEL,
-                              .partition = partition_of_date(dated_id_date(reservation)),
-                              .cancel = {.user = domain_user(user),
-                                         .reservation = reservation,
-                                         .key = domain_key(key)}};
+    struct command command = {
+        .kind = COMMAND_RESERVATION_CANCEL,
+        .partition = partition_of_date(dated_id_date(reservation)),
+        .cancel = {.user = domain_user(user), .reservation = reservation, .key = domain_key(key)}};
     return domain_do(domain, command);
 }
 
 uint16_t domain_charge(struct domain *domain, uint32_t user, uint64_t amount, uint32_t key) {
     struct id128 id = domain_user(user);
-    struct command command = {
-        .kind = COMMAND_WALLET_CHARGE,
-        .partition = partition_of_user(&id),
-        .wallet = {.user = id, .amount = amount, .key = domain_key(key)}};
+    struct command command = {.kind = COMMAND_WALLET_CHARGE,
+                              .partition = partition_of_user(&id),
+                              .wallet = {.user = id, .amount = amount, .key = domain_key(key)}};
     return domain_do(domain, command);
 }
 

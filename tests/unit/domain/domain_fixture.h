@@ -73,8 +73,7 @@ uint16_t domain_do(struct domain *domain, struct command command);
 /* domain_answered - the error of an earlier command; its reply is in answers[origin % KEPT] */
 uint16_t domain_answered(const struct domain *domain, uint64_t origin);
 
-uint16_t domain_enter(struct domain *domain, uint32_t date, uint32_t user,
-                      struct token *ret_token);
+uint16_t domain_enter(struct domain *domain, uint32_t date, uint32_t user, struct token *ret_token);
 uint16_t domain_status(struct domain *domain, const struct token *token);
 uint16_t domain_leave(struct domain *domain, const struct token *token);
 uint16_t domain_list(struct domain *domain, const struct token *token);

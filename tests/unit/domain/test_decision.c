@@ -45,7 +45,8 @@ static struct decision sample(uint16_t kind, uint32_t variant) {
     decision.partition = variant * 0x01020304;
     decision.time_ms = variant * 0x0102030405060708ull;
     switch (kind) {
-#define FILL(type, field) if (variant > 0) fill_##type(&body->field, variant);
+#define FILL(type, field)                                                                          \
+    if (variant > 0) fill_##type(&body->field, variant);
 #define DECISION(number, NAME, name)                                                               \
     case number: {                                                                                 \
         struct decision_##name *body = &decision.name;                                             \
@@ -95,9 +96,12 @@ static void see_policy(void *context, const char *field, const struct policy *va
 
 static uint64_t digest_of(const struct decision *decision) {
     uint64_t digest = 0;
-    const struct decision_visitor visitor = {
-        .context = &digest, .number = see_number, .id = see_id, .text = see_text,
-        .numbers = see_numbers, .policy = see_policy};
+    const struct decision_visitor visitor = {.context = &digest,
+                                             .number = see_number,
+                                             .id = see_id,
+                                             .text = see_text,
+                                             .numbers = see_numbers,
+                                             .policy = see_policy};
     see_number(&digest, "kind", decision->kind);
     see_number(&digest, "partition", decision->partition);
     see_number(&digest, "time_ms", decision->time_ms);
@@ -135,8 +139,8 @@ static void header_is_as_documented(void **state) {
     uint8_t bytes[RECORD_BYTES_MAX];
     struct decision decision = sample(DECISION_STATE_HASHED, 1);
     assert_int_equal(decision_encode(&decision, bytes), RECORD_HEADER_BYTES + 8);
-    const uint8_t expected[] = {28, 0, 0, 0, 60, 0, 0, 0, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1,
-                                0xf0, 0xde, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12};
+    const uint8_t expected[] = {28, 0, 0, 0, 60, 0, 0,    0,    4,    3,    2,    1,    8,    7,
+                                6,  5, 4, 3, 2,  1, 0xf0, 0xde, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12};
     assert_memory_equal(bytes, expected, sizeof expected);
     (void)state; /* none */
 }

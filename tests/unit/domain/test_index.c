@@ -159,10 +159,8 @@ static void heap_reuses_handles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(index_agrees_with_an_array),
-        cmocka_unit_test(empty_index_finds_nothing),
-        cmocka_unit_test(index_hash_is_keyed),
-        cmocka_unit_test(heap_agrees_with_searching),
+        cmocka_unit_test(index_agrees_with_an_array), cmocka_unit_test(empty_index_finds_nothing),
+        cmocka_unit_test(index_hash_is_keyed),        cmocka_unit_test(heap_agrees_with_searching),
         cmocka_unit_test(heap_reuses_handles),
     };
     return cmocka_run_group_tests_name("index", tests, NULL, NULL);

@@ -62,9 +62,7 @@ static void ask_again(struct domain *domain, const struct story *story) {
     case 0: assert_int_not_equal(error, ERROR_NONE); break; /* nor a token, perhaps */
     case RESERVATION_PAID:
     case RESERVATION_REFUNDED: assert_int_equal(error, ERROR_NONE); break;
-    case RESERVATION_HELD:
-        assert_true((error == ERROR_NONE) == (after == RESERVATION_PAID));
-        break;
+    case RESERVATION_HELD: assert_true((error == ERROR_NONE) == (after == RESERVATION_PAID)); break;
     case RESERVATION_CANCELLED: assert_int_equal(error, ERROR_DATE_CANCELLED); break;
     default: assert_int_equal(error, ERROR_RESERVATION_ENDED); break;
     }
@@ -176,7 +174,7 @@ static void double_click(uint64_t balance, uint32_t delivered, uint32_t key) {
     if (balance >= PRICE) {
         assert_int_equal(domain_answered(story.domain, first), ERROR_NONE);
         bool paying = delivered < 2;
-        assert_int_equal(error, key == 7  ? ERROR_NONE
+        assert_int_equal(error, key == 7 ? ERROR_NONE
                                 : paying ? ERROR_PAYMENT_IN_PROGRESS
                                          : ERROR_ALREADY_PAID);
         assert_int_equal(domain_count(story.domain, DECISION_SEATS_SOLD), 1);
@@ -309,8 +307,8 @@ static void P5_cut_before_the_hold_ended(void **state) {
 static void P5_requeued_during_the_payment(void **state) {
     struct story story = story_of(state, 100);
     struct token again;
-    assert_int_equal(domain_policy(story.domain, story.date, POLICY_INDEX_reentry,
-                                   REENTRY_REQUEUE), ERROR_NONE);
+    assert_int_equal(domain_policy(story.domain, story.date, POLICY_INDEX_reentry, REENTRY_REQUEUE),
+                     ERROR_NONE);
     (void)pay(&story, 7);
     assert_int_equal(domain_enter(story.domain, story.date, 1, &again), ERROR_NONE);
     domain_settle(story.domain);
@@ -331,7 +329,7 @@ static void P5_date_cancelled_at_every_point_of_a_payment(void **state) {
             assert_int_equal(domain_switch(story.domain, story.date, COMMAND_DATE_CANCEL), 0);
             domain_settle(story.domain);
             uint16_t error = domain_answered(story.domain, click);
-            assert_int_equal(error, delivered < 2         ? ERROR_DATE_CANCELLED
+            assert_int_equal(error, delivered < 2      ? ERROR_DATE_CANCELLED
                                     : balance >= PRICE ? ERROR_NONE
                                                        : ERROR_INSUFFICIENT_FUNDS);
             uint8_t ended = domain_state(story.domain, story.reservation);
@@ -361,10 +359,10 @@ static void R8_refund_at_every_point(void **state) {
             domain_settle(story.domain);
             assert_int_equal(domain_answered(story.domain, first), ERROR_NONE);
             bool refunding = delivered < 2;
-            assert_int_equal(domain_answered(story.domain, second),
-                             key == 8      ? ERROR_NONE
-                             : refunding ? ERROR_PAYMENT_IN_PROGRESS
-                                         : ERROR_RESERVATION_ENDED);
+            assert_int_equal(domain_answered(story.domain, second), key == 8 ? ERROR_NONE
+                                                                    : refunding
+                                                                        ? ERROR_PAYMENT_IN_PROGRESS
+                                                                        : ERROR_RESERVATION_ENDED);
             assert_int_equal(domain_state(story.domain, story.reservation), RESERVATION_REFUNDED);
             assert_int_equal(domain_count(story.domain, DECISION_FUNDS_REFUNDED), 1);
             check_end(story.domain, &story);

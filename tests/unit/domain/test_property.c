@@ -103,13 +103,13 @@ static void model_hold(struct model_date *date, const struct decision *decision)
         date->owner[body->seats.values[i]] = body->reservation;
     }
     assert_int_equal(body->amount, body->seats.count * PRICE);
-    date->reservations[body->reservation] =
-        (struct model_reservation){.seats = body->seats,
-                                   .user = body->user,
-                                   .deadline_ms = body->expires_at,
-                                   .amount = body->amount,
-                                   .place = body->place,
-                                   .live = true};
+    date->reservations[body->reservation] = (struct model_reservation){
+        .seats = body->seats,
+        .user = body->user,
+        .deadline_ms = body->expires_at,
+        .amount = body->amount,
+        .place = body->place,
+        .live = true};
     if (body->token_expired) model_token_ends(date, body->place);
 }
 
@@ -123,7 +123,7 @@ static void model_admit(struct model_date *date, const struct decision *decision
     date->admitted_last = place;
     date->active++;
     assert_true(date->active <= date->policy.active_capacity); /* Q7 */
-    assert_int_equal(decision->admitted.expires_at, /* Q8 */
+    assert_int_equal(decision->admitted.expires_at,            /* Q8 */
                      decision->time_ms + date->policy.active_ttl_ms);
     date->tokens[place] = TOKEN_ACTIVE;
     date->ends_ms[place] = decision->admitted.expires_at;
@@ -195,8 +195,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
         if (decision->seats_sold.token_expired) {
             model_token_ends(date, date->reservations[decision->seats_sold.reservation].place);
         }
-        model->spendable[user_number(
-            &date->reservations[decision->seats_sold.reservation].user)] -=
+        model->spendable[user_number(&date->reservations[decision->seats_sold.reservation].user)] -=
             (int64_t)decision->seats_sold.amount;
         break;
     case DECISION_PAYMENT_ABORTED: model_end(date, decision->payment_aborted.reservation); break;

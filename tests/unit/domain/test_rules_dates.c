@@ -169,9 +169,17 @@ static void C2_counts_for_the_list_of_dates(void **state) {
 }
 
 static const struct seat_spec some_seats[] = {
-    {.price = 5, .for_sale = true, .section = {"A", 1}, .row = {"9A", 2}, .seat = {"16 bis", 6},
+    {.price = 5,
+     .for_sale = true,
+     .section = {"A", 1},
+     .row = {"9A", 2},
+     .seat = {"16 bis", 6},
      .guid = {"g1", 2}},
-    {.price = 6, .for_sale = false, .section = {"A", 1}, .row = {"9A", 2}, .seat = {"17", 2},
+    {.price = 6,
+     .for_sale = false,
+     .section = {"A", 1},
+     .row = {"9A", 2},
+     .seat = {"17", 2},
      .guid = {"g2", 2}},
     {.price = 0, .for_sale = true, .section = {"A", 1}, .row = {"9A", 2}, .seat = {"17", 2}},
     {.price = 8, .for_sale = true, .guid = {"g1", 2}},

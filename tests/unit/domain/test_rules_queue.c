@@ -150,8 +150,7 @@ static void Q5_poll_answers_place_and_time(void **state) {
         assert_int_equal(domain->reply.token.ahead, ahead);
         if (user < 2) {
             assert_int_equal(domain->reply.token.state, TOKEN_ACTIVE);
-            assert_int_equal(domain->reply.token.expires_at,
-                             domain->now_ms + policy.active_ttl_ms);
+            assert_int_equal(domain->reply.token.expires_at, domain->now_ms + policy.active_ttl_ms);
             assert_int_equal(domain->reply.token.eta_ms, 0);
         } else {
             assert_int_equal(domain->reply.token.eta_ms, (ahead + 1) * policy.active_ttl_ms / 2);
@@ -427,8 +426,9 @@ static void Q10_changed_live(void **state) {
     struct token token = entered(domain, date, 1);
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t before = held(domain, &token, SEATS(1));
-    assert_int_equal(domain_policy(domain, date, POLICY_INDEX_token_expires_on,
-                                   TOKEN_EXPIRES_ON_RESERVATION), 0);
+    assert_int_equal(
+        domain_policy(domain, date, POLICY_INDEX_token_expires_on, TOKEN_EXPIRES_ON_RESERVATION),
+        0);
     uint64_t after = held(domain, &token, SEATS(2));
     assert_int_equal(token_state(domain, &token), TOKEN_EXPIRED);
     assert_int_equal(domain_state(domain, before), RESERVATION_HELD);
@@ -542,8 +542,8 @@ static void Q13_sales_open_within_an_interval(void **state) {
     struct token waits = entered(domain, date, 2);
     uint64_t opens_at = domain->now_ms + 5000;
     assert_int_equal(domain_policy(domain, date, POLICY_INDEX_sales_open_at, opens_at), 0);
-    assert_int_equal(partition_next_due_ms(&domain_date_of(domain, date)->partition) >
-                         domain->now_ms, true);
+    assert_int_equal(
+        partition_next_due_ms(&domain_date_of(domain, date)->partition) > domain->now_ms, true);
     domain_advance(domain, 9999);
     assert_int_equal(token_state(domain, &waits), TOKEN_WAITING);
     domain_advance(domain, 1);

@@ -219,8 +219,7 @@ static void R5_max_seats_per_user(void **state) {
 
 static void R5_sixteen_seats_at_once(void **state) {
     struct hall hall = hall_of(state);
-    assert_int_equal(domain_policy(hall.domain, hall.date, POLICY_INDEX_max_seats_per_user, 16),
-                     0);
+    assert_int_equal(domain_policy(hall.domain, hall.date, POLICY_INDEX_max_seats_per_user, 16), 0);
     uint64_t reservation = held(hall.domain, &hall.one,
                                 SEATS(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
     assert_int_equal(domain_reservation(hall.domain, reservation)->seats.count, 16);
@@ -235,8 +234,7 @@ static void R6_release_by_owner(void **state) {
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     assert_int_equal(domain_release(domain, &hall.two, reservation), ERROR_NO_SUCH_RESERVATION);
     assert_refused(domain, ERROR_NO_SUCH_RESERVATION, reservation, 0, 0);
-    assert_int_equal(domain_release(domain, &hall.one, reservation + 1),
-                     ERROR_NO_SUCH_RESERVATION);
+    assert_int_equal(domain_release(domain, &hall.one, reservation + 1), ERROR_NO_SUCH_RESERVATION);
     assert_int_equal(domain_release(domain, &hall.one, dated_id(hall.date + 1, 1)),
                      ERROR_NO_SUCH_RESERVATION);
     assert_int_equal(domain_release(domain, &hall.one, 0), ERROR_NO_SUCH_RESERVATION);

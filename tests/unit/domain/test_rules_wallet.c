@@ -19,9 +19,8 @@ static struct hall hall_of(void **state) {
 
 static uint16_t wallet(struct domain *domain, enum command_kind kind, uint32_t user) {
     struct id128 id = domain_user(user);
-    struct command command = {.kind = (uint16_t)kind,
-                              .partition = partition_of_user(&id),
-                              .wallet = {.user = id}};
+    struct command command = {
+        .kind = (uint16_t)kind, .partition = partition_of_user(&id), .wallet = {.user = id}};
     return domain_do(domain, command);
 }
 
@@ -58,8 +57,8 @@ static void W1_charge_refusals(void **state) {
 static void W1_accounts_full(void **state) {
     struct domain *domain = *state;
     struct id128 user = domain_user(1);
-    struct account_partition *all =
-        (struct account_partition *)world_find(domain->world, partition_of_user(&user));
+    struct account_partition *all = (struct account_partition *)world_find(
+        domain->world, partition_of_user(&user));
     domain->manual = true;
     all->account_count = ACCOUNTS_PER_PARTITION_MAX; /* pretend */
     assert_int_equal(domain_charge(domain, 1, 5, 1), ERROR_ACCOUNTS_FULL);
@@ -93,14 +92,22 @@ static void W2_every_change_has_a_row(void **state) {
     assert_int_equal(domain_cancel(domain, 1, reservation, 3), ERROR_NONE);
     assert_int_equal(wallet(domain, COMMAND_WALLET_HISTORY, 1), ERROR_NONE);
     const struct ledger_row *rows[WALLET_HISTORY_KEPT];
-    assert_int_equal(account_history(domain->reply.history.partition,
-                                     domain->reply.history.account, rows), 3);
+    assert_int_equal(
+        account_history(domain->reply.history.partition, domain->reply.history.account, rows), 3);
     const struct ledger_row expected[] = {
         {.reason = LEDGER_CHARGE, .amount = 100, .balance = 100, .time_ms = DOMAIN_EPOCH_MS},
-        {.reason = LEDGER_PAYMENT, .amount = 20, .balance = 80, .time_ms = DOMAIN_EPOCH_MS + 5,
-         .payment = dated_id(hall.date, 1), .reservation = reservation},
-        {.reason = LEDGER_REFUND, .amount = 20, .balance = 100, .time_ms = DOMAIN_EPOCH_MS + 10,
-         .payment = dated_id(hall.date, 1), .reservation = reservation},
+        {.reason = LEDGER_PAYMENT,
+         .amount = 20,
+         .balance = 80,
+         .time_ms = DOMAIN_EPOCH_MS + 5,
+         .payment = dated_id(hall.date, 1),
+         .reservation = reservation},
+        {.reason = LEDGER_REFUND,
+         .amount = 20,
+         .balance = 100,
+         .time_ms = DOMAIN_EPOCH_MS + 10,
+         .payment = dated_id(hall.date, 1),
+         .reservation = reservation},
     };
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(rows[i]->reason, expected[i].reason);
@@ -123,8 +130,7 @@ static void P1_only_held_by_this_user_and_not_expired(void **state) {
     struct token forged = hall.one;
     forged.secret.bytes[9] ^= 1;
     assert_int_equal(domain_pay(domain, &forged, reservation, 3), ERROR_TOKEN_INVALID);
-    assert_int_equal(domain_pay(domain, &hall.one, reservation + 1, 3),
-                     ERROR_NO_SUCH_RESERVATION);
+    assert_int_equal(domain_pay(domain, &hall.one, reservation + 1, 3), ERROR_NO_SUCH_RESERVATION);
     domain_jump(domain, hall.policy.hold_ttl_ms - 1); /* the last moment counts */
     assert_int_equal(domain_pay(domain, &hall.one, reservation, 3), ERROR_NONE);
     uint64_t late = held(domain, &hall.two, SEATS(2));

@@ -27,12 +27,12 @@ static void seats_by_guid_label_and_number(void **state) {
     seat_map_init(&map, 3);
     add(&map, "A", "9A", "16 bis", "g1");
     add(&map, "A", "9A", "17", "g2");
-    add(&map, "A", "9A", "17", "g3");     /* the same label: ambiguous */
-    add(&map, "A", "9A", "17", "");       /* three times */
-    add(&map, "A/9A", "1", "7", "");      /* slashes: "A/9A/1/7" ... */
-    add(&map, "A", "9A/1", "7", "");      /* ... is the same label */
-    add(&map, "B", "1", "1", "A/9A/20");  /* a guid that looks like a label ... */
-    add(&map, "A", "9A", "20", "");       /* ... goes before the label */
+    add(&map, "A", "9A", "17", "g3");    /* the same label: ambiguous */
+    add(&map, "A", "9A", "17", "");      /* three times */
+    add(&map, "A/9A", "1", "7", "");     /* slashes: "A/9A/1/7" ... */
+    add(&map, "A", "9A/1", "7", "");     /* ... is the same label */
+    add(&map, "B", "1", "1", "A/9A/20"); /* a guid that looks like a label ... */
+    add(&map, "A", "9A", "20", "");      /* ... goes before the label */
     add(&map, "", "", "", "");
     const struct {
         const char *name;
@@ -89,8 +89,7 @@ static void a_large_hall_with_long_labels(void **state) {
         assert_int_equal(find(&map, label, &number), ERROR_NONE);
         assert_int_equal(number, i);
         (void)snprintf(label, sizeof label, "Parterre/%u/%u", i / 100, i % 100);
-        assert_int_equal(find(&map, label, &number),
-                         i % 1000 ? ERROR_NONE : ERROR_SEAT_UNKNOWN);
+        assert_int_equal(find(&map, label, &number), i % 1000 ? ERROR_NONE : ERROR_SEAT_UNKNOWN);
         if (i % 1000) assert_int_equal(number, i);
     }
     struct text section = seat_map_text(&map, 1000, SEAT_SECTION);

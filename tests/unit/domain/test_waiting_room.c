@@ -139,7 +139,7 @@ static void wheel_at(uint64_t timeout_ms, uint64_t start_ms, uint32_t step_ms) {
         }
         uint32_t budget = 1000000;
         for (place_t place; (place = room_silent(&room, now_ms, &budget)) != 0; dropped++) {
-            assert_true(now_ms - heard_ms[place] >= timeout_ms);            /* never early */
+            assert_true(now_ms - heard_ms[place] >= timeout_ms);           /* never early */
             assert_true(now_ms - heard_ms[place] <= timeout_ms + late_ms); /* hardly late */
             room_expire(&room, place, TOKEN_END_SILENT);
         }
@@ -158,10 +158,14 @@ static void wheel_is_never_early_and_hardly_late(void **state) {
         uint64_t timeout_ms, start_ms;
         uint32_t step_ms;
     } cases[] = {
-        {60000, DOMAIN_EPOCH_MS, 300}, {60000, DOMAIN_EPOCH_MS + 12345, 7000},
-        {100, DOMAIN_EPOCH_MS, 1},     {100, DOMAIN_EPOCH_MS + 7, 30},
-        {255, DOMAIN_EPOCH_MS, 1},     {257, DOMAIN_EPOCH_MS, 2},
-        {1000, 3, 3},                  {POLICY_YEAR_MS, DOMAIN_EPOCH_MS, 100000000},
+        {60000, DOMAIN_EPOCH_MS, 300},
+        {60000, DOMAIN_EPOCH_MS + 12345, 7000},
+        {100, DOMAIN_EPOCH_MS, 1},
+        {100, DOMAIN_EPOCH_MS + 7, 30},
+        {255, DOMAIN_EPOCH_MS, 1},
+        {257, DOMAIN_EPOCH_MS, 2},
+        {1000, 3, 3},
+        {POLICY_YEAR_MS, DOMAIN_EPOCH_MS, 100000000},
     };
     for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         wheel_at(cases[i].timeout_ms, cases[i].start_ms, cases[i].step_ms);

@@ -145,8 +145,12 @@ static void wallet_methods(void **state) {
         const char *amount;
         uint64_t expected;
     } amounts[] = {
-        {"1", 1}, {"0", 0}, {"-5", 0}, {"9007199254740991", AMOUNT_MAX},
-        {"9007199254740992", AMOUNT_MAX + 1}, {"18446744073709551615", UINT64_MAX},
+        {"1", 1},
+        {"0", 0},
+        {"-5", 0},
+        {"9007199254740991", AMOUNT_MAX},
+        {"9007199254740992", AMOUNT_MAX + 1},
+        {"18446744073709551615", UINT64_MAX},
         {"-9223372036854775808", 0},
     };
     for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
@@ -328,19 +332,20 @@ static const struct refusal refusals[] = {
      "key", 0},
     {"payment.pay", "{'token':" TOKEN ",'reservation':" RESERVATION ",'key':7}", ERROR_BAD_PARAMS,
      "key", 0},
-    {"payment.pay", "{'token':" TOKEN ",'reservation':" RESERVATION ",'key':"
-     "'12345678901234567890123456789012345678901234567890123456789012345'}", ERROR_BAD_PARAMS,
-     "key", 0},
+    {"payment.pay",
+     "{'token':" TOKEN ",'reservation':" RESERVATION ",'key':"
+     "'12345678901234567890123456789012345678901234567890123456789012345'}",
+     ERROR_BAD_PARAMS, "key", 0},
     {"wallet.charge", "{'user':" USER ",'amount':'1','key':'k'}", ERROR_BAD_PARAMS, "amount", 0},
     {"wallet.charge", "{'user':" USER ",'amount':1.5,'key':'k'}", ERROR_BAD_PARAMS, "amount", 0},
     {"admin.concert_create", "{'title':''}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':'a\nb'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':'\xff'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':5}", ERROR_BAD_PARAMS, "title", 0},
-    {"admin.date_create", "{'concert':0,'title':'t','starts_at':1}", ERROR_NO_SUCH_CONCERT,
-     NULL, 0},
-    {"admin.date_create", "{'concert':1,'title':'t','starts_at':-1}", ERROR_BAD_PARAMS,
-     "starts_at", 0},
+    {"admin.date_create", "{'concert':0,'title':'t','starts_at':1}", ERROR_NO_SUCH_CONCERT, NULL,
+     0},
+    {"admin.date_create", "{'concert':1,'title':'t','starts_at':-1}", ERROR_BAD_PARAMS, "starts_at",
+     0},
     {"admin.date_create", "{'concert':1,'title':'t','starts_at':10000000000000}", ERROR_BAD_PARAMS,
      "starts_at", 0},
     {"admin.date_create", "{'concert':1,'title':'t','starts_at':1,'date':1}", ERROR_BAD_PARAMS,
@@ -356,22 +361,34 @@ static const struct refusal refusals[] = {
      "hold_ttl_ms", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[]}", ERROR_BAD_PARAMS, "seats", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[5]}", ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':0,'seats':[{'section':'','row':'','seat':'',"
-     "'price':1}]}", ERROR_BAD_PARAMS, "first", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':0,'seats':[{'section':'','row':'','seat':'',"
+     "'price':1}]}",
+     ERROR_BAD_PARAMS, "first", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':''}]}",
      ERROR_BAD_PARAMS, "seats", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','price':1}]}",
      ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
-     "'price':9007199254740992}]}", ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
-     "'price':1,'price':1}]}", ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
-     "'price':1,'colour':1}]}", ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':1,'row':'','seat':'',"
-     "'price':1}]}", ERROR_BAD_PARAMS, "seats", 0},
-    {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
-     "'price':1,'for_sale':1}]}", ERROR_BAD_PARAMS, "seats", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
+     "'price':9007199254740992}]}",
+     ERROR_BAD_PARAMS, "seats", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
+     "'price':1,'price':1}]}",
+     ERROR_BAD_PARAMS, "seats", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
+     "'price':1,'colour':1}]}",
+     ERROR_BAD_PARAMS, "seats", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':1,'seats':[{'section':1,'row':'','seat':'',"
+     "'price':1}]}",
+     ERROR_BAD_PARAMS, "seats", 0},
+    {"admin.seats_add",
+     "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'',"
+     "'price':1,'for_sale':1}]}",
+     ERROR_BAD_PARAMS, "seats", 0},
     {"nothing", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
     {"", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
     {"queue.ente", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
@@ -441,26 +458,40 @@ static int scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_count) {
 static void hostile_frames(void **state) {
     (void)state;
     static const char *const frames[] = {
-        "#",                             /* no request at all */
-        "nil", "5", "'text'", "{}", "[]",
-        "[0,1,'m']",                     /* three elements */
-        "[0,1,'m',{},nil]",              /* five */
-        "[1,1,'m',{}]",                  /* a response */
-        "[2,'m',{}]",                    /* a notification */
-        "[0,-1,'m',{}]", "[0,'1','m',{}]", "[0,4294967296,'m',{}]",
-        "[0,1,5,{}]", "[0,1,nil,{}]",
-        "[0,1,'m',[]]", "[0,1,'m',nil]",
-        "['0',1,'m',{}]", "[-0.0,1,'m',{}]",
+        "#", /* no request at all */
+        "nil",
+        "5",
+        "'text'",
+        "{}",
+        "[]",
+        "[0,1,'m']",        /* three elements */
+        "[0,1,'m',{},nil]", /* five */
+        "[1,1,'m',{}]",     /* a response */
+        "[2,'m',{}]",       /* a notification */
+        "[0,-1,'m',{}]",
+        "[0,'1','m',{}]",
+        "[0,4294967296,'m',{}]",
+        "[0,1,5,{}]",
+        "[0,1,nil,{}]",
+        "[0,1,'m',[]]",
+        "[0,1,'m',nil]",
+        "['0',1,'m',{}]",
+        "[-0.0,1,'m',{}]",
         "[0,1,'m',{'a':[[[[[[[1]]]]]]]}]", /* nested too deep */
-        "#9400a16d80",                   /* method where the msgid should be */
-        "#940001a16d", "#940001a16dc1",
-        "#94000101", "#9400",
-        "#940001a16d8001",               /* a byte too many */
+        "#9400a16d80",                     /* method where the msgid should be */
+        "#940001a16d",
+        "#940001a16dc1",
+        "#94000101",
+        "#9400",
+        "#940001a16d8001", /* a byte too many */
         "#940001a16d80c1",
         "#940001a16d8094",
-        "#940001a16dddffffffff", "#940001a16ddfffffffff",
+        "#940001a16dddffffffff",
+        "#940001a16ddfffffffff",
         "#940001dbffffffff",
-        "#ddffffffff", "#dd0400000000", "#dc000400",
+        "#ddffffffff",
+        "#dd0400000000",
+        "#dc000400",
     };
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
         uint32_t count = 77;

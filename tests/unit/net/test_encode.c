@@ -39,18 +39,21 @@ static void apply(struct partition *partition, struct decision decision) {
 }
 
 static void add_seat(uint32_t number, const char *guid, bool for_sale) {
-    apply(&f.date->partition, (struct decision){
-        .kind = DECISION_SEAT_ADDED,
-        .seat_added = {.number = number, .price = 100 * number, .for_sale = for_sale,
-                       .section = text("A"), .row = text("9"), .seat = text("16 bis"),
-                       .guid = text(guid)}});
+    apply(&f.date->partition, (struct decision){.kind = DECISION_SEAT_ADDED,
+                                                .seat_added = {.number = number,
+                                                               .price = 100 * number,
+                                                               .for_sale = for_sale,
+                                                               .section = text("A"),
+                                                               .row = text("9"),
+                                                               .seat = text("16 bis"),
+                                                               .guid = text(guid)}});
 }
 
 /* Seats 1..5: 1 and 2 held together, 3 sold, 4 free, 5 not for sale. */
 static int setup(void **state) {
     (void)state;
-    struct decision_date_created created = {.date = 7, .concert = 1, .title = text("Friday"),
-                                            .starts_at = NOW + 1000};
+    struct decision_date_created created = {
+        .date = 7, .concert = 1, .title = text("Friday"), .starts_at = NOW + 1000};
     policy_default(&created.policy);
     value_writer_init(&f.writer, f.buffer, sizeof f.buffer, NET_RESPONSE_BYTES_MAX);
     f.board = board_create();
@@ -70,26 +73,31 @@ static int setup(void **state) {
     for (uint32_t i = 1; i <= 5; i++) add_seat(i, i == 4 ? "g4" : "", i != 5);
     struct partition *date = &f.date->partition;
     apply(date, (struct decision){.kind = DECISION_DATE_OPENED});
-    apply(date, (struct decision){.kind = DECISION_QUEUE_ENTERED,
-                                  .queue_entered = {1, user, secret}});
+    apply(date,
+          (struct decision){.kind = DECISION_QUEUE_ENTERED, .queue_entered = {1, user, secret}});
     apply(date, (struct decision){.kind = DECISION_ADMITTED, .admitted = {1, NOW + 9}});
     apply(date, (struct decision){.kind = DECISION_SEATS_HELD,
-                                  .seats_held = {.reservation = 1, .place = 1, .user = user,
-                                                 .seats = {2, {1, 2}}, .amount = 300,
+                                  .seats_held = {.reservation = 1,
+                                                 .place = 1,
+                                                 .user = user,
+                                                 .seats = {2, {1, 2}},
+                                                 .amount = 300,
                                                  .expires_at = NOW + 5}});
     apply(date, (struct decision){.kind = DECISION_SEATS_HELD,
-                                  .seats_held = {.reservation = 2, .place = 1, .user = user,
-                                                 .seats = {1, {3}}, .amount = 300,
+                                  .seats_held = {.reservation = 2,
+                                                 .place = 1,
+                                                 .user = user,
+                                                 .seats = {1, {3}},
+                                                 .amount = 300,
                                                  .expires_at = NOW + 5}});
-    apply(date, (struct decision){.kind = DECISION_PAYMENT_STARTED,
-                                  .payment_started = {1, 2, secret}});
-    apply(date, (struct decision){.kind = DECISION_SEATS_SOLD,
-                                  .seats_sold = {1, 2, 300, 700, 0}});
+    apply(date,
+          (struct decision){.kind = DECISION_PAYMENT_STARTED, .payment_started = {1, 2, secret}});
+    apply(date, (struct decision){.kind = DECISION_SEATS_SOLD, .seats_sold = {1, 2, 300, 700, 0}});
     apply(f.wallets, (struct decision){.kind = DECISION_WALLET_CHARGED,
                                        .wallet_charged = {user, 1000, 1000, secret}});
-    apply(f.wallets, (struct decision){
-        .kind = DECISION_FUNDS_RESERVED,
-        .funds_reserved = {user, dated_id(7, 1), dated_id(7, 2), 300, 700}});
+    apply(f.wallets,
+          (struct decision){.kind = DECISION_FUNDS_RESERVED,
+                            .funds_reserved = {user, dated_id(7, 1), dated_id(7, 2), 300, 700}});
     apply(f.wallets, (struct decision){.kind = DECISION_FUNDS_POSTED,
                                        .funds_posted = {user, dated_id(7, 1), 300}});
     return 0;
@@ -138,16 +146,17 @@ static void tokens(void **state) {
                  .token = {token, TOKEN_EXPIRED, TOKEN_END_SILENT, 0, 0, 0, 0});
 }
 
-#define SEAT(number, price) \
+#define SEAT(number, price)                                                                        \
     "{'number':" number ",'section':'A','row':'9','seat':'16 bis','price':" price "}"
 #define HELD                                                                                       \
-    "{'reservation':30064771073,'date':7,'state':'held','seats':[" SEAT("1", "100") ","            \
-    SEAT("2", "200") "],'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"          \
-    "'changed_at':1700000000000}"
+    "{'reservation':30064771073,'date':7,'state':'held','seats':[" SEAT("1", "100") "," SEAT(      \
+        "2", "200") "],'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"           \
+                    "'changed_at':1700000000000}"
 #define SOLD                                                                                       \
-    "{'reservation':30064771074,'date':7,'state':'paid','seats':[" SEAT("3", "300") "],"           \
-    "'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"                             \
-    "'changed_at':1700000000000,'payment':30064771073}"
+    "{'reservation':30064771074,'date':7,'state':'paid','seats':[" SEAT(                           \
+        "3", "300") "],"                                                                           \
+                    "'amount':300,'held_at':1700000000000,'expires_at':1700000000005,"             \
+                    "'changed_at':1700000000000,'payment':30064771073}"
 
 static void reservations(void **state) {
     (void)state;
@@ -204,15 +213,14 @@ static void seats(void **state) {
     (void)state;
 #define ROW(number, guid, price, state)                                                            \
     "{'number':" number ",'section':'A','row':'9','seat':'16 bis','guid':'" guid                   \
-    "','price':" price                                                                             \
-    ",'state':'" state "'}"
+    "','price':" price ",'state':'" state "'}"
     ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") "],'next':nil}",
                  .kind = REPLY_SEATS, .seats = {f.date, 1, 500, false});
-    ASSERT_REPLY("{'seats':[" ROW("1", "", "100", "held") "," ROW("2", "", "200", "held") ","
-                 ROW("3", "", "300", "sold") "],'next':4}",
+    ASSERT_REPLY("{'seats':[" ROW("1", "", "100", "held") "," ROW("2", "", "200", "held") "," ROW(
+                     "3", "", "300", "sold") "],'next':4}",
                  .kind = REPLY_SEATS, .seats = {f.date, 1, 3, true});
-    ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") ","
-                 ROW("5", "", "500", "not_for_sale") "],'next':nil}",
+    ASSERT_REPLY("{'seats':[" ROW("4", "g4", "400", "available") "," ROW(
+                     "5", "", "500", "not_for_sale") "],'next':nil}",
                  .kind = REPLY_SEATS, .seats = {f.date, 4, 3, true});
     ASSERT_REPLY("{'seats':[],'next':nil}", .kind = REPLY_SEATS,
                  .seats = {f.date, UINT32_MAX, 500, true});
@@ -246,8 +254,13 @@ static void concerts(void **state) {
 static void write_board(uint32_t date, uint32_t date_state, uint32_t available, uint64_t opens_at,
                         bool gated, uint64_t lsn) {
     struct date_counters counters = {
-        .state = date_state, .seats_total = 5, .seats_available = available, .waiting = 2,
-        .active = 1, .sales_open_at = opens_at, .gate_dates = gated,
+        .state = date_state,
+        .seats_total = 5,
+        .seats_available = available,
+        .waiting = 2,
+        .active = 1,
+        .sales_open_at = opens_at,
+        .gate_dates = gated,
     };
     board_write_date(f.board, date, &counters, lsn);
 }
@@ -261,18 +274,21 @@ static void dates(void **state) {
     (void)state;
     const struct catalogue *catalogue = (struct catalogue *)f.catalogue;
     write_board(3, DATE_OPEN, 4, NOW, false, 40);
-    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2", "1") ","
-                 DATE_ROW("5", "0", "draft", "0", "0", "false", "0", "0") "]}",
+    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2",
+                                       "1") "," DATE_ROW("5", "0", "draft", "0", "0", "false", "0",
+                                                         "0") "]}",
                  .kind = REPLY_DATES, .dates = {catalogue, 2, false, false});
     assert_int_equal(f.lsn, 40); /* the reply waits for what it shows */
-    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2", "1")
-                 "]}", .kind = REPLY_DATES, .dates = {catalogue, 2, true, false});
+    ASSERT_REPLY(
+        "{'dates':[" DATE_ROW("3", "1700000000000", "open", "5", "4", "true", "2", "1") "]}",
+        .kind = REPLY_DATES, .dates = {catalogue, 2, true, false});
     /* Not bookable: sales begin in a millisecond; no seats; closed. */
     write_board(3, DATE_OPEN, 4, NOW + 1, false, 41);
     write_board(5, DATE_OPEN, 0, 0, false, 42);
-    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "1700000000001", "open", "5", "4", "false", "2", "1")
-                 "," DATE_ROW("5", "0", "open", "5", "0", "false", "2", "1") "]}",
-                 .kind = REPLY_DATES, .dates = {catalogue, 2, false, false});
+    ASSERT_REPLY(
+        "{'dates':[" DATE_ROW("3", "1700000000001", "open", "5", "4", "false", "2",
+                              "1") "," DATE_ROW("5", "0", "open", "5", "0", "false", "2", "1") "]}",
+        .kind = REPLY_DATES, .dates = {catalogue, 2, false, false});
     write_board(3, DATE_CLOSED, 4, 0, false, 43);
     ASSERT_REPLY("{'dates':[" DATE_ROW("3", "0", "closed", "5", "4", "false", "2", "1") "]}",
                  .kind = REPLY_DATES, .dates = {catalogue, 2, true, false});
@@ -285,15 +301,15 @@ static void dates_gated(void **state) {
     const struct catalogue *catalogue = (struct catalogue *)f.catalogue;
     write_board(3, DATE_OPEN, 4, 0, false, 40);
     write_board(5, DATE_DRAFT, 0, 0, true, 50);
-    const char *refusal = encode(&(struct reply){.kind = REPLY_DATES,
-                                                 .dates = {catalogue, 2, false, false}});
+    const char *refusal = encode(
+        &(struct reply){.kind = REPLY_DATES, .dates = {catalogue, 2, false, false}});
     assert_non_null(strstr(refusal, "[1,3,{'code':'TOKEN_REQUIRED',"));
     assert_int_equal(f.lsn, 50);
     ASSERT_REPLY("{'dates':[" DATE_ROW("3", "0", "open", "5", "4", "true", "2", "1") "]}",
                  .kind = REPLY_DATES, .dates = {catalogue, 2, true, true});
-    assert_non_null(strstr(encode(&(struct reply){.kind = REPLY_DATES,
-                                                  .dates = {catalogue, 1, false, false}}),
-                           "[1,3,nil,{'dates':[{'date':1,"));
+    assert_non_null(
+        strstr(encode(&(struct reply){.kind = REPLY_DATES, .dates = {catalogue, 1, false, false}}),
+               "[1,3,nil,{'dates':[{'date':1,"));
 }
 
 static void admin(void **state) {
@@ -363,7 +379,8 @@ static void bad_param_names(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char expected[512];
-        struct decode_error error = {.code = ERROR_BAD_PARAMS, .param = cases[i].param,
+        struct decode_error error = {.code = ERROR_BAD_PARAMS,
+                                     .param = cases[i].param,
                                      .param_size = (uint32_t)strlen(cases[i].param)};
         encode_error(&f.writer, 3, &error);
         (void)snprintf(expected, sizeof expected,
@@ -391,11 +408,20 @@ static void too_big(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(tokens),          TEST(reservations), TEST(reservation_list),
-        TEST(reservation_list_is_bounded),         TEST(seats),
-        TEST(wallets),         TEST(concerts),     TEST(dates),
-        TEST(dates_gated),     TEST(admin),        TEST(system_replies),
-        TEST(every_error),     TEST(bad_param_names), TEST(too_big),
+        TEST(tokens),
+        TEST(reservations),
+        TEST(reservation_list),
+        TEST(reservation_list_is_bounded),
+        TEST(seats),
+        TEST(wallets),
+        TEST(concerts),
+        TEST(dates),
+        TEST(dates_gated),
+        TEST(admin),
+        TEST(system_replies),
+        TEST(every_error),
+        TEST(bad_param_names),
+        TEST(too_big),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,7 +208,8 @@ static struct date *big_date(uint32_t seats) {
         memset(guid, 'g', sizeof guid);
         guid[snprintf(guid, sizeof guid, "%06u", i)] = 'g';
         struct decision added = {
-            .kind = DECISION_SEAT_ADDED, .partition = date->partition.id,
+            .kind = DECISION_SEAT_ADDED,
+            .partition = date->partition.id,
             .seat_added = {i, AMOUNT_MAX, 1, text, text, text, {guid, sizeof guid}}};
         partition_apply(&date->partition, &added);
     }
@@ -269,9 +270,7 @@ static void list_in_pieces(void **state) {
     for (int round = 0; round < 3; round++) {
         run(requests, 1);
         struct reply end = {.kind = REPLY_RESERVATION_END};
-        if (round == 1) {
-            end = (struct reply){.kind = REPLY_ERROR, .error = ERROR_DATE_CLOSED};
-        }
+        if (round == 1) { end = (struct reply){.kind = REPLY_ERROR, .error = ERROR_DATE_CLOSED}; }
         frame_sink_encode(&f.shared, f.submitted[0], &end);
         frame_sink_release(&f.shared, f.submitted[0]);
         const char *expected = round == 1 ? error_text(1, ERROR_DATE_CLOSED, "")
@@ -316,9 +315,9 @@ static void reuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(order),           TEST(neighbours),        TEST(malformed),
-        TEST(busy),            TEST(stopping),          TEST(lists_are_bounded),
-        TEST(heap_is_bounded), TEST(list_in_pieces),    TEST(reuse),
+        TEST(order),    TEST(neighbours),        TEST(malformed),       TEST(busy),
+        TEST(stopping), TEST(lists_are_bounded), TEST(heap_is_bounded), TEST(list_in_pieces),
+        TEST(reuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

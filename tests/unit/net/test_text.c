@@ -113,14 +113,14 @@ static void clean_text(void **state) {
         {"delete\x7f", false},
         {"\x1b[31m", false},
         {"\x80", false},
-        {"\xc0\xaf", false},         /* overlong */
+        {"\xc0\xaf", false}, /* overlong */
         {"\xc1\xbf", false},
         {"\xe0\x9f\xbf", false},     /* overlong */
         {"\xed\xa0\x80", false},     /* surrogate */
         {"\xf0\x8f\xbf\xbf", false}, /* overlong */
         {"\xf4\x90\x80\x80", false}, /* above U+10FFFF */
         {"\xf5\x80\x80\x80", false},
-        {"\xe2\x82", false},         /* cut short */
+        {"\xe2\x82", false}, /* cut short */
         {"\xe2\x82z", false},
         {"\xf0\x9f\x8e", false},
         {"\xff", false},

@@ -66,8 +66,23 @@ static void open_arrays(void **state) {
 static void round_trip(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "nil", "true", "false", "0", "127", "128", "65536", "18446744073709551615", "-1", "-33",
-        "-129", "-9223372036854775808", "''", "'text'", "[]", "{}", "[1,[2,[3,'x']],{'a':nil}]",
+        "nil",
+        "true",
+        "false",
+        "0",
+        "127",
+        "128",
+        "65536",
+        "18446744073709551615",
+        "-1",
+        "-33",
+        "-129",
+        "-9223372036854775808",
+        "''",
+        "'text'",
+        "[]",
+        "{}",
+        "[1,[2,[3,'x']],{'a':nil}]",
         "{'a':{'b':[true,false]},'c':-5}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -130,22 +145,41 @@ static void getters_are_typed(void **state) {
 static void hostile_values(void **state) {
     (void)state;
     static const char *const cases[] = {
-        "#c1",                     /* the byte that is never used */
-        "#ddffffffff",             /* four billion elements */
-        "#dd04000000",             /* 67 million */
-        "#dfffffffff",             /* pairs */
+        "#c1",         /* the byte that is never used */
+        "#ddffffffff", /* four billion elements */
+        "#dd04000000", /* 67 million */
+        "#dfffffffff", /* pairs */
         "#df80000000",
-        "#dcffff", "#deffff",
-        "#dbffffffff",             /* text of 4 GiB */
+        "#dcffff",
+        "#deffff",
+        "#dbffffffff", /* text of 4 GiB */
         "#db00000001",
-        "#c6ffffffff", "#c9ffffffff00",
-        "#91", "#81", "#8101", "#82010203", /* elements missing */
-        "#a1", "#d9", "#d901", "#da00", "#da0001",
-        "#cc", "#cd00", "#ce000000", "#cf00000000000000",
-        "#d0", "#d100", "#d2000000", "#d300000000000000",
-        "#ca000000", "#cb00000000000000",
-        "#d400", "#d50000", "#d600000000", "#d70000000000000000",
-        "#c70000000000"            /* ext 8 of length 0 is whole: bytes are left over */
+        "#c6ffffffff",
+        "#c9ffffffff00",
+        "#91",
+        "#81",
+        "#8101",
+        "#82010203", /* elements missing */
+        "#a1",
+        "#d9",
+        "#d901",
+        "#da00",
+        "#da0001",
+        "#cc",
+        "#cd00",
+        "#ce000000",
+        "#cf00000000000000",
+        "#d0",
+        "#d100",
+        "#d2000000",
+        "#d300000000000000",
+        "#ca000000",
+        "#cb00000000000000",
+        "#d400",
+        "#d50000",
+        "#d600000000",
+        "#d70000000000000000",
+        "#c70000000000" /* ext 8 of length 0 is whole: bytes are left over */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct value_writer writer;
@@ -211,10 +245,14 @@ static void scan_agrees_with_msgpack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writer_grows_and_stops), cmocka_unit_test(writer_without_heap),
-        cmocka_unit_test(open_arrays),            cmocka_unit_test(round_trip),
-        cmocka_unit_test(getters_are_typed),      cmocka_unit_test(hostile_values),
-        cmocka_unit_test(depth_is_bounded),       cmocka_unit_test(scan_agrees_with_msgpack),
+        cmocka_unit_test(writer_grows_and_stops),
+        cmocka_unit_test(writer_without_heap),
+        cmocka_unit_test(open_arrays),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(getters_are_typed),
+        cmocka_unit_test(hostile_values),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(scan_agrees_with_msgpack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

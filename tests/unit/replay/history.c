@@ -22,7 +22,9 @@ static struct id128 number_id(uint8_t kind, uint64_t number) {
     return id;
 }
 
-struct id128 history_user(uint32_t user) { return number_id(0xAA, user + 1); }
+struct id128 history_user(uint32_t user) {
+    return number_id(0xAA, user + 1);
+}
 
 static struct date *date_of(const struct history *history, uint32_t date) {
     return (struct date *)history->world->dates[date];
@@ -122,8 +124,8 @@ static void create_date(struct history *history, uint32_t date) {
     command.date.seed = number_id(0x5E, date);
     decide(history, &command);
     add_seats(history, date);
-    decide(history, &(struct command){.kind = COMMAND_DATE_OPEN,
-                                      .partition = partition_of_date(date)});
+    decide(history,
+           &(struct command){.kind = COMMAND_DATE_OPEN, .partition = partition_of_date(date)});
 }
 
 void history_init(struct history *history, struct memory_log *log, uint64_t seed, uint32_t users) {
@@ -247,9 +249,8 @@ static void request(struct history *history) {
 static void hash_states(struct history *history) {
     for (uint32_t date = 1; date <= HISTORY_DATES; date++) {
         struct partition *partition = history->world->dates[date];
-        struct decision decision = {.kind = DECISION_STATE_HASHED,
-                                    .partition = partition->id,
-                                    .time_ms = history->now_ms};
+        struct decision decision = {
+            .kind = DECISION_STATE_HASHED, .partition = partition->id, .time_ms = history->now_ms};
         decision.state_hashed.hash = partition_hash(partition);
         log_and_apply(history, &decision);
     }

@@ -13,9 +13,15 @@
 #include "replay/describe.h"
 #include "replay/text.h"
 
-#define USER {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0x4c, 0xde, 0x8f, 1, 2, 3, 4, 5, 6, 7}}
+#define USER                                                                                       \
+    {                                                                                              \
+        { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0x4c, 0xde, 0x8f, 1, 2, 3, 4, 5, 6, 7 }              \
+    }
 #define USER_TEXT "01234567-89ab-4cde-8f01-020304050607"
-#define SECRET {{0xfe, 0xdc, 0xba, 0x98, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}
+#define SECRET                                                                                     \
+    {                                                                                              \
+        { 0xfe, 0xdc, 0xba, 0x98, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 }                          \
+    }
 #define SECRET_TEXT "fedcba98-0102-0304-0506-0708090a0b0c"
 #define TIME_MS 1763755203123ull
 #define TIME_TEXT "2025-11-21T20:00:03.123Z"
@@ -151,15 +157,18 @@ static void hostile_text_becomes_valid(void **state) {
     } cases[] = {
         {"", "", 0},
         {"plain", "plain", 5},
-        {"a\0b", "a\xEF\xBF\xBD" "b", 3},
+        {"a\0b",
+         "a\xEF\xBF\xBD"
+         "b",
+         3},
         {"\xC3\x9C", "\xC3\x9C", 2},
-        {"\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},                     /* overlong NUL */
-        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3},     /* surrogate */
+        {"\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},                 /* overlong NUL */
+        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3}, /* surrogate */
         {"\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 4}, /* too high */
         {"\xF0\x9F\x8E\xB5", "\xF0\x9F\x8E\xB5", 4},
-        {"\xF0\x9F\x8E", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3},     /* cut short */
+        {"\xF0\x9F\x8E", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3}, /* cut short */
         {"\xE2\x80\xA6", "\xE2\x80\xA6", 3},
-        {"\xE0\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3},     /* overlong */
+        {"\xE0\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3}, /* overlong */
     };
     char clean[TEXT_CLEAN_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

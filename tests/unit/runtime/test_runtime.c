@@ -23,7 +23,7 @@
 struct caller {
     struct request request; /* first */
     struct reply reply;
-    uint32_t items;  /* REPLY_RESERVATION_ITEM seen */
+    uint32_t items; /* REPLY_RESERVATION_ITEM seen */
     uint32_t encoded, released;
     uint64_t durable_at_release;
     uint64_t reservation;
@@ -51,11 +51,14 @@ static int fake_append(void *context, uint32_t appender, const uint8_t *bytes, u
     *ret_lsn = t->log_bytes;
     return 0;
 }
-static uint64_t fake_durable(void *context) { return ((struct world_under_test *)context)->durable; }
+static uint64_t fake_durable(void *context) {
+    return ((struct world_under_test *)context)->durable;
+}
 static uint64_t fake_now(void *context) { return ((struct world_under_test *)context)->now_ms; }
 static void fake_entropy(void *context, void *bytes, uint32_t size) {
     struct world_under_test *t = context;
-    for (uint32_t i = 0; i < size; i++) ((uint8_t *)bytes)[i] = (uint8_t)(++t->entropy * 37 + i / 256);
+    for (uint32_t i = 0; i < size; i++)
+        ((uint8_t *)bytes)[i] = (uint8_t)(++t->entropy * 37 + i / 256);
 }
 static void fake_encode(void *context, struct request *request, const struct reply *reply) {
     struct caller *caller = (struct caller *)request;
@@ -108,9 +111,9 @@ static void step(struct world_under_test *t) {
 }
 static void submit(struct world_under_test *t, struct caller *caller) {
     caller->request.next = NULL;
-    assert_int_equal(engine_submit(t->engine,
-                                   engine_shard_of(t->engine, &caller->request.command),
-                                   &caller->request), 0);
+    assert_int_equal(engine_submit(t->engine, engine_shard_of(t->engine, &caller->request.command),
+                                   &caller->request),
+                     0);
 }
 /* Submit, run, make durable, run. */
 static void call(struct world_under_test *t, struct caller *caller) {
@@ -146,8 +149,8 @@ static void create_date(struct world_under_test *t, uint32_t seats) {
     call(t, &caller);
     assert_int_equal(caller.reply.kind, REPLY_CREATED);
     uint32_t date = caller.reply.created.date;
-    struct seat_spec spec = {.price = 100, .for_sale = true, .section = {"A", 1}, .row = {"1", 1},
-                             .seat = {"1", 1}};
+    struct seat_spec spec = {
+        .price = 100, .for_sale = true, .section = {"A", 1}, .row = {"1", 1}, .seat = {"1", 1}};
     for (uint32_t i = 1; i <= seats; i++) {
         caller = calling(COMMAND_SEATS_ADD, partition_of_date(date));
         caller.request.command.seats.first = i;

@@ -8,44 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t harness_random(uint64_t *state)
-{
+uint64_t harness_random(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
 
-static uint64_t fake_now(void *context)
-{
-    return ((struct harness *)context)->now_ms;
-}
+static uint64_t fake_now(void *context) { return ((struct harness *)context)->now_ms; }
 
-static void fake_entropy(void *context, void *bytes, uint32_t size)
-{
+static void fake_entropy(void *context, void *bytes, uint32_t size) {
     struct harness *harness = context;
     for (uint32_t i = 0; i < size; i++) {
         ((uint8_t *)bytes)[i] = (uint8_t)harness_random(&harness->entropy);
     }
 }
 
-static void on_durable(void *context, uint64_t durable_lsn)
-{
+static void on_durable(void *context, uint64_t durable_lsn) {
     struct harness *harness = context;
     assert_true(durable_lsn > harness->durable_lsn);
     harness->durable_calls++;
     harness->durable_lsn = durable_lsn;
 }
 
-static void on_failed(void *context, const struct wal_error *error)
-{
+static void on_failed(void *context, const struct wal_error *error) {
     struct harness *harness = context;
     harness->failed_calls++;
     harness->error = *error;
 }
 
-void harness_init(struct harness *harness)
-{
+void harness_init(struct harness *harness) {
     *harness = (struct harness){.now_ms = 1700000000000, .entropy = 7};
     assert_int_equal(storage_memory_open(&harness->disk), 0);
     harness->options = (struct wal_options){
@@ -61,46 +53,34 @@ void harness_init(struct harness *harness)
     };
 }
 
-void harness_deinit(struct harness *harness)
-{
-    if (harness->wal != NULL) {
-        harness_kill(harness);
-    }
+void harness_deinit(struct harness *harness) {
+    if (harness->wal != NULL) { harness_kill(harness); }
     harness->disk->operations->destroy(harness->disk);
 }
 
-int harness_open(struct harness *harness)
-{
+int harness_open(struct harness *harness) {
     assert_null(harness->wal);
     harness->options.storage = harness->disk;
     int rc = wal_open(&harness->options, &harness->recovery, &harness->wal, &harness->error);
-    if (rc == 0) {
-        harness->durable_lsn = harness->recovery.end_lsn;
-    }
+    if (rc == 0) { harness->durable_lsn = harness->recovery.end_lsn; }
     return rc;
 }
 
-void harness_open_ok(struct harness *harness)
-{
-    if (harness_open(harness) != 0) {
-        fail_msg("%s", harness->error.text);
-    }
+void harness_open_ok(struct harness *harness) {
+    if (harness_open(harness) != 0) { fail_msg("%s", harness->error.text); }
 }
 
-void harness_kill(struct harness *harness)
-{
+void harness_kill(struct harness *harness) {
     wal_close(harness->wal);
     harness->wal = NULL;
 }
 
-void harness_stop(struct harness *harness)
-{
+void harness_stop(struct harness *harness) {
     assert_int_equal(wal_stop(harness->wal), 0);
     harness_kill(harness);
 }
 
-void harness_record(uint8_t *bytes, uint64_t number, uint32_t size)
-{
+void harness_record(uint8_t *bytes, uint64_t number, uint32_t size) {
     uint64_t state = number;
     bytes_put_u32(bytes, size);
     bytes_put_u64(bytes + 4, number);
@@ -110,18 +90,14 @@ void harness_record(uint8_t *bytes, uint64_t number, uint32_t size)
     }
 }
 
-bool harness_record_good(const struct wal_record *record, uint64_t number)
-{
+bool harness_record_good(const struct wal_record *record, uint64_t number) {
     uint8_t expected[RECORD_BYTES_MAX];
-    if (record->size < RECORD_BYTES_MIN || record->size > RECORD_BYTES_MAX) {
-        return false;
-    }
+    if (record->size < RECORD_BYTES_MIN || record->size > RECORD_BYTES_MAX) { return false; }
     harness_record(expected, number, record->size);
     return memcmp(expected, record->bytes, record->size) == 0;
 }
 
-uint64_t harness_append(struct harness *harness, uint32_t size)
-{
+uint64_t harness_append(struct harness *harness, uint32_t size) {
     uint8_t bytes[RECORD_BYTES_MAX];
     uint64_t lsn = 0;
     harness_record(bytes, harness->next_number++, size);
@@ -129,56 +105,42 @@ uint64_t harness_append(struct harness *harness, uint32_t size)
     return lsn;
 }
 
-void harness_settle(struct harness *harness)
-{
+void harness_settle(struct harness *harness) {
     int rc;
-    do {
-        rc = wal_writer_step(harness->wal, false);
-    } while (rc == 0);
+    do { rc = wal_writer_step(harness->wal, false); } while (rc == 0);
     assert_int_equal(rc, WAL_IDLE);
 }
 
-uint64_t harness_block(struct harness *harness, uint32_t size)
-{
+uint64_t harness_block(struct harness *harness, uint32_t size) {
     uint64_t lsn = harness_append(harness, size);
     harness_settle(harness);
     assert_int_equal(wal_durable_lsn(harness->wal), lsn);
     return lsn;
 }
 
-uint64_t harness_read_all(struct storage *disk, uint64_t limit_lsn)
-{
+uint64_t harness_read_all(struct storage *disk, uint64_t limit_lsn) {
     struct wal_reader *reader;
     struct wal_error error;
-    if (wal_reader_open(disk, 0, &reader, &error) != 0) {
-        fail_msg("%s", error.text);
-    }
+    if (wal_reader_open(disk, 0, &reader, &error) != 0) { fail_msg("%s", error.text); }
     uint64_t count = 0;
     uint64_t lsn = 0;
     for (;;) {
         struct wal_record record;
         int rc = wal_reader_next(reader, limit_lsn, &record, &error);
-        if (rc == WAL_READER_CAUGHT_UP) {
-            break;
-        }
-        if (rc < 0) {
-            fail_msg("%s", error.text);
-        }
+        if (rc == WAL_READER_CAUGHT_UP) { break; }
+        if (rc < 0) { fail_msg("%s", error.text); }
         assert_true(harness_record_good(&record, count));
         assert_int_equal(record.lsn, lsn + record.size);
         lsn = record.lsn;
         count++;
     }
     assert_int_equal(wal_reader_lsn(reader), lsn);
-    if (limit_lsn != WAL_READER_NO_LIMIT) {
-        assert_int_equal(lsn, limit_lsn);
-    }
+    if (limit_lsn != WAL_READER_NO_LIMIT) { assert_int_equal(lsn, limit_lsn); }
     wal_reader_close(reader);
     return count;
 }
 
-uint8_t *harness_segment(struct storage *disk, uint64_t number, uint64_t *ret_bytes)
-{
+uint8_t *harness_segment(struct storage *disk, uint64_t number, uint64_t *ret_bytes) {
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     uint8_t *bytes = storage_memory_bytes(disk, name, ret_bytes);
@@ -187,8 +149,7 @@ uint8_t *harness_segment(struct storage *disk, uint64_t number, uint64_t *ret_by
 }
 
 void harness_find_block(struct storage *disk, uint64_t number, uint32_t index, uint64_t *ret_offset,
-                        uint32_t *ret_bytes)
-{
+                        uint32_t *ret_bytes) {
     uint64_t size;
     const uint8_t *bytes = harness_segment(disk, number, &size);
     struct segment_header segment;
@@ -209,12 +170,9 @@ void harness_find_block(struct storage *disk, uint64_t number, uint32_t index, u
     }
 }
 
-uint64_t harness_seed(uint64_t seed)
-{
+uint64_t harness_seed(uint64_t seed) {
     const char *text = getenv("USHER_TEST_SEED");
-    if (text != NULL) {
-        seed = strtoull(text, NULL, 0);
-    }
+    if (text != NULL) { seed = strtoull(text, NULL, 0); }
     print_message("# seed %llu (USHER_TEST_SEED=%llu runs it again)\n", (unsigned long long)seed,
                   (unsigned long long)seed);
     return seed;

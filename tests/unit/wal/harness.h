@@ -26,15 +26,15 @@
 
 struct harness {
     struct storage *disk;
-    struct wal *wal;               /* NULL while closed */
-    struct wal_options options;    /* of the next open */
-    struct wal_recovery recovery;  /* of the last open */
+    struct wal *wal;              /* NULL while closed */
+    struct wal_options options;   /* of the next open */
+    struct wal_recovery recovery; /* of the last open */
     struct wal_error error;
     uint64_t now_ms;
-    uint64_t durable_calls;        /* of on_durable */
-    uint64_t durable_lsn;          /* its last argument */
+    uint64_t durable_calls; /* of on_durable */
+    uint64_t durable_lsn;   /* its last argument */
     uint64_t failed_calls;
-    uint64_t next_number;          /* of the next record */
+    uint64_t next_number; /* of the next record */
     uint64_t entropy;
 };
 

@@ -8,8 +8,7 @@
 
 #define SEED 0x1122334455667788u
 
-static struct block_header make_block(uint8_t *block, uint32_t records, uint32_t size)
-{
+static struct block_header make_block(uint8_t *block, uint32_t records, uint32_t size) {
     memset(block, 0xee, block_bytes(records * size)); /* padding must not keep this */
     for (uint32_t i = 0; i < records; i++) {
         harness_record(block + BLOCK_HEADER_BYTES + i * size, i, size);
@@ -28,21 +27,24 @@ static struct block_header make_block(uint8_t *block, uint32_t records, uint32_t
     return header;
 }
 
-static bool block_good(const uint8_t *block, uint64_t room)
-{
+static bool block_good(const uint8_t *block, uint64_t room) {
     struct block_header header;
     return block_decode_header(block, room, SEED, &header) &&
            block_body_good(&header, block, SEED) && block_records_good(&header, block);
 }
 
-static void test_round_trip(void **state)
-{
+static void test_round_trip(void **state) {
     (void)state;
     static const struct {
         uint32_t records, size, bytes;
     } table[] = {
-        {0, 0, 4096},         {1, 20, 4096},        {1, 4016, 4096}, {1, 4017, 8192},
-        {1, 4096, 8192},      {100, 80, 8192},      {52428, 20, 1048576 + 4096},
+        {0, 0, 4096},
+        {1, 20, 4096},
+        {1, 4016, 4096},
+        {1, 4017, 8192},
+        {1, 4096, 8192},
+        {100, 80, 8192},
+        {52428, 20, 1048576 + 4096},
     };
     static uint8_t block[WAL_BLOCK_BYTES_MAX + 4096];
     for (size_t i = 0; i < sizeof table / sizeof table[0] - 1; i++) {
@@ -59,19 +61,17 @@ static void test_round_trip(void **state)
     }
 }
 
-static void test_golden(void **state)
-{
+static void test_golden(void **state) {
     (void)state;
     /* The bytes of version 1. If this fails, old logs have become unreadable. */
     static const uint8_t head[64] = {
-        'U', 'S', 'H', 'E', 'R', 'B', 'L', 'K', 1, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
-        0xe8, 3, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x68, 0xe5, 0xcf, 0x8b, 1, 0, 0,
-        0x84, 3, 0, 0, 0, 0, 0, 0, 0xef, 0xcd, 0xab, 0, 0, 0, 0, 0};
+        'U',  'S', 'H', 'E', 'R', 'B', 'L', 'K', 1,    0,    0,    0,    1,    0, 0, 0,
+        3,    0,   0,   0,   0,   0,   0,   0,   0xe8, 3,    0,    0,    0,    0, 0, 0,
+        20,   0,   0,   0,   0,   0,   0,   0,   0x7b, 0x68, 0xe5, 0xcf, 0x8b, 1, 0, 0,
+        0x84, 3,   0,   0,   0,   0,   0,   0,   0xef, 0xcd, 0xab, 0,    0,    0, 0, 0};
     uint8_t block[4096];
     struct block_header header = make_block(block, 1, 20);
-    for (uint32_t i = 4; i < 20; i++) {
-        block[BLOCK_HEADER_BYTES + i] = (uint8_t)i;
-    }
+    for (uint32_t i = 4; i < 20; i++) { block[BLOCK_HEADER_BYTES + i] = (uint8_t)i; }
     header.body_checksum = block_seal_body(block, 20, SEED);
     block_encode_header(&header, SEED, block);
     assert_memory_equal(block, head, sizeof head);
@@ -80,8 +80,7 @@ static void test_golden(void **state)
     assert_int_equal(bytes_get_u32(block + 80), 20);
 }
 
-static void test_every_bit(void **state)
-{
+static void test_every_bit(void **state) {
     (void)state;
     uint8_t block[8192];
     (void)make_block(block, 60, 80);
@@ -93,17 +92,16 @@ static void test_every_bit(void **state)
     assert_true(block_good(block, sizeof block));
 }
 
-static void test_records_must_tile(void **state)
-{
+static void test_records_must_tile(void **state) {
     (void)state;
     static const struct {
         uint32_t count, body, sizes[4];
         bool good;
     } table[] = {
-        {2, 60, {20, 40}, true},  {1, 60, {20, 40}, false}, {3, 60, {20, 40}, false},
-        {1, 60, {61}, false},     {1, 60, {59}, false},     {3, 60, {20, 20, 20}, true},
-        {1, 19, {19}, false},     {2, 39, {20, 19}, false}, {1, 60, {0}, false},
-        {1, 4096, {4096}, true},  {1, 4097, {4097}, false}, {0, 20, {20}, false},
+        {2, 60, {20, 40}, true}, {1, 60, {20, 40}, false}, {3, 60, {20, 40}, false},
+        {1, 60, {61}, false},    {1, 60, {59}, false},     {3, 60, {20, 20, 20}, true},
+        {1, 19, {19}, false},    {2, 39, {20, 19}, false}, {1, 60, {0}, false},
+        {1, 4096, {4096}, true}, {1, 4097, {4097}, false}, {0, 20, {20}, false},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         uint8_t block[8192] = {0};
@@ -117,8 +115,7 @@ static void test_records_must_tile(void **state)
     }
 }
 
-static void test_segment_header(void **state)
-{
+static void test_segment_header(void **state) {
     (void)state;
     struct segment_header wrote = {
         .account_partitions = 16,
@@ -145,8 +142,7 @@ static void test_segment_header(void **state)
     }
 }
 
-static void test_segment_names(void **state)
-{
+static void test_segment_names(void **state) {
     (void)state;
     static const struct {
         const char *name;
@@ -175,12 +171,11 @@ static void test_segment_names(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_every_bit),         cmocka_unit_test(test_records_must_tile),
-        cmocka_unit_test(test_segment_header),    cmocka_unit_test(test_segment_names),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_every_bit),      cmocka_unit_test(test_records_must_tile),
+        cmocka_unit_test(test_segment_header), cmocka_unit_test(test_segment_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,7 @@ struct model {
     uint64_t durable_lsn;           /* reported */
 };
 
-static void append_some(struct model *model)
-{
+static void append_some(struct model *model) {
     uint64_t count = harness_random(&model->random) % 20;
     for (uint64_t i = 0; i < count && model->harness.next_number < RECORDS_MAX; i++) {
         uint64_t kind = harness_random(&model->random) % 4;
@@ -30,28 +29,21 @@ static void append_some(struct model *model)
 }
 
 /* Appends, steps, time passes. */
-static void run_some(struct model *model)
-{
+static void run_some(struct model *model) {
     struct harness *harness = &model->harness;
     uint64_t moves = harness_random(&model->random) % 60;
     for (uint64_t i = 0; i < moves; i++) {
         switch (harness_random(&model->random) % 8) {
         case 0:
-        case 1:
-            append_some(model);
-            break;
-        case 2:
-            harness->now_ms += harness_random(&model->random) % 500;
-            break;
+        case 1: append_some(model); break;
+        case 2: harness->now_ms += harness_random(&model->random) % 500; break;
         case 3:
             storage_memory_delay(harness->disk, (uint32_t)(harness_random(&model->random) % 4));
             break;
         case 4:
             (void)wal_prepare_step(harness->wal); /* early, or not; both are fine */
             break;
-        default:
-            assert_true(wal_writer_step(harness->wal, false) >= 0);
-            break;
+        default: assert_true(wal_writer_step(harness->wal, false) >= 0); break;
         }
         uint64_t durable = wal_durable_lsn(harness->wal);
         assert_true(durable >= model->durable_lsn);
@@ -60,8 +52,7 @@ static void run_some(struct model *model)
 }
 
 /* What recovery found must be at the end of a record; go on from there. */
-static void check_prefix(struct model *model)
-{
+static void check_prefix(struct model *model) {
     struct harness *harness = &model->harness;
     uint64_t end = harness->recovery.end_lsn;
     assert_true(end >= model->durable_lsn);
@@ -73,15 +64,13 @@ static void check_prefix(struct model *model)
     model->durable_lsn = end;
 }
 
-static void reopen(struct model *model)
-{
+static void reopen(struct model *model) {
     model->harness.options.witness_lsn = model->durable_lsn;
     harness_open_ok(&model->harness);
     check_prefix(model);
 }
 
-static struct model *make_model(uint64_t seed)
-{
+static struct model *make_model(uint64_t seed) {
     struct model *model = calloc(1, sizeof *model);
     assert_non_null(model);
     model->random = seed;
@@ -90,8 +79,7 @@ static struct model *make_model(uint64_t seed)
     return model;
 }
 
-static void test_crashes(void **state)
-{
+static void test_crashes(void **state) {
     (void)state;
     uint64_t seed = harness_seed(20240601);
     uint64_t torn = 0;
@@ -119,8 +107,7 @@ static void test_crashes(void **state)
 }
 
 /* Crash while the log is being opened: the header of the new segment is torn. */
-static void test_crash_in_open(void **state)
-{
+static void test_crash_in_open(void **state) {
     (void)state;
     uint64_t seed = harness_seed(20240602);
     for (int run = 0; run < 40; run++) {
@@ -142,8 +129,7 @@ static void test_crash_in_open(void **state)
 }
 
 /* A disk that says 0 and did not write: refused whenever something acknowledged is lost. */
-static void test_lies(void **state)
-{
+static void test_lies(void **state) {
     (void)state;
     static const enum storage_fault faults[] = {STORAGE_FAULT_DROP, STORAGE_FAULT_TEAR,
                                                 STORAGE_FAULT_FLIP};
@@ -155,9 +141,7 @@ static void test_lies(void **state)
         reopen(model);
         storage_memory_fault(harness->disk, faults[run % 3], harness_random(&model->random) % 6,
                              harness_random(&model->random));
-        for (int i = 0; i < 3; i++) {
-            run_some(model);
-        }
+        for (int i = 0; i < 3; i++) { run_some(model); }
         (void)storage_memory_crash(harness->disk, harness_random(&model->random)); /* either way */
         harness_kill(harness);
         harness->options.witness_lsn = model->durable_lsn;
@@ -175,8 +159,7 @@ static void test_lies(void **state)
     assert_true(refused > 30);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crashes),
         cmocka_unit_test(test_crash_in_open),

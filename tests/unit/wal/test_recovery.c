@@ -10,35 +10,28 @@
 #include <xxhash.h>
 
 /* A log of blocks of one record each, died without a seal. */
-static uint64_t write_blocks(struct harness *harness, const uint32_t *sizes, size_t count)
-{
+static uint64_t write_blocks(struct harness *harness, const uint32_t *sizes, size_t count) {
     uint64_t lsn = 0;
     harness_open_ok(harness);
-    for (size_t i = 0; i < count; i++) {
-        lsn = harness_block(harness, sizes[i]);
-    }
+    for (size_t i = 0; i < count; i++) { lsn = harness_block(harness, sizes[i]); }
     harness_kill(harness);
     return lsn;
 }
 
 /* The same, and the last block has many records: 12 KiB and more. */
-static uint64_t write_big_tail(struct harness *harness, uint64_t *ret_before)
-{
+static uint64_t write_big_tail(struct harness *harness, uint64_t *ret_before) {
     harness_open_ok(harness);
     (void)harness_block(harness, 100);
     *ret_before = harness_block(harness, 4096);
     uint64_t lsn = 0;
-    for (int i = 0; i < 12; i++) {
-        lsn = harness_append(harness, 1000);
-    }
+    for (int i = 0; i < 12; i++) { lsn = harness_append(harness, 1000); }
     harness_settle(harness);
     assert_int_equal(wal_durable_lsn(harness->wal), lsn);
     harness_kill(harness);
     return lsn;
 }
 
-static void use_clone(struct harness *harness, struct storage *disk, struct harness *ret_copy)
-{
+static void use_clone(struct harness *harness, struct storage *disk, struct harness *ret_copy) {
     *ret_copy = *harness;
     ret_copy->options.callback_context = ret_copy;
     ret_copy->options.clock.context = ret_copy;
@@ -48,8 +41,7 @@ static void use_clone(struct harness *harness, struct storage *disk, struct harn
 
 /* Opening must be refused, with exactly this, and must not touch the disk. */
 static void assert_refused(struct harness *harness, int code, const char *file, uint64_t offset,
-                           uint64_t lsn)
-{
+                           uint64_t lsn) {
     struct storage *before;
     assert_int_equal(storage_memory_clone(harness->disk, &before), 0);
     assert_int_equal(harness_open(harness), -code);
@@ -76,8 +68,7 @@ static void assert_refused(struct harness *harness, int code, const char *file, 
 #define SEGMENT_2 "wal-0000000000000002.seg"
 #define SEGMENT_3 "wal-0000000000000003.seg"
 
-static void check_torn(struct harness *harness, uint64_t before, uint64_t offset, bool torn)
-{
+static void check_torn(struct harness *harness, uint64_t before, uint64_t offset, bool torn) {
     harness_open_ok(harness);
     assert_int_equal(harness->recovery.end_lsn, before);
     assert_int_equal(harness->recovery.torn, torn);
@@ -97,8 +88,7 @@ static void check_torn(struct harness *harness, uint64_t before, uint64_t offset
     harness_kill(harness);
 }
 
-static void test_torn_at_every_sector(void **state)
-{
+static void test_torn_at_every_sector(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -126,8 +116,7 @@ static void test_torn_at_every_sector(void **state)
     harness_deinit(&harness);
 }
 
-static void test_damage_is_corruption(void **state)
-{
+static void test_damage_is_corruption(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -151,8 +140,7 @@ static void test_damage_is_corruption(void **state)
     harness_deinit(&harness);
 }
 
-static void test_sealed_tail(void **state)
-{
+static void test_sealed_tail(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -186,8 +174,7 @@ static void test_sealed_tail(void **state)
 }
 
 /* The last block of an epoch is witnessed by the next epoch's segment, even by an empty one. */
-static void test_earlier_epoch_damaged(void **state)
-{
+static void test_earlier_epoch_damaged(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -204,8 +191,7 @@ static void test_earlier_epoch_damaged(void **state)
     harness_deinit(&harness);
 }
 
-static void test_witness(void **state)
-{
+static void test_witness(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -222,8 +208,7 @@ static void test_witness(void **state)
 }
 
 /* A good header where the log ends, of a block that is not whole: torn, or proof of more? */
-static void test_header_at_the_end(void **state)
-{
+static void test_header_at_the_end(void **state) {
     (void)state;
     static const struct {
         uint64_t epoch, first_lsn, durable_lsn, chain_xor;
@@ -239,7 +224,7 @@ static void test_header_at_the_end(void **state)
         {1, 500, 100, 0, 30, false, false}, /* what was before it is lost */
         {1, 500, 500, 0, 30, true, false},
         {1, 50, 50, 0, 30, true, false},
-        {1, 100, 100, 0, 7, true, false},   /* sound, but 30 bytes are not one record of 7 */
+        {1, 100, 100, 0, 7, true, false}, /* sound, but 30 bytes are not one record of 7 */
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct harness harness;
@@ -277,8 +262,7 @@ static void test_header_at_the_end(void **state)
 }
 
 /* The header's durable LSN is a witness too. The encoder refuses to make one, so by hand. */
-static void test_durable_witness(void **state)
-{
+static void test_durable_witness(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -299,8 +283,7 @@ static void test_durable_witness(void **state)
 }
 
 /* More bytes behind the end than one write can have left. */
-static void test_garbage_beyond_one_block(void **state)
-{
+static void test_garbage_beyond_one_block(void **state) {
     (void)state;
     static const struct {
         uint64_t segment_bytes, at;
@@ -329,8 +312,7 @@ static void test_garbage_beyond_one_block(void **state)
     }
 }
 
-static void test_two_torn_epochs(void **state)
-{
+static void test_two_torn_epochs(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -338,9 +320,7 @@ static void test_two_torn_epochs(void **state)
     for (uint64_t epoch = 1; epoch <= 4; epoch++) {
         harness_open_ok(&harness);
         assert_int_equal(harness.recovery.end_lsn, lsn);
-        if (epoch == 1) {
-            lsn = harness_block(&harness, 100);
-        }
+        if (epoch == 1) { lsn = harness_block(&harness, 100); }
         /* The first block after the header is torn in epochs 2, 3 and 4. */
         (void)harness_append(&harness, 3000);
         harness.next_number--;
@@ -364,8 +344,7 @@ static void test_two_torn_epochs(void **state)
 }
 
 /* A block that could not be read when the log was cut, and can be read later. */
-static void test_cut_overrules_sound_block(void **state)
-{
+static void test_cut_overrules_sound_block(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -390,8 +369,7 @@ static void test_cut_overrules_sound_block(void **state)
 }
 
 /* Three segments of one epoch. */
-static void write_three(struct harness *harness)
-{
+static void write_three(struct harness *harness) {
     harness_init(harness);
     harness->options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     harness_open_ok(harness);
@@ -399,17 +377,14 @@ static void write_three(struct harness *harness)
         (void)harness_block(harness, 3000);
         struct wal_stats stats;
         wal_stats_get(harness->wal, &stats);
-        if (stats.segments == 3) {
-            break;
-        }
+        if (stats.segments == 3) { break; }
     }
     harness_kill(harness);
     /* 15 blocks fit a segment of 16 pages. */
     assert_int_equal(harness->next_number, 31);
 }
 
-static void test_segments_refused(void **state)
-{
+static void test_segments_refused(void **state) {
     (void)state;
     struct harness harness;
     struct harness other;
@@ -440,14 +415,16 @@ static void test_segments_refused(void **state)
     harness_deinit(&copy);
 
     use_clone(&harness, harness.disk, &copy); /* copied over another */
-    assert_int_equal(storage_memory_put(copy.disk, SEGMENT_3,
-                                        harness_segment(harness.disk, 2, &ignored), size), 0);
+    assert_int_equal(
+        storage_memory_put(copy.disk, SEGMENT_3, harness_segment(harness.disk, 2, &ignored), size),
+        0);
     assert_refused(&copy, WAL_ERROR_FOREIGN, SEGMENT_3, 0, 45000);
     harness_deinit(&copy);
 
     use_clone(&harness, harness.disk, &copy); /* cut short */
-    assert_int_equal(storage_memory_put(copy.disk, SEGMENT_2,
-                                        harness_segment(harness.disk, 2, &ignored), 8192), 0);
+    assert_int_equal(
+        storage_memory_put(copy.disk, SEGMENT_2, harness_segment(harness.disk, 2, &ignored), 8192),
+        0);
     assert_refused(&copy, WAL_ERROR_CORRUPT, SEGMENT_2, 8192, 45000);
     harness_deinit(&copy);
 
@@ -462,8 +439,7 @@ static void test_segments_refused(void **state)
     harness_deinit(&other);
 }
 
-static void test_unknown_version(void **state)
-{
+static void test_unknown_version(void **state) {
     (void)state;
     struct harness harness;
     write_three(&harness);
@@ -478,8 +454,7 @@ static void test_unknown_version(void **state)
     harness_deinit(&harness);
 }
 
-static void test_header_damage(void **state)
-{
+static void test_header_damage(void **state) {
     (void)state;
     for (uint64_t number = 1; number <= 3; number++) {
         for (uint32_t at = 0; at < SEGMENT_HEADER_BYTES; at += 100) {
@@ -496,8 +471,7 @@ static void test_header_damage(void **state)
 }
 
 /* What a crash between making a segment and using it leaves behind. */
-static void test_unused_segments(void **state)
-{
+static void test_unused_segments(void **state) {
     (void)state;
     static const struct {
         uint64_t bytes;
@@ -513,15 +487,13 @@ static void test_unused_segments(void **state)
         write_three(&harness);
         uint8_t *bytes = calloc(1, table[i].bytes);
         assert_non_null(bytes);
-        if (table[i].header_torn) {
-            memcpy(bytes, "USHERSEG", 8);
-        }
+        if (table[i].header_torn) { memcpy(bytes, "USHERSEG", 8); }
         assert_int_equal(
             storage_memory_put(harness.disk, "wal-0000000000000004.seg", bytes, table[i].bytes), 0);
         free(bytes);
-        assert_int_equal(
-            storage_memory_put(harness.disk, "wal-0000000000000005.seg.tmp",
-                               (const uint8_t *)"x", 1), 0);
+        assert_int_equal(storage_memory_put(harness.disk, "wal-0000000000000005.seg.tmp",
+                                            (const uint8_t *)"x", 1),
+                         0);
         harness_open_ok(&harness);
         assert_int_equal(harness.recovery.end_lsn, 93000);
         assert_int_equal(harness.recovery.next_number, 4);
@@ -544,8 +516,7 @@ static void test_unused_segments(void **state)
     harness_deinit(&harness);
 }
 
-static void test_reader_seek(void **state)
-{
+static void test_reader_seek(void **state) {
     (void)state;
     struct harness harness;
     struct wal_reader *reader;
@@ -555,15 +526,15 @@ static void test_reader_seek(void **state)
         assert_int_equal(wal_reader_open(harness.disk, number * 3000, &reader, &harness.error), 0);
         assert_int_equal(wal_reader_lsn(reader), number * 3000);
         if (number < 31) {
-            assert_int_equal(wal_reader_next(reader, number * 3000 + 2999, &record,
-                                             &harness.error), WAL_READER_CAUGHT_UP);
-            assert_int_equal(wal_reader_next(reader, number * 3000 + 3000, &record,
-                                             &harness.error), 0);
+            assert_int_equal(wal_reader_next(reader, number * 3000 + 2999, &record, &harness.error),
+                             WAL_READER_CAUGHT_UP);
+            assert_int_equal(wal_reader_next(reader, number * 3000 + 3000, &record, &harness.error),
+                             0);
             assert_true(harness_record_good(&record, number));
             assert_int_equal(record.wall_ms, harness.now_ms);
         } else {
-            assert_int_equal(wal_reader_next(reader, WAL_READER_NO_LIMIT, &record,
-                                             &harness.error), WAL_READER_CAUGHT_UP);
+            assert_int_equal(wal_reader_next(reader, WAL_READER_NO_LIMIT, &record, &harness.error),
+                             WAL_READER_CAUGHT_UP);
             assert_int_equal(wal_reader_next(reader, 93001, &record, &harness.error),
                              -WAL_ERROR_CORRUPT);
             assert_int_equal(harness.error.lsn, 93000);
@@ -571,8 +542,7 @@ static void test_reader_seek(void **state)
         wal_reader_close(reader);
     }
     assert_int_equal(wal_reader_open(harness.disk, 4000, &reader, &harness.error), -WAL_ERROR_LSN);
-    assert_int_equal(wal_reader_open(harness.disk, 93001, &reader, &harness.error),
-                     -WAL_ERROR_LSN);
+    assert_int_equal(wal_reader_open(harness.disk, 93001, &reader, &harness.error), -WAL_ERROR_LSN);
     /* The oldest segment was deleted: fine, but not for who needs it. */
     assert_true(storage_memory_remove(harness.disk, SEGMENT_1));
     assert_int_equal(wal_reader_open(harness.disk, 44999, &reader, &harness.error),
@@ -585,8 +555,7 @@ static void test_reader_seek(void **state)
     harness_deinit(&harness);
 }
 
-static void test_reader_tails(void **state)
-{
+static void test_reader_tails(void **state) {
     (void)state;
     struct harness harness;
     struct wal_reader *reader;
@@ -619,15 +588,13 @@ static void test_reader_tails(void **state)
 }
 
 static uint64_t progress_calls;
-static void count_progress(void *context, uint64_t done, uint64_t total)
-{
+static void count_progress(void *context, uint64_t done, uint64_t total) {
     (void)context;
     assert_int_equal(done, ++progress_calls);
     assert_int_equal(total, 3);
 }
 
-static void test_verify(void **state)
-{
+static void test_verify(void **state) {
     (void)state;
     struct harness harness;
     write_three(&harness);
@@ -656,8 +623,7 @@ static void test_verify(void **state)
     harness_deinit(&harness);
 }
 
-static void test_trim(void **state)
-{
+static void test_trim(void **state) {
     (void)state;
     static const struct {
         uint64_t keep_lsn;
@@ -688,50 +654,42 @@ struct growing {
 };
 
 static int growing_read(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
-                        uint32_t bytes)
-{
+                        uint32_t bytes) {
     struct growing *growing = (struct growing *)storage;
     struct storage *disk = growing->harness->disk;
     int rc = disk->operations->read(disk, handle, offset, buffer, bytes);
     if (growing->reads_left-- == 0) {
         for (int i = 0; i < 800; i++) {
             (void)harness_append(growing->harness, 4000);
-            if (i % 100 == 99) {
-                harness_settle(growing->harness);
-            }
+            if (i % 100 == 99) { harness_settle(growing->harness); }
         }
     }
     return rc;
 }
 
 static int growing_list(struct storage *storage, void (*visit)(void *context, const char *name),
-                        void *context)
-{
+                        void *context) {
     struct storage *disk = ((struct growing *)storage)->harness->disk;
     return disk->operations->list(disk, visit, context);
 }
 
-static int growing_open(struct storage *storage, const char *name, bool writable)
-{
+static int growing_open(struct storage *storage, const char *name, bool writable) {
     struct storage *disk = ((struct growing *)storage)->harness->disk;
     return disk->operations->open(disk, name, writable);
 }
 
-static void growing_close(struct storage *storage, int handle)
-{
+static void growing_close(struct storage *storage, int handle) {
     struct storage *disk = ((struct growing *)storage)->harness->disk;
     disk->operations->close(disk, handle);
 }
 
-static int growing_size(struct storage *storage, int handle, uint64_t *ret_bytes)
-{
+static int growing_size(struct storage *storage, int handle, uint64_t *ret_bytes) {
     struct storage *disk = ((struct growing *)storage)->harness->disk;
     return disk->operations->size(disk, handle, ret_bytes);
 }
 
 /* Verify beside a writer must not cry wolf, whatever is written between which reads. */
-static void test_verify_while_growing(void **state)
-{
+static void test_verify_while_growing(void **state) {
     (void)state;
     for (int reads = 0; reads < 14; reads++) {
         for (int blocks = 0; blocks < 3; blocks++) {
@@ -740,13 +698,13 @@ static void test_verify_while_growing(void **state)
             harness.options.segment_bytes = blocks == 2 ? 1u << 20 : 4u << 20;
             harness_open_ok(&harness);
             (void)wal_prepare_step(harness.wal); /* an unused segment to look at */
-            for (int i = 0; i < blocks; i++) {
-                (void)harness_block(&harness, 4000);
-            }
+            for (int i = 0; i < blocks; i++) { (void)harness_block(&harness, 4000); }
             uint64_t durable = wal_durable_lsn(harness.wal);
             struct growing growing = {
-                .operations = {.list = growing_list, .open = growing_open,
-                               .close = growing_close, .size = growing_size,
+                .operations = {.list = growing_list,
+                               .open = growing_open,
+                               .close = growing_close,
+                               .size = growing_size,
                                .read = growing_read},
                 .harness = &harness,
                 .reads_left = reads,
@@ -762,8 +720,7 @@ static void test_verify_while_growing(void **state)
     }
 }
 
-static void test_recover_from(void **state)
-{
+static void test_recover_from(void **state) {
     (void)state;
     struct harness harness;
     write_three(&harness);
@@ -782,8 +739,7 @@ static void test_recover_from(void **state)
     harness_deinit(&harness);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_torn_at_every_sector),
         cmocka_unit_test(test_damage_is_corruption),

@@ -24,14 +24,13 @@ struct appender {
     struct wal *wal;
     uint32_t index;
     uint64_t seed;
-    uint64_t records;  /* appended */
-    uint64_t bytes;    /* appended */
+    uint64_t records; /* appended */
+    uint64_t bytes;   /* appended */
     uint64_t last_lsn;
-    uint64_t full;     /* times WAL_FULL */
+    uint64_t full; /* times WAL_FULL */
 };
 
-static uint32_t make_drain(struct appender *appender, uint8_t *drain)
-{
+static uint32_t make_drain(struct appender *appender, uint8_t *drain) {
     uint32_t used = 0;
     uint64_t count = 1 + harness_random(&appender->seed) % 12;
     for (uint64_t i = 0; i < count; i++) {
@@ -45,8 +44,7 @@ static uint32_t make_drain(struct appender *appender, uint8_t *drain)
     return used;
 }
 
-static void *appender_main(void *context)
-{
+static void *appender_main(void *context) {
     struct appender *appender = context;
     uint8_t drain[4096];
     for (int i = 0; i < DRAINS; i++) {
@@ -73,8 +71,7 @@ struct tail {
 };
 
 /* Read up to a limit and check. */
-static void tail_to(struct tail *tail, uint64_t limit)
-{
+static void tail_to(struct tail *tail, uint64_t limit) {
     struct wal_record record;
     struct wal_error error;
     int rc;
@@ -84,40 +81,32 @@ static void tail_to(struct tail *tail, uint64_t limit)
         assert_int_equal(bytes_get_u64(record.bytes + 8), tail->next[index]);
         tail->next[index]++;
         assert_int_equal(record.lsn, tail->lsn + record.size);
-        for (uint32_t i = 16; i < record.size; i++) {
-            assert_int_equal(record.bytes[i], index);
-        }
+        for (uint32_t i = 16; i < record.size; i++) { assert_int_equal(record.bytes[i], index); }
         tail->lsn = record.lsn;
     }
-    if (rc < 0) {
-        fail_msg("%s", error.text);
-    }
+    if (rc < 0) { fail_msg("%s", error.text); }
     assert_int_equal(tail->lsn, limit);
 }
 
-static uint64_t wall_now(void *context)
-{
+static uint64_t wall_now(void *context) {
     (void)context;
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void fixed_entropy(void *context, void *bytes, uint32_t size)
-{
+static void fixed_entropy(void *context, void *bytes, uint32_t size) {
     (void)context;
     memset(bytes, 0x5a, size);
 }
 
 static _Atomic uint64_t durable_seen;
-static void on_durable(void *context, uint64_t lsn)
-{
+static void on_durable(void *context, uint64_t lsn) {
     (void)context;
     atomic_store(&durable_seen, lsn);
 }
 
-static struct wal_options make_options(struct storage *storage)
-{
+static struct wal_options make_options(struct storage *storage) {
     return (struct wal_options){
         .storage = storage,
         .clock = {.now_ms = wall_now},
@@ -130,8 +119,7 @@ static struct wal_options make_options(struct storage *storage)
 }
 
 /* Appenders race, a reader follows, the log stops; then once more from the disk. */
-static void race(struct storage *storage)
-{
+static void race(struct storage *storage) {
     struct wal_options options = make_options(storage);
     struct wal *wal;
     struct wal_error error;
@@ -150,9 +138,7 @@ static void race(struct storage *storage)
                 .wal = wal, .index = i, .seed = i + 1, .records = total[i]};
             assert_int_equal(pthread_create(&threads[i], NULL, appender_main, &appenders[i]), 0);
         }
-        for (int i = 0; i < 200; i++) {
-            tail_to(&tail, wal_durable_lsn(wal));
-        }
+        for (int i = 0; i < 200; i++) { tail_to(&tail, wal_durable_lsn(wal)); }
         for (uint32_t i = 0; i < APPENDERS; i++) {
             assert_int_equal(pthread_join(threads[i], NULL), 0);
             total[i] = appenders[i].records;
@@ -167,14 +153,11 @@ static void race(struct storage *storage)
         assert_int_equal(found.end_lsn, expected);
         wal_close(wal);
     }
-    for (uint32_t i = 0; i < APPENDERS; i++) {
-        assert_int_equal(tail.next[i], total[i]);
-    }
+    for (uint32_t i = 0; i < APPENDERS; i++) { assert_int_equal(tail.next[i], total[i]); }
     wal_reader_close(tail.reader);
 }
 
-static void test_race_memory(void **state)
-{
+static void test_race_memory(void **state) {
     (void)state;
     struct storage *storage;
     assert_int_equal(storage_memory_open(&storage), 0);
@@ -182,15 +165,13 @@ static void test_race_memory(void **state)
     storage->operations->destroy(storage);
 }
 
-static void remove_folder(const char *path)
-{
+static void remove_folder(const char *path) {
     char command[256];
     (void)snprintf(command, sizeof command, "rm -rf '%s'", path); /* fits */
     assert_int_equal(system(command), 0);
 }
 
-static void on_real_disk(int (*open_storage)(const char *, struct storage **), const char *kind)
-{
+static void on_real_disk(int (*open_storage)(const char *, struct storage **), const char *kind) {
     char path[] = "test-wal-XXXXXX";
     assert_non_null(mkdtemp(path));
     struct storage *storage;
@@ -222,21 +203,18 @@ static void on_real_disk(int (*open_storage)(const char *, struct storage **), c
     remove_folder(path);
 }
 
-static void test_race_uring(void **state)
-{
+static void test_race_uring(void **state) {
     (void)state;
     on_real_disk(storage_uring_open, "io_uring");
 }
 
-static void test_race_posix(void **state)
-{
+static void test_race_posix(void **state) {
     (void)state;
     on_real_disk(storage_posix_open, "posix");
 }
 
 /* Verify beside a running engine must never cry wolf. */
-static void test_verify_beside_writer(void **state)
-{
+static void test_verify_beside_writer(void **state) {
     (void)state;
     struct storage *storage;
     assert_int_equal(storage_memory_open(&storage), 0);
@@ -251,9 +229,7 @@ static void test_verify_beside_writer(void **state)
     for (int i = 0; i < 50; i++) {
         uint64_t durable = wal_durable_lsn(wal);
         struct wal_recovery found;
-        if (wal_verify(storage, NULL, NULL, &found, &error) != 0) {
-            fail_msg("%s", error.text);
-        }
+        if (wal_verify(storage, NULL, NULL, &found, &error) != 0) { fail_msg("%s", error.text); }
         assert_true(found.end_lsn >= durable);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -263,8 +239,7 @@ static void test_verify_beside_writer(void **state)
 }
 
 /* Sleep and wake: one record at a time, so that the writer sleeps before each. */
-static void test_wake(void **state)
-{
+static void test_wake(void **state) {
     (void)state;
     struct storage *storage;
     assert_int_equal(storage_memory_open(&storage), 0);
@@ -289,23 +264,18 @@ static void test_wake(void **state)
     storage->operations->destroy(storage);
 }
 
-static void test_nonexistent_folder(void **state)
-{
+static void test_nonexistent_folder(void **state) {
     (void)state;
     struct storage *storage;
     assert_true(storage_posix_open("no-such-folder", &storage) < 0);
     assert_true(storage_uring_open("no-such-folder", &storage) < 0);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_race_memory),
-        cmocka_unit_test(test_race_uring),
-        cmocka_unit_test(test_race_posix),
-        cmocka_unit_test(test_verify_beside_writer),
-        cmocka_unit_test(test_wake),
-        cmocka_unit_test(test_nonexistent_folder),
+        cmocka_unit_test(test_race_memory), cmocka_unit_test(test_race_uring),
+        cmocka_unit_test(test_race_posix),  cmocka_unit_test(test_verify_beside_writer),
+        cmocka_unit_test(test_wake),        cmocka_unit_test(test_nonexistent_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void test_group_commit(void **state)
-{
+static void test_group_commit(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -42,8 +41,7 @@ static void test_group_commit(void **state)
     harness_deinit(&harness);
 }
 
-static void test_durable_never_early(void **state)
-{
+static void test_durable_never_early(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -64,8 +62,7 @@ static void test_durable_never_early(void **state)
     harness_deinit(&harness);
 }
 
-static void test_journal_port(void **state)
-{
+static void test_journal_port(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -83,8 +80,7 @@ static void test_journal_port(void **state)
     harness_deinit(&harness);
 }
 
-static void test_full_and_wrap(void **state)
-{
+static void test_full_and_wrap(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -118,8 +114,7 @@ static void test_full_and_wrap(void **state)
 }
 
 /* The four bytes of a record's size may lie on both sides of the ring's end. */
-static void test_wrap_in_size(void **state)
-{
+static void test_wrap_in_size(void **state) {
     (void)state;
     for (uint32_t shift = 0; shift < 8; shift++) {
         struct harness harness;
@@ -140,8 +135,7 @@ static void test_wrap_in_size(void **state)
     }
 }
 
-static void test_seal(void **state)
-{
+static void test_seal(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -172,8 +166,7 @@ static void test_seal(void **state)
     harness_deinit(&harness);
 }
 
-static void test_segment_switch(void **state)
-{
+static void test_segment_switch(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -202,8 +195,7 @@ static void test_segment_switch(void **state)
     harness_deinit(&harness);
 }
 
-static void test_epochs(void **state)
-{
+static void test_epochs(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -226,8 +218,7 @@ static void test_epochs(void **state)
 }
 
 /* An engine that restarts for ever and writes nothing must not fill the disk. */
-static void test_empty_epochs(void **state)
-{
+static void test_empty_epochs(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -247,8 +238,7 @@ static void test_empty_epochs(void **state)
     harness_deinit(&harness);
 }
 
-static void test_write_faults(void **state)
-{
+static void test_write_faults(void **state) {
     (void)state;
     static const enum storage_fault table[] = {STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,
                                                STORAGE_FAULT_SHORT};
@@ -261,9 +251,7 @@ static void test_write_faults(void **state)
         lsn = harness_block(&harness, 500);
         (void)harness_append(&harness, 9 * 100);
         int rc;
-        do {
-            rc = wal_writer_step(harness.wal, false);
-        } while (rc == 0);
+        do { rc = wal_writer_step(harness.wal, false); } while (rc == 0);
         assert_int_equal(rc, -WAL_ERROR_IO);
         assert_int_equal(harness.failed_calls, 1);
         assert_int_equal(harness.error.code, WAL_ERROR_IO);
@@ -295,8 +283,7 @@ static void test_write_faults(void **state)
     }
 }
 
-static void test_prepare_fault(void **state)
-{
+static void test_prepare_fault(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -307,9 +294,7 @@ static void test_prepare_fault(void **state)
     int rc = WAL_IDLE;
     while (rc >= 0) {
         lsn = harness_append(&harness, 4000);
-        do {
-            rc = wal_writer_step(harness.wal, false);
-        } while (rc == 0);
+        do { rc = wal_writer_step(harness.wal, false); } while (rc == 0);
     }
     assert_int_equal(rc, -WAL_ERROR_IO);
     assert_int_equal(harness.error.system_error, ENOSPC);
@@ -318,8 +303,7 @@ static void test_prepare_fault(void **state)
 }
 
 /* The disk was full when the segment was prepared ahead, and has room when it is needed. */
-static void test_prepare_fault_heals(void **state)
-{
+static void test_prepare_fault_heals(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -329,15 +313,12 @@ static void test_prepare_fault_heals(void **state)
     assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO);
     assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO); /* not again by itself */
     storage_memory_heal(harness.disk);
-    for (int i = 0; i < 40; i++) {
-        (void)harness_block(&harness, 4000);
-    }
+    for (int i = 0; i < 40; i++) { (void)harness_block(&harness, 4000); }
     assert_int_equal(harness.failed_calls, 0);
     harness_deinit(&harness);
 }
 
-static void test_open_faults(void **state)
-{
+static void test_open_faults(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
@@ -354,16 +335,20 @@ static void test_open_faults(void **state)
     harness_deinit(&harness);
 }
 
-static void test_options(void **state)
-{
+static void test_options(void **state) {
     (void)state;
     static const struct {
         uint64_t segment_bytes, buffer_bytes;
         uint32_t appenders;
     } table[] = {
-        {4096, 0, 1},      {WAL_SEGMENT_BYTES_MIN + 1, 0, 1}, {WAL_SEGMENT_BYTES_MAX + 4096, 0, 1},
-        {0, 4096, 1},      {0, DRAIN_BYTES_MAX + 4096, 1},    {0, 2 * WAL_BUFFER_BYTES_MAX, 1},
-        {0, 0, 0},         {0, 0, SHARDS_MAX + 1},
+        {4096, 0, 1},
+        {WAL_SEGMENT_BYTES_MIN + 1, 0, 1},
+        {WAL_SEGMENT_BYTES_MAX + 4096, 0, 1},
+        {0, 4096, 1},
+        {0, DRAIN_BYTES_MAX + 4096, 1},
+        {0, 2 * WAL_BUFFER_BYTES_MAX, 1},
+        {0, 0, 0},
+        {0, 0, SHARDS_MAX + 1},
     };
     struct harness harness;
     harness_init(&harness);
@@ -376,16 +361,15 @@ static void test_options(void **state)
     harness_deinit(&harness);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_group_commit),  cmocka_unit_test(test_durable_never_early),
-        cmocka_unit_test(test_journal_port),  cmocka_unit_test(test_full_and_wrap),
-        cmocka_unit_test(test_wrap_in_size),  cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_group_commit),   cmocka_unit_test(test_durable_never_early),
+        cmocka_unit_test(test_journal_port),   cmocka_unit_test(test_full_and_wrap),
+        cmocka_unit_test(test_wrap_in_size),   cmocka_unit_test(test_seal),
         cmocka_unit_test(test_segment_switch), cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_empty_epochs),  cmocka_unit_test(test_write_faults),
-        cmocka_unit_test(test_prepare_fault), cmocka_unit_test(test_prepare_fault_heals),
-        cmocka_unit_test(test_open_faults),   cmocka_unit_test(test_options),
+        cmocka_unit_test(test_empty_epochs),   cmocka_unit_test(test_write_faults),
+        cmocka_unit_test(test_prepare_fault),  cmocka_unit_test(test_prepare_fault_heals),
+        cmocka_unit_test(test_open_faults),    cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
