@@ -162,17 +162,19 @@ static int tear_down(void **state) {
 }
 
 static void make_dates(struct arena *arena) {
-    static const char *const names[] = {"active_capacity", "active_ttl_ms", "waiting_timeout_ms",
-                                        "admit_per_interval", "admit_interval_ms", NULL};
+    static const char *const names[] = {"active_capacity",    "active_ttl_ms",
+                                        "waiting_timeout_ms", "admit_per_interval",
+                                        "admit_interval_ms",  NULL};
     struct caller admin;
     caller_open(&admin, usherd.admin_url, 0);
     uint64_t concert = caller_concert(&admin, "lines");
     for (uint32_t i = 0; i < DATES; i++) {
-        const uint64_t values[] = {capacities[i], HOUR_MS, HOUR_MS, per_interval[i], interval_ms[i]};
-        arena->dates[i] = caller_date(&admin, concert,
-                                      &(struct caller_date){.title = "line", .seat_count = 1,
-                                                            .policy_names = names,
-                                                            .policy_values = values});
+        const uint64_t values[] = {capacities[i], HOUR_MS, HOUR_MS, per_interval[i],
+                                   interval_ms[i]};
+        arena->dates[i] = caller_date(
+            &admin, concert,
+            &(struct caller_date){
+                .title = "line", .seat_count = 1, .policy_names = names, .policy_values = values});
     }
     arena->date_count = DATES;
     caller_close(&admin);
@@ -197,7 +199,8 @@ static void admission_follows_entry(void **state) {
     assert_int_equal(audit.complaints, 0);
     for (uint32_t i = 0; i < DATES; i++) {
         const struct audit_date *date = audit.dates[arena->dates[i]];
-        assert_int_equal(date->place_count, PROCESSES * FANS); /* copies of an entry are one entry */
+        assert_int_equal(date->place_count,
+                         PROCESSES * FANS); /* copies of an entry are one entry */
         /* The audit has found it never above; admission by interval may never fill it. */
         if (per_interval[i] == 0) assert_int_equal(date->active_most, capacities[i]);
         for (uint32_t place = 1; place <= date->place_count; place++) {
