@@ -182,12 +182,15 @@ static void enter_all(struct bench *bench, struct client *client, struct value_w
     value_writer_clear(params);
 }
 
-/* Hold number n: dates take turns; within a date seat after seat, users take turns. */
+/* Hold number n: one date after the other, as one famous date at a time is on sale; within it seats in
+ * shuffled order, users taking turns. */
 static void write_hold(struct bench *bench, struct value_writer *frame) {
     uint32_t n = bench->next++;
-    uint32_t date = n % bench->dates, seat = n / bench->dates;
-    uint32_t user = seat % bench->users_per_date * bench->dates + date;
-    REQUIRE(seat < SEATS_PER_DATE);
+    uint32_t date = n / SEATS_PER_DATE;
+    uint32_t user = n % bench->users_per_date * bench->dates + date;
+    uint32_t seat = (uint32_t)(n * 48271ull %
+                               SEATS_PER_DATE); /* no common factor: each seat once */
+    REQUIRE(date < bench->dates);
     value_write_array(frame, 4);
     value_write_uint(frame, 0);
     value_write_uint(frame, n);

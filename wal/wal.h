@@ -29,7 +29,7 @@ enum {
 #define WAL_SEGMENT_BYTES_DEFAULT (64ull * 1024 * 1024)
 #define WAL_SEGMENT_BYTES_MIN (64ull * 1024)
 #define WAL_SEGMENT_BYTES_MAX (16ull * 1024 * 1024 * 1024)
-#define WAL_BUFFER_BYTES_DEFAULT (64ull * 1024 * 1024)
+#define WAL_BUFFER_BYTES_DEFAULT (8ull * 1024 * 1024)
 #define WAL_BUFFER_BYTES_MAX (4ull * 1024 * 1024 * 1024)
 /* Idle for so long after a block with records: seal it. Short against the life of a disk sector,
  * long against the pause between two requests. */

@@ -19,7 +19,7 @@ _Static_assert(2 * COMMAND_BYTES_MAX < DRAIN_BYTES_MAX, "a drain has room for an
 
 #define ENTROPY_BYTES 4096u
 /* Rounds without work before a shard goes to sleep: about the time of a wake-up. */
-#define IDLE_ROUNDS_MAX 64u
+#define IDLE_ROUNDS_MAX 16u
 
 /* Messages in order: to partitions of this shard, or to another shard whose lane is full. Grows to
  * the most that was ever needed, which the requests in flight and DRAIN_DUE_MAX bound. */
