@@ -3,10 +3,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/limits.h"
@@ -371,15 +374,90 @@ static void hostile_servers(void **state) {
     }
 }
 
+/* --- a server that goes away during the handshake -------------------------------------------- */
+
+#define GOING_AWAY_MS 400
+#define DIALLED_AGAIN_MS 8000
+
+struct quitter {
+    pthread_t thread;
+    int listener;
+    uint32_t closed; /* connections that were ended before they could shake hands */
+    bool dialled_again;
+};
+
+/* Return: whether a connection came and shook hands in time */
+static bool serve_one(int listener, int timeout_ms) {
+    static const uint8_t hello[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    uint8_t theirs[8];
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    if (poll(&ready, 1, timeout_ms) != 1) return false;
+    int fd = accept(listener, NULL, NULL);
+    bool served = fd >= 0 && send(fd, hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello &&
+                  recv(fd, theirs, sizeof theirs, MSG_WAITALL) == sizeof theirs;
+    if (fd >= 0) close(fd);
+    return served;
+}
+
+static void *quit(void *argument) {
+    struct quitter *quitter = argument;
+    struct timespec now;
+    REQUIRE(serve_one(quitter->listener, DIALLED_AGAIN_MS)); /* client_open() waits for this one */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t until = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + GOING_AWAY_MS;
+    for (;;) { /* spinning, to be faster than the client's side of the handshake */
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 > until) break;
+        int fd = accept4(quitter->listener, NULL, NULL, SOCK_NONBLOCK);
+        if (fd < 0) continue;
+        close(fd);
+        quitter->closed++;
+    }
+    /* One that was queued meanwhile may be dead; then there is another. */
+    quitter->dialled_again = serve_one(quitter->listener, DIALLED_AGAIN_MS) ||
+                             serve_one(quitter->listener, DIALLED_AGAIN_MS);
+    return NULL;
+}
+
+/* nng 1.5.2 takes EPIPE in a handshake for the dialer's own end and never dials again. */
+static void dials_again_after_a_broken_handshake(void **state) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct quitter quitter = {0};
+    struct client *client;
+    char folder[] = "/tmp/usher-dial-XXXXXX", url[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/s", folder);
+    (void)snprintf(url, sizeof url, "ipc://%s/s", folder);
+    quitter.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(quitter.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(quitter.listener, 5), 0);
+    assert_int_equal(pthread_create(&quitter.thread, NULL, quit, &quitter), 0);
+    assert_int_equal(client_open(url, NULL, &client), 0);
+    assert_int_equal(pthread_join(quitter.thread, NULL), 0);
+    assert_true(quitter.closed > 0);
+    assert_true(quitter.dialled_again);
+    client_close(client);
+    close(quitter.listener);
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(coalescing),     TEST(one_per_frame),
-        TEST(from_callbacks), TEST(full_client),
-        TEST(time_outs),      TEST(lost_connection),
-        TEST(closing),        cmocka_unit_test(refused_addresses),
-        TEST(too_big),        cmocka_unit_test(hostile_servers),
+        TEST(coalescing),
+        TEST(one_per_frame),
+        TEST(from_callbacks),
+        TEST(full_client),
+        TEST(time_outs),
+        TEST(lost_connection),
+        TEST(closing),
+        cmocka_unit_test(refused_addresses),
+        TEST(too_big),
+        cmocka_unit_test(hostile_servers),
+        cmocka_unit_test(dials_again_after_a_broken_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
