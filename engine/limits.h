@@ -71,7 +71,7 @@
 /* Chains of requests waiting for a shard; full answers BUSY. Power of two (ck_ring). */
 #define MAILBOX_CHAINS_MAX 4096u
 /* Requests of one drain. Bounds how long a decision waits for its neighbours. */
-#define DRAIN_REQUESTS_MAX 1024u
+#define DRAIN_REQUESTS_MAX 256u
 /* Time-driven decisions of one drain: an hour of expiries at once must not stall the requests. */
 #define DRAIN_DUE_MAX 256u
 /* Messages on the way from one shard to another. Power of two (ck_ring). */

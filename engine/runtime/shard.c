@@ -461,6 +461,12 @@ static uint32_t run_due(struct shard *shard) {
     return before - shard->due_budget;
 }
 
+/* The moment of whatever is decided next: never before the request was sent that it is about. */
+static void tick(struct shard *shard) {
+    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
+    if (now_ms > shard->now_ms) shard->now_ms = now_ms;
+}
+
 static uint32_t handle_requests(struct shard *shard) {
     uint32_t handled = 0;
     while (shard->chain && handled < DRAIN_REQUESTS_MAX && handle_local(shard) &&
@@ -476,7 +482,7 @@ static uint32_t handle_requests(struct shard *shard) {
             handle(shard, &request->command);
         }
         handled++;
-        if (!shard->chain) shard->chain = mailbox_receive(shard->mailbox);
+        if (!shard->chain && (shard->chain = mailbox_receive(shard->mailbox)) != NULL) tick(shard);
     }
     return handled;
 }
@@ -494,12 +500,11 @@ static uint32_t release(struct shard *shard) {
 }
 
 uint32_t shard_step(struct shard *shard) {
-    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
-    if (now_ms > shard->now_ms) shard->now_ms = now_ms;
     shard->due_budget = DRAIN_DUE_MAX;
     uint32_t done = 0;
     if (flush(shard)) { /* what an earlier step could not append */
         if (!shard->chain) shard->chain = mailbox_receive(shard->mailbox);
+        tick(shard);
         done += receive_peers(shard);
         done += run_due(shard);
         done += handle_requests(shard);
