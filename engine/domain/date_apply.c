@@ -106,7 +106,10 @@ void date_apply(struct date *date, const struct decision *decision) {
     uint64_t now_ms = decision->time_ms;
     switch (decision->kind) {
     case DECISION_SEAT_ADDED: seat_map_add(&date->seats, &decision->seat_added); break;
-    case DECISION_DATE_OPENED: date->state = DATE_OPEN; break;
+    case DECISION_DATE_OPENED:
+        date->state = DATE_OPEN;
+        reservations_reserve(&date->reservations, date->seats.for_sale);
+        break;
     case DECISION_DATE_CLOSED: date->state = DATE_CLOSED; break;
     case DECISION_DATE_CANCELLED:
         date->state = DATE_CANCELLED;

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/require.h"
 
@@ -46,15 +47,23 @@ static void sift_down(struct heap *heap, uint32_t position, struct heap_entry en
     set(heap, position, entry);
 }
 
-static void grow(struct heap *heap) {
-    heap->capacity = heap->capacity ? heap->capacity * 2 : 64;
+static void resize(struct heap *heap, uint32_t capacity) {
+    heap->capacity = capacity;
     heap->entries = realloc(heap->entries, heap->capacity * sizeof *heap->entries);
     heap->positions = realloc(heap->positions, heap->capacity * sizeof *heap->positions);
     REQUIRE(heap->entries != NULL && heap->positions != NULL);
 }
 
+void heap_reserve(struct heap *heap, uint32_t count) {
+    if (count <= heap->capacity) return;
+    resize(heap, count);
+    memset(heap->entries + heap->count, 0, (count - heap->count) * sizeof *heap->entries);
+    memset(heap->positions + heap->handle_count, 0,
+           (count - heap->handle_count) * sizeof *heap->positions);
+}
+
 uint32_t heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item) {
-    if (heap->count == heap->capacity) grow(heap);
+    if (heap->count == heap->capacity) resize(heap, heap->capacity ? heap->capacity * 2 : 64);
     uint32_t handle = heap->handle_free;
     if (handle != HEAP_NO_HANDLE) {
         heap->handle_free = heap->positions[handle];

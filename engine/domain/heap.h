@@ -27,6 +27,8 @@ struct heap {
 
 void heap_init(struct heap *heap);
 void heap_deinit(struct heap *heap);
+/* heap_reserve - memory for `count` entries, touched now: no insertion up to then allocates */
+void heap_reserve(struct heap *heap, uint32_t count);
 /* heap_insert - Return: the entry's handle, until it is removed */
 uint32_t heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item);
 void heap_remove(struct heap *heap, uint32_t handle);

@@ -173,22 +173,33 @@ static bool is_sold(const struct reservation *reservation) {
     return reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING;
 }
 
+static void chunk_add(struct reservations *all) {
+    if (all->chunk_count == all->chunk_capacity) {
+        all->chunk_capacity = all->chunk_capacity ? all->chunk_capacity * 2 : 16;
+        all->chunks = realloc(all->chunks, all->chunk_capacity * sizeof(void *));
+        REQUIRE(all->chunks != NULL);
+    }
+    struct reservation *chunk = calloc(RESERVATIONS_CHUNK, sizeof *chunk);
+    REQUIRE(chunk != NULL);
+    /* The first touch of each page, which calloc leaves to whoever comes first; volatile, or the
+     * compiler leaves it out. */
+    volatile char *bytes = (volatile char *)chunk;
+    for (size_t i = 0; i < RESERVATIONS_CHUNK * sizeof *chunk; i += 4096) bytes[i] = 0;
+    all->chunks[all->chunk_count++] = chunk;
+}
+
+void reservations_reserve(struct reservations *all, uint32_t count) {
+    while ((uint64_t)all->chunk_count * RESERVATIONS_CHUNK < count) chunk_add(all);
+    heap_reserve(&all->deadlines, count);
+}
+
 static uint32_t slot_take(struct reservations *all) {
     uint32_t slot = all->free_first;
     if (slot != RESERVATION_NO_SLOT) {
         all->free_first = at(all, slot)->user_next;
         return slot;
     }
-    if (all->slot_count == all->chunk_count * RESERVATIONS_CHUNK) {
-        if (all->chunk_count == all->chunk_capacity) {
-            all->chunk_capacity = all->chunk_capacity ? all->chunk_capacity * 2 : 16;
-            all->chunks = realloc(all->chunks, all->chunk_capacity * sizeof(void *));
-            REQUIRE(all->chunks != NULL);
-        }
-        all->chunks[all->chunk_count] = calloc(RESERVATIONS_CHUNK, sizeof(struct reservation));
-        REQUIRE(all->chunks[all->chunk_count] != NULL);
-        all->chunk_count++;
-    }
+    if (all->slot_count == all->chunk_count * RESERVATIONS_CHUNK) chunk_add(all);
     return all->slot_count++;
 }
 

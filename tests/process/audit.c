@@ -165,7 +165,7 @@ static void judge_refused(struct audit *audit, struct audit_date *date, uint32_t
     struct table_key key = table_key_number(&refused->user, id);
     uint64_t *chain = table_at(&audit->refusals_of, &key);
     struct audit_refusal *refusal = APPEND(date->refusals, date->refusal_count);
-    *refusal = (struct audit_refusal){decision->time_ms, refused->error, refused->seat, 0};
+    *refusal = (struct audit_refusal){decision->time_ms, refused->error, refused->seat, 0, false};
     uint32_t first = (uint32_t)(*chain >> 32), last = (uint32_t)*chain;
     if (last != 0) date->refusals[last].next = date->refusal_count;
     *chain = (uint64_t)(first ? first : date->refusal_count) << 32 | date->refusal_count;

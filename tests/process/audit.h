@@ -52,6 +52,7 @@ struct audit_refusal {
     uint64_t time_ms;
     uint32_t error, seat;
     uint32_t next; /* of the same user on the same date; 0: last */
+    bool told;     /* testimony.c: a client has spoken of it */
 };
 
 /* [0] of each array is not used. */

@@ -112,6 +112,9 @@ static void check_one(struct audit *audit, const struct diary_entry *entry) {
     }
 }
 
+/* A client sends a request at most so many times before it has an answer. */
+#define COPIES_MAX 4u
+
 /* --- refusals, one by one ---------------------------------------------------------------------- */
 
 static int by_user_and_moment(const void *a, const void *b) {
@@ -145,30 +148,47 @@ static void check_refusal(struct audit *audit, const struct diary_entry *entry,
            entry->seats.count);
 }
 
-/* A user asks one thing after the other (copies of one request apart), so the n-th refusal that the
- * client got is the n-th in the log. */
+static bool is_about(const struct audit_refusal *refusal, const struct diary_entry *entry) {
+    return refusal->error == entry->error &&
+           (entry->error != ERROR_SEAT_TAKEN || refusal->seat == entry->data[0]) &&
+           refusal->time_ms + TESTIMONY_CLOCK_MS >= entry->sent_ms &&
+           refusal->time_ms <= entry->received_ms + TESTIMONY_CLOCK_MS;
+}
+
+/* A user asks one thing after the other, so the n-th refusal that the client got is the n-th in the
+ * log; only the answers to the copies of one request may overtake each other on their way back.
+ * Return: the refusal that this answer is about, the earliest untold one if none fits, NULL if all
+ * were told */
+static struct audit_refusal *refusal_for(const struct audit_date *date, uint32_t first,
+                                         const struct diary_entry *entry) {
+    struct audit_refusal *untold = NULL;
+    uint32_t looked = 0;
+    for (uint32_t i = first; i != 0 && looked < COPIES_MAX; i = date->refusals[i].next) {
+        struct audit_refusal *refusal = &date->refusals[i];
+        if (refusal->told) continue;
+        if (is_about(refusal, entry)) return refusal;
+        if (!untold) untold = refusal;
+        looked++;
+    }
+    return untold;
+}
+
 static void check_refusals(struct testimony *testimony) {
     struct audit *audit = testimony->audit;
     uint64_t in_log = 0, told = 0;
     qsort(testimony->entries, testimony->count, sizeof *testimony->entries, by_user_and_moment);
-    const struct diary_entry *before = NULL;
-    const struct audit_refusal *refusal = NULL;
     for (uint32_t i = 0; i < testimony->count; i++) {
         const struct diary_entry *entry = &testimony->entries[i];
         if (entry->kind != DIARY_REFUSED) continue;
-        const struct audit_date *date = audit->dates[entry->date];
-        bool same = before && id128_equal(&before->user, &entry->user) &&
-                    before->date == entry->date;
-        if (!same) {
-            struct table_key key = table_key_number(&entry->user, entry->date);
-            const uint64_t *chain = table_find(&audit->refusals_of, &key);
-            refusal = chain ? &date->refusals[*chain >> 32] : NULL;
-        } else if (refusal) {
-            refusal = refusal->next ? &date->refusals[refusal->next] : NULL;
-        }
+        struct table_key key = table_key_number(&entry->user, entry->date);
+        const uint64_t *chain = table_find(&audit->refusals_of, &key);
+        uint32_t first = chain ? (uint32_t)(*chain >> 32) : 0;
+        struct audit_refusal *refusal = refusal_for(audit->dates[entry->date], first, entry);
         EXPECT(audit, refusal != NULL, "a refusal on date %u is not in the log", entry->date);
-        if (refusal) check_refusal(audit, entry, refusal);
-        before = entry;
+        if (refusal) {
+            refusal->told = true;
+            check_refusal(audit, entry, refusal);
+        }
         told++;
     }
     for (uint32_t i = 1; i <= DATES_MAX; i++) {
