@@ -354,6 +354,19 @@ static void row_add(struct account_partition *all, struct account *account,
     account->chain = index_hash(image, sizeof image, 2);
 }
 
+/* The row of points that a payment takes or gives back; the balance has changed already. */
+static void row_of_payment(struct account_partition *all, struct account *account,
+                           enum ledger_reason reason, uint64_t payment, uint64_t reservation,
+                           uint64_t amount, uint64_t now_ms) {
+    row_add(all, account,
+            &(struct ledger_row){.time_ms = now_ms,
+                                 .amount = amount,
+                                 .balance = account->balance,
+                                 .payment = payment,
+                                 .reservation = reservation,
+                                 .reason = (uint8_t)reason});
+}
+
 static void transfer_open(struct account_partition *all, struct transfer transfer) {
     uint32_t index = all->transfer_free;
     if (index != UINT32_MAX) {
@@ -412,13 +425,8 @@ static void apply_reserved(struct account_partition *all,
     REQUIRE(account->balance == body->balance);
     all->totals.balances -= body->amount;
     all->totals.reserved += body->amount;
-    row_add(all, account,
-            &(struct ledger_row){.time_ms = now_ms,
-                                 .amount = body->amount,
-                                 .balance = body->balance,
-                                 .payment = body->payment,
-                                 .reservation = body->reservation,
-                                 .reason = LEDGER_PAYMENT});
+    row_of_payment(all, account, LEDGER_PAYMENT, body->payment, body->reservation, body->amount,
+                   now_ms);
     all->hash += hash_of(account);
     transfer_open(all, (struct transfer){.payment = body->payment,
                                          .reservation = body->reservation,
@@ -452,13 +460,8 @@ static void apply_voided(struct account_partition *all, const struct decision_fu
     account->balance += body->amount;
     REQUIRE(account->balance == body->balance);
     all->totals.balances += body->amount;
-    row_add(all, account,
-            &(struct ledger_row){.time_ms = now_ms,
-                                 .amount = body->amount,
-                                 .balance = body->balance,
-                                 .payment = body->payment,
-                                 .reservation = body->reservation,
-                                 .reason = LEDGER_VOID});
+    row_of_payment(all, account, LEDGER_VOID, body->payment, body->reservation, body->amount,
+                   now_ms);
     all->hash += hash_of(account);
 }
 
@@ -471,13 +474,8 @@ static void apply_refunded(struct account_partition *all,
     REQUIRE(account->balance == body->balance);
     all->totals.balances += body->amount;
     all->totals.refunded += body->amount;
-    row_add(all, account,
-            &(struct ledger_row){.time_ms = now_ms,
-                                 .amount = body->amount,
-                                 .balance = body->balance,
-                                 .payment = body->payment,
-                                 .reservation = body->reservation,
-                                 .reason = LEDGER_REFUND});
+    row_of_payment(all, account, LEDGER_REFUND, body->payment, body->reservation, body->amount,
+                   now_ms);
     all->hash += hash_of(account);
     transfer_open(all, (struct transfer){.payment = body->payment,
                                          .reservation = body->reservation,
