@@ -20,6 +20,8 @@
 /* How a lost connection is dialled again: at once, then less and less often. */
 #define RECONNECT_MIN_MS 10
 #define RECONNECT_MAX_MS 1000
+/* How long client_open() waits for a connection. */
+#define OPEN_TIMEOUT_MS 2000
 /* How long client_close() waits for answers, looking so often. */
 #define CLOSE_GRACE_MS 1000
 #define CLOSE_PAUSE_MS 1
@@ -60,10 +62,11 @@ struct client {
     nng_dialer dialer; /* the watching thread's, once that runs */
     char *url;
     pthread_t watch;
-    bool watched;            /* `watch` runs */
-    bool leaving;            /* `watch` comes to its end */
-    pthread_cond_t leave;    /* `watch`: look whether we are closing */
-    _Atomic int connections; /* nng's callbacks */
+    bool watched;               /* `watch` runs */
+    bool leaving;               /* `watch` comes to its end */
+    pthread_cond_t leave;       /* `watch`: look whether we are closing */
+    _Atomic bool was_connected; /* once, at least */
+    _Atomic int connections;    /* nng's callbacks */
     uint32_t requests_per_frame_max, timeout_ms, lane_count;
     struct lane *lanes;
 
@@ -466,6 +469,7 @@ int client_call_wait(struct client *client, const char *method, const struct val
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     struct client *client = argument;
     (void)pipe; /* how many there are is all that matters */
+    client->was_connected = true;
     client->connections += event == NNG_PIPE_EV_ADD_PRE ? 1 : -1;
 }
 
@@ -496,6 +500,15 @@ static void *watch_main(void *argument) {
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+/* Not a blocking nng_dial(): a peer that vanishes during the handshake makes that wait for ever. */
+static bool connected_in_time(const struct client *client) {
+    for (uint32_t waited = 0; waited < OPEN_TIMEOUT_MS; waited++) {
+        if (client->was_connected) return true;
+        nng_msleep(1);
+    }
+    return client->was_connected;
+}
+
 static int client_connect(struct client *client, const char *url) {
     int rc = nng_req0_open(&client->socket);
     if (rc != 0) return CLIENT_NO_MEMORY;
@@ -509,7 +522,8 @@ static int client_connect(struct client *client, const char *url) {
     if (rc == 0) rc = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     if (rc == 0) rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, client);
     if (rc == 0) rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, on_pipe, client);
-    if (rc == 0) rc = nng_dial(client->socket, url, &client->dialer, 0);
+    if (rc == 0) rc = nng_dial(client->socket, url, &client->dialer, NNG_FLAG_NONBLOCK);
+    if (rc == 0 && !connected_in_time(client)) rc = NNG_ETIMEDOUT;
     switch (rc) {
     case 0: return 0;
     case NNG_ENOMEM: return CLIENT_NO_MEMORY;

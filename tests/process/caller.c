@@ -207,7 +207,8 @@ void caller_open(struct caller *caller, const char *url, uint32_t timeout_ms) {
 }
 
 void caller_close(struct caller *caller) {
-    if (caller->client) client_close(caller->client);
+    /* Where a connection was given up as wedged, so may be whatever closing waits for. */
+    if (caller->client && caller->reopened == 0) client_close(caller->client);
     caller->client = NULL;
 }
 
