@@ -15,7 +15,7 @@ static void verify_progress(void *context, uint64_t done, uint64_t total) {
 int log_folder_open(const char *directory, struct log_folder *ret_folder) {
     REQUIRE(directory && ret_folder);
     struct log_folder folder = {0};
-    int result = storage_posix_open(directory, &folder.storage);
+    int result = storage_posix_open(directory, STORAGE_WAL, &folder.storage);
     if (result < 0) {
         (void)fprintf(stderr, "usher: %s: %s. Name the folder that usherd got with --data.\n",
                       directory, strerror(-result)); /* the caller's status tells, too */

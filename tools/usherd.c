@@ -158,7 +158,7 @@ static void open_log(struct daemon *daemon) {
     if (mkdir(data, 0700) < 0 && errno != EEXIST) {
         give_up("%s cannot be made: %s. Name another folder with --data.", data, strerror(errno));
     }
-    int result = storage_uring_open(data, &daemon->storage);
+    int result = storage_uring_open(data, STORAGE_WAL, &daemon->storage);
     if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
     uint64_t witness_lsn = ask_witness(daemon);
     struct wal_error error;
@@ -167,7 +167,7 @@ static void open_log(struct daemon *daemon) {
         /* Containers often forbid io_uring. */
         warn("io_uring is not permitted here; writing the log without it", error.text);
         daemon->storage->operations->destroy(daemon->storage);
-        result = storage_posix_open(data, &daemon->storage);
+        result = storage_posix_open(data, STORAGE_WAL, &daemon->storage);
         if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
         result = open_wal(daemon, witness_lsn, &error);
     }

@@ -1,8 +1,9 @@
 /* storage.h - what the log needs from a disk, as a struct of functions
  *
  * One write is in flight at a time: submit, then complete. A storage is bound to one data folder
- * when it is opened. Three implementations: io_uring (the engine), pwrite (tools that intercept
- * system calls), and memory (tests, simulator). File names are plain names inside DIR/wal.
+ * and to one folder in it when it is opened: "wal" or "snapshots". Three implementations: io_uring
+ * (the engine), pwrite (snapshots; tools that intercept system calls), and memory (tests, simulator).
+ * File names are plain names inside that folder.
  *
  * Threads: submit and complete belong to the log writer. prepare and remove belong to one other
  * thread each. open, read, size, list, close may be called by any number of readers at once.
@@ -24,7 +25,7 @@ struct storage_info {
 enum { STORAGE_PENDING = 1 };
 
 struct storage_operations {
-    /* claim - make DIR/wal if it is not there and become its only writer
+    /* claim - make the folder if it is not there and become its only writer
      * Return: 0; -EWOULDBLOCK if another process or storage has it */
     int (*claim)(struct storage *storage);
     /* unclaim - the opposite; nothing if not claimed */
@@ -54,6 +55,16 @@ struct storage_operations {
     int (*complete)(struct storage *storage, bool wait);
     /* sync - flush what was written through any handle of that file, by any process */
     int (*sync)(struct storage *storage, int handle);
+    /* create - a file for write, emptied if it exists; the folder itself is made if it is not there
+     * Return: a handle >= 0, or -errno */
+    int (*create)(struct storage *storage, const char *name);
+    /* write - exactly that many bytes, durable after sync; for files that nobody reads yet. By any
+     * one thread; has nothing to do with the one write of submit.
+     * @offset, @bytes, @buffer: multiples of 4096 */
+    int (*write)(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                 uint32_t bytes);
+    /* rename - durably, over whatever has the name; the file was synced before */
+    int (*rename)(struct storage *storage, const char *from, const char *to);
     void (*info)(struct storage *storage, struct storage_info *ret_info);
     /* destroy - free everything; no write in flight any more, or it is abandoned */
     void (*destroy)(struct storage *storage);
@@ -64,13 +75,18 @@ struct storage {
     const struct storage_operations *operations;
 };
 
+#define STORAGE_WAL "wal"
+#define STORAGE_SNAPSHOTS "snapshots"
+
 /* storage_uring_open, storage_posix_open - bind to a data folder
- * @directory:   the folder that holds LOCK and wal/; must exist; copied
+ * @directory:   the data folder; must exist; copied
+ * @folder:      STORAGE_WAL or STORAGE_SNAPSHOTS: DIR/wal is locked by DIR/LOCK, DIR/snapshots by
+ *               DIR/snapshots.LOCK
  * @ret_storage: free with operations->destroy
  * Reads nothing, writes nothing, takes no lock: a tool can use it beside a running engine.
  * storage_uring sets up its ring at claim, on first use as a writer.
  * Return: 0; -errno */
-int storage_uring_open(const char *directory, struct storage **ret_storage);
-int storage_posix_open(const char *directory, struct storage **ret_storage);
+int storage_uring_open(const char *directory, const char *folder, struct storage **ret_storage);
+int storage_posix_open(const char *directory, const char *folder, struct storage **ret_storage);
 
 #endif

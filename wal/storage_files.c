@@ -17,14 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER "wal"
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u
 
-int storage_files_init(struct storage_files *files, const char *directory) {
+int storage_files_init(struct storage_files *files, const char *directory, const char *folder) {
+    bool is_log = strcmp(folder, STORAGE_WAL) == 0;
+    REQUIRE(is_log || strcmp(folder, STORAGE_SNAPSHOTS) == 0);
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) { return -errno; }
     files->directory = descriptor;
+    files->folder = is_log ? STORAGE_WAL : STORAGE_SNAPSHOTS;
     files->lock = -1;
     atomic_init(&files->buffered, false);
     return 0;
@@ -38,11 +40,12 @@ void storage_files_deinit(struct storage_files *files) {
 int storage_files_claim(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     REQUIRE(files->lock < 0);
-    int lock = openat(files->directory, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    const char *name = strcmp(files->folder, STORAGE_WAL) == 0 ? "LOCK" : "snapshots.LOCK";
+    int lock = openat(files->directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock < 0) { return -errno; }
     int rc = flock(lock, LOCK_EX | LOCK_NB);
     if (rc == 0) {
-        rc = mkdirat(files->directory, FOLDER, 0755);
+        rc = mkdirat(files->directory, files->folder, 0755);
         rc = rc < 0 && errno == EEXIST ? 0 : rc;
     }
     if (rc == 0) { rc = fsync(files->directory); /* the folder's name must outlive a crash */ }
@@ -64,7 +67,7 @@ void storage_files_unclaim(struct storage *storage) {
 }
 
 static int open_folder(struct storage_files *files) {
-    int folder = openat(files->directory, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = openat(files->directory, files->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder < 0 ? -errno : folder;
 }
 
@@ -92,10 +95,10 @@ int storage_files_list(struct storage *storage, void (*visit)(void *context, con
     return rc;
 }
 
-/* Open DIR/wal/name, without the page cache where the file system can. */
+/* Open a file of the folder, without the page cache where the file system can. */
 static int open_file(struct storage_files *files, const char *name, int flags) {
     char path[64];
-    int length = snprintf(path, sizeof path, FOLDER "/%s", name);
+    int length = snprintf(path, sizeof path, "%s/%s", files->folder, name);
     REQUIRE(length > 0 && (size_t)length < sizeof path);
     int handle = openat(files->directory, path, flags | O_DIRECT | O_CLOEXEC, 0644);
     if (handle < 0 && errno == EINVAL) {
@@ -135,6 +138,41 @@ int storage_files_read(struct storage *storage, int handle, uint64_t offset, uin
         done += (uint32_t)count;
     }
     return 0;
+}
+
+int storage_files_create(struct storage *storage, const char *name) {
+    struct storage_files *files = (struct storage_files *)storage;
+    if (mkdirat(files->directory, files->folder, 0755) == 0) {
+        if (fsync(files->directory) < 0) { return -errno; }
+    } else if (errno != EEXIST) {
+        return -errno;
+    }
+    return open_file(files, name, O_RDWR | O_CREAT | O_TRUNC);
+}
+
+int storage_files_write(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                        uint32_t bytes) {
+    (void)storage;
+    REQUIRE(offset % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0);
+    uint32_t done = 0;
+    while (done < bytes) {
+        ssize_t count = pwrite(handle, buffer + done, bytes - done, (off_t)(offset + done));
+        if (count < 0 && errno == EINTR) { continue; }
+        if (count < 0) { return -errno; }
+        if (count == 0) { return -EIO; }
+        done += (uint32_t)count;
+    }
+    return 0;
+}
+
+int storage_files_rename(struct storage *storage, const char *from, const char *to) {
+    int folder = open_folder((struct storage_files *)storage);
+    if (folder < 0) { return folder; }
+    int rc = renameat(folder, from, folder, to);
+    if (rc == 0) { rc = fsync(folder); }
+    if (rc < 0) { rc = -errno; }
+    (void)close(folder); /* synced, or its failure is known */
+    return rc;
 }
 
 static int write_zeros(int handle, uint64_t bytes) {

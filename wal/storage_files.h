@@ -13,12 +13,15 @@
 struct storage_files {
     struct storage storage;
     int directory;         /* descriptor of DIR */
-    int lock;              /* descriptor of DIR/LOCK while claimed; -1 = not */
+    const char *folder;    /* STORAGE_WAL or STORAGE_SNAPSHOTS */
+    int lock;              /* descriptor of the folder's lock while claimed; -1 = not */
     _Atomic bool buffered; /* a file had to be opened without O_DIRECT; any thread */
 };
 
-/* storage_files_init - open DIR; Return: 0, -errno */
-int storage_files_init(struct storage_files *files, const char *directory);
+/* storage_files_init - open DIR
+ * @folder: STORAGE_WAL or STORAGE_SNAPSHOTS
+ * Return: 0, -errno */
+int storage_files_init(struct storage_files *files, const char *directory, const char *folder);
 void storage_files_deinit(struct storage_files *files);
 
 /* The operations, as in storage.h. */
@@ -34,5 +37,9 @@ int storage_files_read(struct storage *storage, int handle, uint64_t offset, uin
 int storage_files_prepare(struct storage *storage, const char *name, uint64_t bytes);
 int storage_files_remove(struct storage *storage, const char *name);
 int storage_files_sync(struct storage *storage, int handle);
+int storage_files_create(struct storage *storage, const char *name);
+int storage_files_write(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                        uint32_t bytes);
+int storage_files_rename(struct storage *storage, const char *from, const char *to);
 
 #endif

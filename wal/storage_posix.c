@@ -63,15 +63,18 @@ static const struct storage_operations posix_operations = {
     .submit = posix_submit,
     .complete = posix_complete,
     .sync = storage_files_sync,
+    .create = storage_files_create,
+    .write = storage_files_write,
+    .rename = storage_files_rename,
     .info = posix_info,
     .destroy = posix_destroy,
 };
 
-int storage_posix_open(const char *directory, struct storage **ret_storage) {
+int storage_posix_open(const char *directory, const char *folder, struct storage **ret_storage) {
     struct storage_posix *posix = calloc(1, sizeof *posix);
     if (posix == NULL) { return -ENOMEM; }
     posix->files.storage.operations = &posix_operations;
-    int rc = storage_files_init(&posix->files, directory);
+    int rc = storage_files_init(&posix->files, directory, folder);
     if (rc < 0) {
         free(posix);
         return rc;

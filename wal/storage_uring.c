@@ -109,15 +109,18 @@ static const struct storage_operations uring_operations = {
     .submit = uring_submit,
     .complete = uring_complete,
     .sync = storage_files_sync,
+    .create = storage_files_create,
+    .write = storage_files_write,
+    .rename = storage_files_rename,
     .info = uring_info,
     .destroy = uring_destroy,
 };
 
-int storage_uring_open(const char *directory, struct storage **ret_storage) {
+int storage_uring_open(const char *directory, const char *folder, struct storage **ret_storage) {
     struct storage_uring *uring = calloc(1, sizeof *uring);
     if (uring == NULL) { return -ENOMEM; }
     uring->files.storage.operations = &uring_operations;
-    int rc = storage_files_init(&uring->files, directory);
+    int rc = storage_files_init(&uring->files, directory, folder);
     if (rc < 0) {
         free(uring);
         return rc;

@@ -45,6 +45,8 @@ struct wal_options {
     uint32_t account_partitions; /* 0 = ACCOUNT_PARTITIONS */
     uint64_t recover_from_lsn;   /* see wal_recovery_options.from_lsn */
     uint64_t witness_lsn;        /* see wal_recovery_options.witness_lsn */
+    uint64_t first_lsn; /* a new log begins here: what lies before is in a snapshot (restore).
+                                    0 for every other log, and refused where one exists already */
     /* on_durable - the durable LSN has moved; writer's thread; must not block; may be NULL */
     void (*on_durable)(void *context, uint64_t durable_lsn);
     /* on_failed - the log is dead; writer's thread; once; may be NULL */

@@ -18,7 +18,7 @@ static bool history_open(const char *directory, struct history *history) {
     const struct wal_recovery_options options = {.live = true};
     struct wal_recovery found;
     struct wal_error error;
-    REQUIRE(storage_posix_open(directory, &history->storage) == 0);
+    REQUIRE(storage_posix_open(directory, STORAGE_WAL, &history->storage) == 0);
     if (wal_recover(history->storage, &options, &found, &error) < 0) {
         note("%s: %s", directory, error.text);
         history->storage->operations->destroy(history->storage);

@@ -352,7 +352,7 @@ uint64_t rig_disk_lsn(struct rig *rig) {
 /* --- start ------------------------------------------------------------------------------------ */
 
 static void open_disk(struct rig *rig) {
-    int result = rig->options.folder ? storage_posix_open(rig->folder, &rig->disk)
+    int result = rig->options.folder ? storage_posix_open(rig->folder, STORAGE_WAL, &rig->disk)
                                      : storage_memory_open(&rig->disk);
     assert_int_equal(result, 0);
 }

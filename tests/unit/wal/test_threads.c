@@ -171,11 +171,12 @@ static void remove_folder(const char *path) {
     assert_int_equal(system(command), 0);
 }
 
-static void on_real_disk(int (*open_storage)(const char *, struct storage **), const char *kind) {
+static void on_real_disk(int (*open_storage)(const char *, const char *, struct storage **),
+                         const char *kind) {
     char path[] = "test-wal-XXXXXX";
     assert_non_null(mkdtemp(path));
     struct storage *storage;
-    assert_int_equal(open_storage(path, &storage), 0);
+    assert_int_equal(open_storage(path, STORAGE_WAL, &storage), 0);
     race(storage);
     struct storage_info info;
     storage->operations->info(storage, &info);
@@ -188,7 +189,7 @@ static void on_real_disk(int (*open_storage)(const char *, struct storage **), c
     struct wal_error error;
     assert_int_equal(wal_open(&options, NULL, &wal, &error), 0);
     struct storage *second;
-    assert_int_equal(open_storage(path, &second), 0);
+    assert_int_equal(open_storage(path, STORAGE_WAL, &second), 0);
     options.storage = second;
     struct wal *second_wal;
     assert_int_equal(wal_open(&options, NULL, &second_wal, &error), -WAL_ERROR_LOCKED);
@@ -267,8 +268,8 @@ static void test_wake(void **state) {
 static void test_nonexistent_folder(void **state) {
     (void)state;
     struct storage *storage;
-    assert_true(storage_posix_open("no-such-folder", &storage) < 0);
-    assert_true(storage_uring_open("no-such-folder", &storage) < 0);
+    assert_true(storage_posix_open("no-such-folder", STORAGE_WAL, &storage) < 0);
+    assert_true(storage_uring_open("no-such-folder", STORAGE_WAL, &storage) < 0);
 }
 
 int main(void) {
