@@ -1,16 +1,18 @@
-/* describe.h - one decision as a line of text or of JSON
+/* describe.h - one decision, or one entity of a state, as a line of text or as JSON
  *
- * Driven by decision_visit(): a new kind or field describes itself. Fields with a meaning of their
+ * Driven by decision_visit() and entity_visit(): a new kind or field describes itself. Fields with a meaning of their
  * own (moments, states, errors, secrets) are recognised by name; see the table in describe.c.
  */
 #ifndef USHER_REPLAY_DESCRIBE_H
 #define USHER_REPLAY_DESCRIBE_H
 
+#include <jansson.h>
 #include <stddef.h>
 
-#include "engine/domain/decision.h"
+#include "engine/domain/entity.h"
 
-/* Token secrets are capabilities and operators' logs leak: hidden unless asked for. */
+/* Token secrets are capabilities, seeds protect hash tables, and operators' logs leak: both are
+ * hidden unless asked for. */
 #define DESCRIBE_TOKEN_SECRETS 1u
 
 /* Room for any decision: four texts of TEXT_BYTES_MAX, every byte escaped to six characters, and
@@ -31,5 +33,17 @@ size_t describe_text(const struct decision *decision, uint64_t lsn, uint32_t fla
  * unsigned bits. Return: as above */
 size_t describe_json(const struct decision *decision, uint64_t lsn, uint32_t flags,
                      char ret_line[DESCRIBE_LINE_BYTES]);
+
+/* describe_decision - the same as a JSON value, owned by the caller */
+json_t *describe_decision(const struct decision *decision, uint64_t lsn, uint32_t flags);
+
+/* describe_entity_text - "waiter place=3 user=... state=active ..."; a moment that has not come is
+ * "none". Return: as above */
+size_t describe_entity_text(const struct entity *entity, uint32_t flags,
+                            char ret_line[DESCRIBE_LINE_BYTES]);
+
+/* describe_entity_fields - {"place":3,...}; a moment that has not come is null
+ * Return: owned by the caller */
+json_t *describe_entity_fields(const struct entity *entity, uint32_t flags);
 
 #endif

@@ -6,11 +6,7 @@
 #include "wal/bytes.h"
 #include "wal/wal.h"
 
-#include <linux/futex.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #define SLOT_IDLE UINT64_MAX
 
@@ -26,7 +22,7 @@ int log_buffer_init(struct log_buffer *buffer, uint64_t capacity, uint32_t appen
     buffer->copied = lsn;
     atomic_init(&buffer->reserved, lsn);
     atomic_init(&buffer->released, lsn);
-    atomic_init(&buffer->sleeping, 0);
+    atomic_init(&buffer->writer.sleeping, 0);
     atomic_init(&buffer->closing, false);
     for (uint32_t i = 0; i < SHARDS_MAX; i++) {
         atomic_init(&buffer->slots[i].inserting_at, SLOT_IDLE);
@@ -57,13 +53,6 @@ static uint32_t ring_u32(const struct log_buffer *buffer, uint64_t lsn) {
     uint8_t bytes[4];
     for (uint64_t i = 0; i < 4; i++) { bytes[i] = buffer->ring[(lsn + i) & buffer->mask]; }
     return bytes_get_u32(bytes);
-}
-
-static void wake(struct log_buffer *buffer) {
-    if (atomic_load(&buffer->sleeping) != 0 && atomic_exchange(&buffer->sleeping, 0) != 0) {
-        /* The result says how many were woken; nobody is fine too: it has woken by itself. */
-        (void)syscall(SYS_futex, &buffer->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    }
 }
 
 #ifdef USHER_SLOW_CHECKS
@@ -101,9 +90,8 @@ int log_buffer_append(struct log_buffer *buffer, uint32_t appender, const uint8_
     } while (!atomic_compare_exchange_weak(&buffer->reserved, &start, start + size));
 
     ring_write(buffer, start, bytes, size);
-    /* Sequentially consistent: the store must come before the look at `sleeping` in wake(). */
-    atomic_store(slot, SLOT_IDLE);
-    wake(buffer);
+    atomic_store_explicit(slot, SLOT_IDLE, memory_order_release);
+    waker_wake(&buffer->writer);
     *ret_lsn = start + size;
     return 0;
 }
@@ -157,22 +145,17 @@ void log_buffer_take(struct log_buffer *buffer, uint64_t from, uint32_t bytes, u
     atomic_store_explicit(&buffer->released, from + bytes, memory_order_release);
 }
 
-void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint32_t timeout_ms) {
-    /* The store comes before the looks, and an appender publishes before it looks at `sleeping`,
-     * all sequentially consistent: if our looks miss its bytes, its look sees our 1, and it
-     * changes it; then the kernel does not let us sleep on the old value. */
-    atomic_store(&buffer->sleeping, 1);
+void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint64_t timeout_ms) {
+    waker_announce(&buffer->writer);
     if (log_buffer_copied(buffer) == lsn && !atomic_load(&buffer->closing)) {
-        struct timespec timeout = {.tv_sec = timeout_ms / 1000,
-                                   .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
-        /* Woken, timed out, interrupted, value changed: the caller looks for itself. */
-        (void)syscall(SYS_futex, &buffer->sleeping, FUTEX_WAIT_PRIVATE, 1,
-                      timeout_ms == UINT32_MAX ? NULL : &timeout, NULL, 0);
+        waker_sleep(&buffer->writer,
+                    timeout_ms); /* for whatever reason it ends: the caller looks */
+    } else {
+        waker_cancel(&buffer->writer);
     }
-    atomic_store(&buffer->sleeping, 0);
 }
 
 void log_buffer_close(struct log_buffer *buffer) {
     atomic_store(&buffer->closing, true);
-    wake(buffer);
+    waker_wake(&buffer->writer);
 }

@@ -14,6 +14,7 @@
 #define USHER_WAL_BUFFER_H
 
 #include "engine/limits.h"
+#include "engine/runtime/waker.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,8 +39,8 @@ struct log_buffer {
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t reserved;
     /* Taken up to here (LSN): room begins. Writer. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t released;
-    /* 1 while the writer sleeps or is about to; a futex. Both sides. */
-    _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
+    /* The writer sleeps on this; an appender that has copied wakes it. Both sides. */
+    _Alignas(CACHE_LINE_BYTES) struct waker writer;
     /* Asked to end; set once by the owner. */
     _Atomic bool closing;
     /* Largest result of log_buffer_copied so far (LSN). Writer only. */
@@ -72,9 +73,9 @@ uint32_t log_buffer_group(const struct log_buffer *buffer, uint64_t from, uint64
 void log_buffer_take(struct log_buffer *buffer, uint64_t from, uint32_t bytes, uint8_t *to);
 
 /* log_buffer_sleep - sleep until something is copied behind an LSN, or closing, or the timeout
- * @timeout_ms: UINT32_MAX = no timeout
+ * @timeout_ms: UINT64_MAX = no timeout
  * May wake for nothing. Writer only. */
-void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint32_t timeout_ms);
+void log_buffer_sleep(struct log_buffer *buffer, uint64_t lsn, uint64_t timeout_ms);
 
 /* log_buffer_close - ask the writer to end; log_buffer_append must not follow */
 void log_buffer_close(struct log_buffer *buffer);

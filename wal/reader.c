@@ -108,11 +108,23 @@ static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal
     }
 }
 
+static int too_old(uint64_t lsn, const struct scan *first, struct wal_error *ret_error) {
+    return wal_error_set(ret_error, WAL_ERROR_MISSING, first->name, 0, lsn,
+                         "the log on disk begins at LSN %llu with segment %s; LSN %llu is in an "
+                         "older one, restore it from an archive, or start from a snapshot",
+                         (unsigned long long)first->header.first_lsn, first->name,
+                         (unsigned long long)lsn);
+}
+
 /* The log did not exist when the reader was opened: does it now? */
 static int find_first(struct wal_reader *reader, struct wal_error *ret_error) {
     reader->number = 0;
     int rc = look_ahead(reader, ret_error);
-    return rc != 0 ? rc : enter_segment(reader, 1, ret_error);
+    if (rc != 0) { return rc; }
+    if (reader->ahead.header.first_lsn != reader->lsn) {
+        return too_old(reader->lsn, &reader->ahead, ret_error);
+    }
+    return enter_segment(reader, 1, ret_error);
 }
 
 int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_record *ret_record,
@@ -168,11 +180,7 @@ static int find_segment(struct wal_reader *reader, const struct segment_list *li
             found = true;
             low = middle + 1;
         } else if (used && middle == 0) {
-            return wal_error_set(ret_error, WAL_ERROR_MISSING, reader->ahead.name, 0, lsn,
-                                 "the log on disk begins at LSN %llu with segment %s; LSN %llu is "
-                                 "in an older one, restore it from an archive",
-                                 (unsigned long long)reader->ahead.header.first_lsn,
-                                 reader->ahead.name, (unsigned long long)lsn);
+            return too_old(lsn, &reader->ahead, ret_error);
         } else {
             high = middle;
         }

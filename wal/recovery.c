@@ -12,7 +12,6 @@
 #include "wal/recovery.h"
 
 #include "engine/require.h"
-#include "wal/bytes.h"
 #include "wal/scan.h"
 
 #include <stdio.h>
@@ -45,27 +44,17 @@ static int corrupt(struct walk *walk, const char *file, uint64_t offset, uint64_
  * Return: 0; 1 if a live engine has begun it meanwhile; <0 */
 static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero) {
     struct scan *scan = &walk->ahead;
-    for (uint64_t offset = 0; offset < scan->file_bytes;) {
-        uint64_t left = scan->file_bytes - offset;
-        uint32_t bytes = left < WAL_BLOCK_BYTES_MAX ? (uint32_t)left : WAL_BLOCK_BYTES_MAX;
-        bytes = offset == 0 ? SEGMENT_HEADER_BYTES : bytes;
-        const uint8_t *page = NULL;
-        int rc = scan_page(scan, offset, bytes, bytes, &page, walk->error);
-        if (rc < 0) { return rc; }
-        bool zero = bytes_all_zero(page, bytes);
-        if (offset == 0) {
-            *ret_all_zero = zero;
-        } else if (!zero) {
-            if (walk->options->live) {
-                rc = scan_open(scan, number, walk->error);
-                if (rc < 0 || scan->state == SEGMENT_USED) { return rc < 0 ? rc : 1; }
-            }
-            return corrupt(walk, scan->name, 0, 0,
-                           "its header is not good, but it has been written to");
-        }
-        offset += bytes;
+    bool zeros = false;
+    int rc = scan_zeros(scan, 0, SEGMENT_HEADER_BYTES, ret_all_zero, walk->error);
+    if (rc == 0) {
+        rc = scan_zeros(scan, SEGMENT_HEADER_BYTES, scan->file_bytes, &zeros, walk->error);
     }
-    return 0;
+    if (rc < 0 || zeros) { return rc; }
+    if (walk->options->live) {
+        rc = scan_open(scan, number, walk->error);
+        if (rc < 0 || scan->state == SEGMENT_USED) { return rc < 0 ? rc : 1; }
+    }
+    return corrupt(walk, scan->name, 0, 0, "its header is not good, but it has been written to");
 }
 
 /* Split the list into segments in use and, at its end, those that are not. */
@@ -101,13 +90,13 @@ static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
         return corrupt(walk, scan->name, 0, 0, "its header is not good, but later segments are");
     }
     if (header->number != number) {
-        return wal_error_set(walk->error, WAL_ERROR_FOREIGN, scan->name, 0, header->first_lsn,
+        return wal_error_set(walk->error, WAL_ERROR_FOREIGN, scan->name, 0, 0,
                              "segment %s says in its header that its number is %llu; it was "
                              "renamed or copied over, restore it from a copy of the folder",
                              scan->name, (unsigned long long)header->number);
     }
     if (walk->result.found && memcmp(header->log_id, walk->result.log_id, WAL_LOG_ID_BYTES) != 0) {
-        return wal_error_set(walk->error, WAL_ERROR_FOREIGN, scan->name, 0, header->first_lsn,
+        return wal_error_set(walk->error, WAL_ERROR_FOREIGN, scan->name, 0, 0,
                              "segment %s belongs to another log than the first segment; "
                              "remove it, and restore the right one from a copy of the folder",
                              scan->name);
@@ -136,20 +125,15 @@ static int find_start(struct walk *walk) {
     walk->result.account_partitions = first->account_partitions;
     walk->result.first_lsn = first->first_lsn;
 
-    /* First LSNs rise with the numbers: the last segment that begins at or before from_lsn. */
-    uint64_t low = 0;
-    uint64_t high = walk->used;
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        rc = open_used(walk, &walk->ahead, middle);
+    /* First LSNs rise with the numbers: the last segment that begins at or before from_lsn. From
+     * the high end, where it mostly is: then a damaged one that nobody needs is not even looked at. */
+    walk->start = walk->options->from_lsn == 0 ? 0 : walk->used - 1;
+    while (walk->start > 0) {
+        rc = open_used(walk, &walk->ahead, walk->start);
         if (rc < 0) { return rc; }
-        if (walk->ahead.header.first_lsn <= walk->options->from_lsn) {
-            low = middle;
-        } else {
-            high = middle;
-        }
+        if (walk->ahead.header.first_lsn <= walk->options->from_lsn) { break; }
+        walk->start--;
     }
-    walk->start = walk->options->from_lsn == 0 ? 0 : low;
     return 0;
 }
 
@@ -157,10 +141,10 @@ static int find_start(struct walk *walk) {
 static int check_torn(struct walk *walk, bool *ret_torn) {
     struct scan *scan = &walk->scan;
     uint64_t left = scan->file_bytes - scan->offset;
-    uint32_t bytes = left < WAL_BLOCK_BYTES_MAX ? (uint32_t)left : WAL_BLOCK_BYTES_MAX;
-    const uint8_t *page = NULL;
-    int rc = scan_page(scan, scan->offset, bytes, bytes, &page, walk->error);
-    if (rc == 0) { *ret_torn = !bytes_all_zero(page, bytes); }
+    uint64_t bytes = left < WAL_BLOCK_BYTES_MAX ? left : WAL_BLOCK_BYTES_MAX;
+    bool zeros = true;
+    int rc = scan_zeros(scan, scan->offset, scan->offset + bytes, &zeros, walk->error);
+    *ret_torn = !zeros;
     return rc;
 }
 
@@ -172,6 +156,8 @@ static void count_block(struct wal_recovery *result, const struct block_header *
         result->records += header->record_count;
     }
     result->last_wall_ms = header->wall_ms;
+    /* In sequence, so both are at most the LSN that was reached. */
+    if (header->durable_lsn > result->durable_lsn) { result->durable_lsn = header->durable_lsn; }
 }
 
 /* Take blocks in sequence until they end, or until a later epoch's header overrules the rest.
@@ -221,7 +207,7 @@ static int walk_inner(struct walk *walk, uint64_t index) {
     if (cut) {
         bool torn = false;
         walk->result.epochs++;
-        rc = scan->offset < scan->file_bytes ? check_torn(walk, &torn) : 0;
+        rc = check_torn(walk, &torn);
         walk->result.torn_tails += torn;
     }
     return rc;
@@ -241,57 +227,14 @@ static int prove(struct walk *walk, const char *proof) {
     return corrupt(walk, scan->name, scan->offset, scan->lsn, proof);
 }
 
-/* The block that should be at the end of the sequence: torn, or proof of something worse?
- * @ret_torn_end: where the bytes of one torn write must end */
-static int judge_block(struct walk *walk, uint64_t *ret_torn_end) {
-    struct scan *scan = &walk->scan;
-    uint64_t room = scan->file_bytes - scan->offset;
-    uint32_t bytes = room < WAL_BLOCK_BYTES_MAX ? (uint32_t)room : WAL_BLOCK_BYTES_MAX;
-    const uint8_t *block = NULL;
-    int rc = scan_page(scan, scan->offset, bytes, bytes, &block, walk->error);
-    if (rc < 0) { return rc; }
-    *ret_torn_end = scan->offset + bytes;
-    walk->result.torn = !bytes_all_zero(block, bytes);
-    struct block_header header;
-    if (!block_decode_header(block, room, scan->seed, &header)) { return 0; }
-    if (header.epoch != scan->epoch || header.first_lsn != scan->lsn ||
-        header.chain != scan->chain) {
-        return prove(walk, "the block there does not follow the one before it");
-    }
-    if (header.durable_lsn > scan->lsn) {
-        return prove(walk, "the block there was written when later records were durable");
-    }
-    if (block_body_good(&header, block, scan->seed)) {
-        return prove(walk, "the block there is sound, but its records do not add up");
-    }
-    *ret_torn_end = scan->offset + block_bytes(header.body_bytes);
-    return 0;
-}
-
 /* Behind the end of the sequence in the last segment.
  * Return: 0 (nothing or a torn tail), TAIL_MOVED, <0 */
 static int judge_tail(struct walk *walk) {
-    struct scan *scan = &walk->scan;
-    walk->result.torn = false;
-    if (scan->offset == scan->file_bytes) { return 0; }
-    uint64_t torn_end = 0;
-    int rc = judge_block(walk, &torn_end);
-    if (rc != 0) { return rc; }
-    uint64_t offset = scan->offset + WAL_BLOCK_ALIGN_BYTES;
-    for (; offset < scan->file_bytes; offset += WAL_BLOCK_ALIGN_BYTES) {
-        const uint8_t *page = NULL;
-        rc = scan_page(scan, offset, WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX, &page,
-                       walk->error);
-        if (rc < 0) { return rc; }
-        struct block_header header;
-        if (block_decode_header(page, scan->file_bytes - offset, scan->seed, &header)) {
-            return prove(walk, "there is no sound block, but a later one was written");
-        }
-        if (offset >= torn_end && !bytes_all_zero(page, WAL_BLOCK_ALIGN_BYTES)) {
-            return prove(walk, "there is no sound block, but more was written than one block");
-        }
-    }
-    return 0;
+    struct scan_tail tail;
+    int rc = scan_tail(&walk->scan, &tail, walk->error);
+    if (rc < 0) { return rc; }
+    walk->result.torn = tail.torn;
+    return tail.proof != NULL ? prove(walk, tail.proof) : 0;
 }
 
 static int walk_last(struct walk *walk) {
@@ -314,8 +257,10 @@ static int walk_last(struct walk *walk) {
     result->end_lsn = scan->lsn;
     result->epoch = scan->epoch;
     result->last_number = scan->header.number;
-    if (scan->offset == SEGMENT_HEADER_BYTES && !result->torn) {
-        /* Nothing but a header: the next epoch takes its place, also in the chain. */
+    bool oldest = scan->header.number == walk->list.numbers[0];
+    if (scan->offset == SEGMENT_HEADER_BYTES && !result->torn && !oldest) {
+        /* Nothing but a header: the next epoch takes its place, also in the chain. Not that of the
+         * oldest: a crash meanwhile would leave nobody who knows the log's id and LSN. */
         result->next_number = scan->header.number;
         result->next_chain = scan->header.chain;
         result->spare_bytes = 0;
@@ -336,6 +281,10 @@ static int walk_segments(struct walk *walk) {
     uint64_t total = walk->used - walk->start;
     for (uint64_t i = walk->start; i < walk->used; i++) {
         int rc = open_used(walk, &walk->scan, i);
+        /* A header is written when all before it is durable. */
+        if (rc == 0 && walk->scan.lsn > walk->result.durable_lsn) {
+            walk->result.durable_lsn = walk->scan.lsn;
+        }
         if (rc == 0) { rc = i + 1 < walk->used ? walk_inner(walk, i) : walk_last(walk); }
         if (rc < 0) { return rc; }
         walk->result.segments++;

@@ -36,13 +36,14 @@ struct wal_recovery {
     bool found; /* false: there is no log yet, the rest is 0 */
     uint8_t log_id[WAL_LOG_ID_BYTES];
     uint32_t account_partitions;
-    uint64_t first_lsn;   /* first LSN of the oldest segment on disk */
-    uint64_t end_lsn;     /* everything below is sound; the cut if torn */
-    uint64_t durable_lsn; /* highest durable LSN that a walked block states: beside a running engine
-                              only this much will survive a crash for certain; <= end_lsn */
-    uint64_t next_number; /* of the segment that the next epoch begins with */
-    uint64_t next_chain;  /* what its header must state */
-    uint64_t epoch;       /* of the last segment in use */
+    uint64_t first_lsn; /* first LSN of the oldest segment on disk */
+    uint64_t end_lsn;   /* everything below is sound; the cut if torn */
+    /* Highest LSN that a walked block states as durable, or a walked segment header as its first:
+     * beside a running engine only this much will survive a crash for certain. <= end_lsn. */
+    uint64_t durable_lsn;
+    uint64_t next_number;  /* of the segment that the next epoch begins with */
+    uint64_t next_chain;   /* what its header must state */
+    uint64_t epoch;        /* of the last segment in use */
     uint64_t last_wall_ms; /* of the last block walked; 0 = none */
     uint64_t segments;     /* in use */
     uint64_t blocks;       /* with records */

@@ -26,7 +26,9 @@ struct scan {
     enum segment_state state;
     struct segment_header header; /* if state is SEGMENT_USED */
     char name[WAL_FILE_NAME_BYTES];
-    uint64_t file_bytes;
+    uint32_t version;    /* if state is SEGMENT_VERSION */
+    uint32_t odd_bytes;  /* behind the last whole page; no segment has any */
+    uint64_t file_bytes; /* whole pages */
     uint64_t seed;
     uint64_t offset; /* where the next block should be */
     uint64_t lsn;    /* reached */
@@ -38,10 +40,13 @@ struct scan {
 int scan_init(struct scan *scan, struct storage *storage, struct wal_error *ret_error);
 void scan_deinit(struct scan *scan);
 
-/* scan_open - go to a segment and read its header
+/* scan_open - go to a segment and read its header; refuses other versions and impossible sizes
  * Afterwards scan->state says what the header is; only with SEGMENT_USED can blocks be walked.
  * Return: 0; -WAL_ERROR_MISSING if the file is not there; other errors */
 int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error);
+
+/* scan_open_any - the same, and refuses nothing that can be read */
+int scan_open_any(struct scan *scan, uint64_t number, struct wal_error *ret_error);
 void scan_close(struct scan *scan);
 
 /* scan_peek - look at the next block
@@ -54,6 +59,21 @@ int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_h
 
 /* scan_take - step over the block that scan_peek has just returned */
 void scan_take(struct scan *scan, const struct block_header *header);
+
+/* scan_zeros - is there nothing but zeros in a part of the file?
+ * @from, @to: bytes, multiples of 4096, within the file */
+int scan_zeros(struct scan *scan, uint64_t from, uint64_t to, bool *ret_zeros,
+               struct wal_error *ret_error);
+
+/* What lies behind the end of the sequence, in a segment that nothing follows. */
+struct scan_tail {
+    bool torn;         /* something was written where the next block should be */
+    const char *proof; /* that more than one torn write is lost; static text; NULL = none */
+};
+
+/* scan_tail - judge it by the rules of wal/README.md, "Recovery", 2 and 3; after scan_peek has
+ * said SCAN_STOP or SCAN_END */
+int scan_tail(struct scan *scan, struct scan_tail *ret_tail, struct wal_error *ret_error);
 
 /* scan_page - bytes at an offset, from the window or the disk
  * @bytes: multiple of 4096, at most WAL_BLOCK_BYTES_MAX; within the file

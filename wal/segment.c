@@ -18,7 +18,7 @@ enum {
     AT_MAGIC = 0,
     AT_VERSION = 8,
     AT_ACCOUNT_PARTITIONS = 12,
-    AT_LOG_ID = 16,
+    AT_LOG_ID = SEGMENT_AT_LOG_ID,
     AT_NUMBER = 32,
     AT_EPOCH = 40,
     AT_FIRST_LSN = 48,
@@ -58,7 +58,7 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
         *ret_version = version;
         return SEGMENT_VERSION;
     }
-    *ret_header = (struct segment_header){
+    struct segment_header header = {
         .account_partitions = bytes_get_u32(bytes + AT_ACCOUNT_PARTITIONS),
         .number = bytes_get_u64(bytes + AT_NUMBER),
         .epoch = bytes_get_u64(bytes + AT_EPOCH),
@@ -68,7 +68,12 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
         .created_ms = bytes_get_u64(bytes + AT_CREATED_MS),
         .checksum = checksum,
     };
-    memcpy(ret_header->log_id, bytes + AT_LOG_ID, WAL_LOG_ID_BYTES);
+    memcpy(header.log_id, bytes + AT_LOG_ID, WAL_LOG_ID_BYTES);
+    if (header.number > SEGMENT_COUNT_MAX || header.epoch > SEGMENT_COUNT_MAX ||
+        header.first_lsn > SEGMENT_COUNT_MAX) {
+        return SEGMENT_UNUSED;
+    }
+    *ret_header = header;
     return SEGMENT_USED;
 }
 
@@ -118,39 +123,45 @@ static int compare_numbers(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-int segment_list_read(struct storage *storage, struct segment_list *ret_list,
-                      struct wal_error *ret_error) {
+int segment_list_any(struct storage *storage, struct segment_list *ret_list,
+                     struct wal_error *ret_error) {
     struct collect collect = {0};
     int rc = storage->operations->list(storage, collect_name, &collect);
     if (rc < 0) {
         rc = wal_error_system(ret_error, -rc, NULL, 0, "cannot list the folder of the log");
-        goto fail;
-    }
-    if (collect.out_of_memory) {
+    } else if (collect.out_of_memory) {
         rc = wal_error_set(ret_error, WAL_ERROR_MEMORY, NULL, 0, 0,
                            "no memory for the list of segments");
-        goto fail;
+    }
+    if (rc < 0) {
+        segment_list_free(&collect.list);
+        return rc;
     }
     struct segment_list list = collect.list;
     if (list.count > 1) { qsort(list.numbers, list.count, sizeof *list.numbers, compare_numbers); }
+    *ret_list = list;
+    return 0;
+}
+
+int segment_list_read(struct storage *storage, struct segment_list *ret_list,
+                      struct wal_error *ret_error) {
+    struct segment_list list;
+    int rc = segment_list_any(storage, &list, ret_error);
+    if (rc < 0) { return rc; }
     for (uint64_t i = 1; i < list.count; i++) {
         uint64_t expected = list.numbers[i - 1] + 1;
         if (list.numbers[i] != expected) {
             char name[WAL_FILE_NAME_BYTES];
             segment_name(expected, name);
-            rc = wal_error_set(ret_error, WAL_ERROR_MISSING, name, 0, 0,
-                               "segment %s is missing, later ones are there; "
-                               "restore it from a copy of the folder",
-                               name);
-            goto fail;
+            segment_list_free(&list);
+            return wal_error_set(ret_error, WAL_ERROR_MISSING, name, 0, 0,
+                                 "segment %s is missing, later ones are there; "
+                                 "restore it from a copy of the folder",
+                                 name);
         }
     }
     *ret_list = list;
     return 0;
-
-fail:
-    free(collect.list.numbers);
-    return rc;
 }
 
 void segment_list_free(struct segment_list *list) {

@@ -12,6 +12,10 @@
 #include <stdint.h>
 
 #define SEGMENT_HEADER_BYTES 4096u
+/* Segment numbers, epochs and first LSNs above this are in no good header: no log gets there, and
+ * what is counted on from them cannot overflow. */
+#define SEGMENT_COUNT_MAX ((1ull << 63) - 1)
+#define SEGMENT_AT_LOG_ID 16u /* where it is in the header */
 
 struct segment_header {
     uint32_t account_partitions;
@@ -52,8 +56,11 @@ struct segment_list {
     uint64_t count;
 };
 
-/* segment_list_read - the segments in the folder, sorted; refuses gaps
+/* segment_list_any - the segments in the folder, sorted
  * @ret_list: free with segment_list_free, on 0 only */
+int segment_list_any(struct storage *storage, struct segment_list *ret_list,
+                     struct wal_error *ret_error);
+/* segment_list_read - the same; refuses gaps */
 int segment_list_read(struct storage *storage, struct segment_list *ret_list,
                       struct wal_error *ret_error);
 void segment_list_free(struct segment_list *list);

@@ -65,6 +65,9 @@ struct storage_operations {
                  uint32_t bytes);
     /* rename - durably, over whatever has the name; the file was synced before */
     int (*rename)(struct storage *storage, const char *from, const char *to);
+    /* link - give a file a second name, durably; both stay when the other is renamed over or removed
+     * Return: 0; -EEXIST if something has that name already; -errno */
+    int (*link)(struct storage *storage, const char *from, const char *to);
     void (*info)(struct storage *storage, struct storage_info *ret_info);
     /* destroy - free everything; no write in flight any more, or it is abandoned */
     void (*destroy)(struct storage *storage);

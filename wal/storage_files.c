@@ -175,6 +175,16 @@ int storage_files_rename(struct storage *storage, const char *from, const char *
     return rc;
 }
 
+int storage_files_link(struct storage *storage, const char *from, const char *to) {
+    int folder = open_folder((struct storage_files *)storage);
+    if (folder < 0) { return folder; }
+    int rc = linkat(folder, from, folder, to, 0);
+    if (rc == 0) { rc = fsync(folder); }
+    if (rc < 0) { rc = -errno; }
+    (void)close(folder); /* synced, or its failure is known */
+    return rc;
+}
+
 static int write_zeros(int handle, uint64_t bytes) {
     uint8_t *zeros = aligned_alloc(PAGE_BYTES, ZEROS_BYTES);
     if (zeros == NULL) { return -ENOMEM; }

@@ -41,5 +41,6 @@ int storage_files_create(struct storage *storage, const char *name);
 int storage_files_write(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
                         uint32_t bytes);
 int storage_files_rename(struct storage *storage, const char *from, const char *to);
+int storage_files_link(struct storage *storage, const char *from, const char *to);
 
 #endif

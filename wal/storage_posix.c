@@ -66,6 +66,7 @@ static const struct storage_operations posix_operations = {
     .create = storage_files_create,
     .write = storage_files_write,
     .rename = storage_files_rename,
+    .link = storage_files_link,
     .info = posix_info,
     .destroy = posix_destroy,
 };

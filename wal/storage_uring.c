@@ -112,6 +112,7 @@ static const struct storage_operations uring_operations = {
     .create = storage_files_create,
     .write = storage_files_write,
     .rename = storage_files_rename,
+    .link = storage_files_link,
     .info = uring_info,
     .destroy = uring_destroy,
 };

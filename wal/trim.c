@@ -7,6 +7,8 @@
 
 #include "wal/scan.h"
 
+#include <stddef.h>
+
 /* Return: 1 (may go), 0 (must stay, and so must all after it), <0 */
 static int may_go(struct scan *next, uint64_t next_number, uint64_t keep_lsn,
                   struct wal_error *ret_error) {
@@ -15,13 +17,22 @@ static int may_go(struct scan *next, uint64_t next_number, uint64_t keep_lsn,
     return next->state == SEGMENT_USED && next->header.first_lsn <= keep_lsn;
 }
 
+static int show_nobody(void *context, const char *name) {
+    (void)context;
+    (void)name;
+    return 0;
+}
+
 static int trim_list(struct scan *next, const struct segment_list *list, uint64_t keep_lsn,
+                     int (*before)(void *context, const char *name), void *context,
                      uint64_t *removed, struct wal_error *ret_error) {
     for (uint64_t i = 0; i + 1 < list->count; i++) {
         int rc = may_go(next, list->numbers[i + 1], keep_lsn, ret_error);
         if (rc <= 0) { return rc; }
         char name[WAL_FILE_NAME_BYTES];
         segment_name(list->numbers[i], name);
+        rc = before(context, name);
+        if (rc != 0) { return rc; }
         rc = next->storage->operations->remove(next->storage, name);
         if (rc < 0) { return wal_error_system(ret_error, -rc, name, 0, "cannot delete segment"); }
         (*removed)++;
@@ -31,6 +42,12 @@ static int trim_list(struct scan *next, const struct segment_list *list, uint64_
 
 int wal_trim(struct storage *storage, uint64_t keep_lsn, uint64_t *ret_removed,
              struct wal_error *ret_error) {
+    return wal_trim_with(storage, keep_lsn, show_nobody, NULL, ret_removed, ret_error);
+}
+
+int wal_trim_with(struct storage *storage, uint64_t keep_lsn,
+                  int (*before)(void *context, const char *name), void *context,
+                  uint64_t *ret_removed, struct wal_error *ret_error) {
     *ret_removed = 0;
     struct segment_list list;
     int rc = segment_list_read(storage, &list, ret_error);
@@ -38,7 +55,7 @@ int wal_trim(struct storage *storage, uint64_t keep_lsn, uint64_t *ret_removed,
     struct scan next;
     rc = scan_init(&next, storage, ret_error);
     if (rc == 0) {
-        rc = trim_list(&next, &list, keep_lsn, ret_removed, ret_error);
+        rc = trim_list(&next, &list, keep_lsn, before, context, ret_removed, ret_error);
         scan_deinit(&next);
     }
     segment_list_free(&list);

@@ -21,4 +21,11 @@
 int wal_trim(struct storage *storage, uint64_t keep_lsn, uint64_t *ret_removed,
              struct wal_error *ret_error);
 
+/* wal_trim_with - the same, and each segment is shown before it goes: to copy it elsewhere
+ * @before: anything but 0 leaves the segment and all after it, and is returned
+ * Return: 0, what before returned, <0 */
+int wal_trim_with(struct storage *storage, uint64_t keep_lsn,
+                  int (*before)(void *context, const char *name), void *context,
+                  uint64_t *ret_removed, struct wal_error *ret_error);
+
 #endif

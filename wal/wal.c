@@ -30,6 +30,10 @@ static int check_options(struct wal_options *options, struct wal_error *ret_erro
                              "log buffer must be a power of two between %u and %llu bytes",
                              DRAIN_BYTES_MAX, WAL_BUFFER_BYTES_MAX);
     }
+    if (options->first_lsn > WAL_FIRST_LSN_MAX) {
+        return wal_error_set(ret_error, WAL_ERROR_OPTIONS, NULL, 0, 0,
+                             "the first LSN of a new log must be at most %llu", WAL_FIRST_LSN_MAX);
+    }
     if (options->appenders < 1 || options->appenders > SHARDS_MAX) {
         return wal_error_set(ret_error, WAL_ERROR_OPTIONS, NULL, 0, 0,
                              "number of shards must be between 1 and %u", SHARDS_MAX);
@@ -112,10 +116,27 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
         .account_partitions = options->account_partitions,
     };
     int rc = wal_recover(options->storage, &recovery_options, ret_recovery, ret_error);
-    if (rc == 0 && ret_recovery->found) {
-        rc = flush_last_segment(options->storage, ret_recovery, ret_error);
-    }
     if (rc < 0) { return rc; }
+    if (!ret_recovery->found) {
+        ret_recovery->first_lsn = options->first_lsn;
+        ret_recovery->end_lsn = options->first_lsn;
+    } else if (options->first_lsn != 0) {
+        return wal_error_set(ret_error, WAL_ERROR_OPTIONS, NULL, 0, 0,
+                             "a log exists in this folder already, LSN %llu to %llu: a new one "
+                             "cannot begin at LSN %llu; choose an empty folder",
+                             (unsigned long long)ret_recovery->first_lsn,
+                             (unsigned long long)ret_recovery->end_lsn,
+                             (unsigned long long)options->first_lsn);
+    } else {
+        rc = flush_last_segment(options->storage, ret_recovery, ret_error);
+        if (rc < 0) { return rc; }
+    }
+    if (ret_recovery->end_lsn > SEGMENT_COUNT_MAX || ret_recovery->epoch >= SEGMENT_COUNT_MAX ||
+        ret_recovery->next_number > SEGMENT_COUNT_MAX) {
+        return wal_error_set(ret_error, WAL_ERROR_CORRUPT, NULL, 0, ret_recovery->end_lsn,
+                             "the log's LSN, epoch or segment number is at its end, which no log "
+                             "reaches: the files were forged");
+    }
     struct segment_header header = {0};
     rc = make_segment(options, ret_recovery, &header, ret_error);
     if (rc < 0) { return rc; }

@@ -31,6 +31,8 @@ enum {
 #define WAL_SEGMENT_BYTES_MAX (16ull * 1024 * 1024 * 1024)
 #define WAL_BUFFER_BYTES_DEFAULT (8ull * 1024 * 1024)
 #define WAL_BUFFER_BYTES_MAX (4ull * 1024 * 1024 * 1024)
+/* Leaves room for centuries of appending before LSNs reach 2^63, where SQL's integers end. */
+#define WAL_FIRST_LSN_MAX ((1ull << 62) - 1)
 /* Idle for so long after a block with records: seal it. Short against the life of a disk sector,
  * long against the pause between two requests. */
 #define WAL_SEAL_AFTER_MS 200u
@@ -45,8 +47,9 @@ struct wal_options {
     uint32_t account_partitions; /* 0 = ACCOUNT_PARTITIONS */
     uint64_t recover_from_lsn;   /* see wal_recovery_options.from_lsn */
     uint64_t witness_lsn;        /* see wal_recovery_options.witness_lsn */
-    uint64_t first_lsn; /* a new log begins here: what lies before is in a snapshot (restore).
-                                    0 for every other log, and refused where one exists already */
+    /* A new log begins here: what lies before is in a snapshot (restore). 0 for every other log;
+     * refused where one exists already, and above WAL_FIRST_LSN_MAX. */
+    uint64_t first_lsn;
     /* on_durable - the durable LSN has moved; writer's thread; must not block; may be NULL */
     void (*on_durable)(void *context, uint64_t durable_lsn);
     /* on_failed - the log is dead; writer's thread; once; may be NULL */
@@ -68,7 +71,8 @@ struct wal_stats {
 };
 
 /* wal_open - recover the folder, begin a new epoch in a new segment
- * @ret_recovery: what was found; replay from there; may be NULL
+ * @ret_recovery: what was found; replay from there; may be NULL. For a new log (not found) only
+ *                first_lsn and end_lsn are set: options->first_lsn
  * @ret_wal:      close with wal_close
  * Takes the lock of the folder. On failure nothing has changed on disk, unless the failure is an
  * I/O error of the new segment.

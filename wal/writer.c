@@ -278,12 +278,12 @@ static int step_flight(struct wal *wal, bool wait) {
     return 0;
 }
 
-/* Nothing to write. Return: ms until the seal is due; 0 = now; UINT32_MAX = never */
-static uint32_t seal_due_ms(const struct wal *wal) {
-    if (!wal->writer.unsealed) { return UINT32_MAX; }
+/* Nothing to write. Return: ms until the seal is due; 0 = now; UINT64_MAX = never */
+static uint64_t seal_due_ms(const struct wal *wal) {
+    if (!wal->writer.unsealed) { return UINT64_MAX; }
     uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
     uint64_t due = wal->writer.idle_since_ms + WAL_SEAL_AFTER_MS;
-    return now >= due ? 0 : (uint32_t)(due - now);
+    return now >= due ? 0 : due - now;
 }
 
 int wal_writer_step(struct wal *wal, bool wait) {
@@ -295,7 +295,7 @@ int wal_writer_step(struct wal *wal, bool wait) {
         if (copied > writer->lsn) {
             stage_records(wal, copied);
         } else {
-            uint32_t due_ms = seal_due_ms(wal);
+            uint64_t due_ms = seal_due_ms(wal);
             if (due_ms == 0) {
                 writer_seal(wal);
             } else {

@@ -14,7 +14,7 @@
 #define CHUNK 1024u /* accounts, and rows, per chunk */
 #define NO_ACCOUNT UINT32_MAX
 
-static struct account *account_at(const struct account_partition *all, uint32_t index) {
+static struct account *at(const struct account_partition *all, uint32_t index) {
     REQUIRE(index < all->account_count);
     return &all->accounts[index / CHUNK][index % CHUNK];
 }
@@ -56,14 +56,18 @@ static uint32_t index_of(const struct account_partition *all, const struct id128
     uint32_t index;
     struct index_cursor cursor = index_find(&all->by_user, user_hash(all, user));
     while (index_next(&cursor, &index)) {
-        if (id128_equal(&account_at(all, index)->user, user)) return index;
+        if (id128_equal(&at(all, index)->user, user)) return index;
     }
     return NO_ACCOUNT;
 }
 
+const struct account *account_at(const struct account_partition *all, uint32_t index) {
+    return at(all, index);
+}
+
 static struct account *find(const struct account_partition *all, const struct id128 *user) {
     uint32_t index = index_of(all, user);
-    return index == NO_ACCOUNT ? NULL : account_at(all, index);
+    return index == NO_ACCOUNT ? NULL : at(all, index);
 }
 
 const struct account *account_find(const struct account_partition *all, const struct id128 *user) {
@@ -92,6 +96,22 @@ static struct transfer *transfer_find(const struct account_partition *all, uint6
         if (all->transfers[index].payment == payment) return &all->transfers[index];
     }
     return NULL;
+}
+
+/* Unused slots last. */
+static int compare_transfers(const void *a, const void *b) {
+    uint64_t x = ((const struct transfer *)a)->payment, y = ((const struct transfer *)b)->payment;
+    return (x - 1 > y - 1) - (x - 1 < y - 1);
+}
+
+struct transfer *account_transfers(const struct account_partition *all) {
+    struct transfer *sorted = malloc((all->transfer_count + 1u) * sizeof *sorted);
+    REQUIRE(sorted != NULL);
+    if (all->transfer_count > 0) {
+        memcpy(sorted, all->transfers, all->transfer_count * sizeof *sorted);
+        qsort(sorted, all->transfer_count, sizeof *sorted, compare_transfers);
+    }
+    return sorted;
 }
 
 /* --- decide -------------------------------------------------------------------------------- */
@@ -276,7 +296,21 @@ uint64_t account_next_due_ms(const struct account_partition *all) {
     return all->volatile_sweep < all->transfer_count ? 0 : UINT64_MAX;
 }
 
-void account_resume(struct account_partition *all) { all->volatile_sweep = 0; }
+/* In order of payment, and not of slots that depend on how the state came about: what is asked first
+ * is then the same from a log and from an image. */
+void account_resume(struct account_partition *all) {
+    struct transfer *sorted = account_transfers(all);
+    free(all->transfers);
+    all->transfers = sorted;
+    all->transfer_capacity = all->transfer_count + 1;
+    all->transfer_count = all->transfer_open;
+    all->transfer_free = UINT32_MAX;
+    index_deinit(&all->by_payment);
+    for (uint32_t i = 0; i < all->transfer_count; i++) {
+        index_insert(&all->by_payment, payment_hash(all, all->transfers[i].payment), i);
+    }
+    all->volatile_sweep = 0;
+}
 
 /* --- apply --------------------------------------------------------------------------------- */
 
@@ -314,16 +348,44 @@ static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     return all;
 }
 
+/* The next account; its hash is still to be added. */
+static struct account *account_add(struct account_partition *all, const struct id128 *user) {
+    all->accounts = chunk_for(all->accounts, all->account_count, sizeof(struct account));
+    index_insert(&all->by_user, user_hash(all, user), all->account_count);
+    struct account *account = at(all, all->account_count++);
+    account->user = *user;
+    all->totals.accounts++;
+    return account;
+}
+
 static struct account *account_open(struct account_partition *all, const struct id128 *user) {
     struct account *account = find(all, user);
     if (account) return account;
-    all->accounts = chunk_for(all->accounts, all->account_count, sizeof(struct account));
-    index_insert(&all->by_user, user_hash(all, user), all->account_count);
-    account = account_at(all, all->account_count++);
-    account->user = *user;
+    account = account_add(all, user);
     all->hash += hash_of(account);
-    all->totals.accounts++;
     return account;
+}
+
+/* A wallet's chain with one more row. */
+static uint64_t chained(uint64_t chain, const struct ledger_row *row) {
+    uint64_t image[7] = {chain,        row->time_ms,     row->amount, row->balance,
+                         row->payment, row->reservation, row->reason};
+    return index_hash(image, sizeof image, 2);
+}
+
+/* A row into a ring of its own account that has room: the newest points to the oldest. */
+static uint32_t row_append(struct account_partition *all, struct account *account,
+                           const struct ledger_row *row) {
+    all->rows = chunk_for(all->rows, all->row_count, sizeof(struct ledger_row));
+    uint32_t index = all->row_count++;
+    *row_at(all, index) = *row;
+    if (account->rows == 0) {
+        row_at(all, index)->next = index;
+    } else {
+        row_at(all, index)->next = row_at(all, account->newest)->next;
+        row_at(all, account->newest)->next = index;
+    }
+    return index;
 }
 
 /* W2: every change has a row. The rows of one wallet are a ring: the newest points to the oldest,
@@ -337,21 +399,11 @@ static void row_add(struct account_partition *all, struct account *account,
         *row_at(all, index) = *row;
         row_at(all, index)->next = oldest;
     } else {
-        all->rows = chunk_for(all->rows, all->row_count, sizeof(struct ledger_row));
-        index = all->row_count++;
-        *row_at(all, index) = *row;
-        if (account->rows == 0) {
-            row_at(all, index)->next = index;
-        } else {
-            row_at(all, index)->next = row_at(all, account->newest)->next;
-            row_at(all, account->newest)->next = index;
-        }
+        index = row_append(all, account, row);
     }
     account->newest = index;
     account->rows++;
-    uint64_t image[7] = {account->chain, row->time_ms,     row->amount, row->balance,
-                         row->payment,   row->reservation, row->reason};
-    account->chain = index_hash(image, sizeof image, 2);
+    account->chain = chained(account->chain, row);
 }
 
 /* The row of points that a payment takes or gives back; the balance has changed already. */
@@ -439,7 +491,7 @@ static struct account *take_reserved(struct account_partition *all, uint64_t pay
                                      uint64_t amount) {
     struct transfer *transfer = transfer_find(all, payment);
     REQUIRE(transfer && transfer->state == TRANSFER_RESERVED && transfer->amount == amount);
-    struct account *account = account_at(all, transfer->account);
+    struct account *account = at(all, transfer->account);
     REQUIRE(account->reserved >= amount);
     all->hash -= hash_of(account);
     account->reserved -= amount;
@@ -468,7 +520,7 @@ static void apply_voided(struct account_partition *all, const struct decision_fu
 static void apply_refunded(struct account_partition *all,
                            const struct decision_funds_refunded *body, uint64_t now_ms) {
     uint32_t index = index_of(all, &body->user);
-    struct account *account = account_at(all, index);
+    struct account *account = at(all, index);
     all->hash -= hash_of(account);
     account->balance += body->amount;
     REQUIRE(account->balance == body->balance);
@@ -501,4 +553,143 @@ void account_apply(struct account_partition *all, const struct decision *decisio
     }
     default: REQUIRE_NEVER("an account's decision");
     }
+}
+
+/* --- from an image ------------------------------------------------------------------------- */
+
+static bool is_dated(uint64_t id) {
+    return dated_id_date(id) >= 1 && dated_id_date(id) <= DATES_MAX && dated_id_sequence(id) >= 1;
+}
+
+/* What the rows of a wallet say, walked from the oldest that is kept. */
+struct ledger_walk {
+    uint64_t time_ms, balance, charged, chain;
+};
+
+static const char *walk_row(struct ledger_walk *walk, const struct ledger_row *row, bool known) {
+    bool charge = row->reason == LEDGER_CHARGE, takes = row->reason == LEDGER_PAYMENT;
+    if (row->reason < LEDGER_CHARGE || row->reason > LEDGER_REFUND) {
+        return "there is no such reason of a ledger row";
+    }
+    if (row->time_ms < walk->time_ms) return "time runs backwards in the ledger";
+    if (row->amount > AMOUNT_MAX || row->balance > AMOUNT_MAX) return "an amount above the limit";
+    if (charge ? row->payment != 0 || row->reservation != 0
+               : !is_dated(row->payment) || !is_dated(row->reservation) ||
+                     dated_id_date(row->payment) != dated_id_date(row->reservation)) {
+        return "a ledger row's reason contradicts its payment";
+    }
+    if (!charge && !id128_is_none(&row->key)) return "a ledger row without charge has a key";
+    if (!takes && row->balance < row->amount) return "a ledger row's balance is below its amount";
+    uint64_t before = takes ? row->balance + row->amount : row->balance - row->amount;
+    if (known && before != walk->balance) return "a ledger row's balance does not follow";
+    walk->time_ms = row->time_ms;
+    walk->balance = row->balance;
+    walk->charged += charge ? row->amount : 0;
+    walk->chain = chained(walk->chain, row);
+    return NULL;
+}
+
+static const char *check_saved(const struct account_partition *all,
+                               const struct entity_account *saved, uint32_t count) {
+    uint32_t kept = saved->rows < WALLET_HISTORY_KEPT ? (uint32_t)saved->rows : WALLET_HISTORY_KEPT;
+    if (partition_of_user(&saved->user) != all->partition.id) return "a user of another partition";
+    if (index_of(all, &saved->user) != NO_ACCOUNT) return "this user has an account already";
+    if (all->account_count == ACCOUNTS_PER_PARTITION_MAX) return "too many accounts";
+    if (saved->rows == 0) return "an account without ledger";
+    if (count != kept) return "the number of ledger rows is not the one stated";
+    if (saved->charged > AMOUNT_MAX) return "charged above the limit";
+    if (saved->balance > saved->charged || saved->reserved > saved->charged - saved->balance) {
+        return "more points than were charged";
+    }
+    return NULL;
+}
+
+static struct ledger_row row_of(const struct entity_ledger_row *saved) {
+    return (struct ledger_row){.key = saved->key,
+                               .time_ms = saved->time_ms,
+                               .amount = saved->amount,
+                               .balance = saved->balance,
+                               .payment = saved->payment,
+                               .reservation = saved->reservation,
+                               .reason = saved->reason};
+}
+
+const char *account_restore(struct account_partition *all, const struct entity_account *saved,
+                            const struct entity_ledger_row *rows, uint32_t count) {
+    const char *wrong = check_saved(all, saved, count);
+    bool whole = saved->rows == count; /* the ledger since its beginning */
+    struct ledger_walk walk = {0};
+    if (wrong) return wrong;
+    struct account *account = account_add(all, &saved->user);
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_row row = row_of(&rows[i]);
+        wrong = walk_row(&walk, &row, whole || i > 0);
+        if (wrong) return wrong;
+        account->newest = row_append(all, account, &row);
+        account->rows++;
+    }
+    if (walk.time_ms > all->partition.last_time_ms) return "a ledger row later than its partition";
+    if (walk.balance != saved->balance) return "the balance is not that of the newest ledger row";
+    if (whole && (walk.charged != saved->charged || walk.chain != saved->chain)) {
+        return "the ledger rows do not add up to what was charged, or to their chain";
+    }
+    account->balance = saved->balance;
+    account->reserved = saved->reserved;
+    account->charged = saved->charged;
+    account->rows = saved->rows;
+    account->chain = saved->chain;
+    all->hash += hash_of(account);
+    all->totals.charged += account->charged;
+    all->totals.balances += account->balance;
+    all->totals.reserved += account->reserved;
+    return NULL;
+}
+
+/* Until account_restored(), account->reserved is what no transfer has explained yet. */
+const char *account_restore_transfer(struct account_partition *all,
+                                     const struct entity_transfer *saved) {
+    uint32_t index = index_of(all, &saved->user);
+    if (index == NO_ACCOUNT) return "a transfer of a user without account";
+    if (!is_dated(saved->payment) || !is_dated(saved->reservation) ||
+        dated_id_date(saved->payment) != dated_id_date(saved->reservation)) {
+        return "payment and reservation are not of one date";
+    }
+    if (transfer_find(all, saved->payment)) return "two transfers of the same payment";
+    if (saved->state != TRANSFER_RESERVED && saved->state != TRANSFER_REFUNDED) {
+        return "there is no such state of a transfer";
+    }
+    struct account *account = at(all, index);
+    if (saved->state == TRANSFER_RESERVED) {
+        if (account->reserved < saved->amount) return "transfers of more than is reserved";
+        account->reserved -= saved->amount;
+    }
+    transfer_open(all, (struct transfer){.payment = saved->payment,
+                                         .reservation = saved->reservation,
+                                         .amount = saved->amount,
+                                         .account = index,
+                                         .state = saved->state});
+    return NULL;
+}
+
+const char *account_restored(struct account_partition *all, const struct entity_totals *saved) {
+    struct money_totals *totals = &all->totals;
+    for (uint32_t i = 0; i < all->account_count; i++) {
+        if (at(all, i)->reserved != 0) return "points are reserved without a transfer";
+    }
+    for (uint32_t i = 0; i < all->transfer_count; i++) {
+        const struct transfer *transfer = &all->transfers[i];
+        if (transfer->state != TRANSFER_RESERVED) continue;
+        at(all, transfer->account)->reserved += transfer->amount;
+    }
+    if (totals->charged != saved->charged || totals->balances != saved->balances ||
+        totals->reserved != saved->reserved) {
+        return "the totals are not the sums of the accounts";
+    }
+    if (saved->refunded > saved->spent ||
+        saved->charged != saved->balances + saved->reserved + saved->spent - saved->refunded) {
+        return "the totals do not add up: charged = balances + reserved + spent - refunded";
+    }
+    totals->spent = saved->spent;
+    totals->refunded = saved->refunded;
+    return NULL;
 }

@@ -64,6 +64,13 @@ struct account_partition {
 /* account_find - Return: borrowed, or NULL if this user has never charged */
 const struct account *account_find(const struct account_partition *all, const struct id128 *user);
 
+/* account_at - the account with this index, 0..account_count-1, in the order in which they were opened */
+const struct account *account_at(const struct account_partition *all, uint32_t index);
+
+/* account_transfers - those under way, in order of payment
+ * Return: all->transfer_open of them, to be freed by the caller */
+struct transfer *account_transfers(const struct account_partition *all);
+
 /* account_history - the newest rows of a wallet, oldest of them first
  * @ret_rows: room for WALLET_HISTORY_KEPT; borrowed
  * Return: how many, 0..WALLET_HISTORY_KEPT; account->rows says how many there ever were */

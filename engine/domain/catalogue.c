@@ -133,22 +133,50 @@ uint64_t catalogue_hash_recount(const struct catalogue *catalogue) {
     return hash;
 }
 
+static void concert_add(struct catalogue *catalogue, const struct text *title) {
+    struct concert *concert = &catalogue->concerts[catalogue->concert_count++];
+    concert->title = title_of(title);
+    catalogue->hash += concert_hash(&concert->title, catalogue->concert_count);
+}
+
+static void date_add(struct catalogue *catalogue, uint32_t concert, uint64_t starts_at,
+                     const struct text *title) {
+    struct concert_date *date = &catalogue->dates[catalogue->date_count++];
+    *date = (struct concert_date){concert, starts_at, title_of(title)};
+    catalogue->hash += date_hash_of(date, catalogue->date_count);
+}
+
+const char *catalogue_restore_concert(struct catalogue *catalogue,
+                                      const struct entity_concert *saved) {
+    if (catalogue->concert_count == CONCERTS_MAX) return "too many concerts";
+    if (saved->concert != catalogue->concert_count + 1) return "concerts are out of order";
+    concert_add(catalogue, &saved->title);
+    return NULL;
+}
+
+const char *catalogue_restore_date(struct catalogue *catalogue,
+                                   const struct entity_concert_date *saved) {
+    if (catalogue->date_count == DATES_MAX) return "too many dates";
+    if (saved->date != catalogue->date_count + 1) return "dates are out of order";
+    if (saved->concert < 1 || saved->concert > catalogue->concert_count) {
+        return "there is no such concert";
+    }
+    date_add(catalogue, saved->concert, saved->starts_at, &saved->title);
+    return NULL;
+}
+
 void catalogue_apply(struct catalogue *catalogue, const struct decision *decision) {
     switch (decision->kind) {
     case DECISION_CONCERT_CREATED: {
         const struct decision_concert_created *body = &decision->concert_created;
         REQUIRE(body->concert == catalogue->concert_count + 1 && body->concert <= CONCERTS_MAX);
-        struct concert *concert = &catalogue->concerts[catalogue->concert_count++];
-        concert->title = title_of(&body->title);
-        catalogue->hash += concert_hash(&concert->title, body->concert);
+        concert_add(catalogue, &body->title);
         break;
     }
     case DECISION_DATE_CREATED: { /* the date's own partition is brought into being by world.c */
         const struct decision_date_created *body = &decision->date_created;
         REQUIRE(body->date == catalogue->date_count + 1 && body->date <= DATES_MAX);
-        struct concert_date *date = &catalogue->dates[catalogue->date_count++];
-        *date = (struct concert_date){body->concert, body->starts_at, title_of(&body->title)};
-        catalogue->hash += date_hash_of(date, body->date);
+        date_add(catalogue, body->concert, body->starts_at, &body->title);
         break;
     }
     default: REQUIRE_NEVER("a catalogue's decision");

@@ -21,6 +21,22 @@ struct date *date_create(const struct decision_date_created *created) {
     return date;
 }
 
+struct date *date_restore(const struct entity_date *saved) {
+    struct decision_date_created created = {.date = saved->date,
+                                            .concert = saved->concert,
+                                            .starts_at = saved->starts_at,
+                                            .policy = saved->policy};
+    memcpy(created.seed.bytes, &saved->seed, sizeof saved->seed);
+    struct date *date = date_create(&created);
+    date->state = saved->state;
+    date->payment_count = saved->payments;
+    date->points_sold = saved->points_sold;
+    reservations_restore(&date->reservations, saved->reservations);
+    room_restore(&date->room, saved);
+    date->volatile_sweep = saved->reservations; /* as after replay */
+    return date;
+}
+
 void date_free(struct date *date) {
     seat_map_deinit(&date->seats);
     reservations_deinit(&date->reservations);

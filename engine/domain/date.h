@@ -43,7 +43,8 @@ struct date {
     struct waiting_room room;
 
     /* Sweep over reservations for unfinished payments and refunds, and for those of a cancelled
-     * date; volatile. Slot to look at next; reservations.slot_count or above: finished. */
+     * date; volatile. Sequence looked at last; reservations.sequence_count: finished. In order of
+     * sequence, and not of slots, so that it goes alike however the state came about. */
     uint32_t volatile_sweep;
 };
 
@@ -52,6 +53,10 @@ struct date {
  * Return: owned by the caller until partition_free() */
 struct date *date_create(const struct decision_date_created *created);
 void date_free(struct date *date);
+
+/* date_restore - a date of an image, still without seats, reservations and waiters (image_date.c)
+ * Return: owned by the caller until partition_free() */
+struct date *date_restore(const struct entity_date *saved);
 
 void date_counters(const struct date *date, struct date_counters *ret_counters);
 

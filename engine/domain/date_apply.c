@@ -42,10 +42,10 @@ static void apply_held(struct date *date, const struct decision_seats_held *body
     for (uint32_t i = 0; i < body->seats.count; i++) {
         seat_map_take(&date->seats, body->seats.values[i], body->reservation);
     }
-    uint32_t slots = date->reservations.slot_count;
+    bool swept = date->volatile_sweep == date->reservations.sequence_count;
     (void)reservations_add(&date->reservations, body, &waiter->secret, now_ms);
     /* Nothing is unfinished about it: a finished sweep stays finished. */
-    if (date->volatile_sweep == slots) date->volatile_sweep = date->reservations.slot_count;
+    if (swept) date->volatile_sweep = date->reservations.sequence_count;
     if (!body->token_expired) return;
     reservations_spend_token(&date->reservations, &body->user, body->place);
     room_expire(&date->room, body->place, TOKEN_END_RESERVED);

@@ -60,11 +60,13 @@ static bool settle(const struct date *date, const struct reservation *reservatio
 }
 
 static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
-    while (date->volatile_sweep < date->reservations.slot_count) {
-        const struct reservation *reservation = reservations_at(&date->reservations,
-                                                                date->volatile_sweep++);
-        if (reservation && settle(date, reservation, now_ms, verdict)) return true;
+    const struct reservations *all = &date->reservations;
+    const struct reservation *reservation;
+    while ((reservation = reservations_next(all, date->volatile_sweep)) != NULL) {
+        date->volatile_sweep = reservation->sequence;
+        if (settle(date, reservation, now_ms, verdict)) return true;
     }
+    date->volatile_sweep = all->sequence_count;
     return false;
 }
 
@@ -104,7 +106,7 @@ bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
 }
 
 uint64_t date_next_due_ms(const struct date *date) {
-    if (date->volatile_sweep < date->reservations.slot_count) return 0;
+    if (date->volatile_sweep < date->reservations.sequence_count) return 0;
     uint64_t due = date_admission_ms(date, date->partition.last_time_ms);
     const struct heap_entry *active = room_due(&date->room);
     if (active && active->due_ms < due) due = active->due_ms;

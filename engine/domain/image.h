@@ -27,7 +27,8 @@ struct image_sink {
  * Return: 0, or what the sink returned */
 int image_save_partition(const struct partition *partition, const struct image_sink *sink);
 
-/* image_save - every partition of a world: catalogue, accounts, dates, each by id */
+/* image_save - every partition of a world: catalogue, accounts, dates, each by id. What a shard's
+ * world does not have is left out; loading demands all of them. */
 int image_save(const struct world *world, const struct image_sink *sink);
 
 #define IMAGE_ERROR_BYTES 160u

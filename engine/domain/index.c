@@ -30,11 +30,9 @@ static void part_place(struct index_part *part, struct index_entry entry) {
     part->entries[at] = entry;
 }
 
-static void part_grow(struct index_part *part) {
-    struct index_part grown = {.count = part->count};
-    uint32_t capacity = part->entries ? (part->mask + 1) * 2 : PART_CAPACITY_FIRST;
+static void part_resize(struct index_part *part, uint32_t capacity) {
+    struct index_part grown = {.count = part->count, .mask = capacity - 1};
     REQUIRE(capacity > part->mask && capacity <= 1u << 31);
-    grown.mask = capacity - 1;
     grown.entries = malloc(capacity * sizeof *grown.entries);
     REQUIRE(grown.entries != NULL);
     memset(grown.entries, 0xff, capacity * sizeof *grown.entries); /* value INDEX_EMPTY */
@@ -45,12 +43,33 @@ static void part_grow(struct index_part *part) {
     *part = grown;
 }
 
+/* At most three quarters full: linear probes stay short. */
+static bool part_is_full(uint32_t count, uint32_t capacity) {
+    return (uint64_t)count * 4 > (uint64_t)capacity * 3;
+}
+
+void index_reserve(struct index *index, uint32_t count) {
+    uint32_t share = count / INDEX_PARTS, capacity = PART_CAPACITY_FIRST;
+    share += share / 16 + 8; /* hashes fill the parts unevenly */
+    while (part_is_full(share, capacity)) capacity *= 2;
+    for (uint32_t i = 0; i < INDEX_PARTS; i++) {
+        struct index_part *part = &index->parts[i];
+        if (!part->entries || part->mask + 1 < capacity) part_resize(part, capacity);
+    }
+}
+
+void index_prefetch(const struct index *index, uint64_t hash) {
+    const struct index_part *part = &index->parts[part_of(hash)];
+    if (part->entries) __builtin_prefetch(&part->entries[(uint32_t)hash & part->mask], 1);
+}
+
 void index_insert(struct index *index, uint64_t hash, uint32_t value) {
     struct index_part *part = &index->parts[part_of(hash)];
     REQUIRE(value != INDEX_EMPTY);
-    /* At most three quarters full: linear probes stay short. */
-    if (!part->entries || (uint64_t)(part->count + 1) * 4 > (uint64_t)(part->mask + 1) * 3) {
-        part_grow(part);
+    if (!part->entries) {
+        part_resize(part, PART_CAPACITY_FIRST);
+    } else if (part_is_full(part->count + 1, part->mask + 1)) {
+        part_resize(part, (part->mask + 1) * 2);
     }
     part_place(part, (struct index_entry){(uint32_t)hash, value});
     part->count++;

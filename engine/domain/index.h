@@ -41,6 +41,10 @@ struct index_cursor {
 
 void index_init(struct index *index);
 void index_deinit(struct index *index);
+/* index_reserve - memory for `count` entries: up to then hardly any insertion grows a part */
+void index_reserve(struct index *index, uint32_t count);
+/* index_prefetch - the caller will look for this hash, or insert it, in a moment */
+void index_prefetch(const struct index *index, uint64_t hash);
 /* hash: all 64 bits well mixed (index_hash). value: anything but INDEX_EMPTY. */
 void index_insert(struct index *index, uint64_t hash, uint32_t value);
 /* index_remove - the entry must exist */

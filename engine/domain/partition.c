@@ -22,6 +22,12 @@ void partition_free(struct partition *partition) {
     }
 }
 
+void partition_restore(struct partition *partition, const struct entity_partition *saved) {
+    REQUIRE(partition->id == saved->partition && partition->decision_count == 0);
+    partition->decision_count = saved->decision_count;
+    partition->last_time_ms = saved->last_time_ms;
+}
+
 void partition_decide(const struct partition *partition, const struct command *command,
                       uint64_t now_ms, struct verdict *verdict) {
     REQUIRE(command->partition == partition->id);

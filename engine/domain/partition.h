@@ -15,7 +15,7 @@
 #define USHER_ENGINE_DOMAIN_PARTITION_H
 
 #include "engine/domain/command.h"
-#include "engine/domain/decision.h"
+#include "engine/domain/entity.h"
 #include "engine/domain/reply.h"
 
 /* The most decisions of one command: admin.seats_add makes one per seat. */
@@ -54,6 +54,9 @@ struct partition {
  * Return: owned by the caller until partition_free() */
 struct partition *partition_create(uint32_t id, const struct id128 *seed);
 void partition_free(struct partition *partition);
+
+/* partition_restore - the counters of an image (image.c) */
+void partition_restore(struct partition *partition, const struct entity_partition *saved);
 
 /* partition_decide - see above; `command->partition` is this one
  * @verdict: overwritten */

@@ -46,7 +46,8 @@ const struct reservation *reservations_at(const struct reservations *all, uint32
 
 static uint32_t slot_of(const struct reservations *all, uint32_t sequence) {
     if (sequence < 1 || sequence > all->sequence_count) return RESERVATION_NO_SLOT;
-    const struct sequence_page *page = all->pages[sequence / SEQUENCE_PAGE];
+    uint32_t index = sequence / SEQUENCE_PAGE;
+    const struct sequence_page *page = index < all->page_capacity ? all->pages[index] : NULL;
     return page ? page->slots[sequence % SEQUENCE_PAGE] : RESERVATION_NO_SLOT;
 }
 
@@ -54,8 +55,9 @@ static void slot_remember(struct reservations *all, uint32_t sequence, uint32_t 
     uint32_t index = sequence / SEQUENCE_PAGE;
     if (index >= all->page_capacity) {
         uint32_t capacity = all->page_capacity ? all->page_capacity * 2 : 16;
+        while (capacity <= index) capacity *= 2; /* after an image: more than one further */
         all->pages = realloc(all->pages, capacity * sizeof *all->pages);
-        REQUIRE(all->pages != NULL && index < capacity);
+        REQUIRE(all->pages != NULL);
         memset(all->pages + all->page_capacity, 0,
                (capacity - all->page_capacity) * sizeof *all->pages);
         all->page_capacity = capacity;
@@ -84,6 +86,21 @@ static void slot_forget(struct reservations *all, uint32_t sequence) {
 const struct reservation *reservations_find(const struct reservations *all, uint32_t sequence) {
     uint32_t slot = slot_of(all, sequence);
     return slot == RESERVATION_NO_SLOT ? NULL : at(all, slot);
+}
+
+const struct reservation *reservations_next(const struct reservations *all, uint32_t sequence) {
+    while (sequence < all->sequence_count) {
+        sequence++;
+        uint32_t index = sequence / SEQUENCE_PAGE;
+        if (index >= all->page_capacity) break;
+        if (!all->pages[index]) {
+            sequence |= SEQUENCE_PAGE - 1;
+            continue;
+        }
+        uint32_t slot = all->pages[index]->slots[sequence % SEQUENCE_PAGE];
+        if (slot != RESERVATION_NO_SLOT) return at(all, slot);
+    }
+    return NULL;
 }
 
 static uint32_t newest_of(const struct reservations *all, const struct id128 *user, uint64_t hash) {
@@ -117,7 +134,7 @@ const struct reservation *reservations_older(const struct reservations *all,
 
 const struct reservation *reservations_due(const struct reservations *all) {
     const struct heap_entry *first = heap_first(&all->deadlines);
-    return first ? at(all, first->item) : NULL;
+    return first ? reservations_find(all, first->item) : NULL;
 }
 
 /* --- change -------------------------------------------------------------------------------- */
@@ -267,7 +284,8 @@ const struct reservation *reservations_add(struct reservations *all,
     all->held++;
     slot_remember(all, reservation->sequence, slot);
     user_link(all, slot);
-    reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, slot);
+    reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at,
+                                        reservation->sequence);
     all->hash += hash_of(reservation);
     return reservation;
 }
@@ -315,7 +333,7 @@ static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest,
     return oldest;
 }
 
-static void remember_ended(struct reservations *all, uint32_t slot) {
+static void ended_append(struct reservations *all, uint32_t slot) {
     at(all, slot)->ended_prev = all->ended_last;
     if (all->ended_last == RESERVATION_NO_SLOT) {
         all->ended_first = slot;
@@ -324,6 +342,10 @@ static void remember_ended(struct reservations *all, uint32_t slot) {
     }
     all->ended_last = slot;
     all->ended_count++;
+}
+
+static void remember_ended(struct reservations *all, uint32_t slot) {
+    ended_append(all, slot);
     struct reservation *reservation = at(all, slot);
     uint32_t newest = newest_of(all, &reservation->user, user_hash(all, &reservation->user));
     at(all, newest)->user_seats -= reservation->seats.count;
@@ -370,7 +392,120 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
     all->hash += hash_of(reservation);
     if (reservation->state == RESERVATION_HELD) {
-        reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, slot);
+        reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, sequence);
     }
     if (!reservation_is_live(reservation)) remember_ended(all, slot);
+}
+
+/* --- from an image ------------------------------------------------------------------------- */
+
+void reservations_restore(struct reservations *all, uint32_t sequence_count) {
+    REQUIRE(all->sequence_count == 0);
+    all->sequence_count = sequence_count;
+}
+
+static const char *check_saved(const struct reservations *all,
+                               const struct entity_reservation *saved) {
+    if (saved->reservation < 1 || saved->reservation > all->sequence_count) {
+        return "this number was never handed out";
+    }
+    if (slot_of(all, saved->reservation) != RESERVATION_NO_SLOT) return "this number comes twice";
+    if (saved->state < RESERVATION_HELD || saved->state > RESERVATION_CANCELLED) {
+        return "there is no such state of a reservation";
+    }
+    if (saved->token_spent > 1) return "token_spent is neither 0 nor 1";
+    if (saved->seats.count == 0) return "a reservation without seats";
+    if (saved->changed_at < saved->held_at) return "it changed before it was made";
+    bool charged = saved->state >= RESERVATION_PAYING && saved->state <= RESERVATION_REFUNDED;
+    if (charged && saved->payment == 0) return "it is being paid, or was, without a payment";
+    return NULL;
+}
+
+const char *reservations_restore_one(struct reservations *all,
+                                     const struct entity_reservation *saved) {
+    const char *wrong = check_saved(all, saved);
+    if (wrong) return wrong;
+    uint32_t slot = slot_take(all);
+    struct reservation *reservation = at(all, slot);
+    *reservation = (struct reservation){
+        .user = saved->user,
+        .secret = saved->secret,
+        .payment_key = saved->payment_key,
+        .cancel_key = saved->cancel_key,
+        .amount = saved->amount,
+        .held_at = saved->held_at,
+        .expires_at = saved->expires_at,
+        .changed_at = saved->changed_at,
+        .balance = saved->balance,
+        .seats = saved->seats,
+        .sequence = saved->reservation,
+        .place = saved->place,
+        .payment = saved->payment,
+        .state = saved->state,
+        .token_spent = saved->token_spent,
+        .ended_prev = RESERVATION_NO_SLOT,
+        .ended_next = RESERVATION_NO_SLOT,
+    };
+    count(all, reservation->state, 1);
+    if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
+    slot_remember(all, reservation->sequence, slot);
+    user_link(all, slot);
+    if (!reservation_is_live(reservation)) {
+        reservation->user_seats -= reservation->seats.count;
+        reservation->user_ended++;
+    } else if (reservation->state == RESERVATION_HELD) {
+        reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at,
+                                            reservation->sequence);
+    }
+    all->hash += hash_of(reservation);
+    if (reservation->user_seats > SEATS_PER_USER_MAX) return "its user has too many seats";
+    if (reservation->user_ended > ENDED_RESERVATIONS_KEPT_PER_USER) {
+        return "its user has too many ended reservations";
+    }
+    return NULL;
+}
+
+const char *reservations_restore_ended(struct reservations *all, uint32_t sequence) {
+    uint32_t slot = slot_of(all, sequence);
+    if (slot == RESERVATION_NO_SLOT || reservation_is_live(at(all, slot))) {
+        return "there is no ended reservation with this number";
+    }
+    if (all->ended_first == slot || at(all, slot)->ended_prev != RESERVATION_NO_SLOT) {
+        return "this reservation has ended twice";
+    }
+    if (all->ended_count == ENDED_RESERVATIONS_KEPT) return "too many ended reservations";
+    ended_append(all, slot);
+    return NULL;
+}
+
+static int compare_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* A payment is of one reservation: accounts know it by its number alone. */
+static const char *check_payments(const struct reservations *all, uint32_t payments) {
+    uint32_t *numbers = malloc((all->slot_count + 1u) * sizeof *numbers), numbers_count = 0;
+    REQUIRE(numbers != NULL);
+    for (uint32_t slot = 0; slot < all->slot_count; slot++) {
+        if (at(all, slot)->payment != 0) numbers[numbers_count++] = at(all, slot)->payment;
+    }
+    qsort(numbers, numbers_count, sizeof *numbers, compare_u32);
+    const char *wrong = NULL;
+    if (numbers_count > 0 && numbers[numbers_count - 1] > payments) {
+        wrong = "a reservation has a payment that was never handed out";
+    }
+    for (uint32_t i = 1; i < numbers_count && !wrong; i++) {
+        if (numbers[i] == numbers[i - 1]) wrong = "two reservations have the same payment";
+    }
+    free(numbers);
+    return wrong;
+}
+
+const char *reservations_restored(const struct reservations *all, uint32_t payments) {
+    uint32_t live = all->held + all->paying + all->paid + all->refunding;
+    if (all->slot_count != live + all->ended_count) {
+        return "an ended reservation is missing in the order in which they ended";
+    }
+    return check_payments(all, payments);
 }

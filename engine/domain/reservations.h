@@ -10,7 +10,7 @@
 #ifndef USHER_ENGINE_DOMAIN_RESERVATIONS_H
 #define USHER_ENGINE_DOMAIN_RESERVATIONS_H
 
-#include "engine/domain/decision.h"
+#include "engine/domain/entity.h"
 #include "engine/domain/heap.h"
 #include "engine/domain/index.h"
 
@@ -63,7 +63,7 @@ struct reservations {
         *pages; /* sequence -> slot: by sequence / SEQUENCE_PAGE, NULL: forgotten */
     uint32_t page_capacity;
     struct index by_user;  /* user -> slot of the newest */
-    struct heap deadlines; /* of HELD */
+    struct heap deadlines; /* of HELD: end of the hold -> sequence */
     uint64_t seed;
     uint64_t hash; /* sum over all that are remembered */
 };
@@ -75,6 +75,8 @@ void reservations_deinit(struct reservations *all);
 const struct reservation *reservations_at(const struct reservations *all, uint32_t slot);
 /* reservations_find - Return: borrowed, or NULL: never existed, or ended long ago */
 const struct reservation *reservations_find(const struct reservations *all, uint32_t sequence);
+/* reservations_next - Return: the remembered one with the lowest number above this; NULL: no more */
+const struct reservation *reservations_next(const struct reservations *all, uint32_t sequence);
 /* reservations_of - a user's newest. reservations_older - the one before. NULL: no more */
 const struct reservation *reservations_of(const struct reservations *all, const struct id128 *user);
 const struct reservation *reservations_older(const struct reservations *all,
@@ -88,6 +90,16 @@ const struct reservation *reservations_due(const struct reservations *all);
 
 /* reservations_hash_recount - what all->hash must be, by a walk over all that are remembered */
 uint64_t reservations_hash_recount(const struct reservations *all);
+
+/* From an image (image_date.c): as if every decision had been applied. First the counter; then each
+ * reservation, in order of sequence; then each that has ended, in the order in which they ended; at
+ * last what only the whole can tell (@payments: handed out by the date).
+ * Return: NULL, or what the image contradicts: the whole is then of no use */
+void reservations_restore(struct reservations *all, uint32_t sequence_count);
+const char *reservations_restore_one(struct reservations *all,
+                                     const struct entity_reservation *saved);
+const char *reservations_restore_ended(struct reservations *all, uint32_t sequence);
+const char *reservations_restored(const struct reservations *all, uint32_t payments);
 
 /* changes of state, from date_apply.c alone */
 

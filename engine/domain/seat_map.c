@@ -151,6 +151,22 @@ void seat_map_add(struct seat_map *map, const struct decision_seat_added *added)
     }
 }
 
+const char *seat_map_restore(struct seat_map *map, const struct entity_seat *saved) {
+    if (map->count == SEATS_PER_DATE_MAX) return "too many seats";
+    if (saved->number != map->count + 1) return "seats are out of order";
+    if (saved->price > AMOUNT_MAX) return "a price above the limit";
+    if (saved->for_sale > 1) return "for_sale is neither 0 nor 1";
+    if (seat_map_has_guid(map, &saved->guid)) return "another seat has the same guid";
+    seat_map_add(map, &(struct decision_seat_added){.number = saved->number,
+                                                    .price = saved->price,
+                                                    .for_sale = saved->for_sale,
+                                                    .section = saved->section,
+                                                    .row = saved->row,
+                                                    .seat = saved->seat,
+                                                    .guid = saved->guid});
+    return NULL;
+}
+
 void seat_map_take(struct seat_map *map, uint32_t number, uint32_t reservation) {
     REQUIRE(number >= 1 && number <= map->count && reservation != 0);
     struct seat *seat = &map->seats[number];

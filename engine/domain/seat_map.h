@@ -8,7 +8,7 @@
 #define USHER_ENGINE_DOMAIN_SEAT_MAP_H
 
 #include "engine/domain/command.h"
-#include "engine/domain/decision.h"
+#include "engine/domain/entity.h"
 #include "engine/domain/index.h"
 
 struct seat {
@@ -54,6 +54,10 @@ uint32_t seat_map_has_guid(const struct seat_map *map, const struct text *guid);
 
 /* seat_map_hash_recount - what map->hash must be, by a walk over all seats */
 uint64_t seat_map_hash_recount(const struct seat_map *map);
+
+/* seat_map_restore - the next seat of an image (image_date.c); who has it is said by reservations
+ * Return: NULL, or what the image contradicts: the map is then of no use */
+const char *seat_map_restore(struct seat_map *map, const struct entity_seat *saved);
 
 /* changes of state, from date_apply.c alone */
 void seat_map_add(struct seat_map *map, const struct decision_seat_added *added);

@@ -22,6 +22,15 @@ static struct waiter *at(const struct waiting_room *room, place_t place) {
     return &chunk->waiters[(place - 1) % ROOM_CHUNK];
 }
 
+static bool is_live(const struct waiter *waiter) {
+    return waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE;
+}
+
+/* The chunk that is still being filled stays, whoever of it has ended. */
+static bool chunk_is_filling(const struct waiting_room *room, uint32_t index) {
+    return index == room->last / ROOM_CHUNK;
+}
+
 void room_init(struct waiting_room *room, uint64_t seed) {
     memset(room, 0, sizeof *room);
     index_init(&room->by_user);
@@ -51,6 +60,18 @@ static void bits_grow(struct waiting_room *room, uint32_t blocks) {
     memset(room->waiting_bits + (size_t)room->block_capacity * BLOCK_WORDS, 0,
            (size_t)(capacity - room->block_capacity) * BLOCK_WORDS * sizeof(uint64_t));
     room->block_capacity = capacity;
+}
+
+/* All sums from the bits, in one pass: a node passes its sum on to the next one that covers it. */
+static void sums_build(struct waiting_room *room, uint32_t blocks) {
+    memset(room->waiting_sums, 0, ((size_t)blocks + 1) * sizeof(uint32_t));
+    for (uint32_t node = 1; node <= blocks; node++) {
+        const uint64_t *bits = room->waiting_bits + (size_t)(node - 1) * BLOCK_WORDS;
+        uint32_t sum = room->waiting_sums[node], above = node + (node & -node);
+        for (uint32_t i = 0; i < BLOCK_WORDS; i++) sum += (uint32_t)__builtin_popcountll(bits[i]);
+        room->waiting_sums[node] = sum;
+        if (above <= blocks) room->waiting_sums[above] += sum;
+    }
 }
 
 /* The node of a new, empty block sums the nodes below it. */
@@ -122,6 +143,27 @@ const struct heap_entry *room_due(const struct waiting_room *room) {
     return heap_first(&room->deadlines);
 }
 
+static bool chunk_is_remembered(const struct waiting_room *room, uint32_t index) {
+    const struct room_chunk *chunk = room->chunks[index];
+    if (!chunk || chunk_is_filling(room, index)) return chunk != NULL;
+    if (!room->wheel) return true;
+    for (uint32_t i = 0; i < ROOM_CHUNK; i++) {
+        if (is_live(&chunk->waiters[i])) return true;
+    }
+    return false;
+}
+
+place_t room_next(const struct waiting_room *room, place_t place) {
+    while (place < room->last) {
+        uint32_t index = chunk_of(place + 1);
+        place_t first = index * ROOM_CHUNK + 1;
+        if (place + 1 != first || chunk_is_remembered(room, index)) return place + 1;
+        if (room->last - first < ROOM_CHUNK) break; /* it was the last one */
+        place += ROOM_CHUNK;
+    }
+    return 0;
+}
+
 uint64_t room_bytes(const struct waiting_room *room) {
     uint64_t bytes = index_bytes(&room->by_user) + room->chunk_capacity * sizeof(void *) +
                      room->block_capacity * (BLOCK_WORDS * sizeof(uint64_t) + sizeof(uint32_t)) +
@@ -149,8 +191,7 @@ uint64_t room_hash_recount(const struct waiting_room *room) {
     for (place_t place = 1; place <= room->last; place++) {
         const struct waiter *waiter = room_find(room, place);
         if (!waiter) continue;
-        bool live = waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE;
-        if (live) hash += hash_of(waiter, place);
+        if (is_live(waiter)) hash += hash_of(waiter, place);
     }
     return hash;
 }
@@ -175,8 +216,7 @@ static void chunk_release(struct waiting_room *room, place_t place) {
     struct room_chunk *chunk = room->chunks[index];
     REQUIRE(chunk->in_use > 0);
     chunk->in_use--;
-    /* The chunk that is still being filled stays. */
-    if (chunk->in_use == 0 && index < room->last / ROOM_CHUNK) {
+    if (chunk->in_use == 0 && !chunk_is_filling(room, index)) {
         free(chunk);
         room->chunks[index] = NULL;
     }
@@ -243,7 +283,7 @@ void room_admit(struct waiting_room *room, place_t place, uint64_t expires_at, u
 
 void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
     struct waiter *waiter = at(room, place);
-    REQUIRE(waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE);
+    REQUIRE(is_live(waiter));
     room->hash -= hash_of(waiter, place);
     if (waiter->state == TOKEN_WAITING) {
         waiting_change(room, place, false);
@@ -256,6 +296,135 @@ void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
     waiter->state = TOKEN_EXPIRED;
     waiter->end = end;
     chunk_release(room, place);
+}
+
+/* --- from an image ------------------------------------------------------------------------- */
+
+void room_restore(struct waiting_room *room, const struct entity_date *saved) {
+    REQUIRE(room->last == 0 && room->chunk_capacity == 0 && room->block_capacity == 0);
+    room->last = saved->places;
+    room->interval_began_ms = saved->interval_began_ms;
+    room->interval_admitted = saved->interval_admitted;
+    room->last_admission_ms = saved->last_admission_ms;
+    room->admission_gap_ms_x16 = saved->admission_gap_ms_x16;
+    if (room->last == 0) return;
+    room->chunk_capacity = chunk_of(room->last) + 1;
+    room->block_capacity = block_of(room->last) + 1;
+    room->chunks = calloc(room->chunk_capacity, sizeof *room->chunks);
+    room->waiting_bits = calloc((size_t)room->block_capacity * BLOCK_WORDS, sizeof(uint64_t));
+    room->waiting_sums = calloc((size_t)room->block_capacity + 1, sizeof(uint32_t));
+    REQUIRE(room->chunks != NULL && room->waiting_bits != NULL && room->waiting_sums != NULL);
+}
+
+static const char *check_saved(const struct waiting_room *room, const struct entity_waiter *saved) {
+    bool ended = saved->state == TOKEN_EXPIRED;
+    if (saved->place < 1 || saved->place > room->last) return "this place was never handed out";
+    if (saved->state < TOKEN_WAITING || saved->state > TOKEN_EXPIRED) {
+        return "there is no such state of a token";
+    }
+    if (saved->end > TOKEN_END_REQUEUED || (saved->end != TOKEN_END_NONE) != ended) {
+        return "state and end of the token contradict each other";
+    }
+    if (saved->expires_at != 0 && saved->state != TOKEN_ACTIVE) {
+        return "a deadline without being active";
+    }
+    if (saved->state == TOKEN_ACTIVE && room->waiting > 0) {
+        return "it is active while somebody who came before it waits";
+    }
+    if (!ended && room->waiting + room->active == WAITERS_PER_DATE_MAX) return "too many waiters";
+    if (saved->state == TOKEN_ACTIVE && room->active == ACTIVE_PER_DATE_MAX) {
+        return "too many active tokens";
+    }
+    return NULL;
+}
+
+/* A chunk has all of its places or none of them. */
+const char *room_restore_waiter(struct waiting_room *room, const struct entity_waiter *saved) {
+    const char *wrong = check_saved(room, saved);
+    if (wrong) return wrong;
+    place_t place = saved->place;
+    uint32_t index = (place - 1) % ROOM_CHUNK;
+    const struct room_chunk *chunk = room->chunks[chunk_of(place)];
+    if (index > 0 && (!chunk || chunk->waiters[index - 1].state == 0)) {
+        return "the place before it is missing";
+    }
+    if (chunk && chunk->waiters[index].state != 0) return "this place comes twice";
+    if (!chunk) chunks_grow(room, chunk_of(place));
+
+    struct waiter *waiter = at(room, place);
+    *waiter = (struct waiter){.user = saved->user,
+                              .secret = saved->secret,
+                              .time_ms = saved->expires_at,
+                              .state = saved->state,
+                              .end = saved->end};
+    if (!is_live(waiter)) return NULL;
+    room->chunks[chunk_of(place)]->in_use++;
+    room->hash += hash_of(waiter, place);
+    if (waiter->state == TOKEN_WAITING) {
+        room->waiting++;
+        room->waiting_bits[(place - 1) / 64] |= 1ull << ((place - 1) % 64);
+    } else {
+        room->active++;
+        waiter->deadline = heap_insert(&room->deadlines, waiter->time_ms, place);
+    }
+    return NULL;
+}
+
+static const char *check_chunks(const struct waiting_room *room) {
+    for (uint32_t index = 0; index < room->chunk_capacity; index++) {
+        const struct room_chunk *chunk = room->chunks[index];
+        uint32_t places = room->last - index * ROOM_CHUNK;
+        if (places > ROOM_CHUNK) places = ROOM_CHUNK;
+        if (!chunk && !chunk_is_filling(room, index)) continue;
+        if (!chunk || chunk->waiters[places - 1].state == 0) return "the last places are missing";
+        if (chunk->in_use == 0 && !chunk_is_filling(room, index)) {
+            return "tokens that have ended, and that nobody remembers any more";
+        }
+    }
+    return NULL;
+}
+
+#define USERS_AT_ONCE 32u /* cache misses that overlap while users are indexed */
+
+/* One live token a user. */
+static const char *users_insert(struct waiting_room *room, const place_t *places,
+                                const uint64_t *hashes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct id128 *user = &at(room, places[i])->user;
+        struct index_cursor cursor = index_find(&room->by_user, hashes[i]);
+        place_t other;
+        while (index_next(&cursor, &other)) {
+            if (id128_equal(&at(room, other)->user, user)) return "a user has two live tokens";
+        }
+        index_insert(&room->by_user, hashes[i], places[i]);
+    }
+    return NULL;
+}
+
+static const char *index_users(struct waiting_room *room) {
+    place_t places[USERS_AT_ONCE];
+    uint64_t hashes[USERS_AT_ONCE];
+    uint32_t count = 0;
+    const char *wrong = NULL;
+    index_reserve(&room->by_user, room->waiting + room->active);
+    for (place_t place = room_next(room, 0); place != 0 && !wrong; place = room_next(room, place)) {
+        const struct waiter *waiter = at(room, place);
+        if (!is_live(waiter)) continue;
+        places[count] = place;
+        hashes[count] = index_hash(waiter->user.bytes, sizeof waiter->user.bytes, room->seed);
+        index_prefetch(&room->by_user, hashes[count++]);
+        if (count < USERS_AT_ONCE) continue;
+        wrong = users_insert(room, places, hashes, count);
+        count = 0;
+    }
+    return wrong ? wrong : users_insert(room, places, hashes, count);
+}
+
+const char *room_restored(struct waiting_room *room) {
+    const char *wrong = check_chunks(room);
+    if (wrong || room->last == 0) return wrong;
+    sums_build(room, block_of(room->last) + 1);
+    return index_users(room);
 }
 
 /* --- volatile: signs of life ---------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #ifndef USHER_ENGINE_DOMAIN_WAITING_ROOM_H
 #define USHER_ENGINE_DOMAIN_WAITING_ROOM_H
 
+#include "engine/domain/entity.h"
 #include "engine/domain/heap.h"
 #include "engine/domain/index.h"
 
@@ -86,8 +87,20 @@ const struct heap_entry *room_due(const struct waiting_room *room);
 /* room_bytes - memory of the room, for the budget and the benchmarks */
 uint64_t room_bytes(const struct waiting_room *room);
 
+/* room_next - the next place above `place` that is remembered by the log's rules alone: its chunk is
+ * still being filled, or somebody of it still has a live token. (A wheel may keep a chunk longer.)
+ * Return: its place, 0: no more */
+place_t room_next(const struct waiting_room *room, place_t place);
+
 /* room_hash_recount - what room->hash must be, by a walk over all places */
 uint64_t room_hash_recount(const struct waiting_room *room);
+
+/* From an image (image_date.c): as if every decision had been applied. First the counters; then each
+ * waiter that is remembered, in order of place; at last what only the whole can tell.
+ * Return: NULL, or what the image contradicts: the whole is then of no use */
+void room_restore(struct waiting_room *room, const struct entity_date *saved);
+const char *room_restore_waiter(struct waiting_room *room, const struct entity_waiter *saved);
+const char *room_restored(struct waiting_room *room);
 
 /* changes of state, from date_apply.c alone */
 void room_enter(struct waiting_room *room, place_t place, const struct id128 *user,

@@ -106,15 +106,7 @@ static void commit(struct domain *domain, uint32_t partition, const struct verdi
     message->command.origin = origin;
 }
 
-struct domain *domain_recover(const struct domain *from, uint32_t records) {
-    struct domain *domain = domain_new();
-    domain->now_ms = from->now_ms;
-    domain->origin_last = from->origin_last;
-    for (uint32_t i = 0; i < records; i++) {
-        struct decision decision = domain_record(from, i);
-        log_append(domain, from->log + from->records[i], record_size(from, i));
-        assert_int_equal(world_apply(domain->world, &decision), WORLD_APPLIED);
-    }
+void domain_resume(struct domain *domain) {
     uint64_t hash = world_hash(domain->world);
     partition_resume(domain->world->catalogue, domain->now_ms);
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
@@ -124,6 +116,18 @@ struct domain *domain_recover(const struct domain *from, uint32_t records) {
         partition_resume(domain->world->dates[i], domain->now_ms);
     }
     assert_true(world_hash(domain->world) == hash); /* resuming is volatile */
+}
+
+struct domain *domain_recover(const struct domain *from, uint32_t records) {
+    struct domain *domain = domain_new();
+    domain->now_ms = from->now_ms;
+    domain->origin_last = from->origin_last;
+    for (uint32_t i = 0; i < records; i++) {
+        struct decision decision = domain_record(from, i);
+        log_append(domain, from->log + from->records[i], record_size(from, i));
+        assert_int_equal(world_apply(domain->world, &decision), WORLD_APPLIED);
+    }
+    domain_resume(domain);
     return domain;
 }
 

@@ -105,6 +105,8 @@ void domain_settle(struct domain *domain);
 /* domain_recover - a new domain from the first `records` records of a log, resumed; no messages
  * Return: owned by the caller until domain_free() */
 struct domain *domain_recover(const struct domain *from, uint32_t records);
+/* domain_resume - what a start does with every partition after replay; changes no logged state */
+void domain_resume(struct domain *domain);
 /* domain_crash - recover in place from the whole log; the state must come out equal */
 void domain_crash(struct domain *domain);
 

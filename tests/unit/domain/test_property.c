@@ -8,6 +8,7 @@
  *
  * USHER_SEED=n runs one seed; USHER_SEEDS=n runs n of them, USHER_STEPS=n steps each.
  */
+#include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
 
 #define USERS 30u
@@ -410,7 +411,9 @@ static void run_seed(uint64_t seed, uint32_t steps) {
         domain_check(run->domain, false);
         model_follow(run->model, run->domain);
     }
+    domain_image_check_splits(run->domain, 4); /* in the midst of it */
     close_the_books(run);
+    domain_image_check_splits(run->domain, 3);
     domain_free(run->domain);
     free(run->model);
     free(run);

@@ -1,0 +1,369 @@
+#include "tests/sim/disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/require.h"
+#include "wal/storage_memory.h"
+
+#define PAGE_BYTES 4096u
+#define NAMES_MAX 4096u /* handles of storage_memory */
+
+/* A page that is not what it should be. */
+struct lie {
+    char name[WAL_FILE_NAME_BYTES];
+    uint64_t offset;
+    uint8_t expected[PAGE_BYTES];
+};
+
+struct disk {
+    struct storage storage; /* first */
+    struct run *run;        /* borrowed */
+    struct storage *inner;  /* owned */
+    struct rng rng;
+    bool may_lie;
+    bool restarted; /* after a crash: what reads now is the next process */
+    uint64_t full_until_us;
+
+    /* The write in flight. */
+    bool in_flight, lying, failing;
+    int handle;
+    uint64_t offset, due_us;
+    const uint8_t *buffer; /* borrowed */
+    uint32_t bytes;
+
+    char names[NAMES_MAX][WAL_FILE_NAME_BYTES]; /* by handle */
+    struct lie *lies;
+    uint32_t lie_count, lie_capacity;
+    uint64_t writes_since_lie; /* completed after the first lie */
+};
+
+static struct disk *disk_of(struct storage *storage) { return (struct disk *)storage; }
+
+static const struct storage_operations *inner_operations(const struct disk *disk) {
+    return disk->inner->operations;
+}
+
+/* --- lies -------------------------------------------------------------------------------------- */
+
+static void forget_lies(struct disk *disk, const char *name, uint64_t from, uint64_t to) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < disk->lie_count; i++) {
+        const struct lie *lie = &disk->lies[i];
+        bool covered = strcmp(lie->name, name) == 0 && lie->offset >= from && lie->offset < to;
+        if (!covered) disk->lies[kept++] = *lie;
+    }
+    disk->lie_count = kept;
+    if (kept == 0) disk->writes_since_lie = 0;
+}
+
+static void add_lie(struct disk *disk, const char *name, uint64_t offset, const uint8_t *expected) {
+    if (disk->lie_count == disk->lie_capacity) {
+        disk->lie_capacity = disk->lie_capacity ? disk->lie_capacity * 2 : 16;
+        disk->lies = realloc(disk->lies, disk->lie_capacity * sizeof *disk->lies);
+        REQUIRE(disk->lies != NULL);
+    }
+    struct lie *lie = &disk->lies[disk->lie_count++];
+    *lie = (struct lie){.offset = offset};
+    strcpy(lie->name, name);
+    memcpy(lie->expected, expected, PAGE_BYTES);
+}
+
+/* Complete the write in flight, which is not what it seems, and note what should be where. */
+static int complete_lying(struct disk *disk) {
+    const char *name = disk->names[disk->handle];
+    uint64_t size = 0;
+    uint8_t *bytes = storage_memory_bytes(disk->inner, name, &size);
+    uint8_t *expected = malloc(size);
+    REQUIRE(bytes != NULL && expected != NULL);
+    memcpy(expected, bytes, size);
+    memcpy(expected + disk->offset, disk->buffer, disk->bytes);
+    int result = inner_operations(disk)->complete(disk->inner, true);
+    bytes = storage_memory_bytes(disk->inner, name, &size);
+    for (uint64_t at = 0; at < size; at += PAGE_BYTES) {
+        if (memcmp(bytes + at, expected + at, PAGE_BYTES) == 0) continue;
+        forget_lies(disk, name, at, at + PAGE_BYTES);
+        add_lie(disk, name, at, expected + at);
+    }
+    free(expected);
+    if (disk->lie_count > 0) disk->run->counters.lies++;
+    return result;
+}
+
+void disk_lies(const struct disk *disk, struct disk_lies *ret_lies) {
+    *ret_lies = (struct disk_lies){.count = disk->lie_count};
+    if (disk->lie_count == 0) return;
+    ret_lies->last = disk->writes_since_lie == 0;
+    ret_lies->offset = disk->lies[0].offset;
+    strcpy(ret_lies->file, disk->lies[0].name);
+}
+
+void disk_restore(struct disk *disk) {
+    for (uint32_t i = 0; i < disk->lie_count; i++) {
+        uint64_t size = 0;
+        uint8_t *bytes = storage_memory_bytes(disk->inner, disk->lies[i].name, &size);
+        if (bytes && disk->lies[i].offset + PAGE_BYTES <= size) {
+            memcpy(bytes + disk->lies[i].offset, disk->lies[i].expected, PAGE_BYTES);
+        }
+    }
+    run_event(disk->run, RUN_EVENT_RESTORED, disk->lie_count, 0);
+    disk_believe(disk);
+}
+
+void disk_believe(struct disk *disk) {
+    disk->lie_count = 0;
+    disk->writes_since_lie = 0;
+}
+
+/* --- the one write in flight --------------------------------------------------------------------- */
+
+static const struct {
+    enum sim_fault fault;
+    enum storage_fault how;
+} lie_kinds[] = {
+    {SIM_FAULT_LIE_LOST, STORAGE_FAULT_DROP},
+    {SIM_FAULT_LIE_TORN, STORAGE_FAULT_TEAR},
+    {SIM_FAULT_LIE_FLIP, STORAGE_FAULT_FLIP},
+    {SIM_FAULT_LIE_MISDIRECTED, STORAGE_FAULT_MISDIRECT},
+};
+
+/* What happens to the next write; a disk that has lied goes on lying only in runs of many faults. */
+static enum storage_fault draw_fault(struct disk *disk) {
+    struct run *run = disk->run;
+    for (uint32_t i = 0; disk->may_lie && i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
+        if (run_fault(run, lie_kinds[i].fault)) {
+            disk->lying = true;
+            return lie_kinds[i].how;
+        }
+    }
+    if (run_fault(run, SIM_FAULT_DISK_ERROR)) {
+        disk->failing = true;
+        return (enum storage_fault)rng_pick(&disk->rng, STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,
+                                            STORAGE_FAULT_SHORT);
+    }
+    return STORAGE_FAULT_NONE;
+}
+
+static uint64_t draw_latency_us(struct disk *disk) {
+    struct run *run = disk->run;
+    uint64_t mean = run->plan.disk_us;
+    if (!run_fault(run, SIM_FAULT_DISK_SLOW)) return rng_below(&disk->rng, 2 * mean);
+    run->counters.slow_writes++;
+    return mean + rng_below(&disk->rng, rng_pick(&disk->rng, 10000, 300000, 3000000));
+}
+
+static int disk_submit(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                       uint32_t bytes) {
+    struct disk *disk = disk_of(storage);
+    disk->lying = disk->failing = false;
+    enum storage_fault fault = draw_fault(disk);
+    if (fault) storage_memory_fault(disk->inner, fault, 0, rng_next(&disk->rng));
+    int result = inner_operations(disk)->submit(disk->inner, handle, offset, buffer, bytes);
+    run_event(disk->run, RUN_EVENT_SUBMIT, bytes, offset);
+    disk->in_flight = result == 0;
+    disk->handle = handle;
+    disk->offset = offset;
+    disk->buffer = buffer;
+    disk->bytes = bytes;
+    disk->due_us = disk->run->now_us + draw_latency_us(disk);
+    if (result < 0) run_event(disk->run, RUN_EVENT_WRITE_FAILS, bytes, (uint64_t)-result);
+    return result;
+}
+
+static int disk_complete(struct storage *storage, bool wait) {
+    struct disk *disk = disk_of(storage);
+    if (!wait && disk->run->now_us < disk->due_us) return STORAGE_PENDING;
+    disk->in_flight = false;
+    int result = disk->lying && !storage_memory_crashed(disk->inner)
+                     ? complete_lying(disk)
+                     : inner_operations(disk)->complete(disk->inner, true);
+    if (result < 0) {
+        run_event(disk->run, RUN_EVENT_WRITE_FAILS, disk->bytes, (uint64_t)-result);
+        return result;
+    }
+    run_event(disk->run, RUN_EVENT_COMPLETE, disk->bytes, disk->offset);
+    if (disk->lying) {
+        run_event(disk->run, RUN_EVENT_LIE, disk->lie_count, disk->offset);
+    } else if (disk->lie_count > 0) {
+        disk->writes_since_lie++;
+        forget_lies(disk, disk->names[disk->handle], disk->offset, disk->offset + disk->bytes);
+    }
+    return result;
+}
+
+uint64_t disk_due_us(const struct disk *disk) {
+    return disk->in_flight ? disk->due_us : UINT64_MAX;
+}
+
+/* --- the other operations -------------------------------------------------------------------------- */
+
+static int disk_claim(struct storage *storage) {
+    struct disk *disk = disk_of(storage);
+    disk->restarted = false;
+    return inner_operations(disk)->claim(disk->inner);
+}
+
+static void disk_unclaim(struct storage *storage) {
+    struct disk *disk = disk_of(storage);
+    inner_operations(disk)->unclaim(disk->inner);
+}
+
+static int disk_list(struct storage *storage, void (*visit)(void *context, const char *name),
+                     void *context) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->list(disk->inner, visit, context);
+}
+
+static void note_name(struct disk *disk, int handle, const char *name) {
+    if (handle < 0) return;
+    REQUIRE((uint32_t)handle < NAMES_MAX && strlen(name) < WAL_FILE_NAME_BYTES);
+    strcpy(disk->names[handle], name);
+}
+
+static int disk_open_file(struct storage *storage, const char *name, bool writable) {
+    struct disk *disk = disk_of(storage);
+    int handle = inner_operations(disk)->open(disk->inner, name, writable);
+    note_name(disk, handle, name);
+    return handle;
+}
+
+static void disk_close_file(struct storage *storage, int handle) {
+    struct disk *disk = disk_of(storage);
+    inner_operations(disk)->close(disk->inner, handle);
+}
+
+static int disk_size(struct storage *storage, int handle, uint64_t *ret_bytes) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->size(disk->inner, handle, ret_bytes);
+}
+
+static int disk_read(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
+                     uint32_t bytes) {
+    struct disk *disk = disk_of(storage);
+    if (storage_memory_crashed(disk->inner) && !disk->restarted) return -EIO;
+    return inner_operations(disk)->read(disk->inner, handle, offset, buffer, bytes);
+}
+
+bool disk_is_full(const struct disk *disk) { return disk->run->now_us < disk->full_until_us; }
+
+static int disk_prepare(struct storage *storage, const char *name, uint64_t bytes) {
+    struct disk *disk = disk_of(storage);
+    if (disk_is_full(disk)) {
+        disk->run->counters.full_disks++;
+        run_event(disk->run, RUN_EVENT_PREPARE_FAILS, bytes, 0);
+        return -ENOSPC;
+    }
+    int result = inner_operations(disk)->prepare(disk->inner, name, bytes);
+    if (result == 0) forget_lies(disk, name, 0, UINT64_MAX);
+    run_event(disk->run, RUN_EVENT_PREPARE, bytes, (uint64_t)-result);
+    return result;
+}
+
+static int disk_remove(struct storage *storage, const char *name) {
+    struct disk *disk = disk_of(storage);
+    int result = inner_operations(disk)->remove(disk->inner, name);
+    if (result == 0) forget_lies(disk, name, 0, UINT64_MAX);
+    return result;
+}
+
+static int disk_sync(struct storage *storage, int handle) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->sync(disk->inner, handle);
+}
+
+static int disk_create(struct storage *storage, const char *name) {
+    struct disk *disk = disk_of(storage);
+    if (disk_is_full(disk)) return -ENOSPC;
+    int handle = inner_operations(disk)->create(disk->inner, name);
+    note_name(disk, handle, name);
+    return handle;
+}
+
+static int disk_write(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
+                      uint32_t bytes) {
+    struct disk *disk = disk_of(storage);
+    if (disk_is_full(disk)) return -ENOSPC;
+    return inner_operations(disk)->write(disk->inner, handle, offset, buffer, bytes);
+}
+
+static int disk_rename(struct storage *storage, const char *from, const char *to) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->rename(disk->inner, from, to);
+}
+
+static int disk_link(struct storage *storage, const char *from, const char *to) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->link(disk->inner, from, to);
+}
+
+static void disk_info(struct storage *storage, struct storage_info *ret_info) {
+    struct disk *disk = disk_of(storage);
+    inner_operations(disk)->info(disk->inner, ret_info);
+}
+
+static void disk_destroy(struct storage *storage) { disk_close(disk_of(storage)); }
+
+static const struct storage_operations operations = {
+    .claim = disk_claim,
+    .unclaim = disk_unclaim,
+    .list = disk_list,
+    .open = disk_open_file,
+    .close = disk_close_file,
+    .size = disk_size,
+    .read = disk_read,
+    .prepare = disk_prepare,
+    .remove = disk_remove,
+    .submit = disk_submit,
+    .complete = disk_complete,
+    .sync = disk_sync,
+    .create = disk_create,
+    .write = disk_write,
+    .rename = disk_rename,
+    .link = disk_link,
+    .info = disk_info,
+    .destroy = disk_destroy,
+};
+
+/* --- for the run ------------------------------------------------------------------------------------- */
+
+struct disk *disk_open(struct run *run, bool lies) {
+    struct disk *disk = calloc(1, sizeof *disk);
+    REQUIRE(disk != NULL);
+    disk->storage.operations = &operations;
+    disk->run = run;
+    disk->may_lie = lies;
+    disk->rng = rng_stream(run->options->seed, lies ? 10 : 11);
+    REQUIRE(storage_memory_open(&disk->inner) == 0);
+    return disk;
+}
+
+void disk_close(struct disk *disk) {
+    inner_operations(disk)->destroy(disk->inner);
+    free(disk->lies);
+    free(disk);
+}
+
+struct storage *disk_storage(struct disk *disk) { return &disk->storage; }
+
+struct storage *disk_inner(struct disk *disk) { return disk->inner; }
+
+bool disk_crash(struct disk *disk) {
+    bool in_flight = disk->in_flight;
+    (void)storage_memory_crash(disk->inner, rng_next(&disk->rng)); /* we know what was in flight */
+    disk->in_flight = false;
+    disk->restarted = true;
+    return in_flight;
+}
+
+void disk_crash_after(struct disk *disk, uint64_t operation_count) {
+    if (operation_count > 0) {
+        storage_memory_crash_in(disk->inner, operation_count, rng_next(&disk->rng));
+    } else {
+        storage_memory_heal(disk->inner);
+    }
+}
+
+bool disk_has_crashed(const struct disk *disk) { return storage_memory_crashed(disk->inner); }
+
+void disk_fill(struct disk *disk, uint64_t until_us) { disk->full_until_us = until_us; }

@@ -1,0 +1,468 @@
+#include "tests/sim/judge.h"
+
+#include <stdlib.h>
+
+#include "engine/require.h"
+
+struct judge {
+    struct run *run;             /* borrowed */
+    const struct people *people; /* borrowed */
+    struct wire_reader *reader;
+    /* The reply that is judged. */
+    const struct model *model;
+    struct judge_window window;
+    const struct call *call;
+    const struct answer *answer;
+    uint64_t told_lsn;
+};
+
+struct judge *judge_open(struct run *run, const struct people *people) {
+    struct judge *judge = calloc(1, sizeof *judge);
+    REQUIRE(judge != NULL);
+    judge->run = run;
+    judge->people = people;
+    judge->reader = wire_reader_open();
+    return judge;
+}
+
+void judge_close(struct judge *judge) {
+    wire_reader_close(judge->reader);
+    free(judge);
+}
+
+static void wrong(struct judge *judge, const char *what, uint64_t told) {
+    run_fail(judge->run, SIM_CHECK_TOLD,
+             "call %u, %s, answered %s: %s (%llu); decided up to LSN %llu when it came, durable up to "
+             "%llu when it was answered",
+             judge->call->number, command_method(judge->call->kind),
+             judge->answer->error ? error_name(judge->answer->error) : "a result", what,
+             (unsigned long long)told, (unsigned long long)judge->window.from_lsn,
+             (unsigned long long)judge->window.to_lsn);
+}
+
+/* Had it this value while the request was in the engine? */
+static bool had(struct judge *judge, const struct model_history *history, uint64_t value) {
+    return model_history_had(history, judge->window.from_lsn, judge->window.to_lsn, value,
+                             &judge->told_lsn);
+}
+
+/* Was it ever so, up to what is durable now? For what may be older. */
+static bool was_ever(struct judge *judge, const struct model_history *history, uint64_t value) {
+    return model_history_had(history, 0, judge->window.to_lsn, value, &judge->told_lsn);
+}
+
+/* Since when something exists. */
+static bool exists(const struct judge *judge, const struct model_history *history) {
+    return history->count > 0 && history->changes[0].lsn <= judge->window.to_lsn;
+}
+
+static const struct model_waiter *waiter_of(const struct judge *judge, const struct token *token) {
+    const struct model_date *date = model_date(judge->model, token->date);
+    const struct model_waiter *waiter = date ? model_waiter(date, token->place) : NULL;
+    return waiter && id128_equal(&waiter->secret, &token->secret) ? waiter : NULL;
+}
+
+static const struct model_reservation *reservation_of(const struct judge *judge, uint64_t id) {
+    const struct model_date *date = model_date(judge->model, dated_id_date(id));
+    return date ? model_reservation(date, dated_id_sequence(id)) : NULL;
+}
+
+/* --- results ------------------------------------------------------------------------------------------ */
+
+/* An active token whose time is over counts as expired before the timer has said so. */
+static bool is_over(const struct judge *judge, const struct model_waiter *waiter) {
+    return waiter->expires_at != 0 && waiter->expires_at <= judge->window.to_ms;
+}
+
+static void token(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    const struct model_waiter *waiter = waiter_of(judge, &told->token);
+    if (!waiter || !exists(judge, &waiter->history)) {
+        wrong(judge, "no such token is in the durable log; place", told->token.place);
+        return;
+    }
+    if (judge->call->kind == COMMAND_QUEUE_ENTER && !id128_equal(&waiter->user, &judge->call->user)) {
+        wrong(judge, "it is somebody else's token; place", told->token.place);
+    }
+    bool timed_out = told->token_state == TOKEN_EXPIRED && told->token_end == TOKEN_END_TIME &&
+                     is_over(judge, waiter) &&
+                     had(judge, &waiter->history, MODEL_TOKEN(TOKEN_ACTIVE, 0));
+    if (!timed_out &&
+        !had(judge, &waiter->history, MODEL_TOKEN(told->token_state, told->token_end))) {
+        wrong(judge, "the token was not in this state; state", told->token_state);
+    }
+    if (told->token_state == TOKEN_ACTIVE && told->expires_at != waiter->expires_at) {
+        wrong(judge, "its active time does not end then", told->expires_at);
+    }
+    if (told->token_state == TOKEN_WAITING) {
+        const struct model_date *date = model_date(judge->model, told->token.date);
+        uint32_t place = told->token.place;
+        /* Who waits before it only becomes fewer: now, at most as many as told. */
+        if (model_ahead(date, place) > told->ahead) wrong(judge, "more are ahead", told->ahead);
+        if (told->ahead >= place) wrong(judge, "fewer can be ahead", told->ahead);
+    }
+}
+
+static bool same_seats(const struct numbers *a, const struct numbers *b) {
+    if (a->count != b->count) return false;
+    return memcmp(a->values, b->values, a->count * sizeof a->values[0]) == 0;
+}
+
+static void one_reservation(struct judge *judge, const struct wire_reservation *told) {
+    const struct model_reservation *one = reservation_of(judge, told->id);
+    if (!one || !exists(judge, &one->history)) {
+        wrong(judge, "no such reservation is in the durable log", told->id);
+        return;
+    }
+    if (!had(judge, &one->history, told->state)) {
+        wrong(judge, "the reservation was not in this state; state", told->state);
+    }
+    if (!same_seats(&one->seats, &told->seats)) wrong(judge, "it has other seats", told->id);
+    if (one->amount != told->amount) wrong(judge, "it costs something else", told->amount);
+    if (one->held_at != told->held_at) wrong(judge, "it was held at another time", told->held_at);
+    if (one->expires_at != told->expires_at) {
+        wrong(judge, "its hold ends at another time", told->expires_at);
+    }
+    if (told->date != dated_id_date(told->id)) wrong(judge, "it is of another date", told->date);
+}
+
+static void reservation(struct judge *judge) {
+    const struct call *call = judge->call;
+    const struct wire_reservation *told = &judge->answer->reservation;
+    one_reservation(judge, told);
+    const struct model_reservation *one = reservation_of(judge, told->id);
+    if (one && !id128_equal(&one->user, &call->user)) {
+        wrong(judge, "it is somebody else's reservation", told->id);
+    }
+    if (call->kind != COMMAND_SEATS_HOLD) {
+        if (told->id != call->reservation) wrong(judge, "it is another reservation", told->id);
+        return;
+    }
+    if (told->state != RESERVATION_HELD) wrong(judge, "a hold is answered so", told->state);
+    if (told->seats.count != call->seats.count) wrong(judge, "other seats are held", told->id);
+    for (uint32_t i = 0; i < call->seats.count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < told->seats.count; j++) {
+            found = found || told->seats.values[j] == call->seats.values[i];
+        }
+        if (!found) wrong(judge, "not held; seat", call->seats.values[i]);
+    }
+}
+
+static void payment(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    const struct model_reservation *one = reservation_of(judge, judge->call->reservation);
+    if (!one || told->reservation.id != judge->call->reservation) {
+        wrong(judge, "it is another reservation", told->reservation.id);
+        return;
+    }
+    bool paid = had(judge, &one->history, RESERVATION_PAID) ||
+                had(judge, &one->history, RESERVATION_REFUNDING) ||
+                had(judge, &one->history, RESERVATION_REFUNDED);
+    if (!paid) wrong(judge, "it was not paid", told->reservation.id);
+    if (told->reservation.amount != one->amount) {
+        wrong(judge, "it costs something else", told->reservation.amount);
+    }
+    if (!same_seats(&one->seats, &told->reservation.seats)) wrong(judge, "other seats", one->place);
+    if (dated_id_sequence(told->payment) != one->payment) {
+        wrong(judge, "it is another payment", told->payment);
+    }
+    if (!id128_equal(&one->user, &judge->call->user)) {
+        wrong(judge, "somebody else's reservation", told->reservation.id);
+    }
+}
+
+static void charge(struct judge *judge) {
+    struct id128 key = wire_digest(judge->call->key);
+    const struct model_user *user = model_user(judge->model, &judge->call->user);
+    for (uint32_t i = 0; user && i < user->row_count; i++) {
+        const struct model_row *row = &user->rows[i];
+        if (row->reason != LEDGER_CHARGE || !id128_equal(&row->key, &key)) continue;
+        if (row->lsn > judge->window.to_lsn) wrong(judge, "not durable; LSN", row->lsn);
+        if (row->balance != judge->answer->balance) {
+            wrong(judge, "the balance after the charge was another one", judge->answer->balance);
+        }
+        if (judge->told_lsn < row->lsn) judge->told_lsn = row->lsn;
+        return;
+    }
+    wrong(judge, "no such charge is in the log; amount", judge->call->amount);
+}
+
+static void balance(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    const struct model_user *user = model_user(judge->model, &judge->call->user);
+    if (!user) {
+        if (told->balance != 0 || told->reserved != 0) wrong(judge, "nobody", told->balance);
+        return;
+    }
+    if (!had(judge, &user->balances, told->balance)) wrong(judge, "the balance", told->balance);
+    if (!had(judge, &user->reserves, told->reserved)) wrong(judge, "reserved", told->reserved);
+}
+
+/* Rows of a wallet at an LSN. */
+static uint32_t rows_at(const struct model_user *user, uint64_t lsn) {
+    uint32_t count = 0;
+    while (user && count < user->row_count && user->rows[count].lsn <= lsn) count++;
+    return count;
+}
+
+static void history(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    const struct model_user *user = model_user(judge->model, &judge->call->user);
+    uint32_t least = rows_at(user, judge->window.from_lsn);
+    uint32_t most = rows_at(user, judge->window.to_lsn);
+    uint64_t kept = told->rows_total < WALLET_HISTORY_KEPT ? told->rows_total : WALLET_HISTORY_KEPT;
+    if (told->rows_total < least || told->rows_total > most || told->row_count != kept) {
+        wrong(judge, "the history has another number of rows", told->rows_total);
+        return;
+    }
+    for (uint32_t i = 0; i < told->row_count; i++) {
+        const struct model_row *row = &user->rows[told->rows_total - kept + i];
+        const struct wire_row *shown = &told->rows[i];
+        if (shown->reason != row->reason || shown->amount != row->amount ||
+            shown->balance != row->balance || shown->time_ms != row->time_ms ||
+            shown->payment != row->payment || shown->reservation != row->reservation) {
+            wrong(judge, "a row of the history is another one; row", i);
+        }
+        if (judge->told_lsn < row->lsn) judge->told_lsn = row->lsn;
+    }
+}
+
+static void seats(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    const struct model_date *date = model_date(judge->model, judge->call->token.date);
+    uint32_t expected = 1; /* with `all` none is left out */
+    for (uint32_t i = 0; i < told->seat_count; i++, expected++) {
+        const struct wire_seat *shown = &told->seats[i];
+        if (!date || shown->number < 1 || shown->number > date->seat_count) {
+            wrong(judge, "no such seat", shown->number);
+            return;
+        }
+        const struct model_seat *seat = &date->seats[shown->number - 1];
+        bool for_sale = shown->state != WIRE_SEAT_NOT_FOR_SALE;
+        if (for_sale != seat->for_sale) wrong(judge, "for sale or not; seat", shown->number);
+        if (for_sale && !had(judge, &seat->history, shown->state)) {
+            wrong(judge, "the seat was not in this state; seat", shown->number);
+        }
+        if (shown->price != seat->price) wrong(judge, "another price; seat", shown->number);
+        if (judge->call->all && shown->number != expected) wrong(judge, "left out; seat", expected);
+        if (!judge->call->all && shown->state != MODEL_SEAT_AVAILABLE) {
+            wrong(judge, "not asked for; seat", shown->number);
+        }
+    }
+}
+
+/* Was it this all the time that the request was in the engine? */
+static bool always(const struct judge *judge, const struct model_history *history, uint64_t value) {
+    if (model_history_at(history, judge->window.from_lsn, UINT64_MAX) != value) return false;
+    for (uint32_t i = 0; i < history->count; i++) {
+        uint64_t lsn = history->changes[i].lsn;
+        if (lsn > judge->window.from_lsn) return false; /* up to now, to be sure */
+    }
+    return true;
+}
+
+static void list(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    for (uint32_t i = 0; i < told->reservation_count; i++) {
+        one_reservation(judge, &told->reservations[i]);
+        const struct model_reservation *one = reservation_of(judge, told->reservations[i].id);
+        if (one && !id128_equal(&one->user, &judge->call->user)) {
+            wrong(judge, "somebody else's reservation", told->reservations[i].id);
+        }
+    }
+    if (told->truncated) return;
+    /* Every paid one has to be there. */
+    for (uint32_t d = 1; d <= judge->model->date_count; d++) {
+        const struct model_date *date = model_date(judge->model, d);
+        if (judge->call->date && judge->call->date != d) continue;
+        for (uint32_t i = 0; i < date->standing_count; i++) {
+            const struct model_reservation *one = model_reservation(date, date->standing[i]);
+            bool found = !id128_equal(&one->user, &judge->call->user) ||
+                         !always(judge, &one->history, RESERVATION_PAID);
+            for (uint32_t j = 0; j < told->reservation_count && !found; j++) {
+                found = told->reservations[j].id == dated_id(d, date->standing[i]);
+            }
+            if (!found) wrong(judge, "a paid one is missing", dated_id(d, date->standing[i]));
+        }
+    }
+}
+
+static void dates(struct judge *judge) {
+    const struct answer *told = judge->answer;
+    for (uint32_t i = 0; i < told->date_count; i++) {
+        const struct wire_date *row = &told->dates[i];
+        const struct model_date *date = model_date(judge->model, row->id);
+        if (!date || !exists(judge, &date->history)) {
+            wrong(judge, "no such date is in the durable log", row->id);
+            return;
+        }
+        /* Before the date's first round the board has no row. */
+        if (row->state && !was_ever(judge, &date->history, row->state)) {
+            wrong(judge, "the date was never in this state", row->state);
+        }
+        if (row->seats_available > row->seats_total || row->seats_total > date->seat_count) {
+            wrong(judge, "seats", row->seats_total);
+        }
+    }
+}
+
+static void one_date(struct judge *judge) {
+    const struct model_date *date = model_date(judge->model, judge->call->date);
+    if (!date || !exists(judge, &date->history)) {
+        wrong(judge, "no such date is in the durable log", judge->call->date);
+    } else if (!had(judge, &date->history, judge->answer->date_state)) {
+        wrong(judge, "the date was not in this state", judge->answer->date_state);
+    }
+}
+
+static void created(struct judge *judge) {
+    const struct model_date *date = model_date(judge->model, judge->answer->date);
+    bool is_date = judge->call->kind == COMMAND_DATE_CREATE;
+    if (judge->answer->concert < 1 || judge->answer->concert > judge->model->concert_count ||
+        (is_date && (!date || !exists(judge, &date->history)))) {
+        wrong(judge, "it is not in the durable log", judge->answer->date);
+    }
+}
+
+static void result(struct judge *judge) {
+    switch (judge->call->kind) {
+    case COMMAND_QUEUE_ENTER:
+    case COMMAND_QUEUE_STATUS:
+    case COMMAND_QUEUE_LEAVE: token(judge); break;
+    case COMMAND_SEATS_HOLD:
+    case COMMAND_SEATS_RELEASE:
+    case COMMAND_RESERVATION_CANCEL: reservation(judge); break;
+    case COMMAND_PAYMENT_PAY: payment(judge); break;
+    case COMMAND_WALLET_CHARGE: charge(judge); break;
+    case COMMAND_WALLET_BALANCE: balance(judge); break;
+    case COMMAND_WALLET_HISTORY: history(judge); break;
+    case COMMAND_SEATS_LIST: seats(judge); break;
+    case COMMAND_RESERVATION_LIST: list(judge); break;
+    case COMMAND_CATALOGUE_DATES: dates(judge); break;
+    case COMMAND_CONCERT_CREATE:
+    case COMMAND_DATE_CREATE: created(judge); break;
+    case COMMAND_DATE_POLICY:
+    case COMMAND_DATE_OPEN:
+    case COMMAND_DATE_CLOSE:
+    case COMMAND_DATE_CANCEL: one_date(judge); break;
+    default: break; /* counters of now, and lists of titles */
+    }
+}
+
+/* --- refusals -------------------------------------------------------------------------------------------- */
+
+/* A token that this person was given is never one that the engine does not know. */
+static void refused_token(struct judge *judge) {
+    const struct call *call = judge->call;
+    if (call->forged || !call->has_token || call->token.place == 0) return;
+    if (waiter_of(judge, &call->token)) {
+        wrong(judge, "the token is in the log; place", call->token.place);
+    } else {
+        run_fail(judge->run, SIM_CHECK_LOST, "the token of place %u of date %u was given and is lost",
+                 call->token.place, call->token.date);
+    }
+}
+
+static void refused_as_expired(struct judge *judge) {
+    const struct model_waiter *waiter = waiter_of(judge, &judge->call->token);
+    if (judge->call->forged || !waiter) return;
+    uint64_t state = model_history_at(&waiter->history, judge->window.to_lsn, 0) / 16;
+    if (state == TOKEN_EXPIRED || is_over(judge, waiter)) return;
+    wrong(judge, "the token is live; place", judge->call->token.place);
+}
+
+static void refused_as_taken(struct judge *judge) {
+    const struct model_date *date = model_date(judge->model, judge->call->token.date);
+    uint64_t number = judge->answer->error_data[0];
+    if (!date || number < 1 || number > date->seat_count) {
+        wrong(judge, "no such seat", number);
+        return;
+    }
+    const struct model_history *of = &date->seats[number - 1].history;
+    if (!had(judge, of, MODEL_SEAT_HELD) && !had(judge, of, MODEL_SEAT_SOLD)) {
+        wrong(judge, "nobody has the seat", number);
+    }
+}
+
+static void refused_reservation(struct judge *judge) {
+    const struct call *call = judge->call;
+    const struct model_reservation *one = reservation_of(judge, call->reservation);
+    if (call->forged || !one || !id128_equal(&one->user, &call->user)) return;
+    /* One that ended long ago may be forgotten. */
+    bool stands = always(judge, &one->history, RESERVATION_HELD) ||
+                  always(judge, &one->history, RESERVATION_PAID);
+    if (stands) wrong(judge, "it stands", call->reservation);
+}
+
+static void refused_for_state(struct judge *judge, uint32_t id, uint8_t state, bool is) {
+    const struct model_date *date = model_date(judge->model, id);
+    if (!date) {
+        wrong(judge, "no such date", id);
+        return;
+    }
+    /* Is: it was in this state. Else: it was in any other. */
+    bool fits = is ? had(judge, &date->history, state) : !always(judge, &date->history, state);
+    if (!fits) wrong(judge, "the date's state is another one", id);
+}
+
+static void refused_funds(struct judge *judge) {
+    const struct model_user *user = model_user(judge->model, &judge->call->user);
+    const uint64_t *told = judge->answer->error_data;
+    if (told[0] + told[2] != told[1]) wrong(judge, "the shortfall", told[2]);
+    if (user && !had(judge, &user->balances, told[0])) wrong(judge, "the balance", told[0]);
+}
+
+static void refusal(struct judge *judge) {
+    const struct call *call = judge->call;
+    uint32_t date = call->has_token ? call->token.date : call->date;
+    if (call->kind == COMMAND_RESERVATION_CANCEL) date = dated_id_date(call->reservation);
+    switch (judge->answer->error) {
+    case ERROR_TOKEN_INVALID: refused_token(judge); break;
+    case ERROR_TOKEN_EXPIRED: refused_as_expired(judge); break;
+    case ERROR_SEAT_TAKEN: refused_as_taken(judge); break;
+    case ERROR_NO_SUCH_RESERVATION: refused_reservation(judge); break;
+    case ERROR_DATE_CANCELLED: refused_for_state(judge, date, DATE_CANCELLED, true); break;
+    case ERROR_DATE_CLOSED: refused_for_state(judge, date, DATE_OPEN, false); break;
+    case ERROR_INSUFFICIENT_FUNDS: refused_funds(judge); break;
+    case ERROR_MALFORMED:
+    case ERROR_UNKNOWN_METHOD: wrong(judge, "the frame was well-formed", 0); break;
+    case ERROR_BAD_PARAMS:
+        if (call->kind != COMMAND_DATE_POLICY) wrong(judge, "the parameters are right", 0);
+        break;
+    case ERROR_BUSY: judge->run->counters.mailbox_fulls++; break;
+    case UINT16_MAX: wrong(judge, "nobody knows this code", 0); break;
+    default: break;
+    }
+}
+
+/* --- frames ------------------------------------------------------------------------------------------------ */
+
+static const struct call *find(void *context, uint32_t number) {
+    return people_call(((struct judge *)context)->people, number);
+}
+
+void judge_reply(struct judge *judge, const struct model *model, const struct judge_window *window,
+                 const uint8_t *bytes, uint32_t size, uint64_t *ret_told_lsn) {
+    uint32_t used = 0;
+    judge->model = model;
+    judge->window = *window;
+    judge->told_lsn = 0;
+    for (uint32_t at = 0; at < size; at += used) {
+        judge->answer = wire_answer(judge->reader, bytes + at, size - at, find, judge, &used);
+        judge->call = judge->answer ? find(judge, judge->answer->number) : NULL;
+        if (!judge->call) {
+            run_fail(judge->run, SIM_CHECK_TOLD, "%s at byte %u of a reply",
+                     judge->answer ? "an answer to what nobody has asked" : "not a response", at);
+            return;
+        }
+        judge->run->counters.replies++;
+        if (judge->answer->error == ERROR_NONE) {
+            result(judge);
+        } else {
+            judge->run->counters.refusals++;
+            refusal(judge);
+        }
+    }
+    if (judge->told_lsn > *ret_told_lsn) *ret_told_lsn = judge->told_lsn;
+}

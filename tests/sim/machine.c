@@ -1,0 +1,180 @@
+#include "tests/sim/machine.h"
+
+#include <stdlib.h>
+
+#include "engine/require.h"
+#include "tests/sim/machine_parts.h"
+
+struct machine *machine_open(struct run *run, struct network *network,
+                             const struct people *people) {
+    struct machine *machine = calloc(1, sizeof *machine);
+    REQUIRE(machine != NULL);
+    machine->run = run;
+    machine->network = network;
+    machine->people = people;
+    machine->rng = rng_stream(run->options->seed, 40);
+    machine->entropy = rng_stream(run->options->seed, 41);
+    machine->disk = disk_open(run, true);
+    if (run->plan.snapshots) machine->snapshot_disk = disk_open(run, false);
+    if (run->plan.postgres) machine->postgres = postgres_create();
+    machine->judge = judge_open(run, people);
+    machine_believe(machine, 0);
+    return machine;
+}
+
+void machine_close(struct machine *machine) {
+    if (machine->engine || machine->wal) machine_exit(machine, true);
+    if (machine->snapshot_disk) disk_close(machine->snapshot_disk);
+    if (machine->postgres) postgres_free(machine->postgres);
+    disk_close(machine->disk);
+    model_free(machine->model);
+    world_free(machine->follower);
+    judge_close(machine->judge);
+    free(machine->diary.bytes);
+    free(machine->reply);
+    free(machine);
+}
+
+bool machine_is_up(const struct machine *machine) { return machine->up; }
+uint32_t machine_shards(const struct machine *machine) { return machine->shards; }
+
+/* --- steps ------------------------------------------------------------------------------------------------------ */
+
+/* What a round of this shard should have decided. */
+static void check_overdue(const struct machine *machine, uint32_t shard, uint64_t now_ms) {
+    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
+        if (i % machine->shards != shard) continue; /* as shard_of_partition() deals them out */
+        if (!model_overdue(machine->model, model_date(machine->model, i), now_ms)) return;
+    }
+}
+
+bool machine_step_shard(struct machine *machine, uint32_t shard) {
+    struct run *run = machine->run;
+    if (!machine->up || run->now_us < machine->stalled_until_us[shard]) return false;
+    uint64_t now_ms = machine_now_ms(machine);
+    uint64_t fulls = run->counters.journal_fulls;
+    uint32_t done = engine_step(machine->engine, shard);
+    if (machine->newborn > 0) machine->newborn--;
+    if (done > 0) run_event(run, RUN_EVENT_SHARD, shard, done);
+    bool whole = !machine->pending[shard] && fulls == run->counters.journal_fulls;
+    if (whole && !run->failed) check_overdue(machine, shard, now_ms);
+    return done > 0;
+}
+
+bool machine_step_log(struct machine *machine) {
+    if (!machine->wal) return false;
+    struct run *run = machine->run;
+    (void)wal_prepare_step(machine->wal); /* a failure is kept for the writer */
+    int result = disk_has_crashed(machine->disk) ? -1 : wal_writer_step(machine->wal, false);
+    if (disk_has_crashed(machine->disk)) {
+        run->counters.crashes_inside++;
+        machine_crash(machine);
+        return true;
+    }
+    if (machine->log_failed || result < 0) {
+        machine_exit(machine, false);
+        return true;
+    }
+    return result == 0;
+}
+
+/* --- faults -------------------------------------------------------------------------------------------------------- */
+
+static void disturb_postgres(struct machine *machine) {
+    if (!machine->postgres) return;
+    uint32_t fault = (uint32_t)rng_below(&machine->rng, POSTGRES_FAULT_COUNT + 1);
+    struct postgres_status status;
+    postgres_status(machine->postgres, &status);
+    machine->run->counters.postgres_faults++;
+    run_event(machine->run, RUN_EVENT_POSTGRES, fault, status.applied_lsn);
+    if (fault < POSTGRES_FAULT_COUNT) {
+        postgres_fault(machine->postgres, (enum postgres_fault)fault,
+                           (uint32_t)rng_below(&machine->rng, 12));
+    } else if (rng_chance(&machine->rng, 500000)) {
+        postgres_stop(machine->postgres);
+    } else {
+        postgres_start(machine->postgres);
+    }
+}
+
+static void stall(struct machine *machine) {
+    if (!machine->up) return;
+    uint32_t shard = (uint32_t)rng_below(&machine->rng, machine->shards);
+    uint64_t stalls_us = rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 100000, 5000000));
+    machine->stalled_until_us[shard] = machine->run->now_us + stalls_us;
+    machine->run->counters.stalls++;
+    run_event(machine->run, RUN_EVENT_STALL, shard, stalls_us);
+}
+
+void machine_fault(struct machine *machine, enum sim_fault fault) {
+    struct run *run = machine->run;
+    switch (fault) {
+    case SIM_FAULT_CRASH:
+        if (machine->up) machine_crash(machine);
+        break;
+    case SIM_FAULT_CRASH_INSIDE:
+        disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 8));
+        break;
+    case SIM_FAULT_STOP:
+        if (machine->up) machine_stop(machine);
+        break;
+    case SIM_FAULT_DISK_FULL:
+        disk_fill(machine->disk, run->now_us + rng_below(&machine->rng, 5000000));
+        break;
+    case SIM_FAULT_STALL: stall(machine); break;
+    case SIM_FAULT_POSTGRES: disturb_postgres(machine); break;
+    default: break;
+    }
+}
+
+void machine_heal(struct machine *machine) {
+    disk_fill(machine->disk, 0);
+    if (!disk_has_crashed(machine->disk)) disk_crash_after(machine->disk, 0);
+    for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
+    if (machine->postgres) postgres_heal(machine->postgres);
+}
+
+/* --- time and rest --------------------------------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+uint64_t machine_due_us(const struct machine *machine) {
+    if (!machine->up) return machine->start_at_us;
+    const struct run *run = machine->run;
+    uint64_t due_us = disk_due_us(machine->disk);
+    if (machine->projection && !machine->halted) due_us = earlier(due_us, machine->projection_us);
+    for (uint32_t i = 0; i < machine->shards; i++) {
+        uint64_t due_ms = engine_next_due_ms(machine->engine, i), now_ms = machine->clock_ms;
+        uint64_t shard_us = due_ms == UINT64_MAX ? UINT64_MAX
+                            : due_ms <= now_ms   ? run->now_us
+                                                 : run->now_us + (due_ms - now_ms) * 1000;
+        if (shard_us < machine->stalled_until_us[i]) shard_us = machine->stalled_until_us[i];
+        due_us = earlier(due_us, shard_us);
+    }
+    return due_us;
+}
+
+bool machine_is_at_rest(struct machine *machine) {
+    if (!machine->up || atomic_load(&machine->shared.in_flight) > 0) return false;
+    if (wal_durable_lsn(machine->wal) < machine->diary.size) return false;
+    for (uint32_t i = 0; i < machine->shards; i++) {
+        if (machine->pending[i]) return false;
+    }
+    if (!machine->postgres || machine->halted) return true;
+    struct postgres_status status;
+    postgres_status(machine->postgres, &status);
+    return status.applied_lsn == machine->diary.size;
+}
+
+void machine_check_rest(struct machine *machine) {
+    struct money_totals money;
+    machine->newborn = 0;
+    machine_check_hash(machine);
+    machine_check_projection(machine);
+    if (machine->run->failed || model_unfinished(machine->model)) return;
+    engine_money(machine->engine, &money);
+    if (money.charged != money.balances + money.reserved + money.spent - money.refunded ||
+        money.charged != machine->model->charged || money.balances != machine->model->balances) {
+        run_fail(machine->run, SIM_CHECK_POINTS, "the engine has other points than the log");
+    }
+}

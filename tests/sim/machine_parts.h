@@ -1,0 +1,108 @@
+/* machine_parts.h - what the machine consists of; for the machine's own files alone
+ *
+ *   machine.c          steps, faults, rest
+ *   machine_life.c     start, crash, stop: recovery and what it must have found
+ *   machine_ports.c    journal, clock, entropy, frames and replies
+ *   machine_readers.c  projection and snapshots
+ */
+#ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
+#define USHER_TESTS_SIM_MACHINE_PARTS_H
+
+#include "engine/runtime/engine.h"
+#include "net/frame.h"
+#include "replay/projection.h"
+#include "replay/recover.h"
+#include "replay/source_wal.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/judge.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/postgres.h"
+#include "wal/wal.h"
+
+#define MACHINE_SLOTS 32u
+
+/* A frame in the engine. */
+struct machine_slot {
+    struct machine *machine;
+    struct frame frame;
+    bool ready, busy;
+    uint8_t *bytes; /* of the request, owned */
+    uint32_t gateway;
+    struct judge_window window;
+};
+
+/* Every byte that was appended, from LSN 0 on. */
+struct machine_diary {
+    uint8_t *bytes;
+    uint64_t size, capacity; /* size: the LSN after the last record */
+};
+
+struct machine {
+    struct run *run;             /* borrowed; likewise the next two */
+    struct network *network;
+    const struct people *people;
+    struct rng rng, entropy;
+    struct disk *disk, *snapshot_disk; /* snapshot_disk: NULL where the plan has none */
+    struct postgres *postgres;     /* NULL where the plan has none */
+
+    /* What should be. */
+    struct machine_diary diary;
+    struct model *model;
+    struct world *follower;
+    struct judge *judge;
+    uint64_t told_lsn;    /* what replies rest on: never to be lost */
+    uint64_t durable_lsn; /* highest that the log has ever claimed */
+    uint64_t first_lsn;   /* of the oldest segment: older ones were trimmed */
+
+    /* The process. */
+    bool up;
+    uint64_t start_at_us; /* down: when to start */
+    uint32_t shards;
+    struct wal *wal;
+    struct journal journal;
+    struct wal_recovery recovery;
+    struct engine *engine;
+    struct net_engine net_engine;
+    struct frame_shared shared;
+    struct machine_slot slots[MACHINE_SLOTS];
+    struct source_wal source;
+    struct record_source source_port;
+    struct projection *projection;
+    bool halted;              /* the projection has stopped for good */
+    bool log_failed;          /* the process has to exit */
+    uint64_t clock_ms;        /* the process's clock: never runs backwards */
+    uint64_t projection_us;   /* when its next step is */
+    uint64_t stalled_until_us[PLAN_SHARDS_MAX];
+    bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
+    uint32_t newborn;              /* rounds of shards until a new date is surely with its shard */
+    uint8_t *reply;                /* NET_REPLY_FRAME_BYTES_MAX at most; grows */
+    uint32_t reply_capacity;
+};
+
+/* --- machine_ports.c */
+void machine_ports_open(struct machine *machine, struct engine_options *ret_options);
+void machine_slots_close(struct machine *machine);
+uint64_t machine_now_ms(void *machine);
+void machine_fill(void *machine, void *bytes, uint32_t size);
+/* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */
+void machine_believe(struct machine *machine, uint64_t lsn);
+/* machine_diary_source - the diary as a source; one at a time */
+struct diary_source {
+    const struct machine_diary *diary;
+    uint64_t at;
+};
+struct record_source machine_diary_source(struct diary_source *source);
+
+/* --- machine_readers.c */
+void machine_projection_start(struct machine *machine, const struct id128 *log_id);
+void machine_projection_end(struct machine *machine);
+void machine_check_projection(struct machine *machine);
+uint64_t machine_witness(struct machine *machine);
+
+/* --- machine_life.c */
+/* machine_exit - the process ends as it stands; crashed: the power has failed */
+void machine_exit(struct machine *machine, bool crashed);
+/* machine_check_hash - is the live state what the follower has? Only where no drain is pending */
+void machine_check_hash(struct machine *machine);
+
+#endif

@@ -1,0 +1,85 @@
+/* machine_readers.c - the projection and the snapshots of the simulated process: readers of its log */
+#include <string.h>
+
+#include "tests/sim/machine_parts.h"
+
+/* --- the projection ----------------------------------------------------------------------------------------- */
+
+static uint64_t live_durable_lsn(void *context) {
+    struct machine *machine = context;
+    return machine->journal.durable_lsn(machine->journal.context);
+}
+
+/* How far PostgreSQL has seen the log; 0: nobody can say. As the daemon asks. */
+uint64_t machine_witness(struct machine *machine) {
+    struct id128 log_id = {{0}};
+    struct wal_recovery last = {0};
+    struct wal_error error;
+    uint64_t lsn = 0;
+    char text[PROJECTION_TEXT_BYTES];
+    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
+    if (!machine->postgres) return 0;
+    if (wal_recover(disk_storage(machine->disk), &look, &last, &error) < 0 || !last.found) return 0;
+    memcpy(log_id.bytes, last.log_id, sizeof log_id.bytes);
+    int found = projection_applied_lsn(postgres_conninfo(machine->postgres), &log_id, &lsn,
+                                       text);
+    return found == PROJECTION_FOUND ? lsn : 0;
+}
+
+void machine_projection_start(struct machine *machine, const struct id128 *log_id) {
+    machine->halted = false;
+    if (!machine->postgres) return;
+    source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
+                    &machine->source_port);
+    const struct projection_options options = {
+        .conninfo = postgres_conninfo(machine->postgres),
+        .source = &machine->source_port,
+        .log_id = *log_id,
+        .epoch = machine->recovery.epoch + 1,
+        .clock = {machine, machine_now_ms},
+        .batch_records = (uint32_t)rng_pick(&machine->rng, 1, 7, 100, 50000),
+        .batch_ms = (uint32_t)rng_pick(&machine->rng, 1, 50, 200),
+    };
+    machine->projection = projection_create(&options);
+    machine->projection_us = machine->run->now_us;
+}
+
+void machine_projection_end(struct machine *machine) {
+    if (!machine->projection) return;
+    projection_free(machine->projection);
+    source_wal_deinit(&machine->source);
+    machine->projection = NULL;
+}
+
+bool machine_step_projection(struct machine *machine) {
+    struct run *run = machine->run;
+    struct projection_status status;
+    if (!machine->projection || machine->halted || run->now_us < machine->projection_us) return false;
+    int result = projection_step(machine->projection);
+    projection_status_get(machine->projection, &status);
+    if (result == PROJECTION_IDLE) {
+        machine->projection_us = run->now_us + 1000ull * projection_idle_ms(machine->projection);
+    }
+    if (result != PROJECTION_IDLE) {
+        run_event(run, RUN_EVENT_PROJECTION, status.state, status.applied_lsn);
+    }
+    const char *failure = postgres_failure(machine->postgres);
+    if (failure) run_fail(run, SIM_CHECK_PROJECTION, "%s", failure);
+    if (result != PROJECTION_HALTED) return result == PROJECTION_WORKED;
+    machine->halted = true;
+    struct disk_lies lies;
+    disk_lies(machine->disk, &lies);
+    if (lies.count == 0) run_fail(run, SIM_CHECK_PROJECTION, "it has stopped: %s", status.text);
+    return true;
+}
+
+void machine_check_projection(struct machine *machine) {
+    char text[POSTGRES_TEXT_BYTES];
+    if (!machine->postgres) return;
+    struct diary_source source = {.diary = &machine->diary};
+    struct record_source port = machine_diary_source(&source);
+    machine->run->counters.postgres_checks++;
+    if (postgres_check(machine->postgres, &port, text) < 0) {
+        run_fail(machine->run, SIM_CHECK_PROJECTION, "%s", text);
+    }
+}

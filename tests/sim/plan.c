@@ -1,0 +1,110 @@
+#include "tests/sim/plan.h"
+
+/* How often each kind of fault happens in a run that has it: low and high, per million steps (or
+ * events of its kind). */
+static const struct {
+    uint32_t low, high;
+} rates[SIM_FAULT_COUNT] = {
+    [SIM_FAULT_CRASH] = {50, 3000},
+    [SIM_FAULT_CRASH_INSIDE] = {50, 1000},
+    [SIM_FAULT_STOP] = {20, 500},
+    [SIM_FAULT_DISK_SLOW] = {1000, 100000},  /* of writes */
+    [SIM_FAULT_DISK_ERROR] = {500, 20000},   /* of writes */
+    [SIM_FAULT_DISK_FULL] = {10, 200},
+    [SIM_FAULT_LIE_LOST] = {500, 10000},     /* of writes; here and below */
+    [SIM_FAULT_LIE_TORN] = {500, 10000},
+    [SIM_FAULT_LIE_FLIP] = {500, 10000},
+    [SIM_FAULT_LIE_MISDIRECTED] = {500, 10000},
+    [SIM_FAULT_NET_DELAY] = {1000, 200000},  /* of frames; here and below */
+    [SIM_FAULT_NET_DUPLICATE] = {1000, 100000},
+    [SIM_FAULT_NET_DROP] = {1000, 100000},
+    [SIM_FAULT_CLIENT_LOSS] = {20, 500},
+    [SIM_FAULT_CLOCK_FORWARD] = {20, 300},
+    [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts */
+    [SIM_FAULT_STALL] = {50, 1000},
+    [SIM_FAULT_JOURNAL_FULL] = {1000, 50000},    /* of drains */
+    [SIM_FAULT_MAILBOX_FULL] = {500, 20000},     /* of chains */
+    [SIM_FAULT_POSTGRES] = {100, 3000},
+    [SIM_FAULT_SNAPSHOT] = {50, 1000},
+    [SIM_FAULT_TRIM] = {20, 500},
+};
+
+static void draw_faults(struct rng *rng, const struct sim_options *options, struct plan *plan) {
+    /* A quarter of the runs has none, a half has a few, a quarter may have any. */
+    uint32_t share = (uint32_t)rng_pick(rng, 0, 250000, 250000, 700000);
+    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++) {
+        bool drawn = rng_chance(rng, share);
+        uint64_t low = rates[i].low, high = rates[i].high;
+        /* Orders of magnitude, not sums: rare ones are as telling as frequent ones. */
+        uint64_t rate = low << rng_below(rng, 12);
+        rate = rate > high ? high : rate;
+        if (drawn && !(options->without >> i & 1)) plan->per_million[i] = (uint32_t)rate;
+    }
+}
+
+static void draw_world(struct rng *rng, struct plan *plan) {
+    plan->shards_max = (uint32_t)rng_pick(rng, 1, 1, 2, 3, 4);
+    plan->fans = (uint32_t)rng_pick(rng, 2, 6, 12, 24, 48, PLAN_FANS_MAX);
+    plan->gateways = (uint32_t)rng_between(rng, 1, PLAN_GATEWAYS_MAX);
+    plan->concerts = (uint32_t)rng_between(rng, 1, 2);
+    plan->dates = (uint32_t)rng_pick(rng, 1, 1, 2, 3, PLAN_DATES_MAX);
+    for (uint32_t i = 0; i < PLAN_DATES_MAX; i++) {
+        plan->seats[i] = (uint32_t)rng_pick(rng, 1, 2, 5, 12, PLAN_SEATS_MAX);
+    }
+    plan->price_max = rng_pick(rng, 0, 1, 100, 100000);
+    plan->step_us = (uint32_t)rng_pick(rng, 5, 20, 100, 1000);
+    plan->net_us = (uint32_t)rng_pick(rng, 20, 200, 2000, 20000);
+    plan->disk_us = (uint32_t)rng_pick(rng, 20, 90, 200, 5000);
+    plan->segment_bytes = rng_pick(rng, 64 * 1024, 64 * 1024, 128 * 1024, 512 * 1024);
+    plan->weight_shard = (uint32_t)rng_pick(rng, 2, 8, 16);
+    plan->weight_log = (uint32_t)rng_pick(rng, 1, 4, 16);
+    plan->weight_people = (uint32_t)rng_pick(rng, 2, 8);
+    plan->weight_network = (uint32_t)rng_pick(rng, 2, 8);
+    plan->weight_readers = (uint32_t)rng_pick(rng, 1, 2);
+    plan->postgres = rng_chance(rng, 700000);
+    plan->snapshots = rng_chance(rng, 700000);
+    plan->organiser_is_restless = rng_chance(rng, 500000);
+}
+
+static void draw_manners(struct rng *rng, struct plan *plan) {
+    struct plan_manners *manners = &plan->manners;
+    manners->patience = (uint32_t)rng_pick(rng, 500000, 900000, 990000);
+    manners->leave = (uint32_t)rng_pick(rng, 0, 10000, 100000);
+    manners->vanish = (uint32_t)rng_pick(rng, 0, 10000, 50000);
+    manners->double_click = (uint32_t)rng_pick(rng, 0, 10000, 200000);
+    manners->pay = (uint32_t)rng_pick(rng, 1, 4, 16);
+    manners->release = (uint32_t)rng_pick(rng, 0, 1, 4);
+    manners->cancel = (uint32_t)rng_pick(rng, 0, 1, 4);
+    manners->refund = (uint32_t)rng_pick(rng, 0, 1, 8);
+    manners->seats_max = (uint32_t)rng_pick(rng, 1, 2, 4, 16);
+    manners->think_ms = (uint32_t)rng_pick(rng, 1, 20, 500, 5000, 30000);
+    manners->charge_max = plan->price_max * rng_pick(rng, 1, 3, 30) + 1;
+}
+
+struct plan plan_draw(const struct sim_options *options) {
+    struct plan plan = {0};
+    struct rng world = rng_stream(options->seed, 1), faults = rng_stream(options->seed, 2);
+    draw_world(&world, &plan);
+    draw_manners(&world, &plan);
+    draw_faults(&faults, options, &plan);
+    if (options->fans_max > 0 && plan.fans > options->fans_max) plan.fans = options->fans_max;
+    return plan;
+}
+
+void plan_policy(struct rng *rng, uint64_t now_ms, struct policy *ret_policy) {
+    policy_default(ret_policy);
+    ret_policy->reentry = rng_below(rng, 2);
+    ret_policy->token_expires_on = rng_chance(rng, 300000);
+    ret_policy->gate_dates = rng_chance(rng, 300000);
+    ret_policy->waiting_timeout_ms = rng_pick(rng, 100, 1000, 10000, 60000, 600000);
+    ret_policy->active_capacity = rng_pick(rng, 1, 1, 2, 3, 10, 50);
+    if (rng_chance(rng, 30000)) ret_policy->active_capacity = 0;
+    ret_policy->active_ttl_ms = rng_pick(rng, 100, 500, 5000, 60000, 420000);
+    if (rng_chance(rng, 250000)) {
+        ret_policy->admit_per_interval = rng_pick(rng, 0, 1, 2, 5);
+        ret_policy->admit_interval_ms = rng_pick(rng, 0, 1, 100, 1000, 60000);
+    }
+    ret_policy->hold_ttl_ms = rng_pick(rng, 100, 1000, 5000, 60000, 300000);
+    ret_policy->max_seats_per_user = rng_pick(rng, 1, 2, 4, SEATS_PER_USER_MAX);
+    if (rng_chance(rng, 150000)) ret_policy->sales_open_at = now_ms + rng_below(rng, 20000);
+}

@@ -1,0 +1,184 @@
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/require.h"
+#include "tests/sim/machine.h"
+
+/* Steps in which nothing happens before time jumps to whatever comes next. */
+#define IDLE_STEPS_MAX 24u
+/* Rounds within which everything must come to rest once there are no faults any more. */
+#define REST_ROUNDS_MAX 400000u
+#define STEPS_BETWEEN_RESTS 4000u
+
+struct sim {
+    struct run run;
+    struct network *network;
+    struct people *people;
+    struct machine *machine;
+    uint32_t idle_steps;
+};
+
+/* --- one step ------------------------------------------------------------------------------------------------------ */
+
+static bool deliver(struct sim *sim) {
+    struct network_frame frame;
+    bool listens = machine_is_up(sim->machine);
+    if (!network_take(sim->network, listens, &frame)) return false;
+    if (frame.to_engine) {
+        if (!machine_receive(sim->machine, &frame)) {
+            free(frame.bytes); /* no room: as if lost */
+        }
+    } else {
+        people_receive(sim->people, &frame);
+        free(frame.bytes);
+    }
+    return true;
+}
+
+static bool start(struct sim *sim) {
+    if (machine_is_up(sim->machine) || machine_due_us(sim->machine) > sim->run.now_us) return false;
+    machine_start(sim->machine);
+    return true;
+}
+
+/* Somebody goes next. Return: whether anything happened */
+static bool turn(struct sim *sim) {
+    struct run *run = &sim->run;
+    const struct plan *plan = &run->plan;
+    uint32_t sum = plan->weight_shard + plan->weight_log + plan->weight_people +
+                   plan->weight_network + plan->weight_readers;
+    uint32_t chosen = (uint32_t)rng_below(&run->schedule, sum);
+    if (start(sim)) return true;
+    if (chosen < plan->weight_shard) {
+        uint32_t shards = machine_shards(sim->machine);
+        if (shards == 0) return false;
+        return machine_step_shard(sim->machine, (uint32_t)rng_below(&run->schedule, shards));
+    }
+    chosen -= plan->weight_shard;
+    if (chosen < plan->weight_log) return machine_step_log(sim->machine);
+    chosen -= plan->weight_log;
+    if (chosen < plan->weight_people) return people_step(sim->people);
+    chosen -= plan->weight_people;
+    if (chosen < plan->weight_network) return deliver(sim);
+    return machine_step_projection(sim->machine);
+}
+
+static void clock_forward(struct run *run) {
+    uint64_t ms = rng_below(&run->faults, rng_pick(&run->faults, 100, 5000, 600000, 7200000));
+    run->wall_offset_ms += ms;
+    run->counters.clock_jumps++;
+    run_event(run, RUN_EVENT_CLOCK, ms, 0);
+}
+
+static void draw_faults(struct sim *sim) {
+    static const enum sim_fault machines[] = {
+        SIM_FAULT_CRASH, SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,     SIM_FAULT_DISK_FULL,
+        SIM_FAULT_STALL, SIM_FAULT_POSTGRES,     SIM_FAULT_SNAPSHOT, SIM_FAULT_TRIM,
+    };
+    struct run *run = &sim->run;
+    for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        if (run_fault(run, machines[i])) machine_fault(sim->machine, machines[i]);
+    }
+    if (run_fault(run, SIM_FAULT_CLIENT_LOSS)) people_lose_gateway(sim->people);
+    if (run_fault(run, SIM_FAULT_CLOCK_FORWARD)) clock_forward(run);
+}
+
+/* Nothing has happened for a while: on to the next thing that will. */
+static void skip(struct sim *sim) {
+    struct run *run = &sim->run;
+    uint64_t due_us = machine_due_us(sim->machine), people_us = people_due_us(sim->people);
+    uint64_t network_us = network_due_us(sim->network);
+    if (people_us < due_us) due_us = people_us;
+    if (network_us < due_us && machine_is_up(sim->machine)) due_us = network_us;
+    if (due_us == UINT64_MAX) due_us = run->now_us + 1000000;
+    if (due_us <= run->now_us) return;
+    run_event(run, RUN_EVENT_SKIP, due_us - run->now_us, 0);
+    run->now_us = due_us;
+}
+
+static void step(struct sim *sim) {
+    struct run *run = &sim->run;
+    run->step++;
+    run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
+    if (turn(sim)) {
+        sim->idle_steps = 0;
+    } else if (++sim->idle_steps > IDLE_STEPS_MAX) {
+        sim->idle_steps = 0;
+        skip(sim);
+    }
+    if (!run->calm && !run->failed) draw_faults(sim);
+}
+
+/* --- rest -------------------------------------------------------------------------------------------------------------- */
+
+static void rest(struct sim *sim) {
+    struct run *run = &sim->run;
+    uint64_t rounds = 0, from_us = run->now_us;
+    uint32_t fan = 0;
+    run->calm = true;
+    machine_heal(sim->machine);
+    for (uint32_t still = 0; still < 400 && !run->failed; rounds++) {
+        bool quiet = people_rest(sim->people, true) && network_count(sim->network) == 0 &&
+                     machine_is_at_rest(sim->machine);
+        still = quiet ? still + 1 : 0;
+        if (quiet) {
+            run->step++;
+            (void)turn(sim); /* whatever there is left to do: nothing, it should be */
+        } else {
+            step(sim);
+        }
+        if (rounds > REST_ROUNDS_MAX) {
+            uint32_t waiting = people_waiting(sim->people, &fan);
+            run_fail(run, SIM_CHECK_STUCK,
+                     "%u people are not answered (fan %u is one); %u frames are on their way; %llu s "
+                     "after the last fault",
+                     waiting, fan, network_count(sim->network),
+                     (unsigned long long)(run->now_us - from_us) / 1000000);
+        }
+        if (run->options->until && run->step >= run->options->until) return;
+    }
+    if (run->failed) return;
+    run->counters.settled++;
+    run_event(run, RUN_EVENT_SETTLED, 0, rounds);
+    machine_check_rest(sim->machine);
+    (void)people_rest(sim->people, false); /* nobody rests any more */
+    run->calm = false;
+}
+
+bool sim_run(const struct sim_options *options, struct sim_result *ret_result) {
+    struct sim *sim = calloc(1, sizeof *sim);
+    REQUIRE(sim != NULL);
+    struct run *run = &sim->run;
+    uint64_t steps = options->steps ? options->steps : SIM_STEPS_DEFAULT;
+    uint64_t until = options->until ? options->until : UINT64_MAX;
+    run_init(run, options);
+    sim->network = network_open(run);
+    sim->people = people_open(run, sim->network);
+    sim->machine = machine_open(run, sim->network, sim->people);
+    uint64_t rest_at = STEPS_BETWEEN_RESTS;
+    for (uint64_t i = 1; i <= steps && !run->failed && run->step < until; i++) {
+        step(sim);
+        if (i == rest_at && i < steps) {
+            rest(sim);
+            rest_at += STEPS_BETWEEN_RESTS;
+        }
+    }
+    if (!run->failed && run->step < until) rest(sim);
+    run->counters.steps = run->step;
+    run->counters.simulated_ms = run->now_us / 1000;
+    *ret_result = (struct sim_result){
+        .check = run->failed, .step = run->step, .trace = run->trace, .counters = run->counters};
+    memcpy(ret_result->text, run->text, sizeof run->text);
+    ret_result->fans = run->plan.fans;
+    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++) {
+        if (run->plan.per_million[i] > 0) ret_result->faults |= 1u << i;
+    }
+    if (run->failed && options->verbose != UINT64_MAX) run_print_last(run);
+    machine_close(sim->machine);
+    people_close(sim->people);
+    network_close(sim->network);
+    free(sim);
+    return ret_result->check == SIM_CHECK_NONE;
+}

@@ -1,0 +1,453 @@
+/* test_postgres.c - the real projection over the stand-in for PostgreSQL: through every fault, each
+ * decision of the log once; and the stand-in sees it when that is not so */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/require.h"
+#include "replay/projection.h"
+#include "replay/sql.h"
+#include "tests/sim/postgres.h"
+#include "tests/sim/random.h"
+#include "tests/unit/replay/history.h"
+
+#define REQUESTS 1500u
+#define BATCH 25u
+static const struct id128 log_id = {{0x10, 0x64, 1}};
+
+struct rig {
+    struct postgres *postgres;
+    struct memory_log log;
+    struct record_source source;
+    struct projection *projection;
+    uint64_t now_ms;
+};
+
+static uint64_t now_ms(void *context) { return ((struct rig *)context)->now_ms; }
+
+static void begin_projection(struct rig *rig, uint32_t batch) {
+    struct projection_options options = {.conninfo = postgres_conninfo(rig->postgres),
+                                         .source = &rig->source,
+                                         .log_id = log_id,
+                                         .epoch = 1,
+                                         .clock = {rig, now_ms},
+                                         .batch_records = batch};
+    rig->projection = projection_create(&options);
+}
+
+static void rig_init(struct rig *rig, uint64_t seed) {
+    struct history history;
+    *rig = (struct rig){.now_ms = 1};
+    printf("# seed %llu\n", (unsigned long long)seed);
+    memory_log_init(&rig->log);
+    history_init(&history, &rig->log, seed, 40);
+    history_run(&history, REQUESTS);
+    history_deinit(&history);
+    rig->source = memory_log_source(&rig->log);
+    rig->postgres = postgres_create();
+    begin_projection(rig, BATCH);
+}
+
+static void rig_deinit(struct rig *rig) {
+    projection_free(rig->projection);
+    postgres_free(rig->postgres);
+    memory_log_deinit(&rig->log);
+}
+
+static int check(struct rig *rig) {
+    char text[POSTGRES_TEXT_BYTES];
+    struct memory_log copy = rig->log; /* same bytes, a position of its own */
+    struct record_source source = memory_log_source(&copy);
+    int result = postgres_check(rig->postgres, &source, text);
+    if (result < 0) print_message("# %s\n", text);
+    return result;
+}
+
+static struct projection_status status_of(struct rig *rig) {
+    struct projection_status status;
+    projection_status_get(rig->projection, &status);
+    return status;
+}
+
+static struct postgres_status applied(const struct rig *rig) {
+    struct postgres_status status;
+    postgres_status(rig->postgres, &status);
+    return status;
+}
+
+static int step(struct rig *rig) {
+    int result = projection_step(rig->projection);
+    if (result == PROJECTION_IDLE) rig->now_ms += projection_idle_ms(rig->projection);
+    if (postgres_failure(rig->postgres)) print_message("# %s\n", postgres_failure(rig->postgres));
+    assert_null(postgres_failure(rig->postgres));
+    return result;
+}
+
+static void restart_projection(struct rig *rig, uint32_t batch) {
+    projection_free(rig->projection);
+    begin_projection(rig, batch);
+}
+
+/* Step until everything is applied, comparing all the way. */
+static void finish(struct rig *rig) {
+    for (uint32_t steps = 0; status_of(rig).applied_lsn < rig->log.size; steps++) {
+        assert_true(steps < 10000);
+        assert_int_not_equal(step(rig), PROJECTION_HALTED);
+        assert_int_equal(check(rig), 0);
+    }
+    assert_int_equal(step(rig), PROJECTION_IDLE);
+    assert_int_equal(check(rig), 0);
+    assert_int_equal(status_of(rig).applied_lsn, rig->log.size);
+    assert_int_equal(status_of(rig).decisions, applied(rig).decisions);
+}
+
+static void everything_once_without_incident(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1);
+    finish(&rig);
+    struct postgres_status status = applied(&rig);
+    assert_int_equal(status_of(&rig).failures, 0);
+    assert_true(status.commits >= 10 && status.rows > 300 && status.rows < status.decisions);
+    struct postgres_row first = postgres_row(rig.postgres, 0);
+    assert_memory_equal(first.record, rig.log.bytes, first.size); /* byte for byte */
+    assert_int_equal(first.lsn, first.size);
+    rig_deinit(&rig);
+}
+
+/* Each fault, at every moment of the first batches at which it can happen. */
+static void every_fault_at_every_moment(void **state) {
+    (void)state;
+    for (uint32_t fault = 0; fault < POSTGRES_FAULT_COUNT; fault++) {
+        uint32_t after = 0;
+        for (;; after++) {
+            struct rig rig;
+            if (after % 40 == 0) printf("# %s after %u\n", postgres_fault_name(fault), after);
+            rig_init(&rig, 2);
+            postgres_fault(rig.postgres, fault, after);
+            finish(&rig);
+            uint32_t happened = applied(&rig).happened[fault];
+            assert_true(happened == 0 || status_of(&rig).failures > 0);
+            rig_deinit(&rig);
+            if (happened == 0 || after == 60) break;
+        }
+        assert_true(after > 0);
+    }
+}
+
+static void an_unknown_commit_is_read_again(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 3);
+    assert_int_equal(step(&rig), PROJECTION_WORKED); /* connected */
+    postgres_fault(rig.postgres, POSTGRES_FAULT_COMMIT_UNTOLD, 0);
+    assert_int_equal(step(&rig), PROJECTION_IDLE);
+    assert_true(applied(&rig).applied_lsn > 0); /* it has, and does not know */
+    assert_int_equal(status_of(&rig).applied_lsn, 0);
+    assert_int_equal(step(&rig), PROJECTION_WORKED);
+    assert_int_equal(status_of(&rig).applied_lsn, applied(&rig).applied_lsn);
+    finish(&rig);
+    assert_int_equal(status_of(&rig).failures, 1);
+    rig_deinit(&rig);
+}
+
+/* The old backend commits only when the new one's guard waits for it: the guard matches no row. */
+static void a_late_commit_meets_the_guard(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 4);
+    assert_int_equal(step(&rig), PROJECTION_WORKED);
+    postgres_fault(rig.postgres, POSTGRES_FAULT_COMMIT_LATE, 0);
+    assert_int_equal(step(&rig), PROJECTION_IDLE);
+    assert_int_equal(applied(&rig).applied_lsn, 0);
+    assert_int_equal(step(&rig), PROJECTION_WORKED); /* reads 0 */
+    assert_int_equal(status_of(&rig).applied_lsn, 0);
+    assert_int_equal(step(&rig), PROJECTION_IDLE);
+    assert_non_null(strstr(status_of(&rig).text, "committed late"));
+    finish(&rig);
+    assert_int_equal(status_of(&rig).failures, 2);
+    rig_deinit(&rig);
+}
+
+static void a_restored_backup_is_caught_up(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 5);
+    for (uint32_t i = 0; i < 8; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+    uint64_t before = applied(&rig).applied_lsn;
+    assert_int_equal(check(&rig), 0);
+    assert_int_equal(postgres_restore(rig.postgres, 3), 3);
+    assert_true(applied(&rig).applied_lsn < before && applied(&rig).applied_lsn > 0);
+    assert_int_equal(check(&rig), 0);
+    finish(&rig);
+    assert_true(postgres_restore(rig.postgres, 100000) > 10); /* to the empty schema */
+    assert_int_equal(applied(&rig).applied_lsn, 0);
+    assert_int_equal(applied(&rig).rows, 0);
+    restart_projection(&rig, BATCH); /* one with nothing to write does not look */
+    finish(&rig);
+    rig_deinit(&rig);
+}
+
+static void a_server_that_is_down_is_waited_for(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 6);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+    postgres_stop(rig.postgres);
+    for (uint32_t i = 0; i < 30; i++) (void)step(&rig);
+    assert_int_equal(status_of(&rig).state, PROJECTION_RETRYING);
+    postgres_start(rig.postgres);
+    finish(&rig);
+    rig_deinit(&rig);
+}
+
+static void a_slow_server_gets_smaller_batches(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 7);
+    postgres_slow(rig.postgres, 10);
+    finish(&rig);
+    assert_true(applied(&rig).commits > applied(&rig).rows / 10);
+    rig_deinit(&rig);
+}
+
+/* Refused for good: everything before it is applied, and nothing from it on. */
+static void a_refused_decision_stops_right_there(void **state) {
+    (void)state;
+    struct rig rig;
+    struct source_record record;
+    struct source_error error;
+    rig_init(&rig, 8);
+    for (uint32_t i = 0; i < 321; i++) {
+        assert_int_equal(rig.source.next(rig.source.context, &record, &error), 0);
+    }
+    postgres_refuse(rig.postgres, record.lsn);
+    int result = PROJECTION_IDLE;
+    for (uint32_t i = 0; i < 1000 && result != PROJECTION_HALTED; i++) result = step(&rig);
+    assert_int_equal(result, PROJECTION_HALTED);
+    assert_int_equal(status_of(&rig).stopped_lsn, record.lsn);
+    assert_int_equal(applied(&rig).applied_lsn, record.lsn - record.size);
+    assert_int_equal(check(&rig), 0);
+    postgres_heal(rig.postgres);
+    restart_projection(&rig, BATCH);
+    finish(&rig);
+    rig_deinit(&rig);
+}
+
+static void a_log_that_has_lost_decisions_stops_it(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 13);
+    finish(&rig);
+    rig.log.limit_lsn = postgres_row(rig.postgres, 50).lsn;
+    restart_projection(&rig, BATCH);
+    assert_int_equal(step(&rig), PROJECTION_HALTED);
+    assert_non_null(strstr(status_of(&rig).text, "lost decisions"));
+    assert_int_equal(applied(&rig).applied_lsn, rig.log.size);
+    rig_deinit(&rig);
+}
+
+/* One step after another, anything may happen before it: faults, outages, restores, restarts. */
+static void random_faults(void **state) {
+    (void)state;
+    const char *given = getenv("USHER_SEED");
+    uint64_t first = given ? strtoull(given, NULL, 10) : 100, last = given ? first : first + 40;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct rig rig;
+        struct rng rng = rng_stream(seed, 1);
+        rig_init(&rig, seed);
+        for (uint32_t i = 0; i < 300; i++) {
+            uint64_t what = rng_below(&rng, 100);
+            if (what < 30) {
+                postgres_fault(rig.postgres, (uint32_t)rng_below(&rng, POSTGRES_FAULT_COUNT),
+                               (uint32_t)rng_below(&rng, 12));
+            } else if (what < 33) {
+                (void)postgres_restore(rig.postgres, (uint32_t)rng_below(&rng, 6));
+            } else if (what < 36) {
+                postgres_stop(rig.postgres);
+            } else if (what < 45) {
+                postgres_start(rig.postgres);
+            } else if (what < 48) {
+                restart_projection(&rig, (uint32_t)rng_between(&rng, 1, 300)); /* the engine died */
+            }
+            if (step(&rig) == PROJECTION_HALTED) { /* one decision, refused: the operator's turn */
+                postgres_heal(rig.postgres);
+                restart_projection(&rig, BATCH);
+            }
+            assert_int_equal(check(&rig), 0);
+        }
+        postgres_heal(rig.postgres);
+        restart_projection(&rig, BATCH);
+        finish(&rig);
+        rig_deinit(&rig);
+    }
+}
+
+/* --- every kind of decision, whatever its fields say ------------------------------------------- */
+
+static struct rng chance;
+static char letters[TEXT_BYTES_MAX];
+
+static void fill_u8(uint8_t *field) { *field = (uint8_t)rng_next(&chance); }
+static void fill_u16(uint16_t *field) { *field = (uint16_t)rng_next(&chance); }
+static void fill_u32(uint32_t *field) { *field = (uint32_t)rng_next(&chance); }
+static void fill_u64(uint64_t *field) { *field = rng_next(&chance) >> rng_between(&chance, 1, 63); }
+static void fill_id(struct id128 *field) {
+    uint64_t halves[2] = {rng_next(&chance), rng_next(&chance)};
+    if (rng_chance(&chance, 200000)) halves[0] = halves[1] = 0; /* none */
+    memcpy(field, halves, sizeof *field);
+}
+static void fill_text(struct text *field) {
+    *field = (struct text){letters, (uint8_t)rng_below(&chance, sizeof letters + 1)};
+}
+static void fill_numbers(struct numbers *field) {
+    field->count = (uint8_t)rng_below(&chance, SEATS_PER_USER_MAX + 1);
+    for (uint32_t i = 0; i < field->count; i++) fill_u32(&field->values[i]);
+}
+static void fill_policy(struct policy *field) {
+    for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+        policy_set(field, i, rng_between(&chance, policy_row(i)->min, policy_row(i)->max));
+    }
+}
+
+static void fill(struct decision *decision, uint32_t kind) {
+    const struct id128 *user = NULL;
+    *decision = (struct decision){.kind = (uint16_t)kind,
+                                  .time_ms = rng_below(&chance, TIME_MS_MAX)};
+    switch (kind) {
+#define FILL(type, field) fill_##type(&body->field);
+#define DECISION(number, NAME, name)                                                               \
+    case DECISION_##NAME: {                                                                        \
+        struct decision_##name *body = &decision->name;                                            \
+        (void)body;                                                                                \
+        FIELDS_##name(FILL) break;                                                                 \
+    }
+#include "engine/domain/decision.def"
+#undef DECISION
+#undef FILL
+    default: fail();
+    }
+    /* Who decides: the sections of decision.def; an account's body begins with its user. */
+    if (kind >= DECISION_WALLET_CHARGED && kind < DECISION_STATE_HASHED) {
+        user = &decision->wallet_charged.user;
+        decision->partition = partition_of_user(user);
+    } else if (kind >= DECISION_SEAT_ADDED && kind < DECISION_WALLET_CHARGED) {
+        decision->partition = partition_of_date((uint32_t)rng_between(&chance, 1, DATES_MAX));
+    }
+}
+
+static void every_kind_comes_back_as_it_was(void **state) {
+    (void)state;
+    static const uint16_t kinds[] = {
+#define DECISION(number, NAME, name) DECISION_##NAME,
+#include "engine/domain/decision.def"
+#undef DECISION
+    };
+    const uint32_t count = sizeof kinds / sizeof kinds[0];
+    struct rig rig;
+    struct decision decision;
+    rig_init(&rig, 12);
+    chance = rng_stream(12, 2);
+    for (uint32_t i = 0; i < sizeof letters; i++) letters[i] = (char)(' ' + i % 95);
+    for (uint32_t i = 0; i < 100 * count; i++) {
+        fill(&decision, kinds[i % count]);
+        (void)memory_log_append(&rig.log, &decision);
+    }
+    finish(&rig);
+    rig_deinit(&rig);
+}
+
+/* --- the stand-in sees what must not be ------------------------------------------------------ */
+
+static struct sql *connected(struct rig *rig) {
+    char text[SQL_ERROR_BYTES];
+    struct sql *sql = NULL;
+    assert_int_equal(sql_open(postgres_conninfo(rig->postgres), -1, &sql, text), SQL_OK);
+    return sql;
+}
+
+static void unknown_statements_are_failures(void **state) {
+    (void)state;
+    static const char *const unknown[] = {
+        "VACUUM",
+        "UPDATE usher.seats SET state = 'sold'",
+        ("UPDATE usher.projection_state SET applied_lsn = 1, applied_time = 'x',"
+         " decisions = decisions + 1, epoch = 1 WHERE applied_lsn = 0"),
+        "INSERT INTO usher.concerts (id) VALUES (1)",
+        "CREATE TEMPORARY TABLE other (_lsn bigint NOT NULL) ON COMMIT DELETE ROWS",
+        "SELECT 1; COMMIT",
+    };
+    for (uint32_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        struct rig rig;
+        rig_init(&rig, 9);
+        assert_int_equal(step(&rig), PROJECTION_WORKED);
+        struct sql *sql = connected(&rig);
+        assert_int_equal(sql_run(sql, unknown[i], NULL, NULL, NULL), SQL_FAILED);
+        assert_non_null(strstr(sql_error(sql), "42601"));
+        assert_non_null(postgres_failure(rig.postgres));
+        sql_close(sql);
+        rig_deinit(&rig);
+    }
+}
+
+/* The applied LSN moved over decisions without their rows, and the other way round. */
+static void missing_and_repeated_rows_are_seen(void **state) {
+    (void)state;
+    static const char guard[] = "BEGIN; UPDATE usher.projection_state SET applied_lsn = %llu,"
+                                " applied_time = 'then', decisions = decisions + %llu, epoch = 1"
+                                " WHERE applied_lsn = %llu AND log_id = '%s'; COMMIT";
+    for (uint32_t twice = 0; twice < 2; twice++) {
+        struct rig rig;
+        char statements[512];
+        rig_init(&rig, 10);
+        for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+        struct postgres_status status = applied(&rig);
+        struct postgres_row row = postgres_row(rig.postgres, status.rows - 1);
+        unsigned long long to = twice ? row.lsn - row.size : rig.log.size;
+        struct sql *sql = connected(&rig);
+        snprintf(statements, sizeof statements, guard, to, 0ull,
+                 (unsigned long long)status.applied_lsn, status.log_id);
+        assert_int_equal(sql_run(sql, statements, NULL, NULL, NULL), SQL_OK);
+        assert_int_equal(applied(&rig).applied_lsn, to);
+        sql_close(sql);
+        assert_true(check(&rig) < 0);
+        rig_deinit(&rig);
+    }
+}
+
+static void a_changed_byte_is_seen(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 11);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+    struct postgres_row row = postgres_row(rig.postgres, 40);
+    rig.log.bytes[row.lsn - 1] ^= 1; /* of the log, which comes to the same */
+    assert_true(check(&rig) < 0);
+    rig_deinit(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_once_without_incident),
+        cmocka_unit_test(every_fault_at_every_moment),
+        cmocka_unit_test(an_unknown_commit_is_read_again),
+        cmocka_unit_test(a_late_commit_meets_the_guard),
+        cmocka_unit_test(a_restored_backup_is_caught_up),
+        cmocka_unit_test(a_server_that_is_down_is_waited_for),
+        cmocka_unit_test(a_slow_server_gets_smaller_batches),
+        cmocka_unit_test(a_refused_decision_stops_right_there),
+        cmocka_unit_test(a_log_that_has_lost_decisions_stops_it),
+        cmocka_unit_test(random_faults),
+        cmocka_unit_test(every_kind_comes_back_as_it_was),
+        cmocka_unit_test(unknown_statements_are_failures),
+        cmocka_unit_test(missing_and_repeated_rows_are_seen),
+        cmocka_unit_test(a_changed_byte_is_seen),
+    };
+    return cmocka_run_group_tests_name("stand-in for PostgreSQL", tests, NULL, NULL);
+}

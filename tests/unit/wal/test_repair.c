@@ -1,0 +1,563 @@
+/* test_repair.c - every kind of damage is seen where it is, and repaired without losing a byte */
+#include "logs.h"
+
+#include "wal/inspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- helpers ------------------------------------------------------------------------------- */
+
+#define NAMES_MAX 64
+
+struct names {
+    char names[NAMES_MAX][64];
+    size_t count;
+};
+
+static void note_name(void *context, const char *name) {
+    struct names *names = context;
+    assert_true(names->count < NAMES_MAX);
+    assert_true(strlen(name) < sizeof names->names[0]);
+    strcpy(names->names[names->count++], name);
+}
+
+static struct names list(struct storage *disk) {
+    struct names names = {.count = 0};
+    assert_int_equal(disk->operations->list(disk, note_name, &names), 0);
+    return names;
+}
+
+/* Every file's bytes are still in some file: under its name, or kept. */
+static void assert_nothing_lost(struct storage *before, struct storage *after) {
+    struct names old = list(before);
+    struct names new = list(after);
+    for (size_t i = 0; i < old.count; i++) {
+        uint64_t size;
+        const uint8_t *bytes = storage_memory_bytes(before, old.names[i], &size);
+        bool found = false;
+        for (size_t j = 0; j < new.count && !found; j++) {
+            uint64_t other_size;
+            const uint8_t *other = storage_memory_bytes(after, new.names[j], &other_size);
+            found = strncmp(new.names[j], old.names[i], 24) == 0 && other_size == size &&
+                    (size == 0 || memcmp(bytes, other, size) == 0);
+        }
+        if (!found) { fail_msg("the bytes of %s are gone", old.names[i]); }
+    }
+}
+
+static bool same_disk(struct storage *a, struct storage *b) {
+    struct names names = list(a);
+    if (names.count != list(b).count) { return false; }
+    for (size_t i = 0; i < names.count; i++) {
+        uint64_t size_a;
+        uint64_t size_b;
+        const uint8_t *bytes_a = storage_memory_bytes(a, names.names[i], &size_a);
+        const uint8_t *bytes_b = storage_memory_bytes(b, names.names[i], &size_b);
+        if (bytes_b == NULL || size_a != size_b || memcmp(bytes_a, bytes_b, size_a) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct storage *clone(struct storage *disk) {
+    struct storage *copy;
+    assert_int_equal(storage_memory_clone(disk, &copy), 0);
+    return copy;
+}
+
+/* The harness's log on another disk. */
+static struct harness on(const struct harness *harness, struct storage *disk) {
+    struct harness copy = *harness;
+    copy.disk = disk;
+    return copy;
+}
+
+/* The log ends at an LSN and begins where it did, it can be opened but not with a witness beyond,
+ * and what is appended can be read. Changes the disk. */
+static void assert_serves(const struct harness *harness, struct storage *disk, uint64_t first_lsn,
+                          uint64_t end_lsn) {
+    struct harness copy = on(harness, disk);
+    copy.options.callback_context = &copy;
+    copy.options.clock.context = &copy;
+    copy.options.entropy.context = &copy;
+    copy.options.witness_lsn = end_lsn + 1;
+    assert_int_equal(harness_open(&copy), -WAL_ERROR_CORRUPT);
+    copy.options.witness_lsn = end_lsn;
+    harness_open_ok(&copy);
+    assert_int_equal(copy.recovery.first_lsn, first_lsn);
+    assert_int_equal(copy.recovery.end_lsn, end_lsn);
+    copy.next_number = end_lsn / LOGS_RECORD_BYTES;
+    for (int i = 0; i < 20; i++) { (void)harness_block(&copy, LOGS_RECORD_BYTES); }
+    harness_stop(&copy);
+    copy.options.witness_lsn = 0;
+    harness_open_ok(&copy);
+    assert_int_equal(copy.recovery.end_lsn, end_lsn + 20 * LOGS_RECORD_BYTES);
+    harness_kill(&copy);
+    struct wal_reader *reader;
+    struct wal_record record;
+    struct wal_error error;
+    assert_int_equal(wal_reader_open(disk, first_lsn, &reader, &error), 0);
+    for (uint64_t lsn = first_lsn; lsn < copy.recovery.end_lsn; lsn += LOGS_RECORD_BYTES) {
+        if (wal_reader_next(reader, copy.recovery.end_lsn, &record, &error) != 0) {
+            fail_msg("%s", error.text);
+        }
+        assert_true(harness_record_good(&record, lsn / LOGS_RECORD_BYTES));
+    }
+    wal_reader_close(reader);
+}
+
+/* --- inspect ------------------------------------------------------------------------------- */
+
+struct seen {
+    struct wal_segment_info infos[16];
+    size_t count;
+    size_t stop_after; /* 0 = never */
+};
+
+static int note_segment(void *context, const struct wal_segment_info *info) {
+    struct seen *seen = context;
+    assert_true(seen->count < 16);
+    seen->infos[seen->count++] = *info;
+    return seen->count == seen->stop_after ? 77 : 0;
+}
+
+static struct seen inspect(struct storage *disk) {
+    struct seen seen = {.count = 0};
+    struct wal_error error;
+    if (wal_inspect(disk, note_segment, &seen, &error) != 0) { fail_msg("%s", error.text); }
+    return seen;
+}
+
+static void test_inspect_sound(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t epoch, first_lsn, end_lsn, used_pages, blocks, seals;
+    } table[] = {{1, 0, 45000, 16, 15, 0},     {1, 45000, 90000, 16, 15, 0},
+                 {1, 90000, 93000, 3, 1, 1},   {2, 93000, 108000, 6, 5, 0},
+                 {3, 108000, 120000, 5, 4, 0}, {0, 0, 0, 0, 0, 0}};
+    struct harness harness;
+    logs_write(&harness);
+    struct seen seen = inspect(harness.disk);
+    assert_int_equal(seen.count, LOGS_SEGMENTS);
+    for (size_t i = 0; i < seen.count; i++) {
+        const struct wal_segment_info *info = &seen.infos[i];
+        char name[WAL_FILE_NAME_BYTES];
+        segment_name(i + 1, name);
+        assert_string_equal(info->name, name);
+        assert_int_equal(info->number, i + 1);
+        assert_int_equal(info->epoch, table[i].epoch);
+        assert_int_equal(info->first_lsn, table[i].first_lsn);
+        assert_int_equal(info->end_lsn, table[i].end_lsn);
+        assert_int_equal(info->file_bytes, WAL_SEGMENT_BYTES_MIN);
+        assert_int_equal(info->used_bytes, table[i].used_pages * 4096);
+        assert_int_equal(info->blocks, table[i].blocks);
+        assert_int_equal(info->records, table[i].blocks);
+        assert_int_equal(info->seals, table[i].seals);
+        assert_int_equal(info->created_ms, i < 5 ? harness.now_ms : 0);
+        assert_int_equal(info->first_wall_ms, i < 5 ? harness.now_ms : 0);
+        assert_int_equal(info->last_wall_ms, i < 5 ? harness.now_ms : 0);
+        assert_int_equal(info->stray_blocks, 0);
+        assert_null(info->proof);
+    }
+    struct seen two = {.stop_after = 2};
+    assert_int_equal(wal_inspect(harness.disk, note_segment, &two, &harness.error), 77);
+    assert_int_equal(two.count, 2);
+    harness_deinit(&harness);
+    assert_string_equal(wal_segment_state_name(WAL_SEGMENT_TORN), "torn");
+    assert_string_equal(wal_segment_state_name(99), "unknown");
+}
+
+static void test_inspect_damage(void **state) {
+    (void)state;
+    for (size_t i = 0; i < logs_damage_count; i++) {
+        struct harness harness;
+        logs_write(&harness);
+        logs_damages[i].apply(harness.disk);
+        struct storage *before = clone(harness.disk);
+        struct seen seen = inspect(harness.disk);
+        char states[17] = "";
+        for (size_t j = 0; j < seen.count; j++) {
+            const struct wal_segment_info *info = &seen.infos[j];
+            states[j] = logs_state_letter(info->state);
+            assert_int_equal(info->proof != NULL, info->state >= WAL_SEGMENT_DAMAGED);
+        }
+        if (strcmp(states, logs_damages[i].states) != 0) {
+            fail_msg("%s: %s, not %s", logs_damages[i].name, states, logs_damages[i].states);
+        }
+        assert_true(same_disk(before, harness.disk));
+        before->operations->destroy(before);
+        harness_deinit(&harness);
+    }
+}
+
+static void test_inspect_stray(void **state) {
+    (void)state;
+    struct harness harness;
+    logs_write(&harness);
+    uint64_t size;
+    harness_segment(harness.disk, 2, &size)[4096 * 4 + 300] ^= 1;
+    harness_segment(harness.disk, 2, &size)[4096 * 9 + 300] ^= 1;
+    const struct seen seen = inspect(harness.disk);
+    const struct wal_segment_info *info = &seen.infos[1];
+    assert_int_equal(info->state, WAL_SEGMENT_DAMAGED);
+    assert_int_equal(info->bad_offset, 4096 * 4);
+    assert_int_equal(info->used_bytes, 4096 * 4);
+    assert_int_equal(info->end_lsn, 54000);
+    assert_int_equal(info->blocks, 3);
+    assert_int_equal(info->stray_blocks, 10);
+    assert_int_equal(info->stray_records, 10);
+    assert_int_equal(info->stray_first_lsn, 57000);
+    assert_int_equal(info->stray_end_lsn, 90000);
+    /* The header of the one segment there is gone: its id is still readable, or not. */
+    for (int part = 0; part < 2; part++) {
+        struct harness one;
+        harness_init(&one);
+        harness_open_ok(&one);
+        for (int i = 0; i < 3; i++) { (void)harness_block(&one, 5000 / 2); }
+        harness_kill(&one);
+        harness_segment(one.disk, 1, &size)[part == 0 ? 2000 : 20] ^= 1;
+        const struct seen lone = inspect(one.disk);
+        assert_int_equal(lone.infos[0].state, WAL_SEGMENT_DAMAGED);
+        assert_int_equal(lone.infos[0].bad_offset, 0);
+        assert_int_equal(lone.infos[0].stray_blocks, part == 0 ? 3 : 0);
+        harness_deinit(&one);
+    }
+    harness_deinit(&harness);
+}
+
+/* Beside an engine nothing that it writes may look like damage. */
+static void test_inspect_beside_engine(void **state) {
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    assert_int_equal(inspect(harness.disk).count, 0);
+    harness_open_ok(&harness);
+    for (int i = 0; i < 40; i++) {
+        (void)harness_block(&harness, LOGS_RECORD_BYTES);
+        if (i % 5 == 0) { (void)wal_prepare_step(harness.wal); }
+        struct seen seen = inspect(harness.disk);
+        uint64_t records = 0;
+        for (size_t j = 0; j < seen.count; j++) {
+            assert_true(seen.infos[j].state == WAL_SEGMENT_SOUND ||
+                        seen.infos[j].state == WAL_SEGMENT_UNUSED);
+            records += seen.infos[j].records;
+        }
+        assert_int_equal(records, i + 1);
+    }
+    harness_deinit(&harness);
+}
+
+/* --- repair -------------------------------------------------------------------------------- */
+
+static void check_plan(const struct logs_damage *damage, const struct wal_repair_plan *plan) {
+    const struct logs_repair *repair = &damage->repair;
+    char cut_file[WAL_FILE_NAME_BYTES] = "";
+    if (repair->cut_number > 0) { segment_name(repair->cut_number, cut_file); }
+    print_message("# %s: keep %llu, durable %llu: %s\n", damage->name,
+                  (unsigned long long)plan->keep_lsn, (unsigned long long)plan->durable_lsn,
+                  plan->needed ? plan->damage.text : "-");
+    assert_int_equal(plan->needed, repair->needed);
+    assert_int_equal(plan->keep_lsn, repair->keep_lsn);
+    if (!repair->needed) { return; }
+    assert_string_equal(plan->cut_file, cut_file);
+    assert_int_equal(plan->cut_offset, repair->cut_offset);
+    assert_int_equal(plan->segments_set_aside, repair->aside);
+    assert_int_equal(plan->lost_records, repair->lost_records);
+    assert_int_equal(plan->lost_blocks, repair->lost_records);
+    assert_int_equal(plan->sound_from_lsn, repair->sound_from_lsn);
+    assert_int_equal(plan->lost_first_lsn == 0, repair->lost_records == 0);
+    assert_true(plan->lost_first_lsn == 0 || plan->lost_first_lsn >= plan->keep_lsn);
+    assert_int_equal(plan->damage.lsn, plan->keep_lsn);
+    assert_true(strlen(plan->damage.text) > 20 && plan->damage.file[0] != '\0');
+}
+
+static void test_repair_damage(void **state) {
+    (void)state;
+    for (size_t i = 0; i < logs_damage_count; i++) {
+        const struct logs_damage *damage = &logs_damages[i];
+        struct harness harness;
+        struct wal_repair_plan plan;
+        logs_write(&harness);
+        damage->apply(harness.disk);
+        struct storage *before = clone(harness.disk);
+        int rc = wal_repair_look(harness.disk, &plan, &harness.error);
+        assert_true(same_disk(before, harness.disk));
+        assert_int_equal(rc, -damage->repair.refused);
+        struct wal_recovery found;
+        int refused = wal_verify(harness.disk, NULL, NULL, &found, &harness.error);
+        if (rc == 0) {
+            check_plan(damage, &plan);
+            assert_int_equal(refused != 0, plan.needed);
+            if (wal_repair(harness.disk, &plan, &harness.error) != 0) {
+                fail_msg("%s: %s", damage->name, harness.error.text);
+            }
+            assert_nothing_lost(before, harness.disk);
+            assert_int_equal(same_disk(before, harness.disk), !plan.needed);
+            struct wal_repair_plan again;
+            assert_int_equal(wal_repair_look(harness.disk, &again, &harness.error), 0);
+            assert_false(again.needed);
+            assert_int_equal(again.keep_lsn, plan.keep_lsn);
+            bool first_gone = damage->states[5] == '\0' && !plan.needed;
+            assert_serves(&harness, harness.disk, first_gone ? 45000 : 0, plan.keep_lsn);
+        } else {
+            assert_true(refused != 0);
+            assert_true(strlen(harness.error.text) > 20);
+        }
+        before->operations->destroy(before);
+        harness_deinit(&harness);
+    }
+}
+
+/* Two repairs of segments of one name: the first originals are not overwritten. */
+static void test_repair_twice(void **state) {
+    (void)state;
+    struct harness harness;
+    struct wal_repair_plan plan;
+    logs_write(&harness);
+    struct storage *before[3];
+    for (int i = 0; i < 3; i++) {
+        uint64_t size;
+        harness_segment(harness.disk, 2, &size)[4096 * (10 - 2 * i) + 300] ^= 1;
+        before[i] = clone(harness.disk);
+        assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+        assert_true(plan.needed);
+        assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_nothing_lost(before[i], harness.disk);
+        before[i]->operations->destroy(before[i]);
+    }
+    uint64_t size;
+    assert_non_null(storage_memory_bytes(harness.disk, "wal-0000000000000002.seg.damaged", &size));
+    assert_non_null(
+        storage_memory_bytes(harness.disk, "wal-0000000000000002.seg.3.damaged", &size));
+    assert_serves(&harness, harness.disk, 0, 60000);
+    harness_deinit(&harness);
+}
+
+static void test_repair_refused(void **state) {
+    (void)state;
+    struct harness harness;
+    struct wal_repair_plan plan;
+    logs_write(&harness);
+    harness_open_ok(&harness);
+    uint64_t size;
+    uint8_t *segment = harness_segment(harness.disk, 2, &size);
+    segment[4096 * 4 + 300] ^= 1;
+    /* Looking is possible beside an engine, repairing is not. */
+    assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+    assert_true(plan.needed);
+    struct storage *before = clone(harness.disk);
+    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_LOCKED);
+    assert_true(same_disk(before, harness.disk));
+    harness_kill(&harness);
+    /* Another place than was looked at. */
+    segment[4096 * 3 + 300] ^= 1;
+    before->operations->destroy(before);
+    before = clone(harness.disk);
+    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_OPTIONS);
+    assert_true(same_disk(before, harness.disk));
+    /* Restored meanwhile. */
+    segment[4096 * 3 + 300] ^= 1;
+    segment[4096 * 4 + 300] ^= 1;
+    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_OPTIONS);
+    assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+    assert_false(plan.needed);
+    before->operations->destroy(before);
+    before = clone(harness.disk);
+    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
+    assert_true(same_disk(before, harness.disk));
+    before->operations->destroy(before);
+    harness_deinit(&harness);
+}
+
+/* --- repair, interrupted ------------------------------------------------------------------- */
+
+/* Whatever has happened: refused as before, or repaired; and the next repair finishes it. */
+static void check_interrupted(const struct harness *harness, struct storage *before,
+                              struct storage *disk, const struct wal_repair_plan *plan) {
+    struct wal_error error;
+    struct wal_recovery found;
+    int rc = wal_verify(disk, NULL, NULL, &found, &error);
+    if (rc == 0) {
+        assert_int_equal(found.end_lsn, plan->keep_lsn);
+    } else {
+        assert_true(rc == -WAL_ERROR_CORRUPT || rc == -WAL_ERROR_MISSING);
+    }
+    assert_nothing_lost(before, disk);
+    struct wal_repair_plan rest;
+    if (wal_repair_look(disk, &rest, &error) != 0) { fail_msg("%s", error.text); }
+    assert_int_equal(rest.needed, rc != 0);
+    assert_int_equal(rest.keep_lsn, plan->keep_lsn);
+    if (wal_repair(disk, &rest, &error) != 0) { fail_msg("%s", error.text); }
+    assert_nothing_lost(before, disk);
+    assert_serves(harness, disk, 0, plan->keep_lsn);
+}
+
+static void test_repair_crashed(void **state) {
+    (void)state;
+    uint64_t seed = harness_seed(11);
+    uint64_t crashes = 0;
+    for (size_t i = 0; i < logs_damage_count; i++) {
+        struct harness harness;
+        struct wal_repair_plan plan;
+        logs_write(&harness);
+        logs_damages[i].apply(harness.disk);
+        if (wal_repair_look(harness.disk, &plan, &harness.error) != 0 || !plan.needed) {
+            harness_deinit(&harness);
+            continue;
+        }
+        bool done = false;
+        for (uint64_t after = 0; !done; after++) {
+            for (int variant = 0; variant < 4; variant++) {
+                struct storage *disk = clone(harness.disk);
+                storage_memory_crash_in(disk, after, harness_random(&seed));
+                int rc = wal_repair(disk, &plan, &harness.error);
+                done = !storage_memory_crashed(disk);
+                storage_memory_heal(disk);
+                assert_int_equal(done, rc == 0);
+                check_interrupted(&harness, harness.disk, disk, &plan);
+                crashes += !done;
+                disk->operations->destroy(disk);
+            }
+        }
+        harness_deinit(&harness);
+    }
+    print_message("# %llu crashes\n", (unsigned long long)crashes);
+    assert_true(crashes > 300);
+}
+
+static void test_repair_failed(void **state) {
+    (void)state;
+    static const enum storage_fault faults[] = {
+        STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,     STORAGE_FAULT_SHORT, STORAGE_FAULT_DROP,
+        STORAGE_FAULT_TEAR,   STORAGE_FAULT_FLIP,     STORAGE_FAULT_FULL,  STORAGE_FAULT_READ,
+        STORAGE_FAULT_SYNC,   STORAGE_FAULT_MISDIRECT};
+    uint64_t seed = harness_seed(12);
+    uint64_t failures = 0;
+    for (size_t i = 0; i < logs_damage_count; i++) {
+        struct harness harness;
+        struct wal_repair_plan plan;
+        logs_write(&harness);
+        logs_damages[i].apply(harness.disk);
+        if (wal_repair_look(harness.disk, &plan, &harness.error) != 0 || !plan.needed) {
+            harness_deinit(&harness);
+            continue;
+        }
+        for (size_t j = 0; j < sizeof faults / sizeof faults[0]; j++) {
+            for (uint64_t after = 0; after < 28; after += 1 + (uint64_t)(j % 2)) {
+                struct storage *disk = clone(harness.disk);
+                storage_memory_fault(disk, faults[j], after, harness_random(&seed));
+                int rc = wal_repair(disk, &plan, &harness.error);
+                storage_memory_heal(disk);
+                check_interrupted(&harness, harness.disk, disk, &plan);
+                failures += rc != 0;
+                disk->operations->destroy(disk);
+            }
+        }
+        harness_deinit(&harness);
+    }
+    print_message("# %llu failures\n", (unsigned long long)failures);
+    assert_true(failures > 200);
+}
+
+/* --- at random ----------------------------------------------------------------------------- */
+
+static void damage_at_random(struct storage *disk, uint64_t *seed) {
+    uint64_t number = 1 + harness_random(seed) % LOGS_SEGMENTS;
+    char name[WAL_FILE_NAME_BYTES];
+    segment_name(number, name);
+    uint64_t size = 0;
+    uint8_t *bytes = storage_memory_bytes(disk, name, &size);
+    if (bytes == NULL) { return; }
+    uint64_t pages = size / 4096;
+    uint64_t kind = harness_random(seed) % 10;
+    uint64_t at = size > 0 ? harness_random(seed) % size : 0;
+    if (kind == 0) {
+        assert_true(storage_memory_remove(disk, name));
+    } else if (kind <= 2) {
+        uint64_t length = kind == 1 ? at : at / 4096 * 4096;
+        uint8_t *copy = calloc(1, size + 4096);
+        assert_non_null(copy);
+        memcpy(copy, bytes, size);
+        if (harness_random(seed) % 4 == 0) { length = size + 1 + harness_random(seed) % 4096; }
+        assert_int_equal(storage_memory_put(disk, name, copy, length), 0);
+        free(copy);
+    } else if (pages < 2) {
+        return;
+    } else if (kind <= 5) {
+        bytes[at] ^= (uint8_t)(1u << harness_random(seed) % 8);
+    } else if (kind <= 7) {
+        memset(bytes + harness_random(seed) % pages * 4096, 0, 4096);
+    } else {
+        uint64_t from = harness_random(seed) % pages;
+        memcpy(bytes + harness_random(seed) % pages * 4096, bytes + from * 4096, 4096);
+    }
+}
+
+/* Recovery, inspection and repair agree on every log, however it is damaged. */
+static void test_random_damage(void **state) {
+    (void)state;
+    uint64_t seed = harness_seed(13);
+    struct harness harness;
+    logs_write(&harness);
+    uint64_t repaired = 0;
+    uint64_t refused = 0;
+    for (int i = 0; i < 1500; i++) {
+        struct storage *disk = clone(harness.disk);
+        for (uint64_t count = 1 + harness_random(&seed) % 3; count > 0; count--) {
+            damage_at_random(disk, &seed);
+        }
+        struct storage *before = clone(disk);
+        struct wal_recovery found;
+        int rc = wal_verify(disk, NULL, NULL, &found, &harness.error);
+        struct seen seen = inspect(disk);
+        bool bad = false;
+        for (size_t j = 0; j < seen.count; j++) {
+            bad = bad || seen.infos[j].state >= WAL_SEGMENT_DAMAGED;
+            bad = bad || (j > 0 && seen.infos[j].number != seen.infos[j - 1].number + 1);
+        }
+        struct wal_repair_plan plan;
+        int looked = wal_repair_look(disk, &plan, &harness.error);
+        if (seen.count > 0 && seen.infos[0].state == WAL_SEGMENT_UNUSED) {
+            /* Nothing has a good header, and the oldest is unused: no log, or its end. */
+        } else if (bad != (rc != 0)) {
+            fail_msg("damage %d: recovery says %d (%s)", i, rc, harness.error.text);
+        }
+        if (looked == 0) {
+            assert_int_equal(plan.needed, rc != 0);
+            if (wal_repair(disk, &plan, &harness.error) != 0) {
+                fail_msg("damage %d: %s", i, harness.error.text);
+            }
+            assert_nothing_lost(before, disk);
+            assert_int_equal(wal_verify(disk, NULL, NULL, &found, &harness.error), 0);
+            assert_int_equal(found.end_lsn, plan.keep_lsn);
+            repaired += plan.needed;
+            if (found.found) { assert_serves(&harness, disk, found.first_lsn, plan.keep_lsn); }
+        } else {
+            assert_true(rc != 0);
+            assert_true(same_disk(before, disk));
+            refused++;
+        }
+        before->operations->destroy(before);
+        disk->operations->destroy(disk);
+    }
+    print_message("# %llu repaired, %llu refused\n", (unsigned long long)repaired,
+                  (unsigned long long)refused);
+    assert_true(repaired > 800);
+    harness_deinit(&harness);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_inspect_sound),  cmocka_unit_test(test_inspect_damage),
+        cmocka_unit_test(test_inspect_stray),  cmocka_unit_test(test_inspect_beside_engine),
+        cmocka_unit_test(test_repair_damage),  cmocka_unit_test(test_repair_twice),
+        cmocka_unit_test(test_repair_refused), cmocka_unit_test(test_repair_crashed),
+        cmocka_unit_test(test_repair_failed),  cmocka_unit_test(test_random_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
