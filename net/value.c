@@ -246,8 +246,9 @@ bool value_get_int(const struct value *value, int64_t *ret_value) {
 
 bool value_get_text(const struct value *value, const char **ret_bytes, uint32_t *ret_size) {
     if (value_type(value) != VALUE_TEXT) return false;
-    *ret_bytes = object_of(value)->via.str.ptr;
     *ret_size = object_of(value)->via.str.size;
+    /* msgpack-c leaves the pointer of an empty text unset. */
+    *ret_bytes = *ret_size > 0 ? object_of(value)->via.str.ptr : "";
     return true;
 }
 

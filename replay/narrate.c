@@ -257,7 +257,7 @@ static void tell_payment(struct sentence *sentence) {
         say_user(sentence, "by", holder(sentence));
         break;
     case DECISION_SEATS_SOLD:
-        say(sentence, "sold");
+        say(sentence, sentence->subject->kind == SUBJECT_USER ? "bought" : "sold");
         say_user(sentence, "to", holder(sentence));
         break;
     case DECISION_PAYMENT_ABORTED:

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "engine/require.h"
 
@@ -62,11 +61,9 @@ static json_t *read_map(const struct value *map) {
     for (uint32_t i = 0; value_pair_at(map, i, &key, &value); i++) {
         const char *bytes;
         uint32_t size;
-        char name[256];
-        if (!value_get_text(key, &bytes, &size) || size >= sizeof name) continue;
-        memcpy(name, bytes, size);
-        name[size] = '\0';
-        REQUIRE(json_object_set_new_nocheck(object, name, json_value_read(value)) == 0);
+        if (!value_get_text(key, &bytes, &size)) continue;
+        if (json_object_setn_new(object, bytes, size, json_value_read(value)) == 0) continue;
+        REQUIRE(json_object_set_new(object, "(not UTF-8)", json_value_read(value)) == 0);
     }
     return object;
 }

@@ -22,6 +22,10 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev 
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
+# What only tests need: tools/check; the model of tests/model; a second reader of the log.
+test_packages=(clang-format spin python3-xxhash)
+clang_packages=(clang libclang-rt-14-dev)
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -69,18 +73,24 @@ install_missing() {
     fi || die "apt-get could not install ${missing[*]}"
 }
 
-# build DIRECTORY [MESON-OPTION...] - configure once, compile; two at a time wait for each other
+# build DIRECTORY [MESON-OPTION...] [-- TARGET...] - configure once, compile (everything, or those
+# targets); two at a time wait for each other
 build() {
-    local directory=$1
+    local directory=$1 options=()
     shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    [ $# -eq 0 ] || shift
     mkdir -p "$directory"
     (
         flock 8
         if [ ! -f "$directory/build.ninja" ]; then
-            meson setup "$directory" "$root" "$@" >"$directory/setup.log" 2>&1 ||
+            meson setup "$directory" "$root" "${options[@]}" >"$directory/setup.log" 2>&1 ||
                 { cat "$directory/setup.log" >&2; exit 1; }
         fi
-        ninja -C "$directory" >"$directory/compile.log" 2>&1 ||
+        ninja -C "$directory" "$@" >"$directory/compile.log" 2>&1 ||
             { grep -v '^\[' "$directory/compile.log" >&2 || true; exit 1; }
     ) 8>"$directory/usher.lock" || die "the build in $directory failed"
 }

@@ -1,44 +1,148 @@
 /* log_folder.c - see log_folder.h */
 #include "tools/log_folder.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "engine/require.h"
-#include "replay/source_wal.h"
 #include "tools/progress.h"
+#include "wal/segment.h"
 
-static void verify_progress(void *context, uint64_t done, uint64_t total) {
-    progress_at(context, done, total, "");
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* A lock that cannot even be looked at may be held. */
+static bool engine_runs(const char *directory) {
+    char *path;
+    REQUIRE(asprintf(&path, "%s/LOCK", directory) > 0);
+    int lock = open(path, O_RDONLY | O_CLOEXEC);
+    free(path);
+    if (lock < 0) return errno != ENOENT;
+    bool runs = flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    (void)close(lock); /* gives the lock up */
+    return runs;
 }
 
-int log_folder_open(const char *directory, struct log_folder *ret_folder) {
+/* Return: 0 with a good header, 1 without, -1 */
+static int read_header(struct log_folder *folder, uint64_t number,
+                       struct segment_header *ret_header) {
+    const struct storage_operations *operations = folder->wal->operations;
+    _Alignas(SEGMENT_HEADER_BYTES) uint8_t bytes[SEGMENT_HEADER_BYTES];
+    char name[WAL_FILE_NAME_BYTES];
+    uint32_t version;
+    segment_name(number, name);
+    int handle = operations->open(folder->wal, name, false);
+    if (handle == -ENOENT) return 1; /* deleted meanwhile: nobody needs it */
+    int result = handle < 0 ? handle : 0;
+    if (result == 0) result = operations->read(folder->wal, handle, 0, bytes, sizeof bytes);
+    if (handle >= 0) operations->close(folder->wal, handle);
+    if (result == -ENODATA) return 1;
+    if (result < 0) {
+        (void)fprintf(stderr, "usher: %s/wal/%s: %s\n", folder->directory, name,
+                      strerror(-result)); /* the caller's status tells, too */
+        return -1;
+    }
+    return segment_decode(bytes, ret_header, &version) == SEGMENT_USED ? 0 : 1;
+}
+
+static int read_headers(struct log_folder *folder) {
+    struct segment_list list;
+    struct wal_error error;
+    int result = segment_list_read(folder->wal, &list, &error);
+    if (result == -WAL_ERROR_MISSING) return 0; /* a gap: whoever needs the segments will say so */
+    if (result < 0) {
+        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
+                      error.text); /* the caller's status tells, too */
+        return -1;
+    }
+    folder->segments = calloc(list.count + 1, sizeof *folder->segments);
+    REQUIRE(folder->segments);
+    for (uint64_t i = 0; i < list.count && result >= 0; i++) {
+        struct segment_header header;
+        result = read_header(folder, list.numbers[i], &header);
+        if (result != 0) continue;
+        if (folder->segment_count == 0) memcpy(folder->log_id, header.log_id, sizeof header.log_id);
+        folder->segments[folder->segment_count++] = (struct log_segment){
+            header.number, header.first_lsn, header.created_ms};
+    }
+    segment_list_free(&list);
+    return result < 0 ? -1 : 0;
+}
+
+int log_folder_glance(const char *directory, struct log_folder *ret_folder) {
     REQUIRE(directory && ret_folder);
-    struct log_folder folder = {0};
-    int result = storage_posix_open(directory, STORAGE_WAL, &folder.storage);
+    struct log_folder folder = {.directory = directory};
+    int result = storage_posix_open(directory, STORAGE_WAL, &folder.wal);
+    if (result == 0) {
+        result = storage_posix_open(directory, STORAGE_SNAPSHOTS, &folder.snapshots);
+        if (result < 0) folder.wal->operations->destroy(folder.wal);
+    }
     if (result < 0) {
         (void)fprintf(stderr, "usher: %s: %s. Name the folder that usherd got with --data.\n",
                       directory, strerror(-result)); /* the caller's status tells, too */
         return -1;
     }
-    struct wal_error error;
-    struct progress progress;
-    progress_begin(&progress, "segments verified");
-    result = wal_verify(folder.storage, verify_progress, &progress, &folder.state, &error);
-    if (result < 0) {
-        (void)fprintf(stderr, "%susher: %s: %s\n", progress.drawn ? "\n" : "", directory,
-                      error.text); /* the caller's status tells, too */
+    folder.engine_runs = engine_runs(directory);
+    if (read_headers(&folder) < 0) {
         log_folder_close(&folder);
         return -1;
     }
-    if (progress.drawn) progress_end(&progress, folder.state.segments, folder.state.segments, "");
     *ret_folder = folder;
     return 0;
 }
 
 void log_folder_close(struct log_folder *folder) {
-    folder->storage->operations->destroy(folder->storage);
-    folder->storage = NULL;
+    folder->wal->operations->destroy(folder->wal);
+    folder->snapshots->operations->destroy(folder->snapshots);
+    free(folder->segments);
+    *folder = (struct log_folder){0};
+}
+
+static int find_end(struct log_folder *folder, bool damaged_too) {
+    const struct wal_recovery_options options = {.from_lsn = UINT64_MAX, .live = true};
+    struct wal_error error;
+    if (wal_recover(folder->wal, &options, &folder->state, &error) == 0) {
+        folder->end_lsn = folder->engine_runs ? folder->state.durable_lsn : folder->state.end_lsn;
+        folder->first_lsn = folder->state.first_lsn;
+        if (folder->state.found) return 0;
+        (void)fprintf(stderr,
+                      "usher: %s: there is no log in this folder. Name the folder that usherd got "
+                      "with --data.\n",
+                      folder->directory); /* the caller's status tells, too */
+        return -1;
+    }
+    folder->damage = error;
+    folder->end_lsn = error.lsn;
+    if (folder->segment_count > 0) folder->first_lsn = folder->segments[0].first_lsn;
+    bool readable = error.code == WAL_ERROR_CORRUPT && folder->segment_count > 0 &&
+                    folder->end_lsn >= folder->first_lsn;
+    if (damaged_too && readable) return 0;
+    (void)fprintf(stderr, "usher: %s: %s.\n%s", folder->directory, error.text,
+                  readable ? "usher wal repair DIR shows what cutting it off would lose.\n" : "");
+    return -1; /* the caller's status tells, too */
+}
+
+int log_folder_open(const char *directory, bool damaged_too, struct log_folder *ret_folder) {
+    struct log_folder folder;
+    if (log_folder_glance(directory, &folder) < 0) return -1;
+    if (find_end(&folder, damaged_too) < 0) {
+        log_folder_close(&folder);
+        return -1;
+    }
+    *ret_folder = folder;
+    return 0;
+}
+
+/* --- worlds ---------------------------------------------------------------------------------- */
+
+const struct id128 *log_folder_seed(void) {
+    static const struct id128 seed = {{1}};
+    return &seed;
 }
 
 struct replaying {
@@ -53,34 +157,77 @@ static void replay_progress(void *context, uint64_t records, uint64_t bytes, uin
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
 }
 
-int log_folder_replay(struct log_folder *folder, uint64_t limit_lsn, struct world **ret_world,
-                      struct recover_result *ret_result) {
-    REQUIRE(folder && folder->storage && ret_world && ret_result);
-    /* The seed guards a live engine's hash tables; a replay meets keys that are on disk already. */
-    static const struct id128 seed = {{1}};
-    struct world *world = world_create(&seed);
-    struct source_wal source;
-    struct record_source port;
-    struct replaying replaying = {.end_lsn = limit_lsn};
-    struct recover_error error;
-    const struct recover_options options = {
-        .progress_every = 100000, .progress = replay_progress, .progress_context = &replaying};
-    REQUIRE(world);
-    source_wal_init(&source, folder->storage, NULL, NULL, limit_lsn, &port);
+static void snapshot_skipped(void *context, const struct snapshot_error *error) {
+    (void)context;
+    (void)fprintf(stderr, "usher: snapshot %s is not used: %s\n", error->file,
+                  error->text); /* the state can be had without it */
+}
+
+int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshots,
+                     struct snapshot_info *ret_from, struct world **ret_world,
+                     struct recover_result *ret_result) {
+    REQUIRE(folder && ret_world && ret_result);
+    struct replaying replaying = {.end_lsn = lsn};
+    const struct snapshot_recover_options options = {
+        .seed = log_folder_seed(),
+        .to_lsn = lsn,
+        .skipped = snapshot_skipped,
+        .progress = replay_progress,
+        .context = &replaying,
+    };
+    struct snapshot_error error;
     progress_begin(&replaying.progress, "bytes of log replayed");
-    int result = recover(&port, world, &options, ret_result, &error);
-    source_wal_deinit(&source);
-    if (replaying.progress.drawn) {
-        progress_end(&replaying.progress, result == 0 ? ret_result->last_lsn : error.lsn,
-                     replaying.end_lsn, "");
-    }
+    int result = snapshot_recover(folder->wal, from_snapshots ? folder->snapshots : NULL,
+                                  folder->end_lsn, &options, ret_from, ret_world, ret_result,
+                                  &error);
+    progress_end(&replaying.progress, result == 0 ? ret_result->last_lsn : lsn, lsn, "");
+    if (result == 0) return 0;
+    (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
+                  error.text); /* the caller's status tells, too */
+    return -1;
+}
+
+/* All that have a good header, newest first, as they are listed. */
+struct candidates {
+    struct snapshot_info *infos; /* owned */
+    uint32_t count;
+};
+
+static int add_candidate(void *context, const struct snapshot_info *info,
+                         const struct snapshot_error *error) {
+    struct candidates *all = context;
+    if (error) return 0;
+    all->infos = realloc(all->infos, (all->count + 1) * sizeof *all->infos);
+    REQUIRE(all->infos);
+    all->infos[all->count++] = *info;
+    return 0;
+}
+
+int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
+                               struct snapshot_info *ret_info, struct world **ret_world) {
+    struct candidates all = {0};
+    struct snapshot_error error;
+    int result = snapshot_list(folder->snapshots, add_candidate, &all, &error);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s\n", error.text); /* the caller's status tells, too */
-        world_free(world);
+        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
+                      error.text); /* the caller's status tells, too */
+        free(all.infos);
         return -1;
     }
-    *ret_world = world;
-    return 0;
+    result = 1;
+    for (uint32_t i = all.count; i > 0 && result == 1; i--) {
+        const struct snapshot_info *info = &all.infos[i - 1];
+        if (info->lsn < folder->first_lsn || info->lsn > max_lsn) continue;
+        if (memcmp(info->log_id, folder->log_id, sizeof folder->log_id) != 0) continue;
+        if (snapshot_load(folder->snapshots, info->name, log_folder_seed(), ret_info, ret_world,
+                          &error) == 0) {
+            result = 0;
+        } else {
+            snapshot_skipped(NULL, &error);
+        }
+    }
+    free(all.infos);
+    return result;
 }
 
 bool money_conserved(const struct money_totals *money) {

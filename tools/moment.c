@@ -52,16 +52,36 @@ static bool take_offset(const char **text, int *ret_minutes) {
     return true;
 }
 
+/* ".2", ".25" and ".250" are the same; more digits would promise what the log does not know. */
+static bool take_fraction(const char **text, uint32_t *ret_ms) {
+    uint32_t ms = 0, digits = 0;
+    for (; **text >= '0' && **text <= '9' && digits < 3; digits++, (*text)++) {
+        ms = ms * 10 + (uint32_t)(**text - '0');
+    }
+    if (digits == 0) return false;
+    for (; digits < 3; digits++) ms *= 10;
+    *ret_ms = ms;
+    return true;
+}
+
 int moment_parse(const char *text, uint64_t *ret_time_ms) {
-    if (!strpbrk(text, "-:")) return parse_milliseconds(text, ret_time_ms);
+    return strpbrk(text, "-:") ? moment_parse_iso(text, ret_time_ms)
+                               : parse_milliseconds(text, ret_time_ms);
+}
+
+int moment_parse_iso(const char *text, uint64_t *ret_time_ms) {
     struct tm tm = {0};
     int year, month, offset_minutes;
+    uint32_t ms = 0;
     if (!take_number(&text, 4, &year) || !take_letter(&text, "-")) return -1;
     if (!take_number(&text, 2, &month) || !take_letter(&text, "-")) return -1;
     if (!take_number(&text, 2, &tm.tm_mday) || !take_letter(&text, "T ")) return -1;
     if (!take_number(&text, 2, &tm.tm_hour) || !take_letter(&text, ":")) return -1;
     if (!take_number(&text, 2, &tm.tm_min)) return -1;
-    if (take_letter(&text, ":") && !take_number(&text, 2, &tm.tm_sec)) return -1;
+    if (take_letter(&text, ":")) {
+        if (!take_number(&text, 2, &tm.tm_sec)) return -1;
+        if (take_letter(&text, ".") && !take_fraction(&text, &ms)) return -1;
+    }
     if (!take_offset(&text, &offset_minutes) || *text != '\0') return -1;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
@@ -73,6 +93,6 @@ int moment_parse(const char *text, uint64_t *ret_time_ms) {
     }
     seconds -= (time_t)offset_minutes * 60;
     if (seconds < 0 || (uint64_t)seconds > TIME_MS_MAX / 1000) return -1;
-    *ret_time_ms = (uint64_t)seconds * 1000;
+    *ret_time_ms = (uint64_t)seconds * 1000 + ms;
     return 0;
 }

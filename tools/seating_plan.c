@@ -7,7 +7,6 @@
  */
 #include "tools/seating_plan.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -125,10 +124,21 @@ void seating_plan_free(struct seating_plan *plan) {
 
 /* --- errors and texts ------------------------------------------------------------------------ */
 
-/* The plan is somebody else's text: it must not steer the terminal that shows it. */
+/* Bytes of the well-formed, printable character at `text`; 0: there is none */
+static size_t character_bytes(const char *text) {
+    uint32_t size = 1, left = (uint32_t)strnlen(text, 4);
+    while (size <= left && !text_is_clean(text, size)) size++;
+    bool is_c1 = size == 2 && text[0] == '\xC2' && (unsigned char)text[1] < 0xA0;
+    return size <= left && !is_c1 ? size : 0;
+}
+
+/* The plan is somebody else's text: it must not steer the terminal that shows it. Long names were
+ * cut, perhaps inside a character: what is shown is well-formed all the same. */
 static void make_printable(char *text) {
-    for (; *text; text++) {
-        if (iscntrl((unsigned char)*text)) *text = '?';
+    while (*text) {
+        size_t size = character_bytes(text);
+        if (size == 0) *text = '?';
+        text += size > 0 ? size : 1;
     }
 }
 

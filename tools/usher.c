@@ -1,7 +1,7 @@
 /* usher.c - the operator's and organiser's command-line tool
  *
- * Asks a running engine (call, admin) or reads the log of one, running or not (wal, replay,
- * check, project).
+ * Asks a running engine (call, admin), or looks into the data folder of one, running or not (all
+ * others).
  * What it prints on standard output is the answer, for people and pipes; everything else goes to
  * standard error.
  */
@@ -18,8 +18,13 @@ static const struct usher_command commands[] = {
     {"call", "METHOD [JSON]", "ask a running engine, print its answer as JSON", usher_call},
     {"admin", "COMMAND ...", "make concerts and dates, import seats, open, close, cancel",
      usher_admin},
-    {"wal", "verify|cat DIR", "check or print the log", usher_wal},
+    {"wal", "ls|cat|verify|repair DIR", "look at the log, check it, cut damage off", usher_wal},
+    {"state", "DIR", "the state at any moment: of a date, seat, user, reservation", usher_state},
+    {"history", "DIR", "what happened to a seat, a user, a reservation", usher_history},
+    {"diff", "DIR [DIR2]", "what differs between two states", usher_diff},
+    {"snapshot", "make|ls|verify DIR", "make, list and check snapshots", usher_snapshot},
     {"replay", "DIR", "replay the log from nothing: figures, state hash, money", usher_replay},
+    {"restore", "DIR NEW --to X", "a new data folder with the state at X", usher_restore},
     {"check", "DIR --postgres CONNINFO", "compare PostgreSQL with the replayed log", usher_check},
     {"project", "DIR --postgres CONNINFO", "bring PostgreSQL up to the log's end, or rebuild it",
      usher_project},

@@ -1,9 +1,10 @@
 /* usherd.c - the daemon: the only place that knows all the parts, and puts them together
  *
  * Happy path, in this order, each step using only what came before it:
- *   settings -> clock -> log opened and judged, PostgreSQL asked as a witness -> state replayed and
- *   verified -> log's writer -> shards -> sockets -> projection -> `ready` -> signal
- *   -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed
+ *   settings -> clock -> newest valid snapshot loaded -> log opened and judged from there on,
+ *   PostgreSQL and the newest snapshot asked as witnesses -> the log after the snapshot replayed and
+ *   verified -> log's writer -> shards -> sockets -> projection -> `ready` -> snapshots now and then
+ *   (snapshot_worker.h) -> signal -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed
  *   -> projection catches up (bounded) -> exit 0.
  *
  * Failure modes: whatever stands in the way of starting is told in a sentence that says what to do,
@@ -31,10 +32,12 @@
 #include "net/server.h"
 #include "replay/projection.h"
 #include "replay/recover.h"
+#include "replay/snapshot.h"
 #include "replay/source_wal.h"
 #include "replay/text.h"
 #include "tools/log_folder.h"
 #include "tools/progress.h"
+#include "tools/snapshot_worker.h"
 #include "tools/system_ports.h"
 #include "tools/usherd_options.h"
 #include "wal/wal.h"
@@ -44,6 +47,9 @@
 /* A projection that is behind catches up at the next start just as well. */
 #define CATCH_UP_TIMEOUT_MS 15000u
 #define CATCH_UP_LOOK_MS 50u
+/* Tools that want to know whether an engine runs take its lock for an instant. */
+#define LOCKED_RETRIES 20
+#define LOCKED_WAIT_MS 50u
 
 /* Everything that lives as long as the process. The starting thread's, but for what the log's
  * callbacks read: `engine`, which is set before the log's writer starts. */
@@ -53,7 +59,12 @@ struct daemon {
     struct system_clock clock;
     struct clock_port clock_port;
     struct entropy_port entropy;
-    struct storage *storage;
+    struct storage *storage, *snapshots;
+    struct id128 seed;            /* of the accounts' tables */
+    struct wal_recovery found;    /* as it was before this run */
+    struct snapshot_info witness; /* the newest snapshot with a sound header; lsn 0: none */
+    struct snapshot_info from;    /* the one that the world is made from; lsn 0: none */
+    struct snapshot_worker worker;
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
@@ -116,26 +127,62 @@ static void on_projection_stopped(void *context, const struct projection_status 
 
 /* What PostgreSQL has seen of this log must be in it. An empty folder beside a database that knows
  * a log is most likely the wrong folder, or a lost one: refused as well. */
-static uint64_t ask_witness(struct daemon *daemon) {
+static uint64_t ask_postgres(struct daemon *daemon) {
     if (!daemon->options.postgres) return 0;
-    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    struct wal_recovery last = {0};
-    struct wal_error error;
+    const struct wal_recovery *found = &daemon->found;
     struct id128 log_id = {{0}};
     uint64_t lsn = 0;
     char text[PROJECTION_TEXT_BYTES];
-    if (wal_recover(daemon->storage, &look, &last, &error) < 0) return 0; /* wal_open will tell */
-    if (last.found) memcpy(log_id.bytes, last.log_id, sizeof log_id.bytes);
+    if (found->found) memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
     int result = projection_applied_lsn(daemon->options.postgres, &log_id, &lsn, text);
-    if (result == PROJECTION_FOUND && !last.found && lsn > 0) {
+    if (result == PROJECTION_FOUND && !found->found && lsn > 0) {
         give_up("%s has no log, but PostgreSQL has the decisions of one up to LSN %" PRIu64
                 ". Is it the wrong --data? If the log is lost, restore it from a copy; for a new "
                 "log, name an empty database with --postgres.",
                 daemon->options.data, lsn);
     }
-    if (result == PROJECTION_FOUND) return last.found ? lsn : 0;
+    if (result == PROJECTION_FOUND) return found->found ? lsn : 0;
     if (result != PROJECTION_NONE) warn("PostgreSQL cannot be a witness of the log", text);
     return 0;
+}
+
+static void on_skipped(void *context, const struct snapshot_error *error) {
+    (void)context; /* an older one serves, or the log */
+    warn("a snapshot is skipped", error->text);
+}
+
+static void new_world(struct daemon *daemon) {
+    daemon->world = world_create(&daemon->seed);
+    if (!daemon->world) give_up("not enough memory");
+}
+
+/* The newest valid snapshot is where the world begins; without one, at nothing. The newest sound
+ * header of all is a witness of the log, whatever lies behind it. */
+static void load_snapshot(struct daemon *daemon) {
+    const char *data = daemon->options.data;
+    const uint8_t *log_id = daemon->found.found ? daemon->found.log_id : NULL;
+    const struct snapshot_recover_options options = {.seed = &daemon->seed, .skipped = on_skipped};
+    struct snapshot_error error;
+    int result = storage_posix_open(data, STORAGE_SNAPSHOTS, &daemon->snapshots);
+    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (snapshot_witness(daemon->snapshots, log_id, &daemon->witness, &error) < 0) {
+        give_up("%s: %s", data, error.text);
+    }
+    if (daemon->witness.lsn > 0 && !daemon->found.found) {
+        give_up("%s has no log, but %s/" STORAGE_SNAPSHOTS " has %s of one. Is it the wrong "
+                "--data? Restore " STORAGE_WAL " from a copy; for a new log, name another folder.",
+                data, data, daemon->witness.name);
+    }
+    uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
+    result = snapshot_newest(daemon->snapshots, log_id, UINT64_MAX, &options, &daemon->from,
+                             &daemon->world, &error);
+    if (result < 0 && result != -SNAPSHOT_NONE) give_up("%s: %s", data, error.text);
+    if (result < 0) {
+        new_world(daemon);
+        return;
+    }
+    say("snapshot %s of LSN %" PRIu64 " loaded in %" PRIu64 " ms", daemon->from.name,
+        daemon->from.lsn, system_clock_now_ms(&daemon->clock) - begin_ms);
 }
 
 static int open_wal(struct daemon *daemon, uint64_t witness_lsn, struct wal_error *ret_error) {
@@ -145,12 +192,47 @@ static int open_wal(struct daemon *daemon, uint64_t witness_lsn, struct wal_erro
         .entropy = daemon->entropy,
         .segment_bytes = daemon->options.segment_bytes,
         .appenders = daemon->options.shards,
+        .recover_from_lsn = daemon->from.lsn,
         .witness_lsn = witness_lsn,
         .on_durable = on_durable,
         .on_failed = on_failed,
         .callback_context = daemon,
     };
-    return wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
+    const struct timespec pause = {.tv_nsec = LOCKED_WAIT_MS * 1000000L};
+    int result = wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
+    for (int i = 0; i < LOCKED_RETRIES && result == -WAL_ERROR_LOCKED; i++) {
+        (void)nanosleep(&pause, NULL); /* a shorter wait is as good */
+        result = wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
+    }
+    return result;
+}
+
+/* Before anything is changed: is there a log, and does it reach back to the world's beginning? */
+static void look_at_log(struct daemon *daemon) {
+    const char *data = daemon->options.data;
+    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
+    struct wal_error error;
+    int result = storage_uring_open(data, STORAGE_WAL, &daemon->storage);
+    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (wal_recover(daemon->storage, &look, &daemon->found, &error) < 0) {
+        give_up("%s: %s", data, error.text);
+    }
+    load_snapshot(daemon);
+    if (daemon->found.found && daemon->found.first_lsn > daemon->from.lsn) {
+        give_up("%s: the log on disk begins at LSN %" PRIu64
+                ", and there is no valid snapshot of that LSN or a later one. Put the segments "
+                "before it back into %s/" STORAGE_WAL " from the archive, or a newer snapshot into "
+                "%s/" STORAGE_SNAPSHOTS " from a copy.",
+                data, daemon->found.first_lsn, data, data);
+    }
+}
+
+/* The log is refused: would it be sound if nobody had seen more of it? */
+static bool is_the_witness(struct daemon *daemon) {
+    const struct wal_recovery_options look = {.from_lsn = daemon->from.lsn, .live = true};
+    struct wal_recovery recovery;
+    struct wal_error error;
+    return wal_recover(daemon->storage, &look, &recovery, &error) == 0;
 }
 
 static void open_log(struct daemon *daemon) {
@@ -158,11 +240,12 @@ static void open_log(struct daemon *daemon) {
     if (mkdir(data, 0700) < 0 && errno != EEXIST) {
         give_up("%s cannot be made: %s. Name another folder with --data.", data, strerror(errno));
     }
-    int result = storage_uring_open(data, STORAGE_WAL, &daemon->storage);
-    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
-    uint64_t witness_lsn = ask_witness(daemon);
+    look_at_log(daemon);
+    uint64_t witness_lsn = ask_postgres(daemon);
+    bool postgres_knows_more = witness_lsn > daemon->witness.lsn;
+    if (!postgres_knows_more) witness_lsn = daemon->witness.lsn;
     struct wal_error error;
-    result = open_wal(daemon, witness_lsn, &error);
+    int result = open_wal(daemon, witness_lsn, &error);
     if (result < 0 && (error.system_error == EPERM || error.system_error == ENOSYS)) {
         /* Containers often forbid io_uring. */
         warn("io_uring is not permitted here; writing the log without it", error.text);
@@ -170,6 +253,11 @@ static void open_log(struct daemon *daemon) {
         result = storage_posix_open(data, STORAGE_WAL, &daemon->storage);
         if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
         result = open_wal(daemon, witness_lsn, &error);
+    }
+    if (result < 0 && error.code == WAL_ERROR_CORRUPT && is_the_witness(daemon)) {
+        give_up("%s: %s. That was %s%s.", data, error.text,
+                postgres_knows_more ? "PostgreSQL" : "snapshot ",
+                postgres_knows_more ? "" : daemon->witness.name);
     }
     if (result < 0) give_up("%s: %s", data, error.text);
     wal_journal(daemon->wal, &daemon->journal);
@@ -193,45 +281,45 @@ static void replay_progress(void *context, uint64_t records, uint64_t bytes, uin
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
 }
 
+/* The log is the floor of the clock. */
+static void raise_clock(struct daemon *daemon, uint64_t last_time_ms) {
+    uint64_t behind_ms = system_clock_raise(&daemon->clock, last_time_ms);
+    if (behind_ms == 0) return;
+    (void)fprintf(stderr,
+                  "usherd: the machine's clock is %" PRIu64 " ms behind the log; going "
+                  "on from the log's time\n",
+                  behind_ms); /* nobody may be reading */
+}
+
 static void replay(struct daemon *daemon) {
-    struct id128 seed;
-    struct source_wal source;
-    struct record_source port;
     struct recover_result result;
-    struct recover_error error;
+    struct snapshot_error error;
     struct replaying replaying = {.end_lsn = daemon->recovery.end_lsn};
-    const struct recover_options options = {
-        .progress_every = 100000, .progress = replay_progress, .progress_context = &replaying};
-    daemon->entropy.fill(daemon->entropy.context, seed.bytes, sizeof seed.bytes);
-    daemon->world = world_create(&seed);
-    if (!daemon->world) give_up("not enough memory");
+    const struct snapshot_recover_options options = {.progress = replay_progress,
+                                                     .context = &replaying};
     if (!daemon->recovery.found) {
         say("new log in %s", daemon->options.data);
         return;
     }
     uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
     progress_begin(&replaying.progress, "bytes of log replayed");
-    source_wal_init(&source, daemon->storage, NULL, NULL, replaying.end_lsn, &port);
-    int failed = recover(&port, daemon->world, &options, &result, &error);
-    source_wal_deinit(&source);
+    int failed = snapshot_catch_up(daemon->storage, &daemon->from, replaying.end_lsn, &options,
+                                   daemon->world, &result, &error);
     if (replaying.progress.drawn) progress_end(&replaying.progress, 1, 1, "");
     if (failed) give_up("%s", error.text);
-    say("recovered %" PRIu64 " decisions up to LSN %" PRIu64 " in %" PRIu64 " ms; %" PRIu64
+    say("recovered %" PRIu64 " decisions %sup to LSN %" PRIu64 " in %" PRIu64 " ms; %" PRIu64
         " state hashes agree; state hash %016" PRIx64,
-        result.records - result.hashes_verified, result.last_lsn,
-        system_clock_now_ms(&daemon->clock) - begin_ms, result.hashes_verified, result.world_hash);
+        result.records - result.hashes_verified, daemon->from.lsn > 0 ? "after it, " : "",
+        result.last_lsn, system_clock_now_ms(&daemon->clock) - begin_ms, result.hashes_verified,
+        result.world_hash);
     if (daemon->recovery.torn) {
         say("the last write of the previous run was torn, in %s at offset %" PRIu64
             "; nobody was told about it, it is cut off",
             daemon->recovery.torn_file, daemon->recovery.torn_offset);
     }
-    uint64_t behind_ms = system_clock_raise(&daemon->clock, result.last_time_ms);
-    if (behind_ms > 0) {
-        (void)fprintf(stderr,
-                      "usherd: the machine's clock is %" PRIu64 " ms behind the log; going "
-                      "on from the log's time\n",
-                      behind_ms); /* nobody may be reading */
-    }
+    raise_clock(daemon, result.last_time_ms > daemon->from.last_time_ms
+                            ? result.last_time_ms
+                            : daemon->from.last_time_ms);
 }
 
 static void start_engine(struct daemon *daemon) {
@@ -283,6 +371,46 @@ static void start_projection(struct daemon *daemon) {
     }
 }
 
+/* --- running ---------------------------------------------------------------------------------- */
+
+static void start_worker(struct daemon *daemon) {
+    const struct usherd_options *options = &daemon->options;
+    snapshot_worker_init(&daemon->worker, &(struct snapshot_worker_options){
+                                              .data = options->data,
+                                              .archive = options->archive,
+                                              .every_bytes = options->snapshot_bytes,
+                                              .keep = options->snapshot_keep,
+                                              .delete_log = options->delete_log,
+                                          });
+}
+
+/* Of the log's files behind the snapshot that this run began with. At the start it is known by its
+ * blocks, each of which has at least its alignment, and by its records. */
+static uint64_t log_bytes(const struct daemon *daemon) {
+    const struct wal_recovery *recovery = &daemon->recovery;
+    struct wal_stats stats;
+    uint64_t blocks = (recovery->blocks + recovery->seals) * WAL_BLOCK_ALIGN_BYTES;
+    uint64_t records = recovery->end_lsn - daemon->from.lsn;
+    wal_stats_get(daemon->wal, &stats);
+    return (blocks > records ? blocks : records) + stats.written_bytes;
+}
+
+/* Until somebody wants it to end: look after snapshots. */
+static void run(struct daemon *daemon) {
+    const struct timespec pause = {.tv_sec = SNAPSHOT_LOOK_MS / 1000,
+                                   .tv_nsec = SNAPSHOT_LOOK_MS % 1000 * 1000000L};
+    struct projection_status status = {.applied_lsn = UINT64_MAX};
+    sigset_t signals = daemon->signals;
+    (void)sigaddset(&signals, SIGCHLD); /* cannot fail */
+    for (;;) {
+        int number = sigtimedwait(&signals, NULL, &pause);
+        if (number == SIGINT || number == SIGTERM) return;
+        if (daemon->projection) projection_status_get(daemon->projection, &status);
+        snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
+                             status.applied_lsn, system_clock_now_ms(&daemon->clock));
+    }
+}
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 /* Wait until PostgreSQL has everything, for as long as that makes sense; a second signal ends it. */
@@ -310,6 +438,7 @@ static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
 }
 
 static _Noreturn void stop(struct daemon *daemon) {
+    snapshot_worker_end(&daemon->worker);
     if (net_server_stop(daemon->server, DRAIN_TIMEOUT_MS) != NET_OK) {
         give_up("requests are still unanswered after %u ms; leaving without closing the log, "
                 "recovery will read it",
@@ -332,26 +461,30 @@ static _Noreturn void stop(struct daemon *daemon) {
 
 int main(int argc, char **argv) {
     static struct daemon daemon;
+    if (snapshot_worker_asked(argc, argv)) return snapshot_worker_main(argc, argv);
     usherd_options_read(argc, argv, &daemon.options);
     (void)sigemptyset(&daemon.signals); /* cannot fail, here and below */
     (void)sigaddset(&daemon.signals, SIGINT);
     (void)sigaddset(&daemon.signals, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &daemon.signals, NULL); /* threads inherit it */
-    (void)signal(SIGPIPE, SIG_IGN);                      /* a reader of our output may go away */
+    sigset_t blocked = daemon.signals;
+    (void)sigaddset(&blocked, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &blocked, NULL); /* threads inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);               /* a reader of our output may go away */
     system_clock_init(&daemon.clock);
     system_clock_port(&daemon.clock, &daemon.clock_port);
     system_entropy_port(&daemon.entropy);
+    daemon.entropy.fill(daemon.entropy.context, daemon.seed.bytes, sizeof daemon.seed.bytes);
 
     open_log(&daemon);
     replay(&daemon);
     start_engine(&daemon);
     start_projection(&daemon);
+    start_worker(&daemon);
     say("listen %s", net_server_url(daemon.server, 0));
     say("admin %s", daemon.options.admin);
     say("ready");
 
-    int signal_number;
-    while (sigwait(&daemon.signals, &signal_number) != 0) {}
+    run(&daemon);
     say("stopping");
     stop(&daemon);
 }

@@ -28,15 +28,26 @@ enum setting {
     SETTING_POSTGRES,
     SETTING_SHARDS,
     SETTING_SEGMENT_MB,
+    SETTING_SNAPSHOT_MIB,
+    SETTING_SNAPSHOT_KEEP,
+    SETTING_ARCHIVE,
+    SETTING_DELETE_LOG,
     SETTING_COUNT,
 };
 #define KEY_CONFIG 'c'
 #define KEY_FIRST 0x100 /* + enum setting: long options only, but for -d */
 
 static const char *const names[SETTING_COUNT] = {
-    [SETTING_DATA] = "data",     [SETTING_LISTEN] = "listen",
-    [SETTING_ADMIN] = "admin",   [SETTING_POSTGRES] = "postgres",
-    [SETTING_SHARDS] = "shards", [SETTING_SEGMENT_MB] = "segment-mb",
+    [SETTING_DATA] = "data",
+    [SETTING_LISTEN] = "listen",
+    [SETTING_ADMIN] = "admin",
+    [SETTING_POSTGRES] = "postgres",
+    [SETTING_SHARDS] = "shards",
+    [SETTING_SEGMENT_MB] = "segment-mb",
+    [SETTING_SNAPSHOT_MIB] = "snapshot-mib",
+    [SETTING_SNAPSHOT_KEEP] = "snapshot-keep",
+    [SETTING_ARCHIVE] = "archive",
+    [SETTING_DELETE_LOG] = "delete-log",
 };
 
 static const struct argp_option options[] = {
@@ -58,6 +69,20 @@ static const struct argp_option options[] = {
      "Threads that decide; dates are spread over them (default: half of the processors)", 1},
     {"segment-mb", KEY_FIRST + SETTING_SEGMENT_MB, "N", 0,
      "Size of the log's files in MiB (default: 64)", 1},
+    {"snapshot-mib", KEY_FIRST + SETTING_SNAPSHOT_MIB, "N", 0,
+     "Make a snapshot of the state, beside the engine, whenever N MiB were written to the log; a "
+     "start reads only what comes after it. 0: none (default: 256)",
+     1},
+    {"snapshot-keep", KEY_FIRST + SETTING_SNAPSHOT_KEEP, "N", 0,
+     "Keep the newest N snapshots (default: 3)", 1},
+    {"archive", KEY_FIRST + SETTING_ARCHIVE, "FOLDER", 0,
+     "Move files of the log to FOLDER/wal when no kept snapshot and no PostgreSQL needs them any "
+     "more (default: all stay)",
+     1},
+    {"delete-log", KEY_FIRST + SETTING_DELETE_LOG, "yes|no", OPTION_ARG_OPTIONAL,
+     "Delete files of the log when nothing needs them any more. History before that is lost "
+     "(default: no)",
+     1},
     {"config", KEY_CONFIG, "FILE", 0,
      "Read settings from FILE: lines `name = value`, names as above without the dashes. The "
      "command "
@@ -83,7 +108,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     if (key == KEY_CONFIG) {
         reading->config_path = argument;
     } else if (key >= KEY_FIRST && key < KEY_FIRST + SETTING_COUNT) {
-        reading->values[key - KEY_FIRST] = argument;
+        reading->values[key - KEY_FIRST] = argument ? argument : "yes"; /* --delete-log */
     } else if (key == ARGP_KEY_ARG) {
         argp_error(state, "\"%s\" is no option; settings begin with --", argument);
     } else {
@@ -141,6 +166,14 @@ static uint64_t read_number(enum setting setting, const char *text, uint64_t min
     return number;
 }
 
+static bool read_yes_no(enum setting setting, const char *text) {
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i]) == 0) return i % 2 == 1;
+    }
+    usage_error(names[setting], "must be yes or no");
+}
+
 static uint32_t default_shards(void) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (processors < 2) return 1;
@@ -171,6 +204,27 @@ static void check_url(enum setting setting, const char *url) {
     }
 }
 
+static void fill_in_snapshots(const char *const *values, struct usherd_options *ret_options) {
+    const char *mib = values[SETTING_SNAPSHOT_MIB], *keep = values[SETTING_SNAPSHOT_KEEP];
+    const char *archive = values[SETTING_ARCHIVE], *delete_log = values[SETTING_DELETE_LOG];
+    ret_options->snapshot_bytes = MIB *
+                                  (mib ? read_number(SETTING_SNAPSHOT_MIB, mib, 0, 1024 * 1024)
+                                       : USHERD_DEFAULT_SNAPSHOT_MIB);
+    ret_options->snapshot_keep = keep ? (uint32_t)read_number(SETTING_SNAPSHOT_KEEP, keep, 1, 1000)
+                                      : USHERD_DEFAULT_SNAPSHOT_KEEP;
+    ret_options->archive = archive && archive[0] ? archive : NULL;
+    ret_options->delete_log = ret_options->archive ||
+                              (delete_log && read_yes_no(SETTING_DELETE_LOG, delete_log));
+    if (ret_options->archive && delete_log && !read_yes_no(SETTING_DELETE_LOG, delete_log)) {
+        usage_error(names[SETTING_ARCHIVE],
+                    "what is archived leaves the data folder: not together with delete-log = no");
+    }
+    if (ret_options->delete_log && ret_options->snapshot_bytes == 0) {
+        usage_error(names[SETTING_SNAPSHOT_MIB],
+                    "0 makes no snapshots, but archive and delete-log need them");
+    }
+}
+
 static void fill_in(struct reading *reading, struct usherd_options *ret_options) {
     const char **values = reading->values;
     ret_options->data = values[SETTING_DATA] ? values[SETTING_DATA] : USHERD_DEFAULT_DATA;
@@ -195,6 +249,7 @@ static void fill_in(struct reading *reading, struct usherd_options *ret_options)
                                                          values[SETTING_SEGMENT_MB], 1,
                                                          WAL_SEGMENT_BYTES_MAX / MIB)
                                      : 0;
+    fill_in_snapshots(values, ret_options);
 }
 
 void usherd_options_read(int argc, char **argv, struct usherd_options *ret_options) {

@@ -7,12 +7,16 @@
 #ifndef USHER_TOOLS_USHERD_OPTIONS_H
 #define USHER_TOOLS_USHERD_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Exit status for what the operator can repair by changing the call: see sysexits, kept small. */
 #define EXIT_USAGE 2
 
 #define USHERD_DEFAULT_DATA "data"
+/* What a start reads at most beyond the snapshot: half a second at 5 million decisions a second. */
+#define USHERD_DEFAULT_SNAPSHOT_MIB 256
+#define USHERD_DEFAULT_SNAPSHOT_KEEP 3
 #define USHERD_DEFAULT_LISTEN "tcp://127.0.0.1:7787"
 /* admin: ipc://DATA/admin.ipc, so that who may enter the folder may administer */
 #define USHERD_ADMIN_FILE "admin.ipc"
@@ -22,9 +26,13 @@ struct usherd_options {
     const char *data;
     const char *listen;
     const char *admin;
-    const char *postgres;   /* libpq connection string; NULL: no projection */
-    uint32_t shards;        /* 1..SHARDS_MAX */
-    uint64_t segment_bytes; /* 0: the log's default */
+    const char *postgres;    /* libpq connection string; NULL: no projection */
+    uint32_t shards;         /* 1..SHARDS_MAX */
+    uint64_t segment_bytes;  /* 0: the log's default */
+    uint64_t snapshot_bytes; /* of log between two snapshots; 0: none are made */
+    uint32_t snapshot_keep;  /* >= 1 */
+    const char *archive;     /* folder for segments that nobody needs; NULL: none */
+    bool delete_log;         /* segments that nobody needs go; true where there is an archive */
 };
 
 /* usherd_options_read - parse, check, fill in the defaults

@@ -19,22 +19,41 @@
 
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u
+#define CLAIM_RETRIES 5
+#define CLAIM_RETRY_US 10000
 
-int storage_files_init(struct storage_files *files, const char *directory, const char *folder) {
+int storage_files_new(size_t bytes, const struct storage_operations *operations, const char *kind,
+                      const char *directory, const char *folder, struct storage **ret_storage) {
     bool is_log = strcmp(folder, STORAGE_WAL) == 0;
     REQUIRE(is_log || strcmp(folder, STORAGE_SNAPSHOTS) == 0);
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) { return -errno; }
+    struct storage_files *files = calloc(1, bytes);
+    if (files == NULL) {
+        (void)close(descriptor); /* was only read */
+        return -ENOMEM;
+    }
+    files->storage.operations = operations;
     files->directory = descriptor;
     files->folder = is_log ? STORAGE_WAL : STORAGE_SNAPSHOTS;
     files->lock = -1;
+    files->kind = kind;
     atomic_init(&files->buffered, false);
+    *ret_storage = &files->storage;
     return 0;
 }
 
-void storage_files_deinit(struct storage_files *files) {
-    storage_files_unclaim(&files->storage);
+void storage_files_destroy(struct storage *storage) {
+    struct storage_files *files = (struct storage_files *)storage;
+    storage_files_unclaim(storage);
     (void)close(files->directory); /* was only read */
+    free(files);
+}
+
+void storage_files_info(struct storage *storage, struct storage_info *ret_info) {
+    struct storage_files *files = (struct storage_files *)storage;
+    bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
+    *ret_info = (struct storage_info){.kind = files->kind, .direct = !buffered};
 }
 
 int storage_files_claim(struct storage *storage) {
@@ -44,6 +63,11 @@ int storage_files_claim(struct storage *storage) {
     int lock = openat(files->directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock < 0) { return -errno; }
     int rc = flock(lock, LOCK_EX | LOCK_NB);
+    /* A tool that asks whether an engine runs holds the lock shared for an instant. */
+    for (int i = 0; i < CLAIM_RETRIES && rc < 0 && errno == EWOULDBLOCK; i++) {
+        (void)usleep(CLAIM_RETRY_US); /* a shorter sleep is as good */
+        rc = flock(lock, LOCK_EX | LOCK_NB);
+    }
     if (rc == 0) {
         rc = mkdirat(files->directory, files->folder, 0755);
         rc = rc < 0 && errno == EEXIST ? 0 : rc;

@@ -9,20 +9,25 @@
 #include "wal/storage.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 struct storage_files {
     struct storage storage;
     int directory;         /* descriptor of DIR */
     const char *folder;    /* STORAGE_WAL or STORAGE_SNAPSHOTS */
     int lock;              /* descriptor of the folder's lock while claimed; -1 = not */
+    const char *kind;      /* for info */
     _Atomic bool buffered; /* a file had to be opened without O_DIRECT; any thread */
 };
 
-/* storage_files_init - open DIR
- * @folder: STORAGE_WAL or STORAGE_SNAPSHOTS
+/* storage_files_new - make a storage that begins with a struct storage_files
+ * @bytes:     size of that storage; the rest of it is zero
+ * @kind:      of storage_info; static text
+ * @directory: DIR
+ * @folder:    STORAGE_WAL or STORAGE_SNAPSHOTS
  * Return: 0, -errno */
-int storage_files_init(struct storage_files *files, const char *directory, const char *folder);
-void storage_files_deinit(struct storage_files *files);
+int storage_files_new(size_t bytes, const struct storage_operations *operations, const char *kind,
+                      const char *directory, const char *folder, struct storage **ret_storage);
 
 /* The operations, as in storage.h. */
 int storage_files_claim(struct storage *storage);
@@ -42,5 +47,15 @@ int storage_files_write(struct storage *storage, int handle, uint64_t offset, co
                         uint32_t bytes);
 int storage_files_rename(struct storage *storage, const char *from, const char *to);
 int storage_files_link(struct storage *storage, const char *from, const char *to);
+void storage_files_info(struct storage *storage, struct storage_info *ret_info);
+void storage_files_destroy(struct storage *storage);
+
+/* Those that no storage does in its own way, for its table. */
+#define STORAGE_FILES_OPERATIONS                                                                   \
+    .list = storage_files_list, .open = storage_files_open, .close = storage_files_close,          \
+    .size = storage_files_size, .read = storage_files_read, .prepare = storage_files_prepare,      \
+    .remove = storage_files_remove, .sync = storage_files_sync, .create = storage_files_create,    \
+    .write = storage_files_write, .rename = storage_files_rename, .link = storage_files_link,      \
+    .info = storage_files_info
 
 #endif

@@ -8,7 +8,6 @@
 #include "engine/require.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 struct storage_posix {
@@ -39,47 +38,16 @@ static int posix_complete(struct storage *storage, bool wait) {
     return posix->result;
 }
 
-static void posix_info(struct storage *storage, struct storage_info *ret_info) {
-    struct storage_files *files = (struct storage_files *)storage;
-    bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
-    *ret_info = (struct storage_info){.kind = "posix", .direct = !buffered};
-}
-
-static void posix_destroy(struct storage *storage) {
-    storage_files_deinit((struct storage_files *)storage);
-    free(storage);
-}
-
 static const struct storage_operations posix_operations = {
     .claim = storage_files_claim,
     .unclaim = storage_files_unclaim,
-    .list = storage_files_list,
-    .open = storage_files_open,
-    .close = storage_files_close,
-    .size = storage_files_size,
-    .read = storage_files_read,
-    .prepare = storage_files_prepare,
-    .remove = storage_files_remove,
     .submit = posix_submit,
     .complete = posix_complete,
-    .sync = storage_files_sync,
-    .create = storage_files_create,
-    .write = storage_files_write,
-    .rename = storage_files_rename,
-    .link = storage_files_link,
-    .info = posix_info,
-    .destroy = posix_destroy,
+    .destroy = storage_files_destroy,
+    STORAGE_FILES_OPERATIONS,
 };
 
 int storage_posix_open(const char *directory, const char *folder, struct storage **ret_storage) {
-    struct storage_posix *posix = calloc(1, sizeof *posix);
-    if (posix == NULL) { return -ENOMEM; }
-    posix->files.storage.operations = &posix_operations;
-    int rc = storage_files_init(&posix->files, directory, folder);
-    if (rc < 0) {
-        free(posix);
-        return rc;
-    }
-    *ret_storage = &posix->files.storage;
-    return 0;
+    return storage_files_new(sizeof(struct storage_posix), &posix_operations, "posix", directory,
+                             folder, ret_storage);
 }

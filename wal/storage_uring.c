@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <liburing.h>
-#include <stdlib.h>
 
 struct storage_uring {
     struct storage_files files;
@@ -84,48 +83,21 @@ static void uring_unclaim(struct storage *storage) {
     storage_files_unclaim(storage);
 }
 
-static void uring_info(struct storage *storage, struct storage_info *ret_info) {
-    struct storage_files *files = (struct storage_files *)storage;
-    bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
-    *ret_info = (struct storage_info){.kind = "io_uring", .direct = !buffered};
-}
-
 static void uring_destroy(struct storage *storage) {
     uring_unclaim(storage);
-    storage_files_deinit((struct storage_files *)storage);
-    free(storage);
+    storage_files_destroy(storage);
 }
 
 static const struct storage_operations uring_operations = {
     .claim = uring_claim,
     .unclaim = uring_unclaim,
-    .list = storage_files_list,
-    .open = storage_files_open,
-    .close = storage_files_close,
-    .size = storage_files_size,
-    .read = storage_files_read,
-    .prepare = storage_files_prepare,
-    .remove = storage_files_remove,
     .submit = uring_submit,
     .complete = uring_complete,
-    .sync = storage_files_sync,
-    .create = storage_files_create,
-    .write = storage_files_write,
-    .rename = storage_files_rename,
-    .link = storage_files_link,
-    .info = uring_info,
     .destroy = uring_destroy,
+    STORAGE_FILES_OPERATIONS,
 };
 
 int storage_uring_open(const char *directory, const char *folder, struct storage **ret_storage) {
-    struct storage_uring *uring = calloc(1, sizeof *uring);
-    if (uring == NULL) { return -ENOMEM; }
-    uring->files.storage.operations = &uring_operations;
-    int rc = storage_files_init(&uring->files, directory, folder);
-    if (rc < 0) {
-        free(uring);
-        return rc;
-    }
-    *ret_storage = &uring->files.storage;
-    return 0;
+    return storage_files_new(sizeof(struct storage_uring), &uring_operations, "io_uring", directory,
+                             folder, ret_storage);
 }

@@ -654,10 +654,10 @@ const char *account_restore_transfer(struct account_partition *all,
         dated_id_date(saved->payment) != dated_id_date(saved->reservation)) {
         return "payment and reservation are not of one date";
     }
-    if (transfer_find(all, saved->payment)) return "two transfers of the same payment";
     if (saved->state != TRANSFER_RESERVED && saved->state != TRANSFER_REFUNDED) {
         return "there is no such state of a transfer";
     }
+    REQUIRE(!transfer_find(all, saved->payment)); /* in order */
     struct account *account = at(all, index);
     if (saved->state == TRANSFER_RESERVED) {
         if (account->reserved < saved->amount) return "transfers of more than is reserved";

@@ -409,7 +409,6 @@ static const char *check_saved(const struct reservations *all,
     if (saved->reservation < 1 || saved->reservation > all->sequence_count) {
         return "this number was never handed out";
     }
-    if (slot_of(all, saved->reservation) != RESERVATION_NO_SLOT) return "this number comes twice";
     if (saved->state < RESERVATION_HELD || saved->state > RESERVATION_CANCELLED) {
         return "there is no such state of a reservation";
     }
@@ -425,6 +424,7 @@ const char *reservations_restore_one(struct reservations *all,
                                      const struct entity_reservation *saved) {
     const char *wrong = check_saved(all, saved);
     if (wrong) return wrong;
+    REQUIRE(slot_of(all, saved->reservation) == RESERVATION_NO_SLOT); /* in order */
     uint32_t slot = slot_take(all);
     struct reservation *reservation = at(all, slot);
     *reservation = (struct reservation){

@@ -227,6 +227,10 @@ static void wheel_link(struct waiting_room *room, place_t place) {
     uint64_t due_ms = waiter->time_ms + room->wheel_timeout_ms;
     uint64_t tick = due_ms / room->wheel_tick_ms + 1; /* never early */
     if (tick < room->wheel_tick) tick = room->wheel_tick;
+    /* A hand that stood still, since nobody waited, may be a whole turn behind: into the last slot that
+     * it comes to, never into the one that it is at, or it would find the same waiter for ever. */
+    uint64_t last = room->wheel_tick + ROOM_WHEEL_SLOTS - 1;
+    if (tick > last) tick = last;
     place_t *slot = &room->wheel[tick % ROOM_WHEEL_SLOTS];
     waiter->wheel_next = *slot;
     *slot = place;
@@ -348,10 +352,10 @@ const char *room_restore_waiter(struct waiting_room *room, const struct entity_w
     if (index > 0 && (!chunk || chunk->waiters[index - 1].state == 0)) {
         return "the place before it is missing";
     }
-    if (chunk && chunk->waiters[index].state != 0) return "this place comes twice";
     if (!chunk) chunks_grow(room, chunk_of(place));
 
     struct waiter *waiter = at(room, place);
+    REQUIRE(waiter->state == 0); /* in order */
     *waiter = (struct waiter){.user = saved->user,
                               .secret = saved->secret,
                               .time_ms = saved->expires_at,

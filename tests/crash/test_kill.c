@@ -7,7 +7,8 @@
  *   told of; no seat is sold twice, no point is missing (audit.h, testimony.h);
  * - every restart recovered exactly the state that replaying the log up to there gives;
  * - a clean stop, two replays and one more start agree on the state hash.
- * The log's segments are the smallest that usherd offers, so that kills meet switches.
+ * The log's segments are the smallest that usherd offers, so that kills meet switches; snapshots are
+ * made as often as it can, so that kills meet their making, and restarts begin with them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +45,8 @@ struct restarts {
 
 static int set_up(void **state) {
     (void)state;
-    daemon_create(&usherd, &(struct daemon_options){.shards = 4, .segment_mb = 1});
+    static const char *const extra[] = {"--snapshot-mib", "1", NULL};
+    daemon_create(&usherd, &(struct daemon_options){.shards = 4, .segment_mb = 1, .extra = extra});
     return daemon_start(&usherd) ? 0 : -1;
 }
 

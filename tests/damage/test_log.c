@@ -175,9 +175,8 @@ static void every_byte_of_the_spare_segment_flipped(void **state) {
 
 static void resize(struct test *test, uint32_t segment, uint32_t bytes) {
     const struct truth_segment *truth = &test->truth.segments[segment];
-    static uint8_t longer[2 * TRUTH_SEGMENT_BYTES];
-    memset(longer, 0, sizeof longer);
-    memcpy(longer, truth->bytes, TRUTH_SEGMENT_BYTES);
+    static uint8_t longer[2 * TRUTH_SEGMENT_BYTES]; /* zeros behind */
+    memcpy(longer, truth->bytes, bytes < TRUTH_SEGMENT_BYTES ? bytes : TRUTH_SEGMENT_BYTES);
     assert_int_equal(storage_memory_put(test->disk, truth->name, longer, bytes), 0);
 }
 

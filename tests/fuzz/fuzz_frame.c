@@ -16,14 +16,10 @@
 
 #include <stdlib.h>
 
-#include "engine/domain/decision.h"
-#include "engine/runtime/engine.h"
 #include "net/frame.h"
-#include "net/limits.h"
+#include "tests/fuzz/bench.h"
 
 #define FRAMES_MAX 64u
-#define BEGIN_MS 1800000000000ull
-#define ROUNDS_MAX 100000u
 #define JOURNAL_BYTES_MAX (16u * 1024u * 1024u)
 
 enum {
@@ -34,96 +30,44 @@ enum {
 };
 static const uint64_t passes_ms[] = {0, 1, 200, 3000, 60000, 600000, 7200000, 86400000};
 
-struct bench {
-    struct engine *engine;
+/* Both listeners of an engine. */
+struct door {
+    struct bench bench;
     struct frame_shared shared;
     struct frame frames[2]; /* public, admin */
-    uint8_t *journal;
-    uint64_t journal_size, journal_capacity, durable_lsn;
-    uint64_t now_ms;
-    uint32_t full; /* appends still to refuse */
-    uint32_t done; /* frames answered */
+    uint32_t done;          /* frames answered */
 };
 
-/* --- the engine's ports -------------------------------------------------------------------- */
-
-static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,
-                  uint64_t *ret_lsn) {
-    struct bench *bench = context;
-    REQUIRE(appender == 0 && size >= RECORD_HEADER_BYTES && size <= DRAIN_BYTES_MAX);
-    if (bench->full > 0) {
-        bench->full--;
-        return JOURNAL_FULL;
-    }
-    while (bench->journal_size + size > bench->journal_capacity) {
-        bench->journal_capacity = bench->journal_capacity ? bench->journal_capacity * 2 : 4096;
-        bench->journal = realloc(bench->journal, bench->journal_capacity);
-        REQUIRE(bench->journal != NULL);
-    }
-    memcpy(bench->journal + bench->journal_size, bytes, size);
-    bench->journal_size += size;
-    *ret_lsn = bench->journal_size;
-    return 0;
-}
-
-static uint64_t durable_lsn(void *context) { return ((struct bench *)context)->durable_lsn; }
-static uint64_t now_ms(void *context) { return ((struct bench *)context)->now_ms; }
-
-/* The same secret for all, so that the fuzzer can know it. */
-static void fill(void *context, void *bytes, uint32_t size) {
-    (void)context;
-    memset(bytes, 0, size);
-    ((uint8_t *)bytes)[0] = 1;
-}
-
 static uint32_t shard_of(void *context, const struct command *command) {
-    return engine_shard_of(((struct bench *)context)->engine, command);
+    return engine_shard_of(((struct door *)context)->bench.engine, command);
 }
 
 static int submit(void *context, uint32_t shard, struct request *chain) {
-    return engine_submit(((struct bench *)context)->engine, shard, chain);
-}
-
-static void release(void *context, struct request *request) {
-    struct bench *bench = context;
-    REQUIRE(request->lsn <= bench->durable_lsn);
-    frame_sink_release(&bench->shared, request);
-}
-
-static void encode(void *context, struct request *request, const struct reply *reply) {
-    frame_sink_encode(&((struct bench *)context)->shared, request, reply);
+    return engine_submit(((struct door *)context)->bench.engine, shard, chain);
 }
 
 static void done(void *context, struct frame *frame) {
     (void)frame; /* asked for its reply by answer_is_right() */
-    ((struct bench *)context)->done++;
+    ((struct door *)context)->done++;
 }
 
-static void bench_open(struct bench *bench) {
+static void door_open(struct door *door) {
     struct id128 seed = {{1}};
-    *bench = (struct bench){.now_ms = BEGIN_MS};
-    struct engine_options options = {
-        .shards = 1,
-        .world = world_create(&seed),
-        .journal = {bench, append, durable_lsn},
-        .sink = {bench, encode, release},
-        .clock = {bench, now_ms},
-        .entropy = {bench, fill},
-    };
-    bench->engine = engine_open(&options);
-    bench->shared.engine = (struct net_engine){bench, shard_of, submit, engine_board(bench->engine),
-                                               options.journal};
+    struct reply_sink sink = {&door->shared, frame_sink_encode, frame_sink_release};
+    memset(door, 0, sizeof *door);
+    bench_open(&door->bench, world_create(&seed), BENCH_BEGIN_MS, &sink);
+    door->shared.engine = (struct net_engine){
+        door, shard_of, submit, engine_board(door->bench.engine), door->bench.journal_port};
     for (uint32_t i = 0; i < 2; i++) {
-        REQUIRE(frame_init(&bench->frames[i], &bench->shared, i == 1, done, bench) == 0);
+        REQUIRE(frame_init(&door->frames[i], &door->shared, i == 1, done, door) == 0);
     }
 }
 
-static void bench_close(struct bench *bench) {
-    REQUIRE(atomic_load(&bench->shared.in_flight) == 0);
-    REQUIRE(atomic_load(&bench->shared.heap_bytes) == 0);
-    for (uint32_t i = 0; i < 2; i++) frame_deinit(&bench->frames[i]);
-    engine_close(bench->engine);
-    free(bench->journal);
+static void door_close(struct door *door) {
+    REQUIRE(atomic_load(&door->shared.in_flight) == 0);
+    REQUIRE(atomic_load(&door->shared.heap_bytes) == 0);
+    for (uint32_t i = 0; i < 2; i++) frame_deinit(&door->frames[i]);
+    bench_close(&door->bench);
 }
 
 /* --- one frame ----------------------------------------------------------------------------- */
@@ -169,81 +113,43 @@ static void answer_is_right(struct frame *frame, const uint8_t *bytes, uint32_t 
     value_document_close(document);
 }
 
-static void run_frame(struct bench *bench, uint8_t head, const uint8_t *bytes, uint32_t size) {
-    struct frame *frame = &bench->frames[head & HEAD_ADMIN ? 1 : 0];
-    uint32_t slow = head & HEAD_SLOW ? 3 : 0;
-    bench->now_ms += passes_ms[head >> HEAD_TIME_SHIFT & 7];
-    bench->full = head & HEAD_FULL ? 2 : 0;
-    bench->done = 0;
-    atomic_store(&bench->shared.malformed, 0);
+static void run_frame(struct door *door, uint8_t head, const uint8_t *bytes, uint32_t size) {
+    struct frame *frame = &door->frames[head & HEAD_ADMIN ? 1 : 0];
+    door->bench.now_ms += passes_ms[head >> HEAD_TIME_SHIFT & 7];
+    door->bench.full = head & HEAD_FULL ? 2 : 0;
+    door->bench.slow = head & HEAD_SLOW ? 3 : 0;
+    door->done = 0;
+    atomic_store(&door->shared.malformed, 0);
     frame_run(frame, bytes, size);
-    uint32_t rounds = 0;
-    bool moved = true;
-    while (bench->done == 0 || moved || bench->full > 0 || slow > 0) {
-        moved = engine_step(bench->engine, 0) > 0;
-        if (slow > 0) {
-            slow--;
-        } else {
-            moved = moved || bench->durable_lsn != bench->journal_size;
-            bench->durable_lsn = bench->journal_size;
-        }
-        if (!moved && bench->full > 0) bench->full--; /* nothing was appended */
-        REQUIRE(++rounds < ROUNDS_MAX);
-    }
-    REQUIRE(bench->done == 1);
+    bench_run(&door->bench);
+    REQUIRE(door->done == 1);
     answer_is_right(frame, bytes, size);
     frame_recycle(frame);
     REQUIRE(frame_end(frame));
 }
 
-/* --- the journal --------------------------------------------------------------------------- */
-
-static void partition_is_right(const struct partition *partition) {
-    if (!partition) return;
-    REQUIRE(partition_hash(partition) == partition_hash_recount(partition));
-}
-
-static void journal_is_right(struct bench *bench) {
-    struct id128 other_seed = {{7}};
-    struct world *world = world_create(&other_seed);
-    for (uint64_t at = 0; at < bench->journal_size;) {
-        struct decision decision;
-        uint32_t size;
-        memcpy(&size, bench->journal + at, sizeof size);
-        REQUIRE(size <= bench->journal_size - at);
-        REQUIRE(decision_decode(bench->journal + at, size, &decision) == DECISION_DECODE_OK);
-        REQUIRE(world_apply(world, &decision) == WORLD_APPLIED);
-        at += size;
-    }
-    REQUIRE(world_hash(world) == engine_world_hash(bench->engine));
-    partition_is_right(world->catalogue);
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_is_right(world->accounts[i]);
-    for (uint32_t i = 1; i <= world->date_count; i++) partition_is_right(world->dates[i]);
-    struct money_totals money;
-    world_money(world, &money);
-    REQUIRE(money.charged == money.balances + money.reserved + money.spent - money.refunded);
-    world_free(world);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static struct door door; /* large; made anew for each input */
     struct input input = {bytes, size};
-    static struct bench bench; /* large; made anew for each input */
-    bench_open(&bench);
+    door_open(&door);
     for (uint32_t i = 0; i < FRAMES_MAX && input.left > 0; i++) {
         uint8_t head = input_u8(&input);
         size_t frame_size;
         const uint8_t *frame = input_bytes(&input, input_u16(&input), &frame_size);
-        if (bench.journal_size > JOURNAL_BYTES_MAX) break;
+        if (door.bench.journal_size > JOURNAL_BYTES_MAX) break;
         /* Of its own, so that reading beyond its end is seen. */
         uint8_t *copy = malloc(frame_size > 0 ? frame_size : 1);
         REQUIRE(copy != NULL);
         memcpy(copy, frame, frame_size);
-        run_frame(&bench, head, copy, (uint32_t)frame_size);
+        run_frame(&door, head, copy, (uint32_t)frame_size);
         free(copy);
     }
-    engine_log_hashes(bench.engine, 0);
-    run_frame(&bench, 0, (const uint8_t *)"", 0);
-    journal_is_right(&bench);
-    bench_close(&bench);
+    engine_log_hashes(door.bench.engine, 0);
+    bench_run(&door.bench);
+    struct id128 other_seed = {{7}};
+    struct world *world = world_create(&other_seed);
+    bench_replay(&door.bench, world);
+    world_free(world);
+    door_close(&door);
     return 0;
 }

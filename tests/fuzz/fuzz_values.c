@@ -24,6 +24,16 @@
 
 #define WRITER_BYTES_MAX (4u * 1024u * 1024u)
 
+/* As it is printed: json_equal() of jansson 2.14 does not find keys with a NUL in them. */
+static bool same_json(const json_t *a, const json_t *b) {
+    char *text_a = json_dumps(a, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text_b = json_dumps(b, JSON_ENCODE_ANY | JSON_COMPACT);
+    bool same = text_a && text_b && strcmp(text_a, text_b) == 0;
+    free(text_a);
+    free(text_b);
+    return same;
+}
+
 /* --- MessagePack ---------------------------------------------------------------------------- */
 
 static void read_messagepack(struct value_document *document, const uint8_t *bytes, uint32_t size) {
@@ -41,7 +51,7 @@ static void read_messagepack(struct value_document *document, const uint8_t *byt
     REQUIRE(value_parse(document, writer.bytes, writer.size, &value, &used) == VALUE_OK);
     REQUIRE(used == writer.size);
     json_t *again = json_value_read(value);
-    REQUIRE(json_equal(json, again));
+    REQUIRE(same_json(json, again));
     json_decref(again);
     json_decref(json);
     value_writer_deinit(&writer);
@@ -82,7 +92,7 @@ static void read_json(struct value_document *document, const uint8_t *bytes, uin
         if (parsed == VALUE_OK) {
             REQUIRE(used == writer.size);
             json_t *again = json_value_read(value);
-            REQUIRE(json_equal(json, again));
+            REQUIRE(same_json(json, again));
             json_decref(again);
         }
     }

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/domain/image.h"
 #include "engine/limits.h"
 #include "engine/require.h"
+#include "replay/snapshot.h"
 #include "tests/unit/net/notation.h"
 #include "tests/unit/replay/history.h"
 #include "wal/storage_memory.h"
@@ -167,6 +169,20 @@ static void run_epoch(struct storage *disk, const struct memory_log *log, uint64
     wal_close(wal);
 }
 
+/* The pages of a file that have anything in them. A header's sum is left out where it is put right.
+ * @segment: UINT32_MAX: the input has no number of a segment in front of the page's */
+static void add_file(uint32_t segment, const uint8_t *bytes, uint64_t size, bool sums_put_right) {
+    for (uint64_t at = 0; at < size; at += PAGE_BYTES) {
+        size_t used = at == 0 && sums_put_right ? 96 : PAGE_BYTES;
+        while (used > 0 && bytes[at + used - 1] == 0) used--;
+        if (used == 0) continue;
+        if (segment != UINT32_MAX) add_u8((uint8_t)segment);
+        add_u8((uint8_t)(at / PAGE_BYTES));
+        add_u16(used);
+        add(bytes + at, used);
+    }
+}
+
 /* A disk as fuzz_wal.c reads it. */
 static void save_disk(struct storage *disk, uint8_t mode, const char *name) {
     add_u8(mode);
@@ -175,15 +191,7 @@ static void save_disk(struct storage *disk, uint8_t mode, const char *name) {
         uint64_t size;
         (void)snprintf(file, sizeof file, "wal-%016x.seg", segment + 1); /* fits */
         const uint8_t *bytes = storage_memory_bytes(disk, file, &size);
-        for (uint64_t at = 0; bytes && at < size; at += PAGE_BYTES) {
-            size_t used = at == 0 && mode != 0 ? 96 : PAGE_BYTES; /* the sum is put right */
-            while (used > 0 && bytes[at + used - 1] == 0) used--;
-            if (used == 0) continue;
-            add_u8((uint8_t)segment);
-            add_u8((uint8_t)(at / PAGE_BYTES));
-            add_u16(used);
-            add(bytes + at, used);
-        }
+        if (bytes) add_file(segment, bytes, size, mode != 0);
     }
     save("wal", name);
 }
@@ -218,6 +226,63 @@ static void seeds_decision(const struct memory_log *log) {
             save("decision", name);
         }
         at += size;
+    }
+}
+
+/* --- entities -------------------------------------------------------------------------------- */
+
+static int add_entity(void *context, const struct entity *entity, const uint8_t *bytes,
+                      uint32_t size) {
+    (void)context;
+    (void)entity;
+    add(bytes, size);
+    return 0;
+}
+
+/* Histories of different length: few seats sold, many, refunds and ended turns. */
+static void seeds_entity(void) {
+    static const uint32_t lengths[] = {0, 20, 60, 150};
+    for (uint32_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char name[32];
+        struct memory_log log;
+        struct history history;
+        memory_log_init(&log);
+        history_init(&history, &log, i + 1, 6);
+        history_run(&history, lengths[i]);
+        if (i % 2) history_settle(&history);
+        add_u8((uint8_t)(i > 0));
+        REQUIRE(image_save(history.world, &(struct image_sink){add_entity, NULL}) == 0);
+        (void)snprintf(name, sizeof name, "after-%u", lengths[i]); /* fits */
+        save("entity", name);
+        history_deinit(&history);
+        memory_log_deinit(&log);
+    }
+}
+
+/* The same as files of snapshots, in the pages that fuzz_snapshot.c reads. */
+static void seeds_snapshot(void) {
+    for (uint8_t mode = 0; mode < 4; mode++) {
+        char name[32];
+        struct memory_log log;
+        struct history history;
+        struct storage *disk;
+        struct snapshot_error error;
+        uint64_t size;
+        memory_log_init(&log);
+        history_init(&history, &log, mode + 1u, 4);
+        history_run(&history, 10u * mode);
+        REQUIRE(storage_memory_open(&disk) == 0);
+        struct snapshot_info info = {.lsn = 0x100, .created_ms = 1800000000000u, .epoch = 1};
+        REQUIRE(snapshot_save(disk, history.world, &info, NULL, NULL, &error) == 0);
+        const uint8_t *bytes = storage_memory_bytes(disk, "snap-0000000000000100.snp", &size);
+        REQUIRE(bytes != NULL);
+        add_u8((uint8_t)(mode > 0 ? mode * 2 + 1 : 0));
+        add_file(UINT32_MAX, bytes, size, mode > 0);
+        (void)snprintf(name, sizeof name, "mode-%u", mode); /* fits */
+        save("snapshot", name);
+        disk->operations->destroy(disk);
+        history_deinit(&history);
+        memory_log_deinit(&log);
     }
 }
 
@@ -293,6 +358,8 @@ int main(int argc, char **argv) {
     seeds_frame();
     seeds_wal(&log);
     seeds_decision(&log);
+    seeds_entity();
+    seeds_snapshot();
     seeds_plan("kherson-yubileynyi");
     seeds_plan("mykolaiv-odk");
     seeds_values();

@@ -62,20 +62,24 @@ void daemon_launch(struct daemon *daemon) {
     char *const postgres = daemon->options.postgres ? strdup(daemon->options.postgres) : NULL;
     char *const usherd = strdup(program());
     REQUIRE(usherd && pipe2(ends, O_CLOEXEC) == 0);
-    char *const arguments[] = {usherd,
-                               (char[]){"--data"},
-                               daemon->data,
-                               (char[]){"--listen"},
-                               daemon->url,
-                               (char[]){"--admin"},
-                               daemon->admin_url,
-                               (char[]){"--shards"},
-                               shards,
-                               (char[]){"--segment-mb"},
-                               segment_mb,
-                               postgres ? (char[]){"--postgres"} : NULL,
-                               postgres,
-                               NULL};
+    char *arguments[13 + DAEMON_EXTRA_MAX + 1] = {usherd,
+                                                  (char[]){"--data"},
+                                                  daemon->data,
+                                                  (char[]){"--listen"},
+                                                  daemon->url,
+                                                  (char[]){"--admin"},
+                                                  daemon->admin_url,
+                                                  (char[]){"--shards"},
+                                                  shards,
+                                                  (char[]){"--segment-mb"},
+                                                  segment_mb,
+                                                  postgres ? (char[]){"--postgres"} : NULL,
+                                                  postgres};
+    uint32_t extra = 0, begin = postgres ? 13 : 11;
+    for (; daemon->options.extra && daemon->options.extra[extra]; extra++) {
+        REQUIRE(extra < DAEMON_EXTRA_MAX);
+        arguments[begin + extra] = strdup(daemon->options.extra[extra]);
+    }
     pid_t self = getpid();
     daemon->pid = fork();
     REQUIRE(daemon->pid >= 0);
@@ -83,6 +87,7 @@ void daemon_launch(struct daemon *daemon) {
     (void)close(ends[1]); /* the child's */
     free(usherd);
     free(postgres);
+    while (extra > 0) free(arguments[begin + --extra]);
     daemon->output = ends[0];
     daemon->runs++;
     daemon->text_bytes = 0;

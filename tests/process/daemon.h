@@ -14,12 +14,15 @@
 
 #define DAEMON_READY_MS_MAX 30000u
 #define DAEMON_STOP_MS_MAX 60000u
-#define DAEMON_OUTPUT_BYTES 4096u
+#define DAEMON_OUTPUT_BYTES 16384u
+#define DAEMON_EXTRA_MAX 16u
 
 struct daemon_options {
     uint32_t shards;
     uint32_t segment_mb;
     const char *postgres; /* libpq connection string; NULL: none. Borrowed. */
+    /* More arguments, at most DAEMON_EXTRA_MAX, the last one NULL; NULL: none. Borrowed. */
+    const char *const *extra;
 };
 
 struct daemon {

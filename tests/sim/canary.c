@@ -13,6 +13,7 @@
 #include "engine/domain/image.h"
 #include "engine/domain/world.h"
 #include "engine/require.h"
+#include "replay/source_wal.h"
 #include "replay/sql.h"
 #include "tests/sim/sim.h"
 #include "wal/scan.h"
@@ -232,6 +233,18 @@ WRAPPED(void, wal_journal, struct wal *wal, struct journal *ret_journal) {
     planted.wal = wal;
     planted.journal = *ret_journal;
     if (IS(GATE_OPEN) || IS(LAST_REPLY_KEPT)) ret_journal->durable_lsn = wrong_durable_lsn;
+}
+
+/* The projection is no part of that bug: it goes on reading what is durable. */
+WRAPPED(void, source_wal_init, struct source_wal *source, struct storage *storage,
+        uint64_t (*durable_lsn)(void *context), void *durable_context, uint64_t fixed_limit_lsn,
+        struct record_source *ret_port) {
+    if (IS(GATE_OPEN) && durable_lsn) {
+        durable_lsn = planted.journal.durable_lsn;
+        durable_context = planted.journal.context;
+    }
+    __real_source_wal_init(source, storage, durable_lsn, durable_context, fixed_limit_lsn,
+                           ret_port);
 }
 
 WRAPPED(int, scan_tail, struct scan *scan, struct scan_tail *ret_tail,

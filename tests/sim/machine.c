@@ -106,6 +106,19 @@ static void stall(struct machine *machine) {
     run_event(machine->run, RUN_EVENT_STALL, shard, stalls_us);
 }
 
+/* The wall clock is set, which a running process does not notice; or the whole machine was halted. */
+static void clock_forward(struct machine *machine) {
+    struct run *run = machine->run;
+    uint64_t ms = rng_below(&machine->rng, rng_pick(&machine->rng, 100, 5000, 600000, 7200000));
+    if (rng_chance(&machine->rng, 500000)) {
+        run->wall_offset_ms += ms;
+    } else {
+        machine->anchor_ms += ms;
+    }
+    run->counters.clock_jumps++;
+    run_event(run, RUN_EVENT_CLOCK, ms, 0);
+}
+
 void machine_fault(struct machine *machine, enum sim_fault fault) {
     struct run *run = machine->run;
     switch (fault) {
@@ -122,6 +135,7 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
         disk_fill(machine->disk, run->now_us + rng_below(&machine->rng, 5000000));
         break;
     case SIM_FAULT_STALL: stall(machine); break;
+    case SIM_FAULT_CLOCK_FORWARD: clock_forward(machine); break;
     case SIM_FAULT_POSTGRES: disturb_postgres(machine); break;
     default: break;
     }
@@ -142,9 +156,9 @@ uint64_t machine_due_us(const struct machine *machine) {
     if (!machine->up) return machine->start_at_us;
     const struct run *run = machine->run;
     uint64_t due_us = disk_due_us(machine->disk);
-    if (machine->projection && !machine->halted) due_us = earlier(due_us, machine->projection_us);
+    if (machine->projection) due_us = earlier(due_us, machine->projection_us);
     for (uint32_t i = 0; i < machine->shards; i++) {
-        uint64_t due_ms = engine_next_due_ms(machine->engine, i), now_ms = machine->clock_ms;
+        uint64_t due_ms = engine_next_due_ms(machine->engine, i), now_ms = machine_now_ms((void *)(uintptr_t)machine);
         uint64_t shard_us = due_ms == UINT64_MAX ? UINT64_MAX
                             : due_ms <= now_ms   ? run->now_us
                                                  : run->now_us + (due_ms - now_ms) * 1000;
@@ -160,7 +174,7 @@ bool machine_is_at_rest(struct machine *machine) {
     for (uint32_t i = 0; i < machine->shards; i++) {
         if (machine->pending[i]) return false;
     }
-    if (!machine->postgres || machine->halted) return true;
+    if (!machine->postgres) return true;
     struct postgres_status status;
     postgres_status(machine->postgres, &status);
     return status.applied_lsn == machine->diary.size;

@@ -258,11 +258,32 @@ static void draw_start(struct machine *machine) {
     if (run_fault(run, SIM_FAULT_CRASH_INSIDE)) {
         disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 4));
     }
-    machine->clock_ms = 0; /* a new process */
+    machine->anchor_ms = run_wall_ms(run) - run->now_us / 1000; /* a new process */
 }
 
 static void raise_clock(struct machine *machine, uint64_t last_time_ms) {
-    if (machine->clock_ms < last_time_ms) machine->clock_ms = last_time_ms;
+    uint64_t now_ms = machine_now_ms(machine);
+    if (now_ms < last_time_ms) machine->anchor_ms += last_time_ms - now_ms;
+}
+
+/* The projection wants to know which log it is: the daemon looks once more. */
+static void start_projection(struct machine *machine) {
+    struct id128 log_id;
+    struct wal_recovery now;
+    struct wal_error error;
+    struct disk_lies lies;
+    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
+    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) == 0) {
+        memcpy(log_id.bytes, now.log_id, sizeof log_id.bytes);
+        machine_projection_start(machine, &log_id);
+        return;
+    }
+    disk_lies(machine->disk, &lies);
+    if (lies.count == 0) {
+        run_fail(machine->run, SIM_CHECK_REFUSAL, "a log that was just opened is refused: %s",
+                 error.text);
+    }
+    machine_exit(machine, false);
 }
 
 void machine_start(struct machine *machine) {
@@ -287,16 +308,7 @@ void machine_start(struct machine *machine) {
     raise_clock(machine, last_time_ms);
     open_engine(machine, world);
     machine->up = true;
-    struct id128 log_id;
-    struct wal_recovery now;
-    struct wal_error error;
-    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) < 0) {
-        run_fail(run, SIM_CHECK_REFUSAL, "a log that was just opened is refused: %s", error.text);
-        return;
-    }
-    memcpy(log_id.bytes, now.log_id, sizeof log_id.bytes);
-    machine_projection_start(machine, &log_id);
+    start_projection(machine);
 }
 
 /* --- an orderly stop -------------------------------------------------------------------------------------- */

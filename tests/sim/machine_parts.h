@@ -68,9 +68,11 @@ struct machine {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection;
-    bool halted;              /* the projection has stopped for good */
+    uint32_t refusals;        /* decisions that PostgreSQL has refused, as far as it is known */
     bool log_failed;          /* the process has to exit */
-    uint64_t clock_ms;        /* the process's clock: never runs backwards */
+    /* The process's clock is the wall's at its start, raised to the log's time, plus what has passed
+     * since: as in tools/system_ports.c. */
+    uint64_t anchor_ms;
     uint64_t projection_us;   /* when its next step is */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */

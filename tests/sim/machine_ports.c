@@ -10,9 +10,7 @@
 
 uint64_t machine_now_ms(void *context) {
     struct machine *machine = context;
-    uint64_t wall_ms = run_wall_ms(machine->run);
-    if (wall_ms > machine->clock_ms) machine->clock_ms = wall_ms;
-    return machine->clock_ms;
+    return machine->anchor_ms + machine->run->now_us / 1000;
 }
 
 void machine_fill(void *context, void *bytes, uint32_t size) {

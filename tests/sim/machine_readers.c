@@ -27,7 +27,6 @@ uint64_t machine_witness(struct machine *machine) {
 }
 
 void machine_projection_start(struct machine *machine, const struct id128 *log_id) {
-    machine->halted = false;
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
@@ -51,10 +50,26 @@ void machine_projection_end(struct machine *machine) {
     machine->projection = NULL;
 }
 
+/* It stops for good where the log cannot be read, or PostgreSQL refuses a single decision. Then an
+ * operator has to look, and to start it again. */
+static void halted(struct machine *machine, const struct projection_status *status) {
+    struct disk_lies lies;
+    struct postgres_status postgres;
+    disk_lies(machine->disk, &lies);
+    postgres_status(machine->postgres, &postgres);
+    bool refused = postgres.happened[POSTGRES_FAULT_INVALID] > machine->refusals;
+    machine->refusals = postgres.happened[POSTGRES_FAULT_INVALID];
+    if (lies.count == 0 && !refused) {
+        run_fail(machine->run, SIM_CHECK_PROJECTION, "it has stopped: %s", status->text);
+    } else {
+        machine_crash(machine);
+    }
+}
+
 bool machine_step_projection(struct machine *machine) {
     struct run *run = machine->run;
     struct projection_status status;
-    if (!machine->projection || machine->halted || run->now_us < machine->projection_us) return false;
+    if (!machine->projection || run->now_us < machine->projection_us) return false;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
     if (result == PROJECTION_IDLE) {
@@ -65,12 +80,8 @@ bool machine_step_projection(struct machine *machine) {
     }
     const char *failure = postgres_failure(machine->postgres);
     if (failure) run_fail(run, SIM_CHECK_PROJECTION, "%s", failure);
-    if (result != PROJECTION_HALTED) return result == PROJECTION_WORKED;
-    machine->halted = true;
-    struct disk_lies lies;
-    disk_lies(machine->disk, &lies);
-    if (lies.count == 0) run_fail(run, SIM_CHECK_PROJECTION, "it has stopped: %s", status.text);
-    return true;
+    if (result == PROJECTION_HALTED) halted(machine, &status);
+    return result != PROJECTION_IDLE;
 }
 
 void machine_check_projection(struct machine *machine) {

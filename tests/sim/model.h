@@ -103,6 +103,7 @@ struct model_date { /* by id - 1 */
     uint64_t interval_began_ms;
     uint64_t interval_admitted;
     uint64_t last_time_ms;
+    uint64_t policy_ms; /* when the policy was changed last */
     struct model_history history; /* its states */
 };
 

@@ -64,7 +64,10 @@ static bool admitted(struct model *model, struct model_date *date,
     MODEL_RULE(TIME, body->expires_at == decision->time_ms + date->policy.active_ttl_ms,
                "it is active for the active time");
     struct model_waiter *waiter = &date->waiters[body->place - 1];
-    MODEL_RULE(TIME, waiter->asked_ms + date->policy.waiting_timeout_ms > decision->time_ms,
+    /* Signs of life are in no log: when it is read again, nobody knows. */
+    MODEL_RULE(TIME,
+               !model->counting ||
+                   waiter->asked_ms + date->policy.waiting_timeout_ms > decision->time_ms,
                "who is silent for the timeout is not admitted");
     waiter->state = TOKEN_ACTIVE;
     waiter->expires_at = body->expires_at;
@@ -438,6 +441,7 @@ bool model_date_apply(struct model *model, const struct decision *decision) {
     case DECISION_POLICY_CHANGED:
         counters->policies++;
         date->policy = decision->policy_changed.policy;
+        date->policy_ms = decision->time_ms;
         return true;
     case DECISION_QUEUE_ENTERED: counters->entered++; return entered(model, date, decision);
     case DECISION_ADMITTED: counters->admitted++; return admitted(model, date, decision);
@@ -494,7 +498,9 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
         if (waiter->state == TOKEN_ACTIVE && waiter->expires_at <= now_ms) {
             return late(model, date, SIM_CHECK_TIME, "still active: place", date->live[i], now_ms);
         }
-        uint64_t silent_ms = waiter->asked_ms + policy->waiting_timeout_ms + slack_ms;
+        uint64_t silent_ms = waiter->asked_ms + policy->waiting_timeout_ms;
+        if (silent_ms < date->policy_ms) silent_ms = date->policy_ms; /* the timeout was longer */
+        silent_ms += slack_ms;
         if (waiter->state == TOKEN_WAITING && silent_ms <= now_ms) {
             return late(model, date, SIM_CHECK_TIME, "silent, and still waiting: place",
                         date->live[i], now_ms);

@@ -9,7 +9,9 @@
 /* Steps in which nothing happens before time jumps to whatever comes next. */
 #define IDLE_STEPS_MAX 24u
 /* Rounds within which everything must come to rest once there are no faults any more. */
-#define REST_ROUNDS_MAX 400000u
+#define REST_ROUNDS_MAX 200000u
+/* Quiet for so long: whatever a shard, or the time, has left to do was done. */
+#define REST_STILL_ROUNDS 20u
 #define STEPS_BETWEEN_RESTS 4000u
 
 struct sim {
@@ -65,24 +67,17 @@ static bool turn(struct sim *sim) {
     return machine_step_projection(sim->machine);
 }
 
-static void clock_forward(struct run *run) {
-    uint64_t ms = rng_below(&run->faults, rng_pick(&run->faults, 100, 5000, 600000, 7200000));
-    run->wall_offset_ms += ms;
-    run->counters.clock_jumps++;
-    run_event(run, RUN_EVENT_CLOCK, ms, 0);
-}
-
 static void draw_faults(struct sim *sim) {
     static const enum sim_fault machines[] = {
         SIM_FAULT_CRASH, SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,     SIM_FAULT_DISK_FULL,
         SIM_FAULT_STALL, SIM_FAULT_POSTGRES,     SIM_FAULT_SNAPSHOT, SIM_FAULT_TRIM,
+        SIM_FAULT_CLOCK_FORWARD,
     };
     struct run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
         if (run_fault(run, machines[i])) machine_fault(sim->machine, machines[i]);
     }
     if (run_fault(run, SIM_FAULT_CLIENT_LOSS)) people_lose_gateway(sim->people);
-    if (run_fault(run, SIM_FAULT_CLOCK_FORWARD)) clock_forward(run);
 }
 
 /* Nothing has happened for a while: on to the next thing that will. */
@@ -101,6 +96,7 @@ static void skip(struct sim *sim) {
 static void step(struct sim *sim) {
     struct run *run = &sim->run;
     run->step++;
+    if (run->options->step_now) *run->options->step_now = run->step;
     run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
     if (turn(sim)) {
         sim->idle_steps = 0;
@@ -113,31 +109,50 @@ static void step(struct sim *sim) {
 
 /* --- rest -------------------------------------------------------------------------------------------------------------- */
 
+/* Everybody once, in turn. */
+static void round_of_all(struct sim *sim) {
+    struct run *run = &sim->run;
+    run->step++;
+    if (run->options->step_now) *run->options->step_now = run->step;
+    bool moved = start(sim);
+    for (uint32_t i = 0; i < machine_shards(sim->machine) && !run->failed; i++) {
+        moved = machine_step_shard(sim->machine, i) || moved;
+    }
+    moved = machine_step_log(sim->machine) || moved;
+    moved = deliver(sim) || moved;
+    moved = people_step(sim->people) || moved;
+    moved = machine_step_projection(sim->machine) || moved;
+    run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
+    if (!moved && !run->failed) skip(sim);
+}
+
+static bool is_quiet(struct sim *sim) {
+    return people_rest(sim->people, true) && network_count(sim->network) == 0 &&
+           machine_is_at_rest(sim->machine);
+}
+
+static void stuck(struct sim *sim, uint64_t since_us) {
+    uint32_t fan = 0, waiting = people_waiting(sim->people, &fan);
+    run_fail(&sim->run, SIM_CHECK_STUCK,
+             "%u people are not answered (fan %u is one), %u frames are on their way, the machine is %s; "
+             "%llu s after the last fault",
+             waiting, fan, network_count(sim->network),
+             machine_is_at_rest(sim->machine) ? "at rest" : "not at rest",
+             (unsigned long long)(sim->run.now_us - since_us) / 1000000);
+}
+
+/* No faults, nobody begins anything: everything must come to rest, and be whole. */
 static void rest(struct sim *sim) {
     struct run *run = &sim->run;
-    uint64_t rounds = 0, from_us = run->now_us;
-    uint32_t fan = 0;
+    uint64_t rounds = 0, since_us = run->now_us, until = run->options->until;
     run->calm = true;
     machine_heal(sim->machine);
-    for (uint32_t still = 0; still < 400 && !run->failed; rounds++) {
-        bool quiet = people_rest(sim->people, true) && network_count(sim->network) == 0 &&
-                     machine_is_at_rest(sim->machine);
-        still = quiet ? still + 1 : 0;
-        if (quiet) {
-            run->step++;
-            (void)turn(sim); /* whatever there is left to do: nothing, it should be */
-        } else {
-            step(sim);
-        }
-        if (rounds > REST_ROUNDS_MAX) {
-            uint32_t waiting = people_waiting(sim->people, &fan);
-            run_fail(run, SIM_CHECK_STUCK,
-                     "%u people are not answered (fan %u is one); %u frames are on their way; %llu s "
-                     "after the last fault",
-                     waiting, fan, network_count(sim->network),
-                     (unsigned long long)(run->now_us - from_us) / 1000000);
-        }
-        if (run->options->until && run->step >= run->options->until) return;
+    for (uint32_t still = 0; !run->failed; rounds++) {
+        if (until && run->step >= until) return;
+        still = is_quiet(sim) ? still + 1 : 0;
+        if (still == REST_STILL_ROUNDS) break;
+        round_of_all(sim);
+        if (rounds > REST_ROUNDS_MAX) stuck(sim, since_us);
     }
     if (run->failed) return;
     run->counters.settled++;

@@ -31,10 +31,11 @@ struct outcome {
 };
 
 static void child(int to, uint32_t canary, uint64_t seed) {
-    struct sim_options options = {.seed = seed, .verbose = UINT64_MAX, .canary = canary};
+    struct sim_options options = {.seed = seed, .verbose = UINT64_MAX};
     struct outcome outcome = {0};
     struct sim_result result;
     (void)freopen("/dev/null", "w", stderr); /* REQUIRE says what it must; the outcome is enough */
+    canary_select(canary);
     (void)sim_run(&options, &result);
     outcome.check = result.check;
     outcome.step = result.step;
@@ -42,6 +43,7 @@ static void child(int to, uint32_t canary, uint64_t seed) {
     /* One that is not deterministic differs from itself. */
     if (canary == CANARY_NOT_REPEATABLE && result.check == SIM_CHECK_NONE) {
         uint64_t trace = result.trace;
+        canary_select(canary);
         (void)sim_run(&options, &result);
         if (result.trace != trace) outcome.check = SIM_CHECK_TRACE;
     }

@@ -50,7 +50,7 @@ static struct domain *sample_domain(void) {
     struct token tokens[11];
     uint64_t reservation;
     policy.active_capacity = 6;
-    uint32_t date = domain_date(domain, &policy, 12, 10);
+    uint32_t date = domain_date(domain, &policy, 20, 10);
     (void)domain_date(domain, &policy, 0, 10);
     for (uint32_t user = 1; user <= 10; user++) tokens[user] = entered(domain, date, user);
     for (uint32_t user = 1; user <= 3; user++) {
@@ -74,7 +74,7 @@ static struct domain *sample_domain(void) {
 
 /* --- what the loader refuses: one line per case ------------------------------------------------ */
 
-enum edit { EDIT_SET, EDIT_DROP, EDIT_TWICE, EDIT_SWAP, EDIT_CUT };
+enum edit { EDIT_SET, EDIT_SAME, EDIT_DROP, EDIT_TWICE, EDIT_SWAP, EDIT_CUT };
 
 struct refusal {
     enum edit edit;
@@ -89,6 +89,12 @@ struct refusal {
     {                                                                                              \
         EDIT_SET, ENTITY_##kind_, nth_, offsetof(struct entity, field),                            \
             sizeof((struct entity *)0)->field, value_, text_                                       \
+    }
+/* as in the entity before it */
+#define SAME(kind_, nth_, field, text_)                                                            \
+    {                                                                                              \
+        EDIT_SAME, ENTITY_##kind_, nth_, offsetof(struct entity, field),                           \
+            sizeof((struct entity *)0)->field, 0, text_                                            \
     }
 #define DROP(kind_, nth_, text_)                                                                   \
     { EDIT_DROP, ENTITY_##kind_, nth_, 0, 0, 0, text_ }
@@ -223,9 +229,9 @@ static const struct refusal refusals[] = {
     SET(SEAT, 11, seat.guid.size, 6, "another seat has the same guid"), /* "seat-1" */
     SET(SEAT, 11, seat.seat.size, 1, "hash of the partition"),
     DROP(SEAT, 2, "seats are out of order"),
-    DROP(SEAT, 12, "hash of the partition"),
+    DROP(SEAT, 20, "hash of the partition"),
     SWAP(SEAT, 1, "seats are out of order"),
-    SWAP(SEAT, 12, "kinds of entities are out of order"),
+    SWAP(SEAT, 20, "kinds of entities are out of order"),
     /* reservations: 1 held, 2 paid, 3 and 4 released, 5 paying */
     SET(RESERVATION, 1, reservation.reservation, 0, "reservations are out of order"),
     SET(RESERVATION, 5, reservation.reservation, 6, "this number was never handed out"),
@@ -246,7 +252,7 @@ static const struct refusal refusals[] = {
     SET(RESERVATION, 1, reservation.seats.count, 0, "a reservation without seats"),
     SET(RESERVATION, 1, reservation.seats.count, 1, "its amount is not the price of its seats"),
     SET(RESERVATION, 1, reservation.seats.values[1], 0, "a seat that does not exist"),
-    SET(RESERVATION, 1, reservation.seats.values[1], 13, "a seat that does not exist"),
+    SET(RESERVATION, 1, reservation.seats.values[1], 21, "a seat that does not exist"),
     SET(RESERVATION, 1, reservation.seats.values[1], 1, "it names a seat twice"),
     SET(RESERVATION, 2, reservation.seats.values[0], 1, "another live reservation has one"),
     SET(RESERVATION, 3, reservation.seats.values[0], 7, "hash of the partition"),
@@ -288,6 +294,8 @@ static const struct refusal refusals[] = {
     SET(WAITER, 1, waiter.user.bytes[4], 200, "not of the same user"),
     SET(WAITER, 9, waiter.user.bytes[4], 200, "hash of the partition"),
     SET(WAITER, 1, waiter.secret.bytes[0], 200, "not of the same user"),
+    SAME(WAITER, 10, waiter.user, "a user has two live tokens"),
+    SAME(WAITER, 7, waiter.user, "a user has two live tokens"),
     DROP(WAITER, 1, "the place before it is missing"),
     DROP(WAITER, 5, "the place before it is missing"),
     DROP(WAITER, 10, "the last places are missing"),
@@ -310,6 +318,10 @@ static void edit_one(struct edited *edited, const struct refusal *refusal) {
     uint32_t after = edited->count - at - 1;
     switch (refusal->edit) {
     case EDIT_SET: memcpy((char *)entity + refusal->offset, &refusal->value, refusal->size); break;
+    case EDIT_SAME:
+        memcpy((char *)entity + refusal->offset, (char *)(entity - 1) + refusal->offset,
+               refusal->size);
+        break;
     case EDIT_DROP:
         memmove(entity, entity + 1, after * sizeof *entity);
         edited->count--;
@@ -364,6 +376,100 @@ static void a_refusal_says_where(void **state) {
     assert_null(domain_image_load(&image, text));
     assert_string_equal(text, "date 1, entity 3, seat: seats are out of order");
     domain_image_free(&image);
+    domain_image_free(&edited.image);
+    domain_free(domain);
+    (void)state;
+}
+
+/* --- limits: one more is refused ----------------------------------------------------------------- */
+
+struct limit {
+    uint16_t kind; /* everything before the first of this kind is loaded, then entities of next() */
+    struct entity (*next)(uint32_t index);
+    uint32_t accepted; /* how many of these */
+    const char *text;
+};
+
+static struct entity next_concert(uint32_t index) {
+    return (struct entity){.kind = ENTITY_CONCERT, .concert.concert = index + 1};
+}
+static struct entity next_date(uint32_t index) {
+    return (struct entity){.kind = ENTITY_CONCERT_DATE, .concert_date = {index + 1, 1, 0, {0}}};
+}
+static struct entity next_row(uint32_t index) {
+    (void)index;
+    return (struct entity){.kind = ENTITY_LEDGER_ROW};
+}
+static struct entity next_seat(uint32_t index) {
+    return (struct entity){.kind = ENTITY_SEAT, .seat.number = index + 1};
+}
+static struct entity next_active(uint32_t index) {
+    return (struct entity){.kind = ENTITY_WAITER,
+                           .waiter = {.place = index + 1, .state = TOKEN_ACTIVE}};
+}
+static struct entity reservation_of(uint32_t sequence, uint32_t user, uint32_t seat,
+                                    enum reservation_state state) {
+    return (struct entity){.kind = ENTITY_RESERVATION,
+                           .reservation = {.reservation = sequence,
+                                           .place = 1,
+                                           .user = domain_user(user),
+                                           .state = (uint8_t)state,
+                                           .seats = {1, {seat}},
+                                           .amount = 10}};
+}
+static struct entity next_held(uint32_t index) {
+    return reservation_of(index + 1, 1, index + 1, RESERVATION_HELD);
+}
+static struct entity next_released(uint32_t index) {
+    return reservation_of(index + 1, 1, 1, RESERVATION_RELEASED);
+}
+static struct entity next_ended(uint32_t index) {
+    uint32_t many = ENDED_RESERVATIONS_KEPT + 1;
+    if (index < many) return reservation_of(index + 1, 1 + index / 32, 1, RESERVATION_RELEASED);
+    return (struct entity){.kind = ENTITY_ENDED, .ended.reservation = index - many + 1};
+}
+
+static const struct limit limits[] = {
+    {ENTITY_CONCERT, next_concert, CONCERTS_MAX, "too many concerts"},
+    {ENTITY_CONCERT_DATE, next_date, DATES_MAX, "too many dates"},
+    {ENTITY_LEDGER_ROW, next_row, WALLET_HISTORY_KEPT, "too many ledger rows"},
+    {ENTITY_SEAT, next_seat, SEATS_PER_DATE_MAX, "too many seats"},
+    {ENTITY_RESERVATION, next_held, SEATS_PER_USER_MAX, "its user has too many seats"},
+    {ENTITY_RESERVATION, next_released, ENDED_RESERVATIONS_KEPT_PER_USER,
+     "its user has too many ended reservations"},
+    {ENTITY_RESERVATION, next_ended, 2 * ENDED_RESERVATIONS_KEPT + 1,
+     "too many ended reservations"},
+    {ENTITY_WAITER, next_active, ACTIVE_PER_DATE_MAX, "too many active tokens"},
+};
+
+static void limits_are_kept(void **state) {
+    static const struct id128 seed = {{5}};
+    struct domain *domain = sample_domain();
+    static struct edited edited;
+    edited.image = domain_image_of(domain->world);
+    decode_all(&edited);
+    struct entity *partition = &edited.entities[find_nth(&edited, ENTITY_PARTITION, 18)];
+    struct entity *date = &edited.entities[find_nth(&edited, ENTITY_DATE, 1)];
+    partition->partition.decision_count = UINT64_MAX;
+    date->date.reservations = ENDED_RESERVATIONS_KEPT + 1;
+    date->date.places = ACTIVE_PER_DATE_MAX + 1;
+    for (uint32_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct world *world = world_create(&seed);
+        struct image_loader *loader = image_loader_open(world);
+        char text[IMAGE_ERROR_BYTES] = "";
+        uint32_t first = find_nth(&edited, limits[i].kind, 1), count = 0;
+        for (uint32_t at = 0; at < first; at++) {
+            assert_int_equal(image_load(loader, &edited.entities[at], text), 0);
+        }
+        for (int result = 0; result == 0; count += result == 0) {
+            struct entity next = limits[i].next(count);
+            result = image_load(loader, &next, text);
+        }
+        assert_non_null(strstr(text, limits[i].text));
+        assert_int_equal(count, limits[i].accepted);
+        image_loader_close(loader);
+        world_free(world);
+    }
     domain_image_free(&edited.image);
     domain_free(domain);
     (void)state;
@@ -628,6 +734,35 @@ static void what_is_forgotten_stays_forgotten(void **state) {
     domain_image_check_splits(domain, 3);
 }
 
+/* Slots of transfers are used again, so they are not in order of payment; what a start takes up again
+ * is, from an image as from the log. */
+static void transfers_are_taken_up_in_order(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    uint32_t date = domain_date(domain, &policy, 3, 1);
+    struct token tokens[3];
+    uint64_t reservations[3];
+    for (uint32_t i = 0; i < 3; i++) { /* all in one account partition */
+        tokens[i] = entered(domain, date, 1 + 16 * i);
+        assert_int_equal(domain_charge(domain, 1 + 16 * i, 10, 1), ERROR_NONE);
+        reservations[i] = held(domain, &tokens[i], SEATS(i + 1));
+    }
+    domain->manual = true;
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)domain_pay(domain, &tokens[i], reservations[i], 2);
+        assert_true(domain_deliver(domain, domain->message_count - 1)); /* reserved */
+        if (i != 1) continue;
+        assert_true(domain_deliver(domain, 0)); /* the first is sold */
+        assert_true(domain_deliver(domain, 1)); /* and posted: its slot is free */
+    }
+    struct id128 user = domain_user(1);
+    const struct account_partition *all = (const struct account_partition *)world_find(
+        domain->world, partition_of_user(&user));
+    assert_int_equal(all->transfer_open, 2);
+    assert_true(all->transfers[0].payment > all->transfers[1].payment);
+    domain_image_check_splits(domain, 1);
+}
+
 /* --- saving -------------------------------------------------------------------------------------- */
 
 struct stopping {
@@ -667,6 +802,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_contradiction_is_refused),
         cmocka_unit_test(a_refusal_says_where),
+        cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(damage_is_refused_or_harmless),
         cmocka_unit_test(entities_round_trip),
         cmocka_unit_test(a_missing_field_is_zero),
@@ -674,6 +810,7 @@ int main(void) {
         cmocka_unit_test(ended_tokens_are_remembered),
         T(a_live_state_has_the_image_of_its_log),
         T(what_is_forgotten_stays_forgotten),
+        T(transfers_are_taken_up_in_order),
         cmocka_unit_test(a_sink_ends_the_saving),
         T(an_empty_world_has_an_image),
     };

@@ -1,0 +1,264 @@
+/* bench_replay.c - how fast a log becomes a state again, on one core
+ *
+ *     bench_replay [FOLDER]      where the log is written; default: a new one under /tmp
+ *
+ * Makes a log of some four million decisions as a busy evening leaves it, then replays it ROUNDS times
+ * as a start does: read the segments, check every checksum and the chain, decode, apply. Then the
+ * state of a full house (1 M waiters, 100 k seats and reservations) as an image, in memory.
+ *
+ * The mix: of ten fans who enter and are admitted, five book (charge, hold, pay: eight decisions in
+ * all), two give their seat back and leave, two fall silent with a seat in hand, one finds the seat
+ * taken. On four dates at once.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/driver.h"
+#include "bench/measure.h"
+#include "engine/domain/image.h"
+#include "engine/require.h"
+#include "replay/recover.h"
+#include "replay/source_wal.h"
+#include "wal/wal.h"
+
+#define ROUNDS 7
+#define DATES 4u
+#define SEATS 100000u
+#define FANS 720000u
+#define PENDING 2000u             /* fans between entering and acting: 25 seconds */
+#define ACTIVE 4000u              /* of a date: those, and the silent ones */
+#define DRAIN_BYTES (16u * 1024u) /* a busy shard's drain; the writer makes larger blocks of them */
+
+/* --- making the log ------------------------------------------------------------------------------ */
+
+static uint64_t log_clock(void *context) { return ((struct driver *)context)->now_ms; }
+static void log_entropy(void *context, void *bytes, uint32_t size) {
+    (void)context;
+    memset(bytes, 42, size);
+}
+
+static void append(void *context, const uint8_t *bytes, uint32_t size) {
+    struct wal *wal = context;
+    uint64_t lsn;
+    int rc;
+    while ((rc = wal_append(wal, 0, bytes, size, &lsn)) == WAL_FULL) {
+        REQUIRE(wal_writer_step(wal, true) >= 0);
+    }
+    REQUIRE(rc == 0);
+}
+
+struct fan {
+    uint32_t n, seat;
+    struct token token;
+};
+
+/* One fan's evening, from the moment of being active. */
+static void live(struct driver *driver, struct partition *date, const struct fan *fan) {
+    uint64_t reservation;
+    switch (fan->n / DATES % 10) {
+    case 5:
+    case 6:
+        reservation = driver_hold(driver, date, &fan->token, fan->seat);
+        driver_release(driver, date, &fan->token, reservation);
+        driver_leave(driver, date, &fan->token);
+        break;
+    case 7:
+    case 8: (void)driver_hold(driver, date, &fan->token, fan->seat); break;
+    case 9:
+        (void)driver_hold(driver, date, &fan->token, fan->seat);
+        driver_leave(driver, date, &fan->token);
+        break;
+    default:
+        driver_charge(driver, fan->n, 100);
+        reservation = driver_hold(driver, date, &fan->token, fan->seat);
+        driver_pay(driver, date, &fan->token, reservation);
+        break;
+    }
+}
+
+/* Seats go in shuffled order; whoever comes later than a seat's first buyer finds it taken. */
+static uint32_t seat_of(uint32_t n) {
+    uint32_t turn = n / DATES, nth = turn / 10 * 5 + (turn % 10 < 5 ? turn % 10 : 0);
+    if (turn % 10 >= 5 && turn % 10 < 9) nth = SEATS - 1 - turn / 10 % 1000 * 4 - turn % 10 + 5;
+    return (uint32_t)(nth * 48271ull % SEATS) + 1;
+}
+
+static uint64_t make_log(struct storage *storage, uint64_t *ret_hash) {
+    struct driver *driver = driver_new();
+    struct wal_options options = {.storage = storage,
+                                  .clock = {driver, log_clock},
+                                  .appenders = 1,
+                                  .entropy = {NULL, log_entropy}};
+    struct wal *wal;
+    struct wal_error error;
+    REQUIRE(wal_open(&options, NULL, &wal, &error) == 0);
+    driver->flush = append;
+    driver->flush_context = wal;
+    driver->log_capacity = DRAIN_BYTES + RECORD_BYTES_MAX;
+    struct partition *dates[DATES];
+    for (uint32_t i = 0; i < DATES; i++) dates[i] = driver_date(driver, SEATS, ACTIVE);
+    static struct fan pending[PENDING]; /* entered, and doing nothing yet */
+    for (uint32_t n = 0; n < FANS; n++) {
+        struct fan *fan = &pending[n % PENDING];
+        if (n >= PENDING) live(driver, dates[fan->n % DATES], fan);
+        *fan = (struct fan){n, seat_of(n), driver_enter(driver, dates[n % DATES], n)};
+        if (n % 8 == 0) driver->now_ms += 100;
+        if (n % 32 == 0) driver_due(driver, dates[n / 32 % DATES]);
+    }
+    driver_flush(driver);
+    REQUIRE(wal_stop(wal) == 0);
+    wal_close(wal);
+    uint64_t decisions = driver->decisions;
+    *ret_hash = world_hash(driver->world);
+    driver_free(driver);
+    return decisions;
+}
+
+/* --- replaying it -------------------------------------------------------------------------------- */
+
+struct round {
+    double wall_ns, cpu_ns;
+};
+
+static struct round replay(struct storage *storage, uint64_t hash,
+                           struct recover_result *ret_result) {
+    static const struct id128 seed = {{3}};
+    struct source_wal source;
+    struct record_source port;
+    struct recover_error error;
+    struct world *world = world_create(&seed);
+    uint64_t wall = measure_ns(), cpu = measure_cpu_ns();
+    source_wal_init(&source, storage, NULL, NULL, WAL_READER_NO_LIMIT, &port);
+    int rc = recover(&port, world, NULL, ret_result, &error);
+    if (rc < 0) fprintf(stderr, "%s\n", error.text);
+    REQUIRE(rc == 0 && ret_result->world_hash == hash);
+    struct round round = {(double)(measure_ns() - wall), (double)(measure_cpu_ns() - cpu)};
+    source_wal_deinit(&source);
+    world_free(world);
+    return round;
+}
+
+static void bench_log(const char *folder) {
+    struct storage *storage;
+    struct recover_result result;
+    double wall[ROUNDS], cpu[ROUNDS];
+    uint64_t hash;
+    REQUIRE(storage_posix_open(folder, STORAGE_WAL, &storage) == 0);
+    uint64_t decisions = make_log(storage, &hash);
+    (void)replay(storage, hash, &result); /* warms up */
+    REQUIRE(result.records == decisions);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        struct round round = replay(storage, hash, &result);
+        wall[i] = round.wall_ns, cpu[i] = round.cpu_ns;
+    }
+    storage->operations->destroy(storage);
+    double n = (double)result.records, wall_ns = measure_median(wall, ROUNDS),
+           cpu_ns = measure_median(cpu, ROUNDS);
+    printf("replay of %.2f M decisions, %.0f MB, median of %d rounds (best)\n", n / 1e6,
+           (double)result.bytes / 1e6, ROUNDS);
+    printf("  %-36s %6.2f M decisions/s %7.0f MB/s   (%.2f)\n", "wall clock", 1e3 * n / wall_ns,
+           1e3 * (double)result.bytes / wall_ns, 1e3 * n / wall[0]);
+    printf("  %-36s %6.2f M decisions/s %7.0f ns each (%.2f)\n", "processor time", 1e3 * n / cpu_ns,
+           cpu_ns / n, 1e3 * n / cpu[0]);
+    for (uint32_t kind = 0; kind < RECOVER_KINDS_MAX; kind++) {
+        if (result.decisions[kind] * 100 > result.records) {
+            printf("    %-20s %5.1f %%\n", decision_name(kind),
+                   100 * (double)result.decisions[kind] / n);
+        }
+    }
+}
+
+/* --- an image ------------------------------------------------------------------------------------ */
+
+struct memory {
+    uint8_t *bytes;
+    uint64_t size, capacity;
+};
+
+static int keep(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size) {
+    struct memory *memory = context;
+    (void)entity; /* its bytes are enough */
+    if (memory->size + size > memory->capacity) {
+        memory->capacity = memory->capacity ? memory->capacity * 2 : 1u << 28;
+        memory->bytes = realloc(memory->bytes, memory->capacity);
+        REQUIRE(memory->bytes != NULL);
+    }
+    memcpy(memory->bytes + memory->size, bytes, size);
+    memory->size += size;
+    return 0;
+}
+
+static void load(const struct memory *memory, uint64_t hash) {
+    static const struct id128 seed = {{3}};
+    struct world *world = world_create(&seed);
+    struct image_loader *loader = image_loader_open(world);
+    char text[IMAGE_ERROR_BYTES] = "";
+    for (uint64_t at = 0; at < memory->size;) {
+        struct entity entity;
+        uint16_t size;
+        memcpy(&size, memory->bytes + at, sizeof size);
+        REQUIRE(entity_decode(memory->bytes + at, size, &entity) == DECISION_DECODE_OK);
+        REQUIRE(image_load(loader, &entity, text) == 0);
+        at += size;
+    }
+    REQUIRE(image_finish(loader, text) == 0 && world_hash(world) == hash);
+    image_loader_close(loader);
+    world_free(world);
+}
+
+static void bench_image(void) {
+    struct driver *driver = driver_new();
+    struct partition *date = driver_date(driver, SEATS, SEATS / 2 + 1);
+    struct memory memory = {0};
+    double save[ROUNDS], loaded[ROUNDS];
+    for (uint32_t n = 0; n < SEATS; n++) {
+        struct token token = driver_enter(driver, date, n);
+        driver_charge(driver, n, 100);
+        uint64_t reservation = driver_hold(driver, date, &token, n + 1);
+        if (n % 2) driver_pay(driver, date, &token, reservation);
+    }
+    for (uint32_t n = 0; n <= 1000000; n++) (void)driver_enter(driver, date, SEATS + n);
+    const struct date *full = (const struct date *)date;
+    REQUIRE(full->seats.free == 0 && full->room.waiting == 1000000);
+    const struct image_sink sink = {keep, &memory};
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        memory.size = 0;
+        uint64_t began = measure_cpu_ns();
+        REQUIRE(image_save(driver->world, &sink) == 0);
+        save[i] = (double)(measure_cpu_ns() - began) / 1e6;
+        began = measure_cpu_ns();
+        load(&memory, world_hash(driver->world));
+        loaded[i] = (double)(measure_cpu_ns() - began) / 1e6;
+    }
+    printf("image of 1 M waiters, 100 k seats, reservations and wallets: %.0f MB in memory\n",
+           (double)memory.size / 1e6);
+    printf("  %-36s %6.0f ms processor time\n", "save", measure_median(save, ROUNDS));
+    printf("  %-36s %6.0f ms processor time (and free)\n", "load, check everything",
+           measure_median(loaded, ROUNDS));
+    free(memory.bytes);
+    driver_free(driver);
+}
+
+/* The log that this program has written, and nothing else. */
+static void remove_log(const char *folder) {
+    char path[512];
+    for (uint64_t number = 1; number < 1000; number++) {
+        snprintf(path, sizeof path, "%s/wal/wal-%016llx.seg", folder, (unsigned long long)number);
+        (void)unlink(path); /* there may be fewer */
+    }
+    static const char *const rest[] = {"%s/wal", "%s/LOCK", "%s"};
+    for (uint32_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, rest[i], folder);
+        (void)remove(path); /* a folder with something else in it stays */
+    }
+}
+
+int main(int count, char **arguments) {
+    char folder[] = "/tmp/usher-bench-XXXXXX";
+    const char *where = count > 1 ? arguments[1] : mkdtemp(folder);
+    REQUIRE(where != NULL);
+    bench_image();
+    bench_log(where);
+    remove_log(where);
+    return 0;
+}
