@@ -1,6 +1,7 @@
 /* bench_replay.c - how fast a log becomes a state again, on one core
  *
- *     bench_replay [FOLDER]      where the log is written; default: a new one under /tmp
+ *     bench_replay [FOLDER [FANS]]   where the log is written; default: a new one under /tmp. Fewer
+ *                                    fans than usual, for tools that count instructions
  *
  * Makes a log of some four million decisions as a busy evening leaves it, then replays it ROUNDS times
  * as a start does: read the segments, check every checksum and the chain, decode, apply. Then the
@@ -11,6 +12,7 @@
  * taken. On four dates at once.
  */
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/driver.h"
@@ -83,7 +85,7 @@ static uint32_t seat_of(uint32_t n) {
     return (uint32_t)(nth * 48271ull % SEATS) + 1;
 }
 
-static uint64_t make_log(struct storage *storage, uint64_t *ret_hash) {
+static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_hash) {
     struct driver *driver = driver_new();
     struct wal_options options = {.storage = storage,
                                   .clock = {driver, log_clock},
@@ -98,7 +100,7 @@ static uint64_t make_log(struct storage *storage, uint64_t *ret_hash) {
     struct partition *dates[DATES];
     for (uint32_t i = 0; i < DATES; i++) dates[i] = driver_date(driver, SEATS, ACTIVE);
     static struct fan pending[PENDING]; /* entered, and doing nothing yet */
-    for (uint32_t n = 0; n < FANS; n++) {
+    for (uint32_t n = 0; n < fans; n++) {
         struct fan *fan = &pending[n % PENDING];
         if (n >= PENDING) live(driver, dates[fan->n % DATES], fan);
         *fan = (struct fan){n, seat_of(n), driver_enter(driver, dates[n % DATES], n)};
@@ -138,13 +140,13 @@ static struct round replay(struct storage *storage, uint64_t hash,
     return round;
 }
 
-static void bench_log(const char *folder) {
+static void bench_log(const char *folder, uint32_t fans) {
     struct storage *storage;
     struct recover_result result;
     double wall[ROUNDS], cpu[ROUNDS];
     uint64_t hash;
     REQUIRE(storage_posix_open(folder, STORAGE_WAL, &storage) == 0);
-    uint64_t decisions = make_log(storage, &hash);
+    uint64_t decisions = make_log(storage, fans, &hash);
     (void)replay(storage, hash, &result); /* warms up */
     REQUIRE(result.records == decisions);
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -257,8 +259,10 @@ int main(int count, char **arguments) {
     char folder[] = "/tmp/usher-bench-XXXXXX";
     const char *where = count > 1 ? arguments[1] : mkdtemp(folder);
     REQUIRE(where != NULL);
-    bench_image();
-    bench_log(where);
+    (void)mkdir(where, 0755); /* it may exist */
+    uint32_t fans = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : FANS;
+    if (fans == FANS) bench_image();
+    bench_log(where, fans);
     remove_log(where);
     return 0;
 }

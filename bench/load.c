@@ -22,6 +22,7 @@ static void must(int error, const char *what) {
 
 struct load {
     const struct frames *frames;
+    uint32_t pause_ms;
     _Atomic uint32_t next, done;
     _Atomic uint64_t reply_bytes;
     pthread_mutex_t lock;
@@ -32,7 +33,7 @@ struct caller {
     struct load *load;
     nng_ctx context;
     nng_aio *aio;
-    bool receiving;
+    enum { SENDING, RECEIVING, PAUSING } doing;
     uint64_t sent_ns;
     struct histogram histogram;
 };
@@ -46,17 +47,30 @@ static void send_next(struct caller *caller) {
     must(nng_msg_alloc(&message, 0), "message");
     must(nng_msg_append(message, load->frames->bytes + begin, load->frames->ends[index] - begin),
          "message");
-    caller->receiving = false;
+    caller->doing = SENDING;
     caller->sent_ns = measure_ns();
     nng_aio_set_msg(caller->aio, message);
     nng_ctx_send(caller->context, caller->aio);
 }
 
+static void pause_then_send(struct caller *caller, uint32_t pause_ms) {
+    if (pause_ms == 0) {
+        send_next(caller);
+        return;
+    }
+    caller->doing = PAUSING;
+    nng_sleep_aio((nng_duration)pause_ms, caller->aio);
+}
+
 static void on_event(void *argument) {
     struct caller *caller = argument;
-    must(nng_aio_result(caller->aio), caller->receiving ? "receive" : "send");
-    if (!caller->receiving) {
-        caller->receiving = true;
+    if (caller->doing == PAUSING) {
+        if (nng_aio_result(caller->aio) == 0) send_next(caller); /* else all is done */
+        return;
+    }
+    must(nng_aio_result(caller->aio), caller->doing == RECEIVING ? "receive" : "send");
+    if (caller->doing == SENDING) {
+        caller->doing = RECEIVING;
         nng_ctx_recv(caller->context, caller->aio);
         return;
     }
@@ -70,7 +84,7 @@ static void on_event(void *argument) {
         pthread_cond_signal(&load->finished);
         pthread_mutex_unlock(&load->lock);
     }
-    send_next(caller);
+    pause_then_send(caller, load->pause_ms);
 }
 
 static void wait_for_all(struct load *load) {
@@ -96,9 +110,12 @@ static void summarise(struct load_result *result, struct caller *callers, uint32
     result->p999_us = histogram_quantile(&all, 999000);
 }
 
-struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight) {
-    struct load load = {
-        .frames = frames, .lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
+struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight,
+                            uint32_t pause_ms) {
+    struct load load = {.frames = frames,
+                        .pause_ms = pause_ms,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .finished = PTHREAD_COND_INITIALIZER};
     struct caller *callers = calloc(in_flight, sizeof *callers);
     nng_socket socket;
     REQUIRE(callers != NULL && frames->count > 0);
@@ -111,7 +128,9 @@ struct load_result load_run(const char *url, const struct frames *frames, uint32
         must(nng_aio_alloc(&callers[i].aio, on_event, &callers[i]), "aio");
     }
     uint64_t began = measure_ns();
-    for (uint32_t i = 0; i < in_flight; i++) send_next(&callers[i]);
+    for (uint32_t i = 0; i < in_flight; i++) { /* not all in the same millisecond */
+        pause_then_send(&callers[i], pause_ms ? i % pause_ms : 0);
+    }
     wait_for_all(&load);
     struct load_result result = {.seconds = (double)(measure_ns() - began) / 1e9,
                                  .frames = frames->count,

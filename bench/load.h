@@ -19,8 +19,11 @@ struct load_result {
 };
 
 /* load_run - send all frames, `in_flight` of them at a time, and wait for all replies
+ * @pause_ms: after each reply, before the next frame takes its place: a load that does not fill the
+ *            machine; 0: none
  * Ends the process with a message if the connection fails. */
-struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight);
+struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight,
+                            uint32_t pause_ms);
 
 /* load_echo - serve: answer each message with one of `small` bytes, or of `large` bytes if it is
  * longer than LOAD_LARGE. Prints the URL, then serves until the process is ended. */

@@ -30,6 +30,13 @@
  * longest pause between two attempts: dial anew. */
 #define WATCH_INTERVAL_MS 250
 #define WATCH_SILENT_MAX ((RECONNECT_MAX_MS + 500) / WATCH_INTERVAL_MS)
+/* nng 1.5.2 can hold a dead connection for alive, for ever, and after that every other that dies in
+ * this process (nng#1543: a peer was killed while a message was coming in). Connected as it seems,
+ * frames wait in vain for their whole time, and no answer for so long: open another link beside this
+ * one. The engine may just be slow; so each time that is not followed by an answer, the next attempt
+ * takes twice as long. */
+#define UNANSWERED_MIN_MS 5000
+#define UNANSWERED_MAX_MS 320000
 
 struct call {
     client_done *done;
@@ -47,31 +54,44 @@ struct batch {
     struct value_document *document;
 };
 
+/* A socket of nng with its one connection. One that was given up stays as it is until the process
+ * ends: closing it could wait for ever, and its callbacks may still come. */
+struct link {
+    nng_socket socket;
+    nng_dialer dialer;          /* the watching thread's, once that runs */
+    _Atomic bool was_connected; /* once, at least */
+    _Atomic int connections;    /* nng's callbacks */
+    bool late; /* an answer may still come that nobody waits for: see client_free(). Mutex */
+};
+
 /* A REQ context of nng: one frame under way. */
 struct lane {
     struct client *client;
+    struct link *link; /* of the context */
     struct lane *next; /* of the idle ones */
     nng_ctx ctx;
     nng_aio *aio;
-    bool sent; /* the aio is receiving */
+    bool sent;      /* the aio is receiving */
+    nng_time begun; /* when the frame was given to nng */
     struct batch *batch;
 };
 
 struct client {
-    nng_socket socket;
-    nng_dialer dialer; /* the watching thread's, once that runs */
     char *url;
     pthread_t watch;
-    bool watched;               /* `watch` runs */
-    bool leaving;               /* `watch` comes to its end */
-    pthread_cond_t leave;       /* `watch`: look whether we are closing */
-    _Atomic bool was_connected; /* once, at least */
-    _Atomic int connections;    /* nng's callbacks */
+    bool watched;         /* `watch` runs */
+    bool leaving;         /* `watch` comes to its end */
+    pthread_cond_t leave; /* `watch`: look whether we are closing */
     uint32_t requests_per_frame_max, timeout_ms, lane_count;
     struct lane *lanes;
 
     pthread_mutex_t mutex; /* guards everything below, and batches that are not under way */
     pthread_cond_t room;   /* a frame has left: callers that wait may go on */
+    struct link *link;     /* frames leave over this one */
+    nng_time unanswered;   /* since when it has answered nothing, connected as it seems; 0: all is
+                              well */
+    nng_duration unanswered_ms; /* so long is too long */
+    bool relinked;              /* a link was given up */
     struct lane *idle;
     struct batch *first, *last; /* frames that wait; the last one is being filled */
     uint32_t waiting;           /* how many */
@@ -79,7 +99,6 @@ struct client {
     uint32_t busy; /* lanes with a frame, and frames whose callbacks run */
     uint32_t msgid;
     bool closing;
-    bool late; /* an answer may still come that nobody waits for: see client_free() */
 };
 
 const char *client_status_text(int status) {
@@ -261,6 +280,29 @@ static void batch_recycle(struct client *client, struct batch *batch) {
     pthread_mutex_unlock(&client->mutex);
 }
 
+/* Leave the link that was given up, if it was. Return: 0, or an error of nng */
+static int lane_join(struct lane *lane, struct link *link) {
+    if (lane->link == link) return 0;
+    if (lane->link) (void)nng_ctx_close(lane->ctx); /* ours alone */
+    lane->link = NULL;
+    int rc = nng_ctx_open(&lane->ctx, link->socket);
+    if (rc == 0) lane->link = link;
+    return rc;
+}
+
+/* A frame is back: what that says of its link. Mutex held. */
+static void link_judge(struct client *client, const struct lane *lane, int rc) {
+    struct link *link = lane->link;
+    if (rc != 0 && lane->sent && status_of(rc) != CLIENT_LOST) link->late = true;
+    if (link != client->link) return;
+    if (rc == 0) client->unanswered_ms = UNANSWERED_MIN_MS;
+    if (rc != NNG_ETIMEDOUT || link->connections == 0) {
+        client->unanswered = 0;
+    } else if (client->unanswered == 0) {
+        client->unanswered = lane->begun;
+    }
+}
+
 /* Send the first waiting frame, or become idle. Frames that cannot be sent fail here. */
 static void lane_next(struct lane *lane) {
     struct client *client = lane->client;
@@ -275,10 +317,12 @@ static void lane_next(struct lane *lane) {
         }
         client->busy++;
         bool closing = client->closing;
+        struct link *link = client->link;
         pthread_mutex_unlock(&client->mutex);
 
         nng_msg *message;
-        int rc = closing ? NNG_ECLOSED : nng_msg_alloc(&message, 0);
+        int rc = closing ? NNG_ECLOSED : lane_join(lane, link);
+        if (rc == 0) rc = nng_msg_alloc(&message, 0);
         if (rc == 0) {
             rc = nng_msg_append(message, batch->bytes.bytes, batch->bytes.size);
             if (rc != 0) nng_msg_free(message);
@@ -286,6 +330,7 @@ static void lane_next(struct lane *lane) {
         if (rc == 0) {
             lane->batch = batch;
             lane->sent = false;
+            lane->begun = nng_clock();
             nng_aio_set_msg(lane->aio, message);
             nng_aio_set_timeout(lane->aio, time_left(batch));
             nng_ctx_send(lane->ctx, lane->aio);
@@ -310,11 +355,9 @@ static void lane_done(void *argument) {
     nng_msg *message = nng_aio_get_msg(lane->aio);
     nng_aio_set_msg(lane->aio, NULL);
     if (rc != 0 && !lane->sent) nng_msg_free(message); /* it is ours again */
-    if (rc != 0 && lane->sent && status_of(rc) != CLIENT_LOST) {
-        pthread_mutex_lock(&client->mutex);
-        client->late = true;
-        pthread_mutex_unlock(&client->mutex);
-    }
+    pthread_mutex_lock(&client->mutex);
+    link_judge(client, lane, rc);
+    pthread_mutex_unlock(&client->mutex);
     /* The next frame leaves before this one's callbacks run: they take their time. */
     lane->batch = NULL;
     lane_next(lane);
@@ -467,10 +510,57 @@ int client_call_wait(struct client *client, const char *method, const struct val
 /* --- the connection ------------------------------------------------------------------------- */
 
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument) {
-    struct client *client = argument;
+    struct link *link = argument;
     (void)pipe; /* how many there are is all that matters */
-    client->was_connected = true;
-    client->connections += event == NNG_PIPE_EV_ADD_PRE ? 1 : -1;
+    link->was_connected = true;
+    link->connections += event == NNG_PIPE_EV_ADD_PRE ? 1 : -1;
+}
+
+/* Return: 0 and a link that dials in the background, or an error of nng */
+static int link_open(const char *url, struct link **ret_link) {
+    struct link *link = calloc(1, sizeof *link);
+    if (!link || nng_req0_open(&link->socket) != 0) {
+        free(link);
+        return NNG_ENOMEM;
+    }
+    /* Never resend by itself: a lost connection is the caller's to know of. */
+    int rc = nng_socket_set_ms(link->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+    if (rc == 0) {
+        rc = nng_socket_set_size(link->socket, NNG_OPT_RECVMAXSZ, NET_REPLY_FRAME_BYTES_MAX + 64u);
+    }
+    if (rc == 0) rc = nng_socket_set_ms(link->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+    if (rc == 0) rc = nng_socket_set_ms(link->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+    if (rc == 0) rc = nng_pipe_notify(link->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, link);
+    if (rc == 0) rc = nng_pipe_notify(link->socket, NNG_PIPE_EV_REM_POST, on_pipe, link);
+    if (rc == 0) rc = nng_dial(link->socket, url, &link->dialer, NNG_FLAG_NONBLOCK);
+    if (rc == 0) {
+        *ret_link = link;
+        return 0;
+    }
+    (void)nng_close(link->socket); /* it has never been connected */
+    free(link);
+    return rc;
+}
+
+/* No connection for too long: see WATCH_SILENT_MAX. */
+static void redial(const struct client *client, struct link *link) {
+    (void)nng_dialer_close(link->dialer); /* it may be gone already */
+    (void)nng_dial(link->socket, client->url, &link->dialer,
+                   NNG_FLAG_NONBLOCK); /* what fails is tried again */
+}
+
+/* No answer for too long: frames that leave from now on take another link. Those under way on the old
+ * one wait for their time to end. Mutex held; released meanwhile. */
+static void relink(struct client *client) {
+    struct link *link;
+    pthread_mutex_unlock(&client->mutex);
+    int rc = link_open(client->url, &link);
+    pthread_mutex_lock(&client->mutex);
+    client->unanswered = 0;
+    if (client->unanswered_ms < UNANSWERED_MAX_MS) client->unanswered_ms *= 2;
+    if (rc != 0) return; /* tried again */
+    client->link = link;
+    client->relinked = true;
 }
 
 static void *watch_main(void *argument) {
@@ -485,13 +575,18 @@ static void *watch_main(void *argument) {
         until.tv_nsec %= 1000000000L;
         pthread_cond_timedwait(&client->leave, &client->mutex, &until);
         if (client->leaving) break;
-        silent = client->connections > 0 ? 0 : silent + 1;
+        struct link *link = client->link; /* nobody else puts another there */
+        if (client->unanswered != 0 &&
+            nng_clock() - client->unanswered >= (nng_time)client->unanswered_ms) {
+            relink(client);
+            silent = 0;
+            continue;
+        }
+        silent = link->connections > 0 ? 0 : silent + 1;
         if (silent <= WATCH_SILENT_MAX) continue;
         silent = 0;
         pthread_mutex_unlock(&client->mutex);
-        (void)nng_dialer_close(client->dialer); /* it may be gone already */
-        (void)nng_dial(client->socket, client->url, &client->dialer,
-                       NNG_FLAG_NONBLOCK); /* what fails is tried again */
+        redial(client, link);
         pthread_mutex_lock(&client->mutex);
     }
     pthread_mutex_unlock(&client->mutex);
@@ -501,29 +596,17 @@ static void *watch_main(void *argument) {
 /* --- life ---------------------------------------------------------------------------------- */
 
 /* Not a blocking nng_dial(): a peer that vanishes during the handshake makes that wait for ever. */
-static bool connected_in_time(const struct client *client) {
+static bool connected_in_time(const struct link *link) {
     for (uint32_t waited = 0; waited < OPEN_TIMEOUT_MS; waited++) {
-        if (client->was_connected) return true;
+        if (link->was_connected) return true;
         nng_msleep(1);
     }
-    return client->was_connected;
+    return link->was_connected;
 }
 
-static int client_connect(struct client *client, const char *url) {
-    int rc = nng_req0_open(&client->socket);
-    if (rc != 0) return CLIENT_NO_MEMORY;
-    /* Never resend by itself: a lost connection is the caller's to know of. */
-    rc = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (rc == 0) {
-        rc = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ,
-                                 NET_REPLY_FRAME_BYTES_MAX + 64u);
-    }
-    if (rc == 0) rc = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    if (rc == 0) rc = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    if (rc == 0) rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, client);
-    if (rc == 0) rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, on_pipe, client);
-    if (rc == 0) rc = nng_dial(client->socket, url, &client->dialer, NNG_FLAG_NONBLOCK);
-    if (rc == 0 && !connected_in_time(client)) rc = NNG_ETIMEDOUT;
+static int client_connect(struct client *client) {
+    int rc = link_open(client->url, &client->link);
+    if (rc == 0 && !connected_in_time(client->link)) rc = NNG_ETIMEDOUT;
     switch (rc) {
     case 0: return 0;
     case NNG_ENOMEM: return CLIENT_NO_MEMORY;
@@ -536,7 +619,7 @@ static int client_connect(struct client *client, const char *url) {
 
 static int lane_open(struct lane *lane, struct client *client) {
     lane->client = client;
-    if (nng_ctx_open(&lane->ctx, client->socket) != 0) return CLIENT_NO_MEMORY;
+    if (lane_join(lane, client->link) != 0) return CLIENT_NO_MEMORY;
     if (nng_aio_alloc(&lane->aio, lane_done, lane) != 0) {
         (void)nng_ctx_close(lane->ctx); /* ours alone */
         return CLIENT_NO_MEMORY;
@@ -550,7 +633,8 @@ static int lane_open(struct lane *lane, struct client *client) {
  *
  * nng 1.5.2 can wait for ever in nng_close(), and can stop clearing away connections in the whole
  * process, if a connection is closed while a message is coming in on it (nng#1543). So a connection
- * on which an answer may still be on its way stays open, idle, until the process ends. */
+ * on which an answer may still be on its way stays open, idle, until the process ends; and so does
+ * every one where that has probably happened. */
 static void client_free(struct client *client) {
     if (client->watched) {
         pthread_mutex_lock(&client->mutex);
@@ -561,10 +645,13 @@ static void client_free(struct client *client) {
     }
     for (uint32_t i = 0; i < client->lane_count; i++) {
         nng_aio_stop(client->lanes[i].aio);
-        (void)nng_ctx_close(client->lanes[i].ctx); /* ours alone */
+        if (client->lanes[i].link) (void)nng_ctx_close(client->lanes[i].ctx); /* ours alone */
         nng_aio_free(client->lanes[i].aio);
     }
-    if (!client->late) (void)nng_close(client->socket); /* likewise */
+    if (client->link && !client->link->late && !client->relinked) {
+        (void)nng_close(client->link->socket); /* likewise */
+        free(client->link);
+    }
     batch_free(client->first); /* at most one, opened for a request that did not fit */
     while (client->pool) {
         struct batch *batch = client->pool;
@@ -594,13 +681,14 @@ int client_open(const char *url, const struct client_options *options, struct cl
                                          : REQUESTS_PER_FRAME_MAX;
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : CLIENT_TIMEOUT_MS_DEFAULT;
     client->msgid = 1;
+    client->unanswered_ms = UNANSWERED_MIN_MS;
     client->lanes = calloc(lanes, sizeof *client->lanes);
     REQUIRE(pthread_mutex_init(&client->mutex, NULL) == 0);
     REQUIRE(pthread_cond_init(&client->room, NULL) == 0);
     REQUIRE(pthread_cond_init(&client->leave, NULL) == 0);
     client->url = strdup(url);
     REQUIRE(client->url);
-    int rc = client->lanes ? client_connect(client, url) : CLIENT_NO_MEMORY;
+    int rc = client->lanes ? client_connect(client) : CLIENT_NO_MEMORY;
     for (uint32_t i = 0; i < lanes && rc == 0; i++) {
         rc = lane_open(&client->lanes[i], client);
         if (rc == 0) client->lane_count++;

@@ -7,7 +7,9 @@
  * Failure modes: every call gets exactly one callback, with CLIENT_OK or with the reason why there
  * is no answer. After CLIENT_TIMEOUT and CLIENT_LOST the engine may or may not have done it: ask
  * again with the same idempotency key. The client never sends a request twice by itself (nng's
- * resending is off); a lost connection is dialled again in the background.
+ * resending is off); a lost connection is dialled again in the background. A connection that seems to
+ * be there and answers nothing for 5 s, while calls time out, is left alone and another one opened
+ * beside it: what leaves from then on takes that one.
  *
  * Threads: all functions but client_close() from any thread, and from callbacks, too, except the
  * blocking client_call_wait() and client_close(). Callbacks run on nng's threads: they must not

@@ -172,31 +172,32 @@ static void tell_queue(struct sentence *sentence) {
 
 static void tell_token_expired(struct sentence *sentence) {
     const struct decision_token_expired *expired = &sentence->decision->token_expired;
-    /* What it means for the reservations that end with it, and for the user. */
+    /* What it means for the reservations that end with it (somebody stands between the two), and
+     * for the user. */
     static const struct {
-        const char *seat, *user;
+        const char *before, *after, *user;
     } words[] = {
-        [TOKEN_END_NONE] = {"freed: the token ended", "token ended"},
-        [TOKEN_END_PAID] = {"freed: the token ended with a payment", "token ended: paid"},
-        [TOKEN_END_RESERVED] = {"freed: the token ended with a reservation",
+        [TOKEN_END_NONE] = {"the token of ", " ended", "token ended"},
+        [TOKEN_END_PAID] = {"the token of ", " ended with a payment", "token ended: paid"},
+        [TOKEN_END_RESERVED] = {"the token of ", " ended with a reservation",
                                 "token ended with the reservation"},
-        [TOKEN_END_TIME] = {"freed: the active time is over", "active time is over"},
-        [TOKEN_END_LEFT] = {"freed: the user left", "left"},
-        [TOKEN_END_SILENT] = {"freed: the user was not heard from",
+        [TOKEN_END_TIME] = {"the active time of ", " is over", "active time is over"},
+        [TOKEN_END_LEFT] = {"", " left", "left"},
+        [TOKEN_END_SILENT] = {"", " was not heard from",
                               "not heard from for too long: lost the place"},
-        [TOKEN_END_REQUEUED] = {"freed: the user entered the line again",
+        [TOKEN_END_REQUEUED] = {"", " entered the line again",
                                 "entered the line again: lost the old place"},
     };
     uint32_t end = expired->end < sizeof words / sizeof words[0] ? expired->end : TOKEN_END_NONE;
     if (sentence->subject->kind != SUBJECT_USER) {
-        say(sentence, "%s", words[end].seat);
-        for (uint32_t i = 0; i < expired->released.count; i++) {
+        char user[TEXT_UUID_BYTES] = "the user";
+        for (uint32_t i = 0; i < expired->released.count && !sentence->held; i++) {
             sentence->reservation = dated_id(sentence->date, expired->released.values[i]);
             sentence->held = follow_known(sentence->follow, sentence->reservation);
-            if (!sentence->held) continue;
-            say_user(sentence, "of", &sentence->held->user);
-            say_reservation(sentence);
         }
+        if (sentence->held) text_uuid(&sentence->held->user, user);
+        say(sentence, "freed: %s%s%s", words[end].before, user, words[end].after);
+        if (sentence->held) say_reservation(sentence);
         return;
     }
     say(sentence, "%s, date %u, place %u", words[end].user, sentence->date, expired->place);

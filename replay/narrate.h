@@ -11,10 +11,10 @@
 #include "engine/domain/world.h"
 #include "replay/follow.h"
 
-/* Room for any sentence: SEATS_PER_USER_MAX seats with three texts each are the longest part. */
-#define NARRATE_BYTES 16384u
-/* Room for a seat's name: three texts and what stands between them. */
+/* Room for a seat's name: three texts, every byte of which became three, and the words between. */
 #define NARRATE_SEAT_BYTES 2400u
+/* Room for any sentence: the most seats that one can name, and the words around them. */
+#define NARRATE_BYTES (SEATS_PER_USER_MAX * NARRATE_SEAT_BYTES + 1024u)
 
 /* narrate_seat - "section A, row 12, seat 7 (number 207)", or "number 207" where the world has no
  * such seat; line breaks and the like in labels become blanks */

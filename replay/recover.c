@@ -66,37 +66,87 @@ static int apply(struct world *world, uint64_t lsn, const struct decision *decis
     }
 }
 
+/* Decisions that were read and are still to be applied. Replaying a big house is mostly waiting for
+ * memory: what these will touch is fetched for all of them at once. */
+#define WINDOW 16u
+
+struct window {
+    uint32_t count;
+    struct {
+        uint64_t lsn;
+        uint32_t size; /* of the record, bytes */
+        struct decision decision;
+    } items[WINDOW];
+};
+
+/* Read ahead, as long as the records' bytes stay. Return: 0; SOURCE_CAUGHT_UP; <0 a failure that comes
+ * after what is in the window */
+static int window_fill(struct window *window, struct record_source *source, uint64_t last_lsn,
+                       struct recover_error *ret_error) {
+    struct source_record record = {.more = true};
+    window->count = 0;
+    while (record.more && window->count < WINDOW) {
+        struct source_error error;
+        record.more = false;
+        int got = source->next(source->context, &record, &error);
+        if (got < 0) return fail(ret_error, RECOVER_SOURCE, last_lsn, NULL, error.text);
+        if (got != 0) return got;
+        REQUIRE(record.lsn > last_lsn); /* a source delivers in order */
+        struct decision *decision = &window->items[window->count].decision;
+        int decoded = decision_decode(record.bytes, record.size, decision);
+        if (decoded != DECISION_DECODE_OK) {
+            return fail(ret_error, RECOVER_UNDECODABLE, record.lsn, NULL,
+                        undecodable_text(decoded));
+        }
+        window->items[window->count].lsn = last_lsn = record.lsn;
+        window->items[window->count++].size = record.size;
+    }
+    return 0;
+}
+
+static int window_apply(const struct window *window, struct world *world,
+                        const struct recover_options *options, struct recover_result *result,
+                        struct recover_error *ret_error) {
+    uint64_t every = options->progress_every ? options->progress_every : PROGRESS_EVERY;
+    for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST; step++) {
+        for (uint32_t i = 0; i < window->count; i++) {
+            world_prefetch(world, &window->items[i].decision, step);
+        }
+    }
+    for (uint32_t i = 0; i < window->count; i++) {
+        const struct decision *decision = &window->items[i].decision;
+        uint64_t lsn = window->items[i].lsn;
+        int applied = apply(world, lsn, decision, ret_error);
+        if (applied < 0) return applied;
+        result->records++;
+        result->bytes += window->items[i].size;
+        result->decisions[decision->kind]++;
+        result->last_lsn = lsn;
+        if (decision->time_ms > result->last_time_ms) result->last_time_ms = decision->time_ms;
+        if (options->progress && result->records % every == 0) {
+            options->progress(options->progress_context, result->records, result->bytes, lsn);
+        }
+    }
+    return 0;
+}
+
 int recover(struct record_source *source, struct world *world,
             const struct recover_options *options, struct recover_result *ret_result,
             struct recover_error *ret_error) {
     static const struct recover_options defaults;
     if (!options) options = &defaults;
-    uint64_t every = options->progress_every ? options->progress_every : PROGRESS_EVERY;
     struct recover_result result = {.last_lsn = options->from_lsn};
     struct source_error error;
-    struct source_record record;
-    struct decision decision;
+    struct window window;
 
     int got = source->seek(source->context, options->from_lsn, &error);
-    while (got == 0 && (got = source->next(source->context, &record, &error)) == 0) {
-        REQUIRE(record.lsn > result.last_lsn); /* a source delivers in order */
-        int decoded = decision_decode(record.bytes, record.size, &decision);
-        if (decoded != DECISION_DECODE_OK) {
-            return fail(ret_error, RECOVER_UNDECODABLE, record.lsn, NULL,
-                        undecodable_text(decoded));
-        }
-        int applied = apply(world, record.lsn, &decision, ret_error);
-        if (applied < 0) return applied;
-        result.records++;
-        result.bytes += record.size;
-        result.decisions[decision.kind]++;
-        result.last_lsn = record.lsn;
-        if (decision.time_ms > result.last_time_ms) result.last_time_ms = decision.time_ms;
-        if (options->progress && result.records % every == 0) {
-            options->progress(options->progress_context, result.records, result.bytes, record.lsn);
-        }
-    }
     if (got < 0) return fail(ret_error, RECOVER_SOURCE, result.last_lsn, NULL, error.text);
+    while (got == 0) {
+        got = window_fill(&window, source, result.last_lsn, ret_error);
+        int applied = window_apply(&window, world, options, &result, ret_error);
+        if (applied < 0) return applied;
+    }
+    if (got < 0) return got;
 
     result.hashes_verified = result.decisions[DECISION_STATE_HASHED];
     result.world_hash = world_hash(world);

@@ -6,12 +6,14 @@
 #ifndef USHER_REPLAY_SOURCE_H
 #define USHER_REPLAY_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct source_record {
     const uint8_t *bytes; /* borrowed until the next call */
     uint32_t size;        /* bytes; as the record states it, not yet decoded */
     uint64_t lsn;         /* just after this record */
+    bool more;            /* the next one is at hand: the bytes outlive the next call too */
 };
 
 #define SOURCE_ERROR_BYTES 640u

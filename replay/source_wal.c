@@ -34,7 +34,7 @@ static int next(void *context, struct source_record *ret_record, struct source_e
     int result = wal_reader_next(source->reader, limit_lsn(source), &record, &error);
     if (result < 0) return fail(&error, ret_error);
     if (result == WAL_READER_CAUGHT_UP) return SOURCE_CAUGHT_UP;
-    *ret_record = (struct source_record){record.bytes, record.size, record.lsn};
+    *ret_record = (struct source_record){record.bytes, record.size, record.lsn, record.more};
     return 0;
 }
 

@@ -20,7 +20,8 @@ static uint64_t segment_start(const struct log_folder *folder, uint64_t lsn) {
 
 int log_cursor_open(struct log_folder *folder, uint64_t from_lsn, uint64_t to_lsn,
                     struct log_cursor *ret_cursor) {
-    struct log_cursor cursor = {.from_lsn = from_lsn, .to_lsn = to_lsn};
+    struct log_cursor cursor = {
+        .directory = folder->directory, .from_lsn = from_lsn, .to_lsn = to_lsn};
     struct wal_error error;
     cursor.lsn = segment_start(folder, from_lsn);
     if (wal_reader_open(folder->wal, cursor.lsn, &cursor.reader, &error) < 0) {
@@ -58,9 +59,10 @@ int log_cursor_next(struct log_cursor *cursor) {
         if (result == WAL_READER_CAUGHT_UP) return LOG_CURSOR_END;
         if (result < 0) {
             (void)fprintf(stderr,
-                          "usher: %s. usher wal verify DIR tells more, usher wal repair DIR what "
+                          "usher: %s: %s. usher wal verify %s tells more, usher wal repair %s what "
                           "can be done.\n",
-                          error.text); /* the caller's status tells, too */
+                          cursor->directory, error.text, cursor->directory,
+                          cursor->directory); /* the caller's status tells, too */
             return -1;
         }
         cursor->lsn = record.lsn;

@@ -12,6 +12,7 @@
 #include "wal/reader.h"
 
 struct log_cursor {
+    const char *directory;     /* borrowed; for complaints */
     struct wal_reader *reader; /* owned */
     uint64_t from_lsn, to_lsn;
     uint64_t lsn; /* just after the latest decision; before the first: where reading begins */

@@ -122,8 +122,11 @@ static int find_end(struct log_folder *folder, bool damaged_too) {
     bool readable = error.code == WAL_ERROR_CORRUPT && folder->segment_count > 0 &&
                     folder->end_lsn >= folder->first_lsn;
     if (damaged_too && readable) return 0;
-    (void)fprintf(stderr, "usher: %s: %s.\n%s", folder->directory, error.text,
-                  readable ? "usher wal repair DIR shows what cutting it off would lose.\n" : "");
+    (void)fprintf(stderr, "usher: %s: %s.\n", folder->directory, error.text);
+    if (readable) {
+        (void)fprintf(stderr, "usher wal repair %s shows what cutting it off would lose.\n",
+                      folder->directory);
+    }
     return -1; /* the caller's status tells, too */
 }
 
@@ -163,6 +166,35 @@ static void snapshot_skipped(void *context, const struct snapshot_error *error) 
                   error->text); /* the state can be had without it */
 }
 
+/* snapshot_recover() wants a log whose end is sound; this reads up to the damage. */
+static int recover_damaged(struct log_folder *folder, bool from_snapshots,
+                           const struct snapshot_recover_options *options,
+                           struct snapshot_info *ret_from, struct world **ret_world,
+                           struct recover_result *ret_result, struct snapshot_error *ret_error) {
+    struct snapshot_info from = {0};
+    struct world *world = NULL;
+    int result = -SNAPSHOT_NONE;
+    if (from_snapshots) {
+        result = snapshot_newest(folder->snapshots, folder->log_id, options->to_lsn, options, &from,
+                                 &world, ret_error);
+    }
+    if (result == -SNAPSHOT_NONE) {
+        world = world_create(options->seed);
+        REQUIRE(world);
+    } else if (result < 0) {
+        return result;
+    }
+    result = snapshot_catch_up(folder->wal, &from, options->to_lsn, options, world, ret_result,
+                               ret_error);
+    if (result < 0) {
+        world_free(world);
+        return result;
+    }
+    if (ret_from) *ret_from = from;
+    *ret_world = world;
+    return 0;
+}
+
 int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshots,
                      struct snapshot_info *ret_from, struct world **ret_world,
                      struct recover_result *ret_result) {
@@ -177,9 +209,12 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
     };
     struct snapshot_error error;
     progress_begin(&replaying.progress, "bytes of log replayed");
-    int result = snapshot_recover(folder->wal, from_snapshots ? folder->snapshots : NULL,
-                                  folder->end_lsn, &options, ret_from, ret_world, ret_result,
-                                  &error);
+    int result = folder->damage.code != 0
+                     ? recover_damaged(folder, from_snapshots, &options, ret_from, ret_world,
+                                       ret_result, &error)
+                     : snapshot_recover(folder->wal, from_snapshots ? folder->snapshots : NULL,
+                                        folder->end_lsn, &options, ret_from, ret_world, ret_result,
+                                        &error);
     progress_end(&replaying.progress, result == 0 ? ret_result->last_lsn : lsn, lsn, "");
     if (result == 0) return 0;
     (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,

@@ -227,10 +227,11 @@ static int retain(struct job *job) {
     }
     int rc = snapshot_retain(job->log, job->snapshots, &job->retention, &snapshots, &segments,
                              &error);
-    if (snapshots + segments > 0) {
-        (void)printf("%" PRIu64 " older snapshots removed, %" PRIu64 " segments of the log %s\n",
-                     snapshots, segments,
-                     job->retention.archive ? "archived" : "removed"); /* nobody may be reading */
+    /* Nobody may be reading, here and below. */
+    if (snapshots > 0) (void)printf("older snapshots removed: %" PRIu64 "\n", snapshots);
+    if (segments > 0) {
+        (void)printf("segments of the log %s: %" PRIu64 "\n",
+                     job->retention.archive ? "archived" : "removed", segments);
     }
     if (job->retention.archive) job->retention.archive->operations->destroy(job->retention.archive);
     return rc < 0 ? fail("not everything that is not needed could be removed", error.text)

@@ -112,9 +112,12 @@ static int ls(int argc, char **argv) {
         return USHER_FAILED;
     }
     if (listing.bad > 0) {
-        (void)fprintf(stderr, "usher: segments are damaged or do not belong here; usher wal verify "
-                              "DIR tells where, usher wal repair DIR what can be done.\n");
-    } /* likewise */
+        (void)fprintf(
+            stderr,
+            "usher: segments are damaged or do not belong here; usher wal verify %s tells "
+            "where, usher wal repair %s what can be done\n",
+            arguments.folders[0], arguments.folders[0]); /* likewise */
+    }
     return listing.bad == 0 && fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
 }
 
@@ -182,8 +185,10 @@ static void print_unsound(const char *directory, const struct wal_error *error, 
     }
     (void)fprintf(stderr, "usher: %s: %s.\n", directory, error->text);
     if (error->code == WAL_ERROR_CORRUPT) {
-        (void)fprintf(stderr, "Next: restore the file from a copy of the folder; if there is none, "
-                              "usher wal repair DIR shows what cutting it off would lose.\n");
+        (void)fprintf(stderr,
+                      "Next: restore the file from a copy of the folder; if there is none, "
+                      "usher wal repair %s shows what cutting it off would lose.\n",
+                      directory);
     }
 }
 

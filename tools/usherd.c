@@ -255,7 +255,7 @@ static void open_log(struct daemon *daemon) {
         result = open_wal(daemon, witness_lsn, &error);
     }
     if (result < 0 && error.code == WAL_ERROR_CORRUPT && is_the_witness(daemon)) {
-        give_up("%s: %s. That was %s%s.", data, error.text,
+        give_up("%s: %s. The witness is %s%s.", data, error.text,
                 postgres_knows_more ? "PostgreSQL" : "snapshot ",
                 postgres_knows_more ? "" : daemon->witness.name);
     }

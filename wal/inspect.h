@@ -60,7 +60,8 @@ struct wal_repair_plan {
     bool needed; /* false: the log is sound, or ends in a torn tail, which needs no repair */
     struct wal_error damage; /* what is wrong; names file, offset and LSN */
     uint64_t keep_lsn;       /* the log will end here */
-    /* Rewritten with zeros behind cut_offset, the original is kept; empty: no segment must be. */
+    /* Of a wrong size: written anew with zeros behind cut_offset, the original is kept; empty: no
+     * segment is. */
     char cut_file[WAL_FILE_NAME_BYTES];
     uint64_t cut_offset;
     uint64_t segments_set_aside;        /* whole segments behind it */
@@ -79,7 +80,7 @@ struct wal_repair_plan {
 int wal_repair_look(struct storage *storage, struct wal_repair_plan *ret_plan,
                     struct wal_error *ret_error);
 
-/* wal_repair - make the log end before the damage
+/* wal_repair - make the log end before the damage: a new epoch's first segment overrules the rest
  * @plan: from wal_repair_look: refused if the log is in another state meanwhile
  * Nothing is destroyed: a segment that is cut and those behind it are kept as NAME.damaged (a name
  * that no reader looks at; NAME.2.damaged and so on where there is one already). Claims the storage:

@@ -159,8 +159,11 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
     if (lsn > limit_lsn) { return WAL_READER_CAUGHT_UP; }
     reader->position += size;
     reader->lsn = lsn;
-    *ret_record = (struct wal_record){
-        .bytes = bytes, .size = size, .lsn = lsn, .wall_ms = reader->header.wall_ms};
+    *ret_record = (struct wal_record){.bytes = bytes,
+                                      .size = size,
+                                      .lsn = lsn,
+                                      .wall_ms = reader->header.wall_ms,
+                                      .more = reader->position < reader->header.body_bytes};
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "wal/error.h"
 #include "wal/storage.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct wal_reader;
@@ -26,6 +27,7 @@ struct wal_record {
     uint32_t size;        /* bytes, 20..RECORD_BYTES_MAX */
     uint64_t lsn;         /* just after this record */
     uint64_t wall_ms;     /* when its block was written, Unix ms */
+    bool more; /* the next one is in the same block: the bytes outlive the next call too */
 };
 
 /* wal_reader_open - start reading at an LSN

@@ -339,3 +339,33 @@ int wal_verify(struct storage *storage,
         .live = true, .progress = progress, .progress_context = progress_context};
     return wal_recover(storage, &options, ret_result, ret_error);
 }
+
+static int find_epoch(struct scan *scan, const struct segment_list *list, uint64_t lsn,
+                      uint64_t *ret_epoch, struct wal_error *ret_error) {
+    for (uint64_t i = list->count; i > 0; i--) {
+        int rc = scan_open(scan, list->numbers[i - 1], ret_error);
+        if (rc == -WAL_ERROR_MISSING) { break; } /* deleted meanwhile, like all before it */
+        if (rc < 0) { return rc; }
+        if (scan->state == SEGMENT_USED && scan->header.first_lsn < lsn) {
+            *ret_epoch = scan->header.epoch;
+            return 0;
+        }
+    }
+    *ret_epoch = 0;
+    return 0;
+}
+
+int wal_epoch_at(struct storage *storage, uint64_t lsn, uint64_t *ret_epoch,
+                 struct wal_error *ret_error) {
+    struct segment_list list;
+    struct scan scan;
+    int rc = segment_list_read(storage, &list, ret_error);
+    if (rc < 0) { return rc; }
+    rc = scan_init(&scan, storage, ret_error);
+    if (rc == 0) {
+        rc = find_epoch(&scan, &list, lsn, ret_epoch, ret_error);
+        scan_deinit(&scan);
+    }
+    segment_list_free(&list);
+    return rc;
+}

@@ -1,13 +1,16 @@
 /* repair.c - make a log that recovery refuses end before the damage; see inspect.h
  *
- * Happy path: survey the log, find the first segment that cannot stay as it is, write the cut copy
- * of the last one that stays under a temporary name, give the original a second name, move what is
- * behind it out of the way from the high end down, rename the copy into its place.
+ * Happy path: survey the log, find the first segment that cannot stay, and end the log with the one
+ * before it or, where its header is good, in it: a new segment of a new epoch, with nothing but a
+ * seal, states in its header where the one before it ends, as after every crash. What was behind is
+ * renamed. Only a segment of a wrong size is written anew.
  *
- * Why in this order: until the last step the log is refused for the reason it was refused for, and
- * after it it is sound; a segment that moved from the low end would leave a gap, and one that was
- * renamed away before its copy is there, a shorter log that looks sound. Sources: wal/README.md,
- * "Repair".
+ * Why a new epoch: the LSNs behind the cut are given out again, and who has seen the lost ones (a
+ * snapshot, PostgreSQL) must be recognisable: its epoch is lower than the one that those LSNs now
+ * belong to. So the new one is above all that were lost.
+ *
+ * Why in this order: until the last step the log is refused, after it it is sound. From the high end
+ * down, or there would be a gap. Source: wal/README.md, "Repair".
  *
  * Failure modes: every step can fail or be the last one before a crash. The next wal_repair_look then
  * sees what is still to be done.
@@ -15,6 +18,7 @@
 #include "wal/inspect.h"
 
 #include "wal/survey.h"
+#include "wal/wal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -35,6 +39,8 @@ struct repair {
     uint64_t aside_from; /* list index of the first segment that goes */
     uint64_t list_count; /* segments when they were surveyed */
     uint64_t *numbers;   /* of these, owned */
+    uint64_t epoch;      /* highest of all segments, those that go included */
+    uint64_t wall_ms;    /* latest of all blocks, Unix ms */
     uint64_t sound_from; /* first LSN of the segment after the last damage */
     bool behind_in_use;  /* something but unused segments goes */
     bool gap;            /* numbers are missing: recovery refuses, from wherever it starts */
@@ -102,7 +108,7 @@ static int take_segment(struct repair *repair, uint64_t index, const struct verd
     if (info->state == WAL_SEGMENT_DAMAGED) {
         set_damage(repair, info->name, info->bad_offset, info->proof);
         count_stray(plan, verdict);
-        if (verdict->must_cut) {
+        if (verdict->odd_size) {
             memcpy(plan->cut_file, info->name, sizeof plan->cut_file);
             plan->cut_offset = info->used_bytes;
         }
@@ -118,8 +124,13 @@ static void lose_segment(struct repair *repair, const struct verdict *verdict) {
     count_stray(&repair->plan, verdict);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
 /* What can be said of a segment whatever was before it. */
 static void note_segment(struct repair *repair, const struct verdict *verdict) {
+    repair->epoch = larger(repair->epoch, verdict->epoch);
+    repair->wall_ms = larger(repair->wall_ms, verdict->info.last_wall_ms);
+    repair->wall_ms = larger(repair->wall_ms, verdict->stray_last_wall_ms);
     if (verdict->durable_lsn > repair->plan.durable_lsn) {
         repair->plan.durable_lsn = verdict->durable_lsn;
     }
@@ -231,9 +242,14 @@ static int kept_name(struct repair *repair, const char *name, char ret_name[KEPT
     return wal_error_system(repair->error, EEXIST, name, 0, "cannot set aside segment");
 }
 
-/* What the copy has at an offset: what is sound, then zeros up to the size that the header states.
- * Return: how many bytes from there are in ret_bytes; <0 */
-static int copy_part(struct repair *repair, struct scan *from, uint64_t offset,
+/* What a file that the repair writes has from an offset on.
+ * @from: a segment, where one is copied
+ * Return: how many bytes are in ret_bytes, at most WAL_BLOCK_BYTES_MAX; 0 = the file ends; <0 */
+typedef int fill_function(struct repair *repair, struct scan *from, uint64_t offset,
+                          uint8_t *ret_bytes);
+
+/* The last segment that stays, in the size that it must have: what is sound, then zeros. */
+static int fill_copy(struct repair *repair, struct scan *from, uint64_t offset,
                      uint8_t *ret_bytes) {
     uint64_t cut = repair->plan.cut_offset;
     uint64_t left = (offset < cut ? cut : repair->last.header.segment_bytes) - offset;
@@ -248,94 +264,131 @@ static int copy_part(struct repair *repair, struct scan *from, uint64_t offset,
     return rc == 0 ? (int)bytes : rc;
 }
 
-/* Write the copy and flush it, or read it back and compare.
+/* The segment that ends the log: a header and a seal. The seal keeps it in its place: one without a
+ * block could be replaced at the next start, and for a moment nothing would overrule the damage. */
+static int fill_end(struct repair *repair, struct scan *from, uint64_t offset, uint8_t *ret_bytes) {
+    (void)from;
+    if (offset > 0) { return 0; }
+    memset(ret_bytes, 0, WAL_SEGMENT_BYTES_MIN);
+    struct segment_header header = repair->last.header;
+    header.number++;
+    header.epoch = repair->epoch + 1;
+    header.first_lsn = repair->plan.keep_lsn;
+    header.chain = repair->last.chain;
+    header.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    header.created_ms = repair->wall_ms;
+    segment_encode(&header, ret_bytes);
+    uint64_t seed = segment_seed(header.log_id);
+    uint8_t *block = ret_bytes + SEGMENT_HEADER_BYTES;
+    struct block_header seal = {
+        .epoch = header.epoch,
+        .first_lsn = header.first_lsn,
+        .wall_ms = repair->wall_ms,
+        .durable_lsn = header.first_lsn,
+        .chain = header.checksum,
+        .body_checksum = block_seal_body(block, 0, seed),
+    };
+    block_encode_header(&seal, seed, block);
+    return (int)WAL_SEGMENT_BYTES_MIN;
+}
+
+/* Write a file, or read it back and compare.
  * @parts: two of WAL_BLOCK_BYTES_MAX, aligned */
-static int copy_pass(struct repair *repair, struct scan *from, int to, bool compare,
-                     uint8_t *const parts[2]) {
+static int file_pass(struct repair *repair, struct scan *from, fill_function *fill, int to,
+                     const char *name, bool compare, uint8_t *const parts[2]) {
     const struct storage_operations *disk = repair->storage->operations;
-    int rc = 0;
-    for (uint64_t offset = 0; offset < repair->last.header.segment_bytes;) {
-        int bytes = copy_part(repair, from, offset, parts[0]);
-        if (bytes < 0) { return bytes; }
-        rc = compare ? disk->read(repair->storage, to, offset, parts[1], (uint32_t)bytes)
-                     : disk->write(repair->storage, to, offset, parts[0], (uint32_t)bytes);
+    for (uint64_t offset = 0;;) {
+        int bytes = fill(repair, from, offset, parts[0]);
+        if (bytes <= 0) { return bytes; }
+        int rc = compare ? disk->read(repair->storage, to, offset, parts[1], (uint32_t)bytes)
+                         : disk->write(repair->storage, to, offset, parts[0], (uint32_t)bytes);
         if (rc == 0 && compare && memcmp(parts[0], parts[1], (size_t)bytes) != 0) { rc = -EIO; }
         if (rc < 0) {
-            return wal_error_system(repair->error, -rc, from->name, offset,
-                                    compare ? "cannot read back what was written as copy of segment"
-                                            : "cannot write a copy of segment");
+            return wal_error_system(repair->error, -rc, name, offset,
+                                    compare ? "cannot read back" : "cannot write");
         }
         offset += (uint64_t)bytes;
     }
-    if (!compare) { rc = disk->sync(repair->storage, to); }
-    return rc < 0 ? wal_error_system(repair->error, -rc, from->name, 0,
-                                     "cannot flush a copy of segment")
-                  : 0;
 }
 
-static int copy_to(struct repair *repair, struct scan *from, int to) {
-    uint8_t *parts = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, 2ul * WAL_BLOCK_BYTES_MAX);
-    if (parts == NULL) {
+static int write_open_file(struct repair *repair, struct scan *from, fill_function *fill, int to,
+                           const char *name) {
+    uint8_t *bytes = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, 2ul * WAL_BLOCK_BYTES_MAX);
+    if (bytes == NULL) {
         return wal_error_set(repair->error, WAL_ERROR_MEMORY, NULL, 0, 0,
-                             "no memory to copy a segment");
+                             "no memory to write a segment");
     }
-    uint8_t *const halves[2] = {parts, parts + WAL_BLOCK_BYTES_MAX};
-    int rc = copy_pass(repair, from, to, false, halves);
-    if (rc == 0) { rc = copy_pass(repair, from, to, true, halves); }
-    free(parts);
+    uint8_t *const parts[2] = {bytes, bytes + WAL_BLOCK_BYTES_MAX};
+    int rc = file_pass(repair, from, fill, to, name, false, parts);
+    if (rc == 0) {
+        int synced = repair->storage->operations->sync(repair->storage, to);
+        if (synced < 0) { rc = wal_error_system(repair->error, -synced, name, 0, "cannot flush"); }
+    }
+    if (rc == 0) { rc = file_pass(repair, from, fill, to, name, true, parts); }
+    free(bytes);
     return rc;
 }
 
-static int make_copy(struct repair *repair, const char *temporary) {
+/* A file under a name that no reader looks at, durable and read back. */
+static int write_file(struct repair *repair, struct scan *from, fill_function *fill,
+                      const char *name) {
     const struct storage_operations *disk = repair->storage->operations;
+    int to = disk->create(repair->storage, name);
+    if (to < 0) { return wal_error_system(repair->error, -to, name, 0, "cannot make"); }
+    int rc = write_open_file(repair, from, fill, to, name);
+    disk->close(repair->storage, to);
+    if (rc < 0) { (void)disk->remove(repair->storage, name); /* nobody reads it, if it stays */ }
+    return rc;
+}
+
+static int write_copy(struct repair *repair, const char *name) {
     struct scan from;
     int rc = scan_init(&from, repair->storage, repair->error);
     if (rc < 0) { return rc; }
     rc = scan_open_any(&from, repair->last.info.number, repair->error);
-    if (rc == 0) {
-        int to = disk->create(repair->storage, temporary);
-        if (to < 0) {
-            rc = wal_error_system(repair->error, -to, from.name, 0,
-                                  "cannot make a copy of segment");
-        } else {
-            rc = copy_to(repair, &from, to);
-            disk->close(repair->storage, to);
-            if (rc < 0) {
-                (void)disk->remove(repair->storage, temporary); /* nobody reads it, if it stays */
-            }
-        }
-    }
+    if (rc == 0) { rc = write_file(repair, &from, fill_copy, name); }
     scan_deinit(&from);
     return rc;
 }
 
-static int set_aside(struct repair *repair, const char *name, bool keep_place) {
+/* Keep a segment under another name.
+ * @stays: also under its own, which something else takes next */
+static int set_aside(struct repair *repair, const char *name, bool stays) {
     const struct storage_operations *disk = repair->storage->operations;
     char kept[KEPT_NAME_BYTES];
     int rc = kept_name(repair, name, kept);
     if (rc < 0) { return rc; }
-    rc = keep_place ? disk->link(repair->storage, name, kept)
-                    : disk->rename(repair->storage, name, kept);
+    rc = stays ? disk->link(repair->storage, name, kept)
+               : disk->rename(repair->storage, name, kept);
     return rc < 0 ? wal_error_system(repair->error, -rc, name, 0, "cannot set aside segment") : 0;
+}
+
+static int put_in_place(struct repair *repair, const char *temporary, const char *name) {
+    int rc = repair->storage->operations->rename(repair->storage, temporary, name);
+    return rc < 0 ? wal_error_system(repair->error, -rc, name, 0, "cannot put in place segment")
+                  : 0;
 }
 
 static int carry_out(struct repair *repair) {
     const struct wal_repair_plan *plan = &repair->plan;
-    bool cut = plan->cut_file[0] != '\0';
-    char temporary[KEPT_NAME_BYTES];
-    (void)snprintf(temporary, sizeof temporary, "%s.tmp", plan->cut_file); /* fits */
-    int rc = cut ? make_copy(repair, temporary) : 0;
-    if (rc == 0 && cut) { rc = set_aside(repair, plan->cut_file, true); }
+    bool copied = plan->cut_file[0] != '\0';
+    char end[WAL_FILE_NAME_BYTES];
+    char new_end[KEPT_NAME_BYTES];
+    char new_copy[KEPT_NAME_BYTES];
+    segment_name(repair->last.info.number + 1, end);
+    (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);              /* fits */
+    (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file); /* fits */
+    int rc = write_file(repair, NULL, fill_end, new_end);
+    if (rc == 0 && copied) { rc = write_copy(repair, new_copy); }
+    if (rc == 0 && copied) { rc = set_aside(repair, plan->cut_file, true); }
     for (uint64_t i = 0; i < plan->segments_set_aside && rc == 0; i++) {
         char name[WAL_FILE_NAME_BYTES];
         segment_name(repair->numbers[repair->list_count - 1 - i], name);
-        rc = set_aside(repair, name, false);
+        rc = set_aside(repair, name, strcmp(name, end) == 0);
     }
-    if (rc < 0 || !cut) { return rc; }
-    rc = repair->storage->operations->rename(repair->storage, temporary, plan->cut_file);
-    return rc < 0 ? wal_error_system(repair->error, -rc, plan->cut_file, 0,
-                                     "cannot put the cut copy in the place of segment")
-                  : 0;
+    if (rc == 0) { rc = put_in_place(repair, new_end, end); }
+    if (rc == 0 && copied) { rc = put_in_place(repair, new_copy, plan->cut_file); }
+    return rc;
 }
 
 static bool same_plan(const struct wal_repair_plan *a, const struct wal_repair_plan *b) {

@@ -53,6 +53,7 @@ static void count_durable(struct verdict *verdict, uint64_t lsn) {
 static void count_stray(struct verdict *verdict, const struct block_header *header) {
     struct wal_segment_info *info = &verdict->info;
     count_durable(verdict, header->durable_lsn);
+    if (header->epoch > verdict->epoch) { verdict->epoch = header->epoch; }
     if (header->record_count == 0) { return; }
     uint64_t end_lsn = header->first_lsn + header->body_bytes;
     if (info->stray_blocks == 0 || header->first_lsn < info->stray_first_lsn) {
@@ -194,7 +195,6 @@ static int judge_end(struct survey *survey, const struct segment_header *next, i
     struct scan *scan = &survey->scan;
     bool reached = next != NULL && next->first_lsn == scan->lsn && next->chain == scan->chain;
     verdict->whole = end == SCAN_END || reached;
-    verdict->must_cut = false;
     if (reached) {
         uint64_t left = scan->file_bytes - scan->offset;
         uint64_t bytes = left < WAL_BLOCK_BYTES_MAX ? left : WAL_BLOCK_BYTES_MAX;
@@ -210,7 +210,6 @@ static int judge_end(struct survey *survey, const struct segment_header *next, i
         rc = look_again(survey);
         if (rc != 0) { return rc; }
     }
-    verdict->must_cut = tail.proof != NULL;
     if (tail.proof != NULL) {
         damaged(verdict, scan->offset, tail.proof);
     } else if (next != NULL && end == SCAN_STOP) {
@@ -228,6 +227,7 @@ static int judge_blocks(struct survey *survey, uint64_t index, const struct verd
     const struct segment_header *header = &scan->header;
     verdict->header = *header;
     verdict->belongs = true;
+    verdict->epoch = header->epoch;
     count_durable(verdict, header->first_lsn); /* written when all before it was durable */
     bool right_size = verdict->info.file_bytes == header->segment_bytes;
     if (scan->file_bytes > header->segment_bytes) { scan->file_bytes = header->segment_bytes; }
@@ -245,7 +245,7 @@ static int judge_blocks(struct survey *survey, uint64_t index, const struct verd
     if (!right_size) {
         damaged(verdict, scan->offset, "the file has not the size that its header states");
         verdict->whole = false;
-        verdict->must_cut = true;
+        verdict->odd_size = true;
     }
     judge_place(before, verdict);
     return verdict->info.state == WAL_SEGMENT_DAMAGED ? find_stray(survey, scan->offset, verdict)

@@ -23,12 +23,13 @@ struct survey {
 struct verdict {
     struct wal_segment_info info;
     struct segment_header header; /* if belongs */
-    bool belongs;   /* a good header of this log, version and number, with a possible size */
-    bool misplaced; /* it belongs, but does not go on where the one before it has ended */
-    bool must_cut;  /* refused also if it were the last: for its size, or what it has at its end */
-    bool whole;     /* the next one must go on exactly where it ends */
-    uint64_t chain; /* reached */
+    bool belongs;         /* a good header of this log, version and number, with a possible size */
+    bool misplaced;       /* it belongs, but does not go on where the one before it has ended */
+    bool odd_size;        /* it belongs, but the file has not the size that its header states */
+    bool whole;           /* the next one must go on exactly where it ends */
+    uint64_t chain;       /* reached */
     uint64_t durable_lsn; /* highest that it states, behind damage, too */
+    uint64_t epoch;       /* highest that a good header of its own or of a stray block states */
     uint64_t stray_last_wall_ms;
 };
 

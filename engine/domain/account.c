@@ -348,22 +348,21 @@ static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     return all;
 }
 
-/* The next account; its hash is still to be added. */
-static struct account *account_add(struct account_partition *all, const struct id128 *user) {
+/* The next account; its hash is still to be added. Return: its index */
+static uint32_t account_add(struct account_partition *all, const struct id128 *user) {
     all->accounts = chunk_for(all->accounts, all->account_count, sizeof(struct account));
     index_insert(&all->by_user, user_hash(all, user), all->account_count);
-    struct account *account = at(all, all->account_count++);
-    account->user = *user;
+    at(all, all->account_count++)->user = *user;
     all->totals.accounts++;
-    return account;
+    return all->account_count - 1;
 }
 
-static struct account *account_open(struct account_partition *all, const struct id128 *user) {
-    struct account *account = find(all, user);
-    if (account) return account;
-    account = account_add(all, user);
-    all->hash += hash_of(account);
-    return account;
+static uint32_t account_open(struct account_partition *all, const struct id128 *user) {
+    uint32_t index = index_of(all, user);
+    if (index != NO_ACCOUNT) return index;
+    index = account_add(all, user);
+    all->hash += hash_of(at(all, index));
+    return index;
 }
 
 /* A wallet's chain with one more row. */
@@ -451,7 +450,7 @@ static void transfer_close(struct account_partition *all, struct transfer *trans
 
 static void apply_charged(struct account_partition *all, const struct decision_wallet_charged *body,
                           uint64_t now_ms) {
-    struct account *account = account_open(all, &body->user);
+    struct account *account = at(all, account_open(all, &body->user));
     all->hash -= hash_of(account);
     account->balance += body->amount;
     account->charged += body->amount;
@@ -469,7 +468,8 @@ static void apply_charged(struct account_partition *all, const struct decision_w
 
 static void apply_reserved(struct account_partition *all,
                            const struct decision_funds_reserved *body, uint64_t now_ms) {
-    struct account *account = account_open(all, &body->user);
+    uint32_t index = account_open(all, &body->user);
+    struct account *account = at(all, index);
     REQUIRE(account->balance >= body->amount); /* W2: never negative */
     all->hash -= hash_of(account);
     account->balance -= body->amount;
@@ -483,7 +483,7 @@ static void apply_reserved(struct account_partition *all,
     transfer_open(all, (struct transfer){.payment = body->payment,
                                          .reservation = body->reservation,
                                          .amount = body->amount,
-                                         .account = index_of(all, &body->user),
+                                         .account = index,
                                          .state = TRANSFER_RESERVED});
 }
 
@@ -555,6 +555,19 @@ void account_apply(struct account_partition *all, const struct decision *decisio
     }
 }
 
+void account_prefetch(const struct account_partition *all, const struct decision *decision,
+                      enum prefetch step) {
+    /* Every decision of an account begins with its user. */
+    const struct id128 *user = &decision->wallet_charged.user;
+    if (decision->kind < DECISION_WALLET_CHARGED || decision->kind > DECISION_REFUND_CLOSED) return;
+    if (step == PREFETCH_FIRST) {
+        index_prefetch(&all->by_user, user_hash(all, user));
+        return;
+    }
+    const struct account *account = find(all, user);
+    if (account) __builtin_prefetch(account, 1);
+}
+
 /* --- from an image ------------------------------------------------------------------------- */
 
 static bool is_dated(uint64_t id) {
@@ -620,7 +633,7 @@ const char *account_restore(struct account_partition *all, const struct entity_a
     bool whole = saved->rows == count; /* the ledger since its beginning */
     struct ledger_walk walk = {0};
     if (wrong) return wrong;
-    struct account *account = account_add(all, &saved->user);
+    struct account *account = at(all, account_add(all, &saved->user));
     for (uint32_t i = 0; i < count; i++) {
         struct ledger_row row = row_of(&rows[i]);
         wrong = walk_row(&walk, &row, whole || i > 0);

@@ -25,5 +25,7 @@ const char *account_restored(struct account_partition *, const struct entity_tot
 
 uint64_t account_hash_recount(const struct account_partition *);
 void account_resume(struct account_partition *);
+void account_prefetch(const struct account_partition *, const struct decision *,
+                      enum prefetch step);
 
 #endif

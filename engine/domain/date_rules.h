@@ -6,12 +6,14 @@
  *   date_admin.c    seats, policy, open, close, cancel            C1, C3
  *   date_due.c      what time decides                             Q6 to Q9, R3
  *   date_apply.c    how a decision changes the state
+ *   date_prefetch.c what it will touch
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_RULES_H
 #define USHER_ENGINE_DOMAIN_DATE_RULES_H
 
 #include "engine/domain/date.h"
 #include "engine/domain/verdict.h"
+#include "engine/domain/world.h"
 
 /* What a token is worth at this moment. */
 enum guard {
@@ -90,5 +92,6 @@ void date_answer(const struct date *, const struct command *, const struct verdi
                  uint64_t now_ms, struct reply *);
 void date_resume(struct date *, uint64_t now_ms);
 uint64_t date_hash(const struct date *);
+void date_prefetch(const struct date *, const struct decision *, enum prefetch step);
 
 #endif

@@ -89,7 +89,7 @@ void decision_visit(const struct decision *decision, const struct decision_visit
     case DECISION_##NAME: {                                                                        \
         const struct decision_##name *body = &decision->name;                                      \
         (void)body; /* a kind may have no fields */                                                \
-        FIELDS_##name(FIELD_VISIT) break;                                                                \
+        FIELDS_##name(FIELD_VISIT) break;                                                          \
     }
 #include "engine/domain/decision.def"
 #undef DECISION

@@ -137,6 +137,16 @@ const struct reservation *reservations_due(const struct reservations *all) {
     return first ? reservations_find(all, first->item) : NULL;
 }
 
+void reservations_prefetch(const struct reservations *all, uint32_t sequence) {
+    const char *bytes = (const char *)reservations_find(all, sequence);
+    if (!bytes) return;
+    for (size_t i = 0; i < sizeof(struct reservation); i += 64) __builtin_prefetch(bytes + i, 1);
+}
+
+void reservations_prefetch_user(const struct reservations *all, const struct id128 *user) {
+    index_prefetch(&all->by_user, user_hash(all, user));
+}
+
 /* --- change -------------------------------------------------------------------------------- */
 
 /* What the state hash covers: every field before the lists, the seats in use only. */
@@ -166,6 +176,13 @@ static uint64_t hash_of(const struct reservation *reservation) {
     size_t seat_bytes = reservation->seats.count * sizeof image.seats[0];
     memcpy(image.seats, reservation->seats.values, seat_bytes);
     return index_hash(&image, (uint32_t)(offsetof(__typeof__(image), seats) + seat_bytes), 0);
+}
+
+/* It has changed. */
+static void rehash(struct reservations *all, struct reservation *reservation) {
+    all->hash -= reservation->hash;
+    reservation->hash = hash_of(reservation);
+    all->hash += reservation->hash;
 }
 
 uint64_t reservations_hash_recount(const struct reservations *all) {
@@ -286,7 +303,7 @@ const struct reservation *reservations_add(struct reservations *all,
     user_link(all, slot);
     reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at,
                                         reservation->sequence);
-    all->hash += hash_of(reservation);
+    rehash(all, reservation);
     return reservation;
 }
 
@@ -296,9 +313,8 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
         struct reservation *reservation = at(all, slot);
         if (reservation->place == place &&
             (reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING)) {
-            all->hash -= hash_of(reservation);
             reservation->token_spent = true;
-            all->hash += hash_of(reservation);
+            rehash(all, reservation);
         }
         slot = reservation->user_next;
     }
@@ -313,7 +329,7 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
     if (all->ended_first == slot) all->ended_first = next;
     if (all->ended_last == slot) all->ended_last = prev;
     all->ended_count--;
-    all->hash -= hash_of(reservation);
+    all->hash -= reservation->hash;
     slot_forget(all, reservation->sequence);
     user_unlink(all, slot);
     *reservation = (struct reservation){.user_next = all->free_first};
@@ -376,7 +392,6 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     struct reservation *reservation = at(all, slot);
     REQUIRE(move_allowed(reservation->state, move->state));
 
-    all->hash -= hash_of(reservation);
     count(all, reservation->state, -1u);
     if (is_sold(reservation)) all->seats_sold -= reservation->seats.count;
     if (reservation->state == RESERVATION_HELD) {
@@ -390,7 +405,7 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     if (move->balance != UINT64_MAX) reservation->balance = move->balance;
     count(all, reservation->state, 1);
     if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
-    all->hash += hash_of(reservation);
+    rehash(all, reservation);
     if (reservation->state == RESERVATION_HELD) {
         reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, sequence);
     }
@@ -457,7 +472,7 @@ const char *reservations_restore_one(struct reservations *all,
         reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at,
                                             reservation->sequence);
     }
-    all->hash += hash_of(reservation);
+    rehash(all, reservation);
     if (reservation->user_seats > SEATS_PER_USER_MAX) return "its user has too many seats";
     if (reservation->user_ended > ENDED_RESERVATIONS_KEPT_PER_USER) {
         return "its user has too many ended reservations";

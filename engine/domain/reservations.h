@@ -33,7 +33,8 @@ struct reservation {
     uint8_t state;     /* enum reservation_state */
     bool token_spent;  /* the token ended by a hold or a payment (Q10): payable without it */
 
-    /* Where it stands in the lists below; derived, not part of the state hash. */
+    uint64_t hash; /* what it contributes to the state hash; derived, as is everything below */
+    /* Where it stands in the lists below. */
     uint32_t user_next, user_prev;   /* slots of the same user's others, newest first */
     uint32_t ended_prev, ended_next; /* slots that ended before and after it */
     uint32_t deadline;               /* HELD: handle in `deadlines` */
@@ -87,6 +88,11 @@ uint32_t reservations_seats_of(const struct reservations *all, const struct id12
 bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */
 const struct reservation *reservations_due(const struct reservations *all);
+
+/* reservations_prefetch - a hint: this reservation, or the index of users at this user, will be touched
+ * soon */
+void reservations_prefetch(const struct reservations *all, uint32_t sequence);
+void reservations_prefetch_user(const struct reservations *all, const struct id128 *user);
 
 /* reservations_hash_recount - what all->hash must be, by a walk over all that are remembered */
 uint64_t reservations_hash_recount(const struct reservations *all);

@@ -164,6 +164,15 @@ place_t room_next(const struct waiting_room *room, place_t place) {
     return 0;
 }
 
+void room_prefetch(const struct waiting_room *room, place_t place) {
+    const struct waiter *waiter = room_find(room, place);
+    if (waiter) __builtin_prefetch(waiter, 1);
+}
+
+void room_prefetch_user(const struct waiting_room *room, const struct id128 *user) {
+    index_prefetch(&room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed));
+}
+
 uint64_t room_bytes(const struct waiting_room *room) {
     uint64_t bytes = index_bytes(&room->by_user) + room->chunk_capacity * sizeof(void *) +
                      room->block_capacity * (BLOCK_WORDS * sizeof(uint64_t) + sizeof(uint32_t)) +

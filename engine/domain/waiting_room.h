@@ -92,6 +92,10 @@ uint64_t room_bytes(const struct waiting_room *room);
  * Return: its place, 0: no more */
 place_t room_next(const struct waiting_room *room, place_t place);
 
+/* room_prefetch - a hint: this place, or the index of users at this user, will be touched soon */
+void room_prefetch(const struct waiting_room *room, place_t place);
+void room_prefetch_user(const struct waiting_room *room, const struct id128 *user);
+
 /* room_hash_recount - what room->hash must be, by a walk over all places */
 uint64_t room_hash_recount(const struct waiting_room *room);
 

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "engine/domain/account.h"
-#include "engine/domain/date.h"
+#include "engine/domain/account_rules.h"
+#include "engine/domain/date_rules.h"
 #include "engine/domain/index.h"
 #include "engine/require.h"
 
@@ -79,6 +79,17 @@ int world_apply(struct world *world, const struct decision *decision) {
         world_adopt(world, &date_create(&decision->date_created)->partition);
     }
     return WORLD_APPLIED;
+}
+
+void world_prefetch(const struct world *world, const struct decision *decision,
+                    enum prefetch step) {
+    const struct partition *partition = world_find(world, decision->partition);
+    if (!partition) return;
+    if (partition_is_date(partition->id)) {
+        date_prefetch((const struct date *)partition, decision, step);
+    } else if (partition_is_account(partition->id)) {
+        account_prefetch((const struct account_partition *)partition, decision, step);
+    }
 }
 
 uint64_t world_hash(const struct world *world) {

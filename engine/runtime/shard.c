@@ -548,11 +548,13 @@ void shard_log_hashes(struct shard *shard) {
         const struct partition *partition = i == SLOT_COUNT ? world->catalogue
                                             : i == 0        ? NULL
                                                             : partition_at(shard, i);
-        if (!partition) continue;
+        if (!partition || partition->decision_count == 0) continue;
         REQUIRE(make_room(shard)); /* the caller has emptied the journal */
+        /* As of its latest decision: what comes next may follow on a machine whose clock is
+         * behind, and time never falls within a partition. */
         struct decision hashed = {.kind = DECISION_STATE_HASHED,
                                   .partition = partition->id,
-                                  .time_ms = shard->now_ms,
+                                  .time_ms = partition->last_time_ms,
                                   .state_hashed.hash = partition_hash(partition)};
         log_decision(shard, &hashed);
     }

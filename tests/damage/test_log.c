@@ -322,6 +322,35 @@ static void blocks_exchanged(void **state) {
     }
 }
 
+/* Of two logs that were one, each block of one in the other: same log id, epoch, LSN and records, and
+ * yet not what was written there. Only the chain tells. */
+static void blocks_of_a_fork(void **state) {
+    (void)state;
+    struct test test;
+    struct truth fork;
+    setup(&test, TRUTH_SEALED);
+    truth_make_fork(&fork, 11, TRUTH_SEALED);
+    assert_int_equal(fork.element_count, test.truth.element_count);
+    uint32_t different = 0;
+    for (uint32_t i = 0; i < fork.element_count; i++) {
+        const struct truth_element *element = &test.truth.elements[i];
+        const uint8_t *theirs = fork.segments[element->segment].bytes + element->offset;
+        uint8_t *place = truth_segment_bytes(test.disk, &test.truth, element->segment) +
+                         element->offset;
+        if (memcmp(place, theirs, element->bytes) == 0) continue;
+        memcpy(place, theirs, element->bytes);
+        struct truth_finding finding = judge(&test, 0);
+        /* Another header is as good as ours; then the first block does not go on from it. */
+        demand_refused_at(&test, &finding, element->header ? element + 1 : element);
+        memcpy(place, test.truth.segments[element->segment].bytes + element->offset,
+               element->bytes);
+        different++;
+    }
+    assert_true(different >= 8);
+    truth_free(&fork);
+    teardown(&test, "of a fork");
+}
+
 /* The end of the last segment lost from any page on: as if it had never been written. The log alone
  * cannot tell; whoever has seen it can. */
 static void every_end_lost(void **state) {
@@ -492,6 +521,7 @@ int main(void) {
         cmocka_unit_test(every_page_and_sector_blank),
         cmocka_unit_test(every_page_over_every_other),
         cmocka_unit_test(blocks_exchanged),
+        cmocka_unit_test(blocks_of_a_fork),
         cmocka_unit_test(every_end_lost),
         cmocka_unit_test(segments_swapped_and_doubled),
         cmocka_unit_test(segments_removed),

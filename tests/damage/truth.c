@@ -119,6 +119,7 @@ static void write_log(struct writing *writing, enum truth_end end) {
     assert_int_equal(wal_stop(writing->wal), 0);
     wal_close(writing->wal);
 
+    truth->now_ms += truth->fork_ms;
     begin_epoch(writing);
     (void)wal_prepare_step(writing->wal); /* the spare one */
     write_block(writing, 700);
@@ -221,8 +222,9 @@ static void hash_states(struct truth *truth, uint64_t live_hash) {
     world_free(world);
 }
 
-void truth_make(struct truth *truth, uint64_t seed, enum truth_end end) {
-    *truth = (struct truth){.end = end, .now_ms = 1763755200000, .entropy = seed};
+static void make(struct truth *truth, uint64_t seed, enum truth_end end, uint64_t fork_ms) {
+    *truth = (struct truth){
+        .end = end, .now_ms = 1763755200000, .entropy = seed, .fork_ms = fork_ms};
     struct writing writing = {.truth = truth};
     assert_int_equal(storage_memory_open(&truth->disk), 0);
     memory_log_init(&truth->records);
@@ -231,6 +233,14 @@ void truth_make(struct truth *truth, uint64_t seed, enum truth_end end) {
     list_segments(truth);
     hash_states(truth, world_hash(writing.history.world));
     history_deinit(&writing.history);
+}
+
+void truth_make(struct truth *truth, uint64_t seed, enum truth_end end) {
+    make(truth, seed, end, 0);
+}
+
+void truth_make_fork(struct truth *truth, uint64_t seed, enum truth_end end) {
+    make(truth, seed, end, 1);
 }
 
 void truth_free(struct truth *truth) {

@@ -59,13 +59,16 @@ struct truth {
     uint64_t end_lsn;
     uint64_t acknowledged_lsn;           /* a client may have been told */
     uint64_t hashes[TRUTH_ELEMENTS_MAX]; /* of the state at elements[i].end_lsn */
-    uint64_t now_ms, entropy;
+    uint64_t now_ms, entropy, fork_ms;
     /* Ends for which a replay of a damaged log has reached the right state already. */
     bool replayed[TRUTH_ELEMENTS_MAX];
 };
 
 /* truth_make - same seed and end, same log */
 void truth_make(struct truth *truth, uint64_t seed, enum truth_end end);
+/* truth_make_fork - the same log, but its last epoch began a moment later: what a backup becomes when
+ * both it and the original run on */
+void truth_make_fork(struct truth *truth, uint64_t seed, enum truth_end end);
 void truth_free(struct truth *truth);
 
 /* truth_segment_last - index of the last segment in use */

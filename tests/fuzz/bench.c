@@ -32,8 +32,7 @@ static uint64_t now_ms(void *context) { return ((struct bench *)context)->now_ms
 
 static void fill(void *context, void *bytes, uint32_t size) {
     (void)context;
-    memset(bytes, 0, size);
-    ((uint8_t *)bytes)[0] = 1;
+    memset(bytes, 1, size);
 }
 
 static void encode(void *context, struct request *request, const struct reply *reply) {
@@ -71,7 +70,8 @@ void bench_run(struct bench *bench) {
     bool moves = true;
     for (uint32_t rounds = 0; moves; rounds++) {
         REQUIRE(rounds < ROUNDS_MAX);
-        moves = engine_step(bench->engine, 0) > 0 || bench->full > 0 ||
+        bool was_full = bench->full > 0;
+        moves = engine_step(bench->engine, 0) > 0 || was_full ||
                 bench->durable_lsn != bench->journal_size;
         if (bench->slow > 0) {
             bench->slow--;

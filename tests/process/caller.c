@@ -158,30 +158,12 @@ int caller_ask(struct caller *caller, const struct ask *ask, struct answer *ret_
     return ret_answer->status == CLIENT_OK ? (int)ret_answer->error : -1;
 }
 
-/* The old client stays as it is: closing what is wedged would wait for ever. Return: false if nobody
- * answers at the address now */
-static bool reopen(struct caller *caller) {
-    const struct client_options options = {.timeout_ms = caller->timeout_ms,
-                                           .requests_per_frame_max = 1};
-    struct client *client;
-    if (client_open(caller->url, &options, &client) != 0) return false;
-    caller->client = client;
-    caller->reopened++;
-    return true;
-}
-
 int caller_ask_until_answered(struct caller *caller, const struct ask *ask,
                               struct answer *ret_answer) {
     const uint64_t give_up_us = monotonic_us() + CALLER_PATIENCE_MS * 1000ull;
-    uint64_t reopen_us = monotonic_us() + CALLER_REOPEN_MS * 1000ull;
     for (;;) {
         int error = caller_ask(caller, ask, ret_answer);
         if (error >= 0 && error != ERROR_BUSY && error != ERROR_STOPPING) return error;
-        if (error < 0 && monotonic_us() > reopen_us && reopen(caller)) {
-            note("%s: no answer for %u ms, asking over a new connection", ask->method,
-                 CALLER_REOPEN_MS);
-            reopen_us = monotonic_us() + CALLER_REOPEN_MS * 1000ull;
-        }
         if (monotonic_us() > give_up_us) {
             note("%s: no answer for %u ms: %s", ask->method, CALLER_PATIENCE_MS,
                  client_status_text(ret_answer->status));
@@ -194,7 +176,7 @@ int caller_ask_until_answered(struct caller *caller, const struct ask *ask,
 void caller_open(struct caller *caller, const char *url, uint32_t timeout_ms) {
     const struct client_options options = {.timeout_ms = timeout_ms, .requests_per_frame_max = 1};
     const uint64_t give_up_us = monotonic_us() + CALLER_PATIENCE_MS * 1000ull;
-    *caller = (struct caller){.url = url, .timeout_ms = timeout_ms};
+    *caller = (struct caller){0};
     for (;;) {
         int status = client_open(url, &options, &caller->client);
         if (status == 0) return;
@@ -207,8 +189,7 @@ void caller_open(struct caller *caller, const char *url, uint32_t timeout_ms) {
 }
 
 void caller_close(struct caller *caller) {
-    /* Where a connection was given up as wedged, so may be whatever closing waits for. */
-    if (caller->client && caller->reopened == 0) client_close(caller->client);
+    if (caller->client) client_close(caller->client);
     caller->client = NULL;
 }
 

@@ -23,16 +23,9 @@
 /* Longer than any restart of a test's engine takes. */
 #define CALLER_PATIENCE_MS 30000u
 
-/* No answer for so long while the engine may be up: the connection is wedged (net/README.md, "Limits
- * of nng 1.5.2 that remain"); open another one. */
-#define CALLER_REOPEN_MS 5000u
-
 struct caller {
     struct client *client;
-    const char *url; /* borrowed */
-    uint32_t timeout_ms;
-    uint32_t reopened; /* connections given up as wedged, so far */
-    uint32_t lost;     /* calls without an answer, so far */
+    uint32_t lost; /* calls without an answer, so far */
 };
 
 /* A row of seats.list, or a seat of a hold. */

@@ -164,6 +164,11 @@ void daemon_kill(struct daemon *daemon) {
     (void)reap(daemon, monotonic_us() + DAEMON_STOP_MS_MAX * 1000ull); /* killed, not exited */
 }
 
+int daemon_wait_end(struct daemon *daemon, uint32_t deadline_ms) {
+    REQUIRE(daemon->pid > 0);
+    return reap(daemon, monotonic_us() + deadline_ms * 1000ull);
+}
+
 int daemon_stop(struct daemon *daemon) {
     REQUIRE(daemon->pid > 0 && kill(daemon->pid, SIGTERM) == 0);
     int status = reap(daemon, monotonic_us() + DAEMON_STOP_MS_MAX * 1000ull);

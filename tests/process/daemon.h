@@ -63,6 +63,10 @@ void daemon_kill(struct daemon *daemon);
  * Return: its exit status; -1 if it had to be killed or died of a signal */
 int daemon_stop(struct daemon *daemon);
 
+/* daemon_wait_end - until it ends by itself; killed after the deadline
+ * Return: its exit status; -1 if it was killed or died of a signal */
+int daemon_wait_end(struct daemon *daemon, uint32_t deadline_ms);
+
 /* daemon_destroy - kill it and remove the folder (kept where USHER_KEEP is in the environment) */
 void daemon_destroy(struct daemon *daemon);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "engine/require.h"
+#include "wal/block.h"
+#include "wal/bytes.h"
 #include "wal/storage_memory.h"
 
 #define PAGE_BYTES 4096u
@@ -22,12 +24,11 @@ struct disk {
     struct run *run;        /* borrowed */
     struct storage *inner;  /* owned */
     struct rng rng;
-    bool may_lie;
     bool restarted; /* after a crash: what reads now is the next process */
     uint64_t full_until_us;
 
     /* The write in flight. */
-    bool in_flight, lying, failing;
+    bool in_flight, lying, flipping;
     int handle;
     uint64_t offset, due_us;
     const uint8_t *buffer; /* borrowed */
@@ -55,7 +56,6 @@ static void forget_lies(struct disk *disk, const char *name, uint64_t from, uint
         if (!covered) disk->lies[kept++] = *lie;
     }
     disk->lie_count = kept;
-    if (kept == 0) disk->writes_since_lie = 0;
 }
 
 static void add_lie(struct disk *disk, const char *name, uint64_t offset, const uint8_t *expected) {
@@ -70,6 +70,14 @@ static void add_lie(struct disk *disk, const char *name, uint64_t offset, const 
     memcpy(lie->expected, expected, PAGE_BYTES);
 }
 
+/* Most of a small block is padding; what matters is its header and its body. */
+static void flip_used_bit(struct disk *disk, uint8_t *bytes) {
+    uint32_t body = bytes_get_u32(disk->buffer + 32), used = BLOCK_HEADER_BYTES + body;
+    if (used > disk->bytes) used = disk->bytes; /* a segment's header */
+    uint64_t bit = rng_below(&disk->rng, used * 8ull);
+    bytes[disk->offset + bit / 8] ^= (uint8_t)(1u << (bit % 8));
+}
+
 /* Complete the write in flight, which is not what it seems, and note what should be where. */
 static int complete_lying(struct disk *disk) {
     const char *name = disk->names[disk->handle];
@@ -78,16 +86,21 @@ static int complete_lying(struct disk *disk) {
     uint8_t *expected = malloc(size);
     REQUIRE(bytes != NULL && expected != NULL);
     memcpy(expected, bytes, size);
+    for (uint32_t i = 0; i < disk->lie_count; i++) { /* what earlier lies have hidden */
+        const struct lie *lie = &disk->lies[i];
+        if (strcmp(lie->name, name) == 0) memcpy(expected + lie->offset, lie->expected, PAGE_BYTES);
+    }
     memcpy(expected + disk->offset, disk->buffer, disk->bytes);
+    if (disk->lie_count == 0) disk->writes_since_lie = 0; /* this one is the first */
     int result = inner_operations(disk)->complete(disk->inner, true);
+    if (disk->flipping) flip_used_bit(disk, bytes);
     bytes = storage_memory_bytes(disk->inner, name, &size);
+    forget_lies(disk, name, 0, UINT64_MAX); /* they are found again */
     for (uint64_t at = 0; at < size; at += PAGE_BYTES) {
-        if (memcmp(bytes + at, expected + at, PAGE_BYTES) == 0) continue;
-        forget_lies(disk, name, at, at + PAGE_BYTES);
-        add_lie(disk, name, at, expected + at);
+        if (memcmp(bytes + at, expected + at, PAGE_BYTES) != 0) add_lie(disk, name, at, expected + at);
     }
     free(expected);
-    if (disk->lie_count > 0) disk->run->counters.lies++;
+    disk->run->counters.lies += disk->lie_count > 0;
     return result;
 }
 
@@ -131,14 +144,14 @@ static const struct {
 /* What happens to the next write; a disk that has lied goes on lying only in runs of many faults. */
 static enum storage_fault draw_fault(struct disk *disk) {
     struct run *run = disk->run;
-    for (uint32_t i = 0; disk->may_lie && i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
+    for (uint32_t i = 0; i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
         if (run_fault(run, lie_kinds[i].fault)) {
             disk->lying = true;
-            return lie_kinds[i].how;
+            disk->flipping = lie_kinds[i].how == STORAGE_FAULT_FLIP && rng_chance(&disk->rng, 700000);
+            return disk->flipping ? STORAGE_FAULT_NONE : lie_kinds[i].how;
         }
     }
     if (run_fault(run, SIM_FAULT_DISK_ERROR)) {
-        disk->failing = true;
         return (enum storage_fault)rng_pick(&disk->rng, STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,
                                             STORAGE_FAULT_SHORT);
     }
@@ -156,7 +169,7 @@ static uint64_t draw_latency_us(struct disk *disk) {
 static int disk_submit(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
                        uint32_t bytes) {
     struct disk *disk = disk_of(storage);
-    disk->lying = disk->failing = false;
+    disk->lying = disk->flipping = false;
     enum storage_fault fault = draw_fault(disk);
     if (fault) storage_memory_fault(disk->inner, fault, 0, rng_next(&disk->rng));
     int result = inner_operations(disk)->submit(disk->inner, handle, offset, buffer, bytes);
@@ -284,6 +297,9 @@ static int disk_write(struct storage *storage, int handle, uint64_t offset, cons
                       uint32_t bytes) {
     struct disk *disk = disk_of(storage);
     if (disk_is_full(disk)) return -ENOSPC;
+    /* Whoever writes so reads it back and compares before it counts: nothing to remember. */
+    enum storage_fault fault = draw_fault(disk);
+    if (fault) storage_memory_fault(disk->inner, fault, 0, rng_next(&disk->rng));
     return inner_operations(disk)->write(disk->inner, handle, offset, buffer, bytes);
 }
 
@@ -327,13 +343,12 @@ static const struct storage_operations operations = {
 
 /* --- for the run ------------------------------------------------------------------------------------- */
 
-struct disk *disk_open(struct run *run, bool lies) {
+struct disk *disk_open(struct run *run, uint64_t stream) {
     struct disk *disk = calloc(1, sizeof *disk);
     REQUIRE(disk != NULL);
     disk->storage.operations = &operations;
     disk->run = run;
-    disk->may_lie = lies;
-    disk->rng = rng_stream(run->options->seed, lies ? 10 : 11);
+    disk->rng = rng_stream(run->options->seed, stream);
     REQUIRE(storage_memory_open(&disk->inner) == 0);
     return disk;
 }

@@ -15,8 +15,8 @@
 struct disk;
 
 /* disk_open - an empty disk
- * @lies: whether its writes may be lied about (the log's disk; the snapshots' disk only fails) */
-struct disk *disk_open(struct run *run, bool lies);
+ * @stream: number of its generator */
+struct disk *disk_open(struct run *run, uint64_t stream);
 void disk_close(struct disk *disk);
 
 /* disk_storage - the port; the disk's own */

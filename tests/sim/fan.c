@@ -21,7 +21,7 @@ void fan_pauses(struct fan *fan) {
     uint64_t think_us = 1000ull * manners_of(fan)->think_ms;
     fan->wake_us = fan->hall->run->now_us + rng_below(&fan->rng, think_us + 1);
     if (fan->number == PLAN_FANS_MAX && fan->hall->dates == fan->hall->run->plan.dates) {
-        fan->wake_us += rng_below(&fan->rng, 20 * think_us + 1000000);
+        fan->wake_us += rng_below(&fan->rng, 10 * think_us + 500000);
     }
 }
 
@@ -39,7 +39,8 @@ static bool charges(struct fan *fan, struct call *call) {
     call->amount = rng_between(&fan->rng, 1, manners_of(fan)->charge_max);
     if (fan->shortfall > 0 && rng_chance(&fan->rng, 700000)) call->amount = fan->shortfall;
     if (rng_chance(&fan->rng, 10000)) call->amount = rng_pick(&fan->rng, 0, AMOUNT_MAX);
-    call->key = fresh_key(fan);
+    if (fan->charge_key == 0 || !rng_chance(&fan->rng, 10000)) fan->charge_key = fresh_key(fan);
+    call->key = fan->charge_key; /* now and then the one of before, for another amount */
     return true;
 }
 
@@ -71,6 +72,8 @@ static bool holds(struct fan *fan, struct call *call) {
     uint32_t seats = date >= 1 && date <= PLAN_DATES_MADE_MAX ? plan_seats(&fan->hall->run->plan, date) : 1;
     uint32_t count = (uint32_t)rng_between(&fan->rng, 1, manners_of(fan)->seats_max);
     uint32_t first = (uint32_t)rng_between(&fan->rng, 1, seats);
+    if (fan->seen > 0 && fan->seen <= seats) first = fan->seen;
+    fan->seen = 0;
     if (count > seats) count = seats;
     for (uint32_t i = 0; i < count; i++) {
         call->seats.values[i] = (first + i - 1) % seats + 1; /* side by side */
@@ -168,8 +171,8 @@ static bool sensible(struct fan *fan, struct call *call) {
     }
     if (!fan->has_token) return enters(fan, call);
     if (fan->token_state != TOKEN_ACTIVE) return with_token(fan, call, COMMAND_QUEUE_STATUS);
-    if (rng_chance(&fan->rng, 200000)) return with_token(fan, call, COMMAND_SEATS_LIST);
-    return holds(fan, call);
+    bool looks = fan->seen == 0 && rng_chance(&fan->rng, 600000);
+    return looks ? with_token(fan, call, COMMAND_SEATS_LIST) : holds(fan, call);
 }
 
 /* --- the organiser ---------------------------------------------------------------------------------------- */
@@ -199,7 +202,9 @@ static bool builds(struct fan *fan, struct call *call) {
             return true;
         }
     }
-    if (hall->dates >= plan->dates) return false;
+    uint32_t cancelled = 0;
+    for (uint32_t i = 0; i < hall->dates; i++) cancelled += hall->state[i] == DATE_CANCELLED;
+    if (hall->dates - cancelled >= plan->dates || hall->dates >= PLAN_DATES_MADE_MAX / 2) return false;
     call->kind = COMMAND_DATE_CREATE;
     call->concert = (uint32_t)rng_between(&fan->rng, 1, hall->concerts);
     call->policy_fields = (1u << POLICY_FIELD_COUNT) - 1;
@@ -209,6 +214,12 @@ static bool builds(struct fan *fan, struct call *call) {
 
 static bool organises(struct fan *fan, struct call *call) {
     struct hall *hall = fan->hall;
+    if (hall->tempting > 0) {
+        call->kind = COMMAND_DATE_CANCEL;
+        call->date = hall->tempting;
+        hall->tempting = 0;
+        return true;
+    }
     if (builds(fan, call)) return true;
     call->date = (uint32_t)rng_between(&fan->rng, 1, hall->dates);
     bool closed = hall->state[call->date - 1] != DATE_OPEN;
@@ -218,9 +229,9 @@ static bool organises(struct fan *fan, struct call *call) {
     }
     if (!hall->run->plan.organiser_is_restless) return false;
     uint64_t chosen = rng_below(&fan->rng, 40);
-    if (chosen == 0 && call->date > 1) {
+    if (chosen < 3) {
         call->kind = COMMAND_DATE_CANCEL;
-    } else if (chosen < 8) {
+    } else if (chosen < 10) {
         call->kind = COMMAND_DATE_CLOSE;
     } else {
         call->kind = COMMAND_DATE_POLICY;
@@ -278,6 +289,15 @@ static void learns_token(struct fan *fan, const struct answer *answer) {
     fan->token_state = answer->token_state;
 }
 
+static void learns_seats(struct fan *fan, const struct answer *answer) {
+    uint32_t first = answer->seat_count ? (uint32_t)rng_below(&fan->rng, answer->seat_count) : 0;
+    fan->seen = 0;
+    for (uint32_t i = 0; i < answer->seat_count && fan->seen == 0; i++) {
+        const struct wire_seat *seat = &answer->seats[(first + i) % answer->seat_count];
+        if (seat->state == 0) fan->seen = seat->number; /* available */
+    }
+}
+
 static void learns_error(struct fan *fan, const struct call *call, const struct answer *answer) {
     switch (answer->error) {
     case ERROR_TOKEN_EXPIRED:
@@ -317,7 +337,7 @@ void fan_learns(struct fan *fan, const struct call *call, const struct answer *a
         fan->reservation = answer->reservation.id;
         fan->reservation_state = answer->reservation.state;
         fan->bought_with = call->token;
-        fan->key = 0;
+        if (!rng_chance(&fan->rng, 20000)) fan->key = 0; /* or the same key for two intentions */
         break;
     case COMMAND_SEATS_RELEASE:
     case COMMAND_RESERVATION_CANCEL:
@@ -330,6 +350,7 @@ void fan_learns(struct fan *fan, const struct call *call, const struct answer *a
         fan->shortfall = 0;
         break;
     case COMMAND_WALLET_CHARGE: fan->shortfall = 0; break;
+    case COMMAND_SEATS_LIST: learns_seats(fan, answer); break;
     default: break;
     }
 }

@@ -19,6 +19,7 @@ struct hall {
     uint32_t seats[PLAN_DATES_MADE_MAX];      /* added so far */
     uint8_t state[PLAN_DATES_MADE_MAX];       /* enum date_state, as the organiser knows it */
     uint64_t next_key;
+    uint32_t tempting; /* date that the organiser might cancel just now; 0: none */
 };
 
 struct fan {
@@ -35,7 +36,9 @@ struct fan {
     uint64_t reservation; /* the last one held; 0: none */
     struct token bought_with;
     uint8_t reservation_state;
-    uint64_t balance, shortfall;
+    uint64_t shortfall;
+    uint32_t seen; /* a seat that was available when the fan last looked; 0: none */
+    uint64_t charge_key;
     uint64_t key; /* of the intention under way, as long as it is the same */
 };
 

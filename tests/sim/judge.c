@@ -1,20 +1,8 @@
-#include "tests/sim/judge.h"
+#include "tests/sim/judge_parts.h"
 
 #include <stdlib.h>
 
 #include "engine/require.h"
-
-struct judge {
-    struct run *run;             /* borrowed */
-    const struct people *people; /* borrowed */
-    struct wire_reader *reader;
-    /* The reply that is judged. */
-    const struct model *model;
-    struct judge_window window;
-    const struct call *call;
-    const struct answer *answer;
-    uint64_t told_lsn;
-};
 
 struct judge *judge_open(struct run *run, const struct people *people) {
     struct judge *judge = calloc(1, sizeof *judge);
@@ -30,7 +18,7 @@ void judge_close(struct judge *judge) {
     free(judge);
 }
 
-static void wrong(struct judge *judge, const char *what, uint64_t told) {
+void judge_wrong(struct judge *judge, const char *what, uint64_t told) {
     run_fail(judge->run, SIM_CHECK_TOLD,
              "call %u, %s, answered %s: %s (%llu); decided up to LSN %llu when it came, durable up to "
              "%llu when it was answered",
@@ -41,7 +29,7 @@ static void wrong(struct judge *judge, const char *what, uint64_t told) {
 }
 
 /* Had it this value while the request was in the engine? */
-static bool had(struct judge *judge, const struct model_history *history, uint64_t value) {
+bool judge_had(struct judge *judge, const struct model_history *history, uint64_t value) {
     return model_history_had(history, judge->window.from_lsn, judge->window.to_lsn, value,
                              &judge->told_lsn);
 }
@@ -56,13 +44,13 @@ static bool exists(const struct judge *judge, const struct model_history *histor
     return history->count > 0 && history->changes[0].lsn <= judge->window.to_lsn;
 }
 
-static const struct model_waiter *waiter_of(const struct judge *judge, const struct token *token) {
+const struct model_waiter *judge_waiter(const struct judge *judge, const struct token *token) {
     const struct model_date *date = model_date(judge->model, token->date);
     const struct model_waiter *waiter = date ? model_waiter(date, token->place) : NULL;
     return waiter && id128_equal(&waiter->secret, &token->secret) ? waiter : NULL;
 }
 
-static const struct model_reservation *reservation_of(const struct judge *judge, uint64_t id) {
+const struct model_reservation *judge_reservation(const struct judge *judge, uint64_t id) {
     const struct model_date *date = model_date(judge->model, dated_id_date(id));
     return date ? model_reservation(date, dated_id_sequence(id)) : NULL;
 }
@@ -70,36 +58,50 @@ static const struct model_reservation *reservation_of(const struct judge *judge,
 /* --- results ------------------------------------------------------------------------------------------ */
 
 /* An active token whose time is over counts as expired before the timer has said so. */
-static bool is_over(const struct judge *judge, const struct model_waiter *waiter) {
+bool judge_is_over(const struct judge *judge, const struct model_waiter *waiter) {
     return waiter->expires_at != 0 && waiter->expires_at <= judge->window.to_ms;
+}
+
+/* Who waited before a place at an LSN, or when it was handed out, if that was later. */
+static uint32_t ahead_at(const struct model_date *date, uint32_t place, uint64_t lsn) {
+    uint64_t entered = date->waiters[place - 1].history.changes[0].lsn;
+    uint32_t ahead = 0;
+    if (lsn < entered) lsn = entered;
+    for (uint32_t i = 0; i + 1 < place; i++) {
+        uint64_t was = model_history_at(&date->waiters[i].history, lsn, 0);
+        ahead += was / 16 == TOKEN_WAITING;
+    }
+    return ahead;
 }
 
 static void token(struct judge *judge) {
     const struct answer *told = judge->answer;
-    const struct model_waiter *waiter = waiter_of(judge, &told->token);
+    const struct model_waiter *waiter = judge_waiter(judge, &told->token);
     if (!waiter || !exists(judge, &waiter->history)) {
-        wrong(judge, "no such token is in the durable log; place", told->token.place);
+        judge_wrong(judge, "no such token is in the durable log; place", told->token.place);
         return;
     }
     if (judge->call->kind == COMMAND_QUEUE_ENTER && !id128_equal(&waiter->user, &judge->call->user)) {
-        wrong(judge, "it is somebody else's token; place", told->token.place);
+        judge_wrong(judge, "it is somebody else's token; place", told->token.place);
     }
     bool timed_out = told->token_state == TOKEN_EXPIRED && told->token_end == TOKEN_END_TIME &&
-                     is_over(judge, waiter) &&
-                     had(judge, &waiter->history, MODEL_TOKEN(TOKEN_ACTIVE, 0));
+                     judge_is_over(judge, waiter) &&
+                     judge_had(judge, &waiter->history, MODEL_TOKEN(TOKEN_ACTIVE, 0));
     if (!timed_out &&
-        !had(judge, &waiter->history, MODEL_TOKEN(told->token_state, told->token_end))) {
-        wrong(judge, "the token was not in this state; state", told->token_state);
+        !judge_had(judge, &waiter->history, MODEL_TOKEN(told->token_state, told->token_end))) {
+        judge_wrong(judge, "the token was not in this state; state", told->token_state);
     }
     if (told->token_state == TOKEN_ACTIVE && told->expires_at != waiter->expires_at) {
-        wrong(judge, "its active time does not end then", told->expires_at);
+        judge_wrong(judge, "its active time does not end then", told->expires_at);
     }
     if (told->token_state == TOKEN_WAITING) {
         const struct model_date *date = model_date(judge->model, told->token.date);
         uint32_t place = told->token.place;
-        /* Who waits before it only becomes fewer: now, at most as many as told. */
-        if (model_ahead(date, place) > told->ahead) wrong(judge, "more are ahead", told->ahead);
-        if (told->ahead >= place) wrong(judge, "fewer can be ahead", told->ahead);
+        /* Who waits before it only becomes fewer: at least as many as now, at most as many as then. */
+        if (model_ahead(date, place) > told->ahead) judge_wrong(judge, "more are ahead", told->ahead);
+        if (ahead_at(date, place, judge->window.from_lsn) < told->ahead) {
+            judge_wrong(judge, "fewer are ahead", told->ahead);
+        }
     }
 }
 
@@ -109,66 +111,70 @@ static bool same_seats(const struct numbers *a, const struct numbers *b) {
 }
 
 static void one_reservation(struct judge *judge, const struct wire_reservation *told) {
-    const struct model_reservation *one = reservation_of(judge, told->id);
+    const struct model_reservation *one = judge_reservation(judge, told->id);
     if (!one || !exists(judge, &one->history)) {
-        wrong(judge, "no such reservation is in the durable log", told->id);
+        judge_wrong(judge, "no such reservation is in the durable log", told->id);
         return;
     }
-    if (!had(judge, &one->history, told->state)) {
-        wrong(judge, "the reservation was not in this state; state", told->state);
+    if (!judge_had(judge, &one->history, told->state)) {
+        judge_wrong(judge, "the reservation was not in this state; state", told->state);
     }
-    if (!same_seats(&one->seats, &told->seats)) wrong(judge, "it has other seats", told->id);
-    if (one->amount != told->amount) wrong(judge, "it costs something else", told->amount);
-    if (one->held_at != told->held_at) wrong(judge, "it was held at another time", told->held_at);
+    if (!same_seats(&one->seats, &told->seats)) judge_wrong(judge, "it has other seats", told->id);
+    if (one->amount != told->amount) judge_wrong(judge, "it costs something else", told->amount);
+    if (one->held_at != told->held_at) judge_wrong(judge, "it was held at another time", told->held_at);
     if (one->expires_at != told->expires_at) {
-        wrong(judge, "its hold ends at another time", told->expires_at);
+        judge_wrong(judge, "its hold ends at another time", told->expires_at);
     }
-    if (told->date != dated_id_date(told->id)) wrong(judge, "it is of another date", told->date);
+    if (told->date != dated_id_date(told->id)) judge_wrong(judge, "it is of another date", told->date);
 }
 
 static void reservation(struct judge *judge) {
     const struct call *call = judge->call;
     const struct wire_reservation *told = &judge->answer->reservation;
     one_reservation(judge, told);
-    const struct model_reservation *one = reservation_of(judge, told->id);
+    const struct model_reservation *one = judge_reservation(judge, told->id);
     if (one && !id128_equal(&one->user, &call->user)) {
-        wrong(judge, "it is somebody else's reservation", told->id);
+        judge_wrong(judge, "it is somebody else's reservation", told->id);
     }
     if (call->kind != COMMAND_SEATS_HOLD) {
-        if (told->id != call->reservation) wrong(judge, "it is another reservation", told->id);
+        if (told->id != call->reservation) judge_wrong(judge, "it is another reservation", told->id);
         return;
     }
-    if (told->state != RESERVATION_HELD) wrong(judge, "a hold is answered so", told->state);
-    if (told->seats.count != call->seats.count) wrong(judge, "other seats are held", told->id);
+    if (told->state != RESERVATION_HELD) judge_wrong(judge, "a hold is answered so", told->state);
+    if (told->seats.count != call->seats.count) judge_wrong(judge, "other seats are held", told->id);
     for (uint32_t i = 0; i < call->seats.count; i++) {
         bool found = false;
         for (uint32_t j = 0; j < told->seats.count; j++) {
             found = found || told->seats.values[j] == call->seats.values[i];
         }
-        if (!found) wrong(judge, "not held; seat", call->seats.values[i]);
+        if (!found) judge_wrong(judge, "not held; seat", call->seats.values[i]);
     }
 }
 
 static void payment(struct judge *judge) {
     const struct answer *told = judge->answer;
-    const struct model_reservation *one = reservation_of(judge, judge->call->reservation);
+    const struct model_reservation *one = judge_reservation(judge, judge->call->reservation);
     if (!one || told->reservation.id != judge->call->reservation) {
-        wrong(judge, "it is another reservation", told->reservation.id);
+        judge_wrong(judge, "it is another reservation", told->reservation.id);
         return;
     }
-    bool paid = had(judge, &one->history, RESERVATION_PAID) ||
-                had(judge, &one->history, RESERVATION_REFUNDING) ||
-                had(judge, &one->history, RESERVATION_REFUNDED);
-    if (!paid) wrong(judge, "it was not paid", told->reservation.id);
+    bool paid = judge_had(judge, &one->history, RESERVATION_PAID) ||
+                judge_had(judge, &one->history, RESERVATION_REFUNDING) ||
+                judge_had(judge, &one->history, RESERVATION_REFUNDED);
+    if (!paid) judge_wrong(judge, "it was not paid", told->reservation.id);
     if (told->reservation.amount != one->amount) {
-        wrong(judge, "it costs something else", told->reservation.amount);
+        judge_wrong(judge, "it costs something else", told->reservation.amount);
     }
-    if (!same_seats(&one->seats, &told->reservation.seats)) wrong(judge, "other seats", one->place);
+    if (!same_seats(&one->seats, &told->reservation.seats)) judge_wrong(judge, "other seats", one->place);
     if (dated_id_sequence(told->payment) != one->payment) {
-        wrong(judge, "it is another payment", told->payment);
+        judge_wrong(judge, "it is another payment", told->payment);
     }
     if (!id128_equal(&one->user, &judge->call->user)) {
-        wrong(judge, "somebody else's reservation", told->reservation.id);
+        judge_wrong(judge, "somebody else's reservation", told->reservation.id);
+    }
+    const struct model_date *date = model_date(judge->model, dated_id_date(told->reservation.id));
+    if (one->payment == 0 || date->payments[one->payment - 1].balance != told->balance) {
+        judge_wrong(judge, "the balance after the payment was another one", told->balance);
     }
 }
 
@@ -178,25 +184,25 @@ static void charge(struct judge *judge) {
     for (uint32_t i = 0; user && i < user->row_count; i++) {
         const struct model_row *row = &user->rows[i];
         if (row->reason != LEDGER_CHARGE || !id128_equal(&row->key, &key)) continue;
-        if (row->lsn > judge->window.to_lsn) wrong(judge, "not durable; LSN", row->lsn);
+        if (row->lsn > judge->window.to_lsn) judge_wrong(judge, "not durable; LSN", row->lsn);
         if (row->balance != judge->answer->balance) {
-            wrong(judge, "the balance after the charge was another one", judge->answer->balance);
+            judge_wrong(judge, "the balance after the charge was another one", judge->answer->balance);
         }
         if (judge->told_lsn < row->lsn) judge->told_lsn = row->lsn;
         return;
     }
-    wrong(judge, "no such charge is in the log; amount", judge->call->amount);
+    judge_wrong(judge, "no such charge is in the log; amount", judge->call->amount);
 }
 
 static void balance(struct judge *judge) {
     const struct answer *told = judge->answer;
     const struct model_user *user = model_user(judge->model, &judge->call->user);
     if (!user) {
-        if (told->balance != 0 || told->reserved != 0) wrong(judge, "nobody", told->balance);
+        if (told->balance != 0 || told->reserved != 0) judge_wrong(judge, "nobody", told->balance);
         return;
     }
-    if (!had(judge, &user->balances, told->balance)) wrong(judge, "the balance", told->balance);
-    if (!had(judge, &user->reserves, told->reserved)) wrong(judge, "reserved", told->reserved);
+    if (!judge_had(judge, &user->balances, told->balance)) judge_wrong(judge, "the balance", told->balance);
+    if (!judge_had(judge, &user->reserves, told->reserved)) judge_wrong(judge, "reserved", told->reserved);
 }
 
 /* Rows of a wallet at an LSN. */
@@ -213,7 +219,7 @@ static void history(struct judge *judge) {
     uint32_t most = rows_at(user, judge->window.to_lsn);
     uint64_t kept = told->rows_total < WALLET_HISTORY_KEPT ? told->rows_total : WALLET_HISTORY_KEPT;
     if (told->rows_total < least || told->rows_total > most || told->row_count != kept) {
-        wrong(judge, "the history has another number of rows", told->rows_total);
+        judge_wrong(judge, "the history has another number of rows", told->rows_total);
         return;
     }
     for (uint32_t i = 0; i < told->row_count; i++) {
@@ -222,7 +228,7 @@ static void history(struct judge *judge) {
         if (shown->reason != row->reason || shown->amount != row->amount ||
             shown->balance != row->balance || shown->time_ms != row->time_ms ||
             shown->payment != row->payment || shown->reservation != row->reservation) {
-            wrong(judge, "a row of the history is another one; row", i);
+            judge_wrong(judge, "a row of the history is another one; row", i);
         }
         if (judge->told_lsn < row->lsn) judge->told_lsn = row->lsn;
     }
@@ -235,25 +241,25 @@ static void seats(struct judge *judge) {
     for (uint32_t i = 0; i < told->seat_count; i++, expected++) {
         const struct wire_seat *shown = &told->seats[i];
         if (!date || shown->number < 1 || shown->number > date->seat_count) {
-            wrong(judge, "no such seat", shown->number);
+            judge_wrong(judge, "no such seat", shown->number);
             return;
         }
         const struct model_seat *seat = &date->seats[shown->number - 1];
         bool for_sale = shown->state != WIRE_SEAT_NOT_FOR_SALE;
-        if (for_sale != seat->for_sale) wrong(judge, "for sale or not; seat", shown->number);
-        if (for_sale && !had(judge, &seat->history, shown->state)) {
-            wrong(judge, "the seat was not in this state; seat", shown->number);
+        if (for_sale != seat->for_sale) judge_wrong(judge, "for sale or not; seat", shown->number);
+        if (for_sale && !judge_had(judge, &seat->history, shown->state)) {
+            judge_wrong(judge, "the seat was not in this state; seat", shown->number);
         }
-        if (shown->price != seat->price) wrong(judge, "another price; seat", shown->number);
-        if (judge->call->all && shown->number != expected) wrong(judge, "left out; seat", expected);
+        if (shown->price != seat->price) judge_wrong(judge, "another price; seat", shown->number);
+        if (judge->call->all && shown->number != expected) judge_wrong(judge, "left out; seat", expected);
         if (!judge->call->all && shown->state != MODEL_SEAT_AVAILABLE) {
-            wrong(judge, "not asked for; seat", shown->number);
+            judge_wrong(judge, "not asked for; seat", shown->number);
         }
     }
 }
 
 /* Was it this all the time that the request was in the engine? */
-static bool always(const struct judge *judge, const struct model_history *history, uint64_t value) {
+bool judge_always(const struct judge *judge, const struct model_history *history, uint64_t value) {
     if (model_history_at(history, judge->window.from_lsn, UINT64_MAX) != value) return false;
     for (uint32_t i = 0; i < history->count; i++) {
         uint64_t lsn = history->changes[i].lsn;
@@ -266,9 +272,9 @@ static void list(struct judge *judge) {
     const struct answer *told = judge->answer;
     for (uint32_t i = 0; i < told->reservation_count; i++) {
         one_reservation(judge, &told->reservations[i]);
-        const struct model_reservation *one = reservation_of(judge, told->reservations[i].id);
+        const struct model_reservation *one = judge_reservation(judge, told->reservations[i].id);
         if (one && !id128_equal(&one->user, &judge->call->user)) {
-            wrong(judge, "somebody else's reservation", told->reservations[i].id);
+            judge_wrong(judge, "somebody else's reservation", told->reservations[i].id);
         }
     }
     if (told->truncated) return;
@@ -279,11 +285,11 @@ static void list(struct judge *judge) {
         for (uint32_t i = 0; i < date->standing_count; i++) {
             const struct model_reservation *one = model_reservation(date, date->standing[i]);
             bool found = !id128_equal(&one->user, &judge->call->user) ||
-                         !always(judge, &one->history, RESERVATION_PAID);
+                         !judge_always(judge, &one->history, RESERVATION_PAID);
             for (uint32_t j = 0; j < told->reservation_count && !found; j++) {
                 found = told->reservations[j].id == dated_id(d, date->standing[i]);
             }
-            if (!found) wrong(judge, "a paid one is missing", dated_id(d, date->standing[i]));
+            if (!found) judge_wrong(judge, "a paid one is missing", dated_id(d, date->standing[i]));
         }
     }
 }
@@ -294,15 +300,15 @@ static void dates(struct judge *judge) {
         const struct wire_date *row = &told->dates[i];
         const struct model_date *date = model_date(judge->model, row->id);
         if (!date || !exists(judge, &date->history)) {
-            wrong(judge, "no such date is in the durable log", row->id);
+            judge_wrong(judge, "no such date is in the durable log", row->id);
             return;
         }
         /* Before the date's first round the board has no row. */
         if (row->state && !was_ever(judge, &date->history, row->state)) {
-            wrong(judge, "the date was never in this state", row->state);
+            judge_wrong(judge, "the date was never in this state", row->state);
         }
         if (row->seats_available > row->seats_total || row->seats_total > date->seat_count) {
-            wrong(judge, "seats", row->seats_total);
+            judge_wrong(judge, "seats", row->seats_total);
         }
     }
 }
@@ -310,9 +316,9 @@ static void dates(struct judge *judge) {
 static void one_date(struct judge *judge) {
     const struct model_date *date = model_date(judge->model, judge->call->date);
     if (!date || !exists(judge, &date->history)) {
-        wrong(judge, "no such date is in the durable log", judge->call->date);
-    } else if (!had(judge, &date->history, judge->answer->date_state)) {
-        wrong(judge, "the date was not in this state", judge->answer->date_state);
+        judge_wrong(judge, "no such date is in the durable log", judge->call->date);
+    } else if (!judge_had(judge, &date->history, judge->answer->date_state)) {
+        judge_wrong(judge, "the date was not in this state", judge->answer->date_state);
     }
 }
 
@@ -321,7 +327,7 @@ static void created(struct judge *judge) {
     bool is_date = judge->call->kind == COMMAND_DATE_CREATE;
     if (judge->answer->concert < 1 || judge->answer->concert > judge->model->concert_count ||
         (is_date && (!date || !exists(judge, &date->history)))) {
-        wrong(judge, "it is not in the durable log", judge->answer->date);
+        judge_wrong(judge, "it is not in the durable log", judge->answer->date);
     }
 }
 
@@ -350,92 +356,6 @@ static void result(struct judge *judge) {
     }
 }
 
-/* --- refusals -------------------------------------------------------------------------------------------- */
-
-/* A token that this person was given is never one that the engine does not know. */
-static void refused_token(struct judge *judge) {
-    const struct call *call = judge->call;
-    if (call->forged || !call->has_token || call->token.place == 0) return;
-    if (waiter_of(judge, &call->token)) {
-        wrong(judge, "the token is in the log; place", call->token.place);
-    } else {
-        run_fail(judge->run, SIM_CHECK_LOST, "the token of place %u of date %u was given and is lost",
-                 call->token.place, call->token.date);
-    }
-}
-
-static void refused_as_expired(struct judge *judge) {
-    const struct model_waiter *waiter = waiter_of(judge, &judge->call->token);
-    if (judge->call->forged || !waiter) return;
-    uint64_t state = model_history_at(&waiter->history, judge->window.to_lsn, 0) / 16;
-    if (state == TOKEN_EXPIRED || is_over(judge, waiter)) return;
-    wrong(judge, "the token is live; place", judge->call->token.place);
-}
-
-static void refused_as_taken(struct judge *judge) {
-    const struct model_date *date = model_date(judge->model, judge->call->token.date);
-    uint64_t number = judge->answer->error_data[0];
-    if (!date || number < 1 || number > date->seat_count) {
-        wrong(judge, "no such seat", number);
-        return;
-    }
-    const struct model_history *of = &date->seats[number - 1].history;
-    if (!had(judge, of, MODEL_SEAT_HELD) && !had(judge, of, MODEL_SEAT_SOLD)) {
-        wrong(judge, "nobody has the seat", number);
-    }
-}
-
-static void refused_reservation(struct judge *judge) {
-    const struct call *call = judge->call;
-    const struct model_reservation *one = reservation_of(judge, call->reservation);
-    if (call->forged || !one || !id128_equal(&one->user, &call->user)) return;
-    /* One that ended long ago may be forgotten. */
-    bool stands = always(judge, &one->history, RESERVATION_HELD) ||
-                  always(judge, &one->history, RESERVATION_PAID);
-    if (stands) wrong(judge, "it stands", call->reservation);
-}
-
-static void refused_for_state(struct judge *judge, uint32_t id, uint8_t state, bool is) {
-    const struct model_date *date = model_date(judge->model, id);
-    if (!date) {
-        wrong(judge, "no such date", id);
-        return;
-    }
-    /* Is: it was in this state. Else: it was in any other. */
-    bool fits = is ? had(judge, &date->history, state) : !always(judge, &date->history, state);
-    if (!fits) wrong(judge, "the date's state is another one", id);
-}
-
-static void refused_funds(struct judge *judge) {
-    const struct model_user *user = model_user(judge->model, &judge->call->user);
-    const uint64_t *told = judge->answer->error_data;
-    if (told[0] + told[2] != told[1]) wrong(judge, "the shortfall", told[2]);
-    if (user && !had(judge, &user->balances, told[0])) wrong(judge, "the balance", told[0]);
-}
-
-static void refusal(struct judge *judge) {
-    const struct call *call = judge->call;
-    uint32_t date = call->has_token ? call->token.date : call->date;
-    if (call->kind == COMMAND_RESERVATION_CANCEL) date = dated_id_date(call->reservation);
-    switch (judge->answer->error) {
-    case ERROR_TOKEN_INVALID: refused_token(judge); break;
-    case ERROR_TOKEN_EXPIRED: refused_as_expired(judge); break;
-    case ERROR_SEAT_TAKEN: refused_as_taken(judge); break;
-    case ERROR_NO_SUCH_RESERVATION: refused_reservation(judge); break;
-    case ERROR_DATE_CANCELLED: refused_for_state(judge, date, DATE_CANCELLED, true); break;
-    case ERROR_DATE_CLOSED: refused_for_state(judge, date, DATE_OPEN, false); break;
-    case ERROR_INSUFFICIENT_FUNDS: refused_funds(judge); break;
-    case ERROR_MALFORMED:
-    case ERROR_UNKNOWN_METHOD: wrong(judge, "the frame was well-formed", 0); break;
-    case ERROR_BAD_PARAMS:
-        if (call->kind != COMMAND_DATE_POLICY) wrong(judge, "the parameters are right", 0);
-        break;
-    case ERROR_BUSY: judge->run->counters.mailbox_fulls++; break;
-    case UINT16_MAX: wrong(judge, "nobody knows this code", 0); break;
-    default: break;
-    }
-}
-
 /* --- frames ------------------------------------------------------------------------------------------------ */
 
 static const struct call *find(void *context, uint32_t number) {
@@ -461,7 +381,7 @@ void judge_reply(struct judge *judge, const struct model *model, const struct ju
             result(judge);
         } else {
             judge->run->counters.refusals++;
-            refusal(judge);
+            judge_refusal(judge);
         }
     }
     if (judge->told_lsn > *ret_told_lsn) *ret_told_lsn = judge->told_lsn;

@@ -6,7 +6,7 @@
 #include "tests/sim/machine_parts.h"
 
 struct machine *machine_open(struct run *run, struct network *network,
-                             const struct people *people) {
+                             struct people *people) {
     struct machine *machine = calloc(1, sizeof *machine);
     REQUIRE(machine != NULL);
     machine->run = run;
@@ -14,8 +14,8 @@ struct machine *machine_open(struct run *run, struct network *network,
     machine->people = people;
     machine->rng = rng_stream(run->options->seed, 40);
     machine->entropy = rng_stream(run->options->seed, 41);
-    machine->disk = disk_open(run, true);
-    if (run->plan.snapshots) machine->snapshot_disk = disk_open(run, false);
+    machine->disk = disk_open(run, 10);
+    if (run->plan.snapshots) machine->snapshot_disk = disk_open(run, 11);
     if (run->plan.postgres) machine->postgres = postgres_create();
     machine->judge = judge_open(run, people);
     machine_believe(machine, 0);
@@ -51,6 +51,8 @@ static void check_overdue(const struct machine *machine, uint32_t shard, uint64_
 bool machine_step_shard(struct machine *machine, uint32_t shard) {
     struct run *run = machine->run;
     if (!machine->up || run->now_us < machine->stalled_until_us[shard]) return false;
+    bool lame = shard == run->plan.lame_shard && !run->calm;
+    if (lame && !rng_chance(&machine->rng, 5000)) return false;
     uint64_t now_ms = machine_now_ms(machine);
     uint64_t fulls = run->counters.journal_fulls;
     uint32_t done = engine_step(machine->engine, shard);
@@ -76,6 +78,26 @@ bool machine_step_log(struct machine *machine) {
         return true;
     }
     return result == 0;
+}
+
+/* --- crashes that are aimed ------------------------------------------------------------------------------------------ */
+
+static void aim(struct machine *machine) {
+    machine->aim = (enum machine_aim)rng_pick(&machine->rng, AIM_NONE, AIM_FLIGHT, AIM_WORD);
+    if (machine->aim == AIM_NONE) machine_crash(machine);
+}
+
+void machine_hit(struct machine *machine) {
+    bool hit = false;
+    if (!machine->up) return;
+    switch (machine->aim) {
+    case AIM_NONE:
+    case AIM_WORD: return;
+    case AIM_FLIGHT: hit = disk_due_us(machine->disk) != UINT64_MAX; break;
+    case AIM_DURABLE: hit = wal_durable_lsn(machine->wal) >= machine->aim_lsn; break;
+    case AIM_STEPS: hit = machine->aim_steps-- == 0; break;
+    }
+    if (hit) machine_crash(machine);
 }
 
 /* --- faults -------------------------------------------------------------------------------------------------------- */
@@ -123,7 +145,7 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
     struct run *run = machine->run;
     switch (fault) {
     case SIM_FAULT_CRASH:
-        if (machine->up) machine_crash(machine);
+        if (machine->up && machine->aim == AIM_NONE) aim(machine);
         break;
     case SIM_FAULT_CRASH_INSIDE:
         disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 8));
@@ -135,6 +157,8 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
         disk_fill(machine->disk, run->now_us + rng_below(&machine->rng, 5000000));
         break;
     case SIM_FAULT_STALL: stall(machine); break;
+    case SIM_FAULT_SNAPSHOT: machine_snapshot(machine); break;
+    case SIM_FAULT_TRIM: machine_trim(machine); break;
     case SIM_FAULT_CLOCK_FORWARD: clock_forward(machine); break;
     case SIM_FAULT_POSTGRES: disturb_postgres(machine); break;
     default: break;
@@ -143,6 +167,7 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
 
 void machine_heal(struct machine *machine) {
     disk_fill(machine->disk, 0);
+    machine->aim = AIM_NONE;
     if (!disk_has_crashed(machine->disk)) disk_crash_after(machine->disk, 0);
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
     if (machine->postgres) postgres_heal(machine->postgres);
@@ -180,11 +205,43 @@ bool machine_is_at_rest(struct machine *machine) {
     return status.applied_lsn == machine->diary.size;
 }
 
+/* The board shows what there is, once everything is published. */
+static void check_board(struct machine *machine) {
+    const struct board *board = engine_board(machine->engine);
+    struct money_totals money;
+    uint64_t lsn = 0;
+    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
+        const struct model_date *date = model_date(machine->model, i);
+        struct date_counters is, should = {.state = date->state, .active = date->active};
+        board_read_date(board, i, &is, &lsn);
+        for (uint32_t j = 0; j < date->standing_count; j++) {
+            const struct model_reservation *one = model_reservation(date, date->standing[j]);
+            bool sold = one->state == RESERVATION_PAID;
+            *(sold ? &should.seats_sold : &should.seats_held) += one->seats.count;
+            if (sold) should.points_sold += one->amount;
+        }
+        if (is.state != should.state || is.active != should.active ||
+            is.waiting != date->live_count - date->active || is.entered != date->waiter_count ||
+            is.seats_total != date->seat_count || is.seats_held != should.seats_held ||
+            is.seats_sold != should.seats_sold || is.points_sold != should.points_sold ||
+            is.seats_available != is.seats_for_sale - is.seats_held - is.seats_sold) {
+            run_fail(machine->run, SIM_CHECK_TOLD, "the board's row of date %u is not what it has", i);
+        }
+    }
+    board_read_money(board, &money, &lsn);
+    if (money.charged != machine->model->charged || money.balances != machine->model->balances ||
+        money.reserved != 0 || money.spent != machine->model->spent ||
+        money.refunded != machine->model->refunded) {
+        run_fail(machine->run, SIM_CHECK_POINTS, "the board has other points than the log");
+    }
+}
+
 void machine_check_rest(struct machine *machine) {
     struct money_totals money;
     machine->newborn = 0;
     machine_check_hash(machine);
     machine_check_projection(machine);
+    check_board(machine);
     if (machine->run->failed || model_unfinished(machine->model)) return;
     engine_money(machine->engine, &money);
     if (money.charged != money.balances + money.reserved + money.spent - money.refunded ||

@@ -16,7 +16,7 @@
 
 struct machine;
 
-struct machine *machine_open(struct run *run, struct network *network, const struct people *people);
+struct machine *machine_open(struct run *run, struct network *network, struct people *people);
 void machine_close(struct machine *machine);
 
 bool machine_is_up(const struct machine *machine);
@@ -41,6 +41,8 @@ bool machine_receive(struct machine *machine, struct network_frame *frame);
 /* machine_fault - let one of the faults happen that are the machine's (not those of disk, network
  * and people) */
 void machine_fault(struct machine *machine, enum sim_fault fault);
+/* machine_hit - has the moment come that a crash was aimed at? Between any two steps */
+void machine_hit(struct machine *machine);
 /* machine_heal - end what faults have begun: full disk, stalls, PostgreSQL */
 void machine_heal(struct machine *machine);
 

@@ -21,12 +21,17 @@ static void later(struct machine *machine) {
 
 /* --- the end of a process ---------------------------------------------------------------------------- */
 
+static bool has_crashed(const struct machine *machine) {
+    return disk_has_crashed(machine->disk) ||
+           (machine->snapshot_disk && disk_has_crashed(machine->snapshot_disk));
+}
+
 void machine_exit(struct machine *machine, bool crashed) {
     machine_projection_end(machine);
     if (machine->wal && machine->durable_lsn < wal_durable_lsn(machine->wal)) {
         machine->durable_lsn = wal_durable_lsn(machine->wal);
     }
-    if (crashed) {
+    if (crashed || has_crashed(machine)) {
         (void)disk_crash(machine->disk); /* what was in flight is part of the event already */
         if (machine->snapshot_disk) (void)disk_crash(machine->snapshot_disk); /* likewise */
     }
@@ -36,6 +41,7 @@ void machine_exit(struct machine *machine, bool crashed) {
     machine->engine = NULL;
     machine->wal = NULL;
     machine->up = machine->log_failed = false;
+    machine->aim = AIM_NONE;
     network_refuse(machine->network);
     later(machine);
 }
@@ -50,9 +56,28 @@ void machine_crash(struct machine *machine) {
 
 /* --- a disk that has lied ---------------------------------------------------------------------------- */
 
+/* What others have seen of the log, whatever it says itself: a snapshot, PostgreSQL. */
+static uint64_t witness(struct machine *machine) {
+    uint64_t lsn = 0;
+    if (machine->snapshot_disk) {
+        struct snapshot_info info;
+        struct snapshot_error error;
+        if (snapshot_witness(disk_storage(machine->snapshot_disk), NULL, &info, &error) == 0) {
+            lsn = info.lsn;
+        }
+    }
+    if (machine->postgres) {
+        struct postgres_status status;
+        postgres_status(machine->postgres, &status);
+        if (status.applied_lsn > lsn) lsn = status.applied_lsn;
+    }
+    return lsn;
+}
+
 /* What would a start say? Judged on a copy. */
-static void judge_lies(struct machine *machine, uint64_t witness_lsn) {
+static void judge_lies(struct machine *machine) {
     struct run *run = machine->run;
+    uint64_t witness_lsn = witness(machine);
     struct disk_lies lies;
     disk_lies(machine->disk, &lies);
     if (lies.count == 0) return;
@@ -73,6 +98,9 @@ static void judge_lies(struct machine *machine, uint64_t witness_lsn) {
                      error.text);
         }
         disk_restore(machine->disk);
+    } else if (recovery.end_lsn < witness_lsn) {
+        run_fail(run, SIM_CHECK_REFUSAL, "a log is believed to end at LSN %llu, but %llu was seen of it",
+                 (unsigned long long)recovery.end_lsn, (unsigned long long)witness_lsn);
     } else if (recovery.end_lsn >= machine->durable_lsn) {
         run->counters.lies_harmless++;
         disk_believe(machine->disk);
@@ -116,6 +144,7 @@ static bool open_log(struct machine *machine, uint64_t witness_lsn) {
         .segment_bytes = run->plan.segment_bytes,
         .buffer_bytes = DRAIN_BYTES_MAX,
         .appenders = machine->shards,
+        .recover_from_lsn = machine->from.lsn,
         .witness_lsn = witness_lsn,
         .on_durable = on_durable,
         .on_failed = on_failed,
@@ -138,59 +167,51 @@ static bool open_log(struct machine *machine, uint64_t witness_lsn) {
     return false;
 }
 
-/* A source that demands of every record that it was appended so. */
-struct checked_source {
-    struct machine *machine;
-    struct record_source inner;
-};
-
-static int checked_seek(void *context, uint64_t lsn, struct source_error *ret_error) {
-    struct checked_source *source = context;
-    return source->inner.seek(source->inner.context, lsn, ret_error);
-}
-
-static int checked_next(void *context, struct source_record *ret_record,
-                        struct source_error *ret_error) {
-    struct checked_source *source = context;
-    const struct machine_diary *diary = &source->machine->diary;
-    int result = source->inner.next(source->inner.context, ret_record, ret_error);
-    if (result != 0) return result;
-    uint64_t end = ret_record->lsn, size = ret_record->size;
-    if (end > diary->size || size > end ||
-        memcmp(diary->bytes + (end - size), ret_record->bytes, size) != 0) {
-        run_fail(source->machine->run, SIM_CHECK_REFUSAL,
-                 "the record that ends at LSN %llu is not what was appended there",
-                 (unsigned long long)end);
+/* Every record that the log still has is what was appended. */
+static void judge_records(struct machine *machine) {
+    struct run *run = machine->run;
+    const struct machine_diary *diary = &machine->diary;
+    struct wal_reader *reader;
+    struct wal_record record;
+    struct wal_error error;
+    uint64_t end = machine->recovery.end_lsn;
+    int result = wal_reader_open(disk_storage(machine->disk), machine->recovery.first_lsn, &reader,
+                                 &error);
+    if (result < 0) {
+        run_fail(run, SIM_CHECK_REFUSAL, "a recovered log cannot be read: %s", error.text);
+        return;
     }
-    return 0;
+    while ((result = wal_reader_next(reader, end, &record, &error)) == 0) {
+        if (record.lsn <= diary->size && record.size <= record.lsn &&
+            memcmp(diary->bytes + (record.lsn - record.size), record.bytes, record.size) == 0) {
+            continue;
+        }
+        run_fail(run, SIM_CHECK_REFUSAL,
+                 "the record that ends at LSN %llu is not what was appended there",
+                 (unsigned long long)record.lsn);
+        break;
+    }
+    if (result < 0 || (result == WAL_READER_CAUGHT_UP && wal_reader_lsn(reader) != end)) {
+        run_fail(run, SIM_CHECK_REFUSAL, "a recovered log can be read up to LSN %llu only, not %llu",
+                 (unsigned long long)wal_reader_lsn(reader), (unsigned long long)end);
+    }
+    wal_reader_close(reader);
 }
 
-static uint64_t checked_end(void *context) {
-    struct checked_source *source = context;
-    return source->inner.end_lsn(source->inner.context);
-}
-
-/* Return: the state, or NULL if it does not replay */
-static struct world *replay(struct machine *machine, uint64_t *ret_last_time_ms) {
-    struct id128 seed;
-    struct source_wal source;
-    struct checked_source checked = {.machine = machine};
-    struct record_source port = {&checked, checked_seek, checked_next, checked_end};
+/* The log after the snapshot into its state. Return: false if it does not replay */
+static bool replay(struct machine *machine, struct world *world, uint64_t *ret_last_time_ms) {
     struct recover_result result = {0};
-    struct recover_error error;
-    machine_fill(machine, &seed, sizeof seed);
-    struct world *world = world_create(&seed);
-    *ret_last_time_ms = 0;
-    if (!machine->recovery.found) return world;
-    source_wal_init(&source, disk_storage(machine->disk), NULL, NULL, machine->recovery.end_lsn,
-                    &checked.inner);
-    int failed = recover(&port, world, NULL, &result, &error);
-    source_wal_deinit(&source);
-    *ret_last_time_ms = result.last_time_ms;
-    if (!failed) return world;
-    run_fail(machine->run, SIM_CHECK_HASH, "the log does not replay: %s", error.text);
-    world_free(world);
-    return NULL;
+    struct snapshot_error error;
+    const struct snapshot_recover_options options = {0};
+    *ret_last_time_ms = machine->from.last_time_ms;
+    if (!machine->recovery.found) return true;
+    if (snapshot_catch_up(disk_storage(machine->disk), &machine->from, machine->recovery.end_lsn,
+                          &options, world, &result, &error) < 0) {
+        run_fail(machine->run, SIM_CHECK_HASH, "the log does not replay: %s", error.text);
+        return false;
+    }
+    if (result.last_time_ms > *ret_last_time_ms) *ret_last_time_ms = result.last_time_ms;
+    return true;
 }
 
 static void judge_recovery(struct machine *machine) {
@@ -208,17 +229,21 @@ static void judge_recovery(struct machine *machine) {
                  (unsigned long long)end, (unsigned long long)machine->diary.size);
     } else {
         machine_believe(machine, end);
+        machine->durable_lsn = end; /* what was found is durable before anything follows from it */
     }
 }
 
 static void judge_replay(struct machine *machine, const struct world *world) {
     struct run *run = machine->run;
     uint64_t is = world_hash(world), should = world_hash(machine->follower);
+    enum sim_check check = machine->from.lsn > 0 ? SIM_CHECK_SNAPSHOT : SIM_CHECK_HASH;
     run->counters.hash_checks++;
     run_event(run, RUN_EVENT_HASH, is, machine->recovery.end_lsn);
     if (is != should) {
-        run_fail(run, SIM_CHECK_HASH, "the log replays to %016llx, what was appended to %016llx",
+        run_fail(run, check, "the log replays to %016llx, what was appended to %016llx",
                  (unsigned long long)is, (unsigned long long)should);
+    } else if (machine_image_hash(world) != machine_image_hash(machine->follower)) {
+        run_fail(run, check, "the log replays to the same hash, but to another state");
     }
     for (uint32_t i = 1; i <= world->date_count; i++) {
         const struct partition *date = world->dates[i];
@@ -232,18 +257,6 @@ static void judge_replay(struct machine *machine, const struct world *world) {
             run_fail(run, SIM_CHECK_HASH, "the hash of accounts %u is not of what they have", i);
         }
     }
-}
-
-static void open_engine(struct machine *machine, struct world *world) {
-    struct engine_options options = {.shards = machine->shards,
-                                     .world = world,
-                                     .start_lsn = machine->recovery.end_lsn};
-    machine_ports_open(machine, &options);
-    wal_journal(machine->wal, &machine->journal);
-    machine->engine = engine_open(&options);
-    machine->net_engine.board = engine_board(machine->engine);
-    machine->shared.engine = machine->net_engine;
-    model_resumed(machine->model, machine_now_ms(machine));
 }
 
 static void draw_start(struct machine *machine) {
@@ -270,10 +283,10 @@ static void raise_clock(struct machine *machine, uint64_t last_time_ms) {
 static void start_projection(struct machine *machine) {
     struct id128 log_id;
     struct wal_recovery now;
-    struct wal_error error;
+    struct wal_error error = {0};
     struct disk_lies lies;
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) == 0) {
+    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) == 0 && now.found) {
         memcpy(log_id.bytes, now.log_id, sizeof log_id.bytes);
         machine_projection_start(machine, &log_id);
         return;
@@ -286,28 +299,73 @@ static void start_projection(struct machine *machine) {
     machine_exit(machine, false);
 }
 
+/* What is there, before anything is changed: the log, a snapshot to begin with, witnesses.
+ * Return: the snapshot's state, or an empty one; NULL: a failure was reported */
+static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
+    struct wal_recovery found = {0};
+    struct wal_error error;
+    const struct wal_recovery_options options = {.from_lsn = UINT64_MAX, .live = true};
+    if (wal_recover(disk_storage(machine->disk), &options, &found, &error) < 0) {
+        run_fail(machine->run, SIM_CHECK_REFUSAL, "a good log is refused: %s", error.text);
+        return NULL;
+    }
+    struct world *world = machine_load(machine, found.found ? found.log_id : NULL, ret_witness_lsn);
+    uint64_t applied_lsn = machine_witness(machine, &found);
+    if (applied_lsn > *ret_witness_lsn) *ret_witness_lsn = applied_lsn;
+    if (found.first_lsn > machine->from.lsn) {
+        run_fail(machine->run, SIM_CHECK_SNAPSHOT,
+                 "the log begins at LSN %llu, but the newest snapshot is of LSN %llu",
+                 (unsigned long long)found.first_lsn, (unsigned long long)machine->from.lsn);
+    }
+    return world;
+}
+
+static void open_engine(struct machine *machine, struct world *world) {
+    struct engine_options options = {.shards = machine->shards,
+                                     .world = world,
+                                     .start_lsn = machine->recovery.end_lsn};
+    machine_ports_open(machine, &options);
+    wal_journal(machine->wal, &machine->journal);
+    machine->engine = engine_open(&options);
+    machine->net_engine.board = engine_board(machine->engine);
+    machine->shared.engine = machine->net_engine;
+    model_resumed(machine->model, machine_now_ms(machine));
+    machine->up = true;
+}
+
+/* The log is open: everything is judged that it has. */
+static bool judge_start(struct machine *machine, struct world *world) {
+    struct run *run = machine->run;
+    uint64_t last_time_ms = 0;
+    judge_recovery(machine);
+    if (!run->failed && machine->recovery.found) judge_records(machine);
+    if (run->failed || !replay(machine, world, &last_time_ms)) return false;
+    judge_replay(machine, world);
+    raise_clock(machine, last_time_ms);
+    return !run->failed;
+}
+
 void machine_start(struct machine *machine) {
     struct run *run = machine->run;
-    uint64_t last_time_ms;
+    uint64_t witness_lsn = 0;
     REQUIRE(!machine->up);
     draw_start(machine);
-    uint64_t witness_lsn = machine_witness(machine);
-    judge_lies(machine, witness_lsn);
-    if (run->failed || !open_log(machine, witness_lsn)) return;
+    judge_lies(machine);
+    struct world *world = run->failed ? NULL : look(machine, &witness_lsn);
+    if (run->failed || !open_log(machine, witness_lsn)) {
+        world_free(world);
+        return;
+    }
     raise_clock(machine, machine->recovery.last_wall_ms);
     run->counters.starts++;
     run->counters.segments++;
     run_event(run, RUN_EVENT_START, machine->shards, machine->recovery.end_lsn);
-    judge_recovery(machine);
-    struct world *world = run->failed ? NULL : replay(machine, &last_time_ms);
-    if (!world) {
+    if (!judge_start(machine, world)) {
+        world_free(world);
         machine_exit(machine, true);
         return;
     }
-    judge_replay(machine, world);
-    raise_clock(machine, last_time_ms);
     open_engine(machine, world);
-    machine->up = true;
     start_projection(machine);
 }
 

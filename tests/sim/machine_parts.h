@@ -3,7 +3,8 @@
  *   machine.c          steps, faults, rest
  *   machine_life.c     start, crash, stop: recovery and what it must have found
  *   machine_ports.c    journal, clock, entropy, frames and replies
- *   machine_readers.c  projection and snapshots
+ *   machine_readers.c  projection
+ *   machine_snapshot.c snapshots
  */
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
 #define USHER_TESTS_SIM_MACHINE_PARTS_H
@@ -11,7 +12,7 @@
 #include "engine/runtime/engine.h"
 #include "net/frame.h"
 #include "replay/projection.h"
-#include "replay/recover.h"
+#include "replay/snapshot.h"
 #include "replay/source_wal.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
@@ -20,6 +21,15 @@
 #include "wal/wal.h"
 
 #define MACHINE_SLOTS 32u
+
+/* When the next crash is to come. */
+enum machine_aim {
+    AIM_NONE = 0,
+    AIM_FLIGHT,  /* as soon as a write is in flight */
+    AIM_WORD,    /* not before a drain has something about money */
+    AIM_DURABLE, /* as soon as that is durable */
+    AIM_STEPS,   /* a few steps later */
+};
 
 /* A frame in the engine. */
 struct machine_slot {
@@ -40,7 +50,7 @@ struct machine_diary {
 struct machine {
     struct run *run;             /* borrowed; likewise the next two */
     struct network *network;
-    const struct people *people;
+    struct people *people;
     struct rng rng, entropy;
     struct disk *disk, *snapshot_disk; /* snapshot_disk: NULL where the plan has none */
     struct postgres *postgres;     /* NULL where the plan has none */
@@ -52,7 +62,6 @@ struct machine {
     struct judge *judge;
     uint64_t told_lsn;    /* what replies rest on: never to be lost */
     uint64_t durable_lsn; /* highest that the log has ever claimed */
-    uint64_t first_lsn;   /* of the oldest segment: older ones were trimmed */
 
     /* The process. */
     bool up;
@@ -61,6 +70,7 @@ struct machine {
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
+    struct snapshot_info from; /* the snapshot that it was started from; lsn 0: none */
     struct engine *engine;
     struct net_engine net_engine;
     struct frame_shared shared;
@@ -76,6 +86,9 @@ struct machine {
     uint64_t projection_us;   /* when its next step is */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
+    enum machine_aim aim;
+    uint64_t aim_lsn;
+    uint32_t aim_steps;
     uint32_t newborn;              /* rounds of shards until a new date is surely with its shard */
     uint8_t *reply;                /* NET_REPLY_FRAME_BYTES_MAX at most; grows */
     uint32_t reply_capacity;
@@ -99,7 +112,14 @@ struct record_source machine_diary_source(struct diary_source *source);
 void machine_projection_start(struct machine *machine, const struct id128 *log_id);
 void machine_projection_end(struct machine *machine);
 void machine_check_projection(struct machine *machine);
-uint64_t machine_witness(struct machine *machine);
+uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found);
+
+/* --- machine_snapshot.c */
+void machine_snapshot(struct machine *machine);
+void machine_trim(struct machine *machine);
+struct world *machine_load(struct machine *machine, const uint8_t *log_id,
+                           uint64_t *ret_witness_lsn);
+uint64_t machine_image_hash(const struct world *world);
 
 /* --- machine_life.c */
 /* machine_exit - the process ends as it stands; crashed: the power has failed */

@@ -110,6 +110,44 @@ struct record_source machine_diary_source(struct diary_source *source) {
 
 /* --- the journal ------------------------------------------------------------------------------------------ */
 
+/* A crash that is aimed at what a crash can do most harm to: money on its way between partitions. */
+static bool has_money(const uint8_t *bytes, uint32_t size) {
+    for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
+        switch (bytes[at + 4] | bytes[at + 5] << 8) {
+        case DECISION_PAYMENT_STARTED:
+        case DECISION_PAYMENT_REFUSED:
+        case DECISION_SEATS_SOLD:
+        case DECISION_REFUND_STARTED:
+        case DECISION_FUNDS_RESERVED:
+        case DECISION_FUNDS_REFUSED:
+        case DECISION_FUNDS_REFUNDED: return true;
+        default: break;
+        }
+    }
+    return false;
+}
+
+/* The organiser cancels a date, of all moments, while somebody pays. */
+static void tempt(struct machine *machine, const uint8_t *bytes, uint32_t size) {
+    struct run *run = machine->run;
+    if (run->calm || !run->plan.organiser_is_restless) return;
+    for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
+        bool pays = (bytes[at + 4] | bytes[at + 5] << 8) == DECISION_PAYMENT_STARTED;
+        if (!pays || !rng_chance(&machine->rng, 50000)) continue;
+        people_tempt(machine->people, bytes_get_u32(bytes + at + 8) - PARTITION_DATE_FIRST);
+    }
+}
+
+static void aim(struct machine *machine, uint32_t appender, const uint8_t *bytes, uint32_t size) {
+    if (machine->aim != AIM_WORD || !has_money(bytes, size)) return;
+    machine->aim = rng_chance(&machine->rng, 500000) ? AIM_DURABLE : AIM_STEPS;
+    machine->aim_lsn = machine->diary.size;
+    machine->aim_steps = (uint32_t)rng_below(&machine->rng, 60);
+    for (uint32_t i = 0; i < machine->shards; i++) { /* what follows from it takes a while */
+        if (i != appender) machine->stalled_until_us[i] = machine->run->now_us + 2000000;
+    }
+}
+
 static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,
                   uint64_t *ret_lsn) {
     struct machine *machine = context;
@@ -133,6 +171,8 @@ static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32
     run_mix(run, bytes, size);
     run_event(run, RUN_EVENT_APPEND, appender, lsn);
     if (!run->failed) follow_all(machine, from, machine->diary.size);
+    if (!run->failed) aim(machine, appender, bytes, size);
+    tempt(machine, bytes, size);
     *ret_lsn = lsn;
     return 0;
 }
@@ -144,7 +184,8 @@ static uint64_t durable_lsn(void *context) {
 
 /* --- replies ------------------------------------------------------------------------------------------------ */
 
-/* Signs of life, for the model. */
+/* Signs of life, for the model. A request that is refused (the date is cancelled, or closed) may have
+ * been one. */
 static void hear(struct machine *machine, const struct request *request,
                  const struct reply *reply) {
     const struct command *command = &request->command;
@@ -152,6 +193,12 @@ static void hear(struct machine *machine, const struct request *request,
     if (command->kind == COMMAND_QUEUE_ENTER) {
         model_asked(machine->model, command->partition - PARTITION_DATE_FIRST,
                     &command->enter.user, now_ms);
+    }
+    if (command->kind == COMMAND_QUEUE_STATUS) {
+        const struct model_date *date = model_date(machine->model, command->queue.token.date);
+        const struct model_waiter *waiter = date ? model_waiter(date, command->queue.token.place)
+                                                 : NULL;
+        if (waiter) model_asked(machine->model, date->id, &waiter->user, now_ms);
     }
     if (reply->kind == REPLY_TOKEN && reply->token.state == TOKEN_WAITING) {
         model_heard(machine->model, reply->token.token.date, reply->token.token.place,

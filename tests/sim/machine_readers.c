@@ -1,4 +1,4 @@
-/* machine_readers.c - the projection and the snapshots of the simulated process: readers of its log */
+/* machine_readers.c - the projection of the simulated process */
 #include <string.h>
 
 #include "tests/sim/machine_parts.h"
@@ -11,19 +11,14 @@ static uint64_t live_durable_lsn(void *context) {
 }
 
 /* How far PostgreSQL has seen the log; 0: nobody can say. As the daemon asks. */
-uint64_t machine_witness(struct machine *machine) {
+uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found) {
     struct id128 log_id = {{0}};
-    struct wal_recovery last = {0};
-    struct wal_error error;
     uint64_t lsn = 0;
     char text[PROJECTION_TEXT_BYTES];
-    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    if (!machine->postgres) return 0;
-    if (wal_recover(disk_storage(machine->disk), &look, &last, &error) < 0 || !last.found) return 0;
-    memcpy(log_id.bytes, last.log_id, sizeof log_id.bytes);
-    int found = projection_applied_lsn(postgres_conninfo(machine->postgres), &log_id, &lsn,
-                                       text);
-    return found == PROJECTION_FOUND ? lsn : 0;
+    if (!machine->postgres || !found->found) return 0;
+    memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
+    int result = projection_applied_lsn(postgres_conninfo(machine->postgres), &log_id, &lsn, text);
+    return result == PROJECTION_FOUND ? lsn : 0;
 }
 
 void machine_projection_start(struct machine *machine, const struct id128 *log_id) {

@@ -11,14 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/sim/random.h"
+#include "tests/sim/canary.h"
 #include "tests/sim/trial.h"
 
 #define FIXED_SEEDS 160u
 #define FRESH_SEEDS 160u
 #define TWICE_SEEDS 8u
 
-enum { KEY_UNTIL = 256, KEY_WITHOUT, KEY_FANS, KEY_FAULTS, KEY_NO_SHRINK };
+enum { KEY_UNTIL = 256, KEY_WITHOUT, KEY_FANS, KEY_FAULTS, KEY_CANARY, KEY_CANARIES, KEY_NO_SHRINK };
 
 struct arguments {
     struct sim_options options;
@@ -38,6 +38,8 @@ static const struct argp_option options[] = {
     {"without", KEY_WITHOUT, "KIND", 0, "no faults of this kind; see --faults; may be repeated", 0},
     {"fans", KEY_FANS, "N", 0, "no more fans than that", 0},
     {"faults", KEY_FAULTS, NULL, 0, "print the kinds of faults", 0},
+    {"canary", KEY_CANARY, "NAME", 0, "with this bug planted; see --canaries", 0},
+    {"canaries", KEY_CANARIES, NULL, 0, "print the bugs that can be planted", 0},
     {"no-shrink", KEY_NO_SHRINK, NULL, 0, "do not look for a smaller run that fails too", 0},
     {0},
 };
@@ -82,6 +84,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
     case KEY_FANS: run->fans_max = (uint32_t)number(state, text); break;
     case KEY_FAULTS: print_faults(); exit(0);
+    case KEY_CANARY:
+        run->canary = canary_find(text);
+        if (run->canary == CANARY_COUNT) argp_error(state, "'%s' is no canary", text);
+        break;
+    case KEY_CANARIES: canary_print(stdout); exit(0);
     case KEY_NO_SHRINK: arguments->shrink = false; break;
     case ARGP_KEY_ARG: argp_error(state, "'%s' is not expected", text); break;
     default: return ARGP_ERR_UNKNOWN;
@@ -105,6 +112,7 @@ static void print_command(const struct sim_options *run) {
         if (run->without >> i & 1) printf(" --without %s", sim_fault_word(i));
     }
     if (run->fans_max) printf(" --fans %u", run->fans_max);
+    if (run->canary) printf(" --canary %s", canary_name(run->canary));
 }
 
 static void tell_failure(const struct arguments *arguments, struct sim_options run,

@@ -24,6 +24,8 @@ void model_free(struct model *model) {
         free(date->reservations);
         free(date->payments);
         free(date->history.changes);
+        free(date->limits.changes);
+        free(date->opens.changes);
     }
     for (uint32_t i = 0; i < model->user_count; i++) {
         free(model->users[i].rows);
@@ -151,6 +153,7 @@ static bool catalogue_apply(struct model *model, const struct decision *decision
     *date = (struct model_date){
         .id = body->date, .concert = body->concert, .state = DATE_DRAFT, .policy = body->policy};
     model_note(&date->history, model->lsn, DATE_DRAFT);
+    model_note_policy(model, date);
     return true;
 }
 
@@ -169,7 +172,8 @@ static bool in_time(struct model *model, const struct decision *decision) {
         last = &model->partition_time_ms[ACCOUNT_PARTITIONS];
     }
     MODEL_RULE(RECORD, decision->time_ms >= *last, "time does not run backwards");
-    *last = decision->time_ms;
+    /* A state hash is no change: a partition does not remember when it was taken. */
+    if (decision->kind != DECISION_STATE_HASHED) *last = decision->time_ms;
     return true;
 }
 

@@ -81,6 +81,8 @@ enum model_money {
 struct model_payment { /* by sequence - 1 */
     uint32_t reservation;
     bool sold; /* SEATS_SOLD is in the log */
+    uint64_t reserved_lsn; /* FUNDS_RESERVED, the latest */
+    uint64_t balance;      /* as SEATS_SOLD has it */
     enum model_money money;
 };
 
@@ -104,6 +106,7 @@ struct model_date { /* by id - 1 */
     uint64_t interval_admitted;
     uint64_t last_time_ms;
     uint64_t policy_ms; /* when the policy was changed last */
+    struct model_history limits, opens; /* max_seats_per_user, sales_open_at */
     struct model_history history; /* its states */
 };
 
@@ -161,6 +164,8 @@ struct model_user *model_user(const struct model *model, const struct id128 *use
 uint32_t model_ahead(const struct model_date *date, uint32_t place);
 
 /* --- between the model's files --- */
+/* model_note_policy - the date's policy is new */
+void model_note_policy(struct model *model, struct model_date *date);
 bool model_date_apply(struct model *model, const struct decision *decision);
 bool model_account_apply(struct model *model, const struct decision *decision);
 void model_note(struct model_history *history, uint64_t lsn, uint64_t value);

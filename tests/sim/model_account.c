@@ -114,6 +114,7 @@ static uint8_t move(struct model *model, struct model_user *user, struct model_p
         user->balance -= amount, model->balances -= amount;
         user->reserved += amount, model->reserved += amount;
         payment->money = MODEL_MONEY_RESERVED;
+        payment->reserved_lsn = model->lsn;
         return LEDGER_PAYMENT;
     case DECISION_FUNDS_REFUSED: payment->money = MODEL_MONEY_REFUSED; return 0;
     case DECISION_FUNDS_POSTED:

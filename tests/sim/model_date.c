@@ -39,6 +39,10 @@ static bool entered(struct model *model, struct model_date *date,
         MODEL_RULE(RECORD, !id128_equal(&date->waiters[date->live[i] - 1].user, &body->user),
                    "a user has one live token of a date");
     }
+    for (uint32_t i = 0; i < date->waiter_count; i++) {
+        MODEL_RULE(RECORD, !id128_equal(&date->waiters[i].secret, &body->secret),
+                   "no two tokens have the same secret");
+    }
     date->waiters = model_grow(date->waiters, date->waiter_count, &date->waiter_capacity,
                                sizeof *date->waiters);
     struct model_waiter *waiter = &date->waiters[date->waiter_count++];
@@ -316,6 +320,13 @@ static bool payment_started(struct model *model, struct model_date *date,
     MODEL_RULE(TIME, is_backed(date, one, decision->time_ms), "its token has not ended");
     MODEL_RULE(RECORD, date->state != DATE_CANCELLED, "the date is not cancelled");
     MODEL_RULE(RECORD, body->payment == date->payment_count + 1, "payments are numbered 1, 2, 3");
+    for (uint32_t i = 0; i < date->standing_count; i++) {
+        const struct model_reservation *other = model_reservation(date, date->standing[i]);
+        MODEL_RULE(HALF,
+                   other == one || !id128_equal(&other->user, &one->user) ||
+                       !id128_equal(&other->key, &body->key),
+                   "a key pays one reservation");
+    }
     date->payments = model_grow(date->payments, date->payment_count, &date->payment_capacity,
                                 sizeof *date->payments);
     date->payments[date->payment_count++] = (struct model_payment){.reservation =
@@ -360,7 +371,13 @@ static bool seats_sold(struct model *model, struct model_date *date,
     MODEL_RULE(POINTS, body->amount == one->amount, "it costs what was said");
     bool live = live_waiter(date, one->place) != NULL;
     MODEL_RULE(RECORD, body->token_expired == live, "a live token ends with the payment");
+    const struct model_user *user = model_user(model, &one->user);
+    MODEL_RULE(POINTS,
+               model_history_had(&user->balances, payment->reserved_lsn, model->lsn, body->balance,
+                                 NULL),
+               "the balance after the payment is one that there was since");
     payment->sold = true;
+    payment->balance = body->balance;
     set_state(model, date, body->reservation, RESERVATION_PAID, decision->time_ms);
     if (live) {
         spend(date, one->place);
@@ -428,6 +445,11 @@ static bool moved(struct model *model, struct model_date *date, const struct dec
     return true;
 }
 
+void model_note_policy(struct model *model, struct model_date *date) {
+    model_note(&date->limits, model->lsn, date->policy.max_seats_per_user);
+    model_note(&date->opens, model->lsn, date->policy.sales_open_at);
+}
+
 bool model_date_apply(struct model *model, const struct decision *decision) {
     MODEL_RULE(RECORD, partition_is_date(decision->partition), "a date decides this");
     struct model_date *date = model_date(model, decision->partition - PARTITION_DATE_FIRST);
@@ -442,6 +464,7 @@ bool model_date_apply(struct model *model, const struct decision *decision) {
         counters->policies++;
         date->policy = decision->policy_changed.policy;
         date->policy_ms = decision->time_ms;
+        model_note_policy(model, date);
         return true;
     case DECISION_QUEUE_ENTERED: counters->entered++; return entered(model, date, decision);
     case DECISION_ADMITTED: counters->admitted++; return admitted(model, date, decision);

@@ -231,6 +231,13 @@ void people_lose_gateway(struct people *people) {
     }
 }
 
+void people_tempt(struct people *people, uint32_t date) {
+    struct fan *organiser = &people->fans[PLAN_FANS_MAX];
+    if (people->resting || organiser->call != 0 || date > people->hall.dates) return;
+    people->hall.tempting = date;
+    organiser->wake_us = people->run->now_us;
+}
+
 uint32_t people_waiting(const struct people *people, uint32_t *ret_fan) {
     uint32_t count = 0;
     for (uint32_t i = 0; i <= people->run->plan.fans; i++) {

@@ -29,6 +29,8 @@ void people_receive(struct people *people, const struct network_frame *frame);
 /* people_lose_gateway - one of them dies, and its fans forget what they had */
 void people_lose_gateway(struct people *people);
 
+/* people_tempt - the organiser thinks of cancelling this date, at once */
+void people_tempt(struct people *people, uint32_t date);
 /* people_rest - true: from now on nobody begins anything new; what is under way is asked until it is
  * answered. Return: true once nothing is under way */
 bool people_rest(struct people *people, bool rest);

@@ -44,6 +44,9 @@ static void draw_faults(struct rng *rng, const struct sim_options *options, stru
 
 static void draw_world(struct rng *rng, struct plan *plan) {
     plan->shards_max = (uint32_t)rng_pick(rng, 1, 1, 2, 3, 4);
+    plan->lame_shard = rng_chance(rng, 350000) ? (uint32_t)rng_below(rng, plan->shards_max)
+                                               : PLAN_SHARDS_MAX;
+    if (plan->shards_max == 1) plan->lame_shard = PLAN_SHARDS_MAX;
     plan->fans = (uint32_t)rng_pick(rng, 2, 6, 12, 24, 48, PLAN_FANS_MAX);
     plan->gateways = (uint32_t)rng_between(rng, 1, PLAN_GATEWAYS_MAX);
     plan->concerts = (uint32_t)rng_between(rng, 1, 2);

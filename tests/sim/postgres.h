@@ -35,9 +35,9 @@ const char *postgres_conninfo(const struct postgres *postgres);
 /* --- faults --------------------------------------------------------------------------------- */
 
 enum postgres_fault {
-    POSTGRES_FAULT_REFUSED = 0,   /* the next connection is refused */
-    POSTGRES_FAULT_LOST,          /* connection lost at a statement other than COMMIT */
-    POSTGRES_FAULT_DISK_FULL,     /* a statement fails for a reason that passes (SQLSTATE 53100) */
+    POSTGRES_FAULT_REFUSED = 0, /* the next connection is refused */
+    POSTGRES_FAULT_LOST,        /* connection lost at a statement other than COMMIT */
+    POSTGRES_FAULT_DISK_FULL, /* a statement fails for a reason that passes (SQLSTATE 53100); COMMIT too */
     POSTGRES_FAULT_TIMEOUT,       /* a statement inside a batch runs into its timeout (57014) */
     POSTGRES_FAULT_INVALID,       /* a statement inside a batch breaks a constraint (23514), once */
     POSTGRES_FAULT_COMMIT_LOST,   /* lost with COMMIT sent: rolled back */

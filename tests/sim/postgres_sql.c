@@ -393,8 +393,10 @@ static int statement(struct sql *sql, const char *text, const char *end) {
         if (!ends && server_happens(sql->server, POSTGRES_FAULT_LOST)) {
             return lose(sql, "a statement was on its way");
         }
-        if (!ends && server_happens(sql->server, POSTGRES_FAULT_DISK_FULL)) {
-            return refuse(sql, SQL_FAILED, "53100", "could not extend file: no space left");
+        if (roles[i].run != do_rollback && server_happens(sql->server, POSTGRES_FAULT_DISK_FULL)) {
+            int result = refuse(sql, SQL_FAILED, "53100", "could not extend file: no space left");
+            if (ends) roll_back(sql); /* a COMMIT that fails ends its transaction all the same */
+            return result;
         }
         return roles[i].run(sql, &match, rest);
     }

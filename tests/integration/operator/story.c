@@ -21,7 +21,7 @@ struct story {
     struct wal *wal;
     struct world *world;
     uint64_t now_ms;
-    struct id128 alice, bob, carol;
+    struct id128 alice, bob, carol, dora;
     struct story_marks marks;
 };
 
@@ -104,6 +104,11 @@ static void hold_in_vain(struct story *story) {
     scene(story, AT(20, 0, 1, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 2, story->bob, {{4, 5, 6}});
     DATE_SAYS(story, ADMITTED, admitted, 2, AT(20, 7, 1, 0));
+    scene(story, AT(20, 0, 2, 0));
+    DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 3, story->dora, {{7, 8, 9}});
+    WALLET_SAYS(story, dora, WALLET_CHARGED, wallet_charged, .amount = 10, .balance = 10,
+                .key = key(5));
+    DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 4, story->carol, {{7, 8, 10}});
     scene(story, AT(20, 0, 3, 250));
     DATE_SAYS(story, SEATS_HELD, seats_held, 1, 1, story->alice, {1, {2}}, 120, AT(20, 5, 3, 250),
               0);
@@ -150,6 +155,7 @@ static void hash(struct story *story, const struct partition *partition) {
     decide(story, partition->id,
            (struct decision){.kind = DECISION_STATE_HASHED,
                              .state_hashed = {partition_hash(partition)}});
+    flush(story); /* small blocks: the last segment has some, whatever the others hold */
 }
 
 static void fill(struct story *story) {
@@ -175,7 +181,8 @@ void story_write(const char *directory, struct world **ret_world, struct story_m
                           .now_ms = AT(18, 30, 0, 0),
                           .alice = uuid(ALICE),
                           .bob = uuid(BOB),
-                          .carol = uuid(CAROL)};
+                          .carol = uuid(CAROL),
+                          .dora = uuid(DORA)};
     REQUIRE(storage_posix_open(directory, STORAGE_WAL, &storage) == 0);
     const struct wal_options options = {
         .storage = storage,

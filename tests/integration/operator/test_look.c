@@ -220,6 +220,11 @@ static void state_of_a_user(void **state) {
     SAYS(kit, "reservation 1-2 (4294967298): paid, 240 points");
     SAYS(kit, "section A, row 12, seat 8 (number 3)");
     SAYS(kit, "date 1: place 2 in line, expired (paid)");
+    SAYS_NOT(kit, "+10,"); /* Dora's */
+    USHER(kit, "state", FOLDER, "--user", CAROL, "--at", DAY "20:10:00Z");
+    DONE(kit);
+    SAYS(kit, "date 1: place 4 in line, waiting, 1 ahead");
+    SAYS_NOT(kit, "wallet");
     USHER(kit, "state", FOLDER, "--user", BOB, "--json");
     DONE(kit);
     json_t *lines = kit_json(kit), *line = json_array_get(lines, 0);
@@ -247,7 +252,7 @@ static void state_of_a_date_and_of_all(void **state) {
     USHER(kit, "state", FOLDER, "--date", "1", "--at", DAY "20:05:10Z");
     DONE(kit);
     SAYS(kit, "date 1 \"Odesa\", concert 1");
-    SAYS(kit, "open, 6 seats, 5 for sale, 0 sold for 0 points, 3 held, 2 active");
+    SAYS(kit, "open, 6 seats, 5 for sale, 0 sold for 0 points, 3 held, 2 active, 2 waiting");
     SAYS(kit, "\nseat number=2 ");
     SAYS(kit, "\nwaiter place=1 user=" ALICE);
     USHER(kit, "state", FOLDER, "--date", "1", "--json");
@@ -327,7 +332,7 @@ static void history_as_json(void **state) {
     assert_int_equal(json_array_size(lines), 2);
     assert_string_equal(kit_text(json_array_get(lines, 0), "kind"), "seats_held");
     assert_string_equal(kit_text(json_array_get(lines, 1), "text"),
-                        "freed: the active time is over of " ALICE);
+                        "freed: the active time of " ALICE " is over");
     json_decref(lines);
 }
 

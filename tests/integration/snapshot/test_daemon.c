@@ -123,7 +123,7 @@ static bool has_complained(const char *words) {
 
 static void flip_byte(const char *name, off_t offset) {
     char path[160];
-    uint8_t byte;
+    uint8_t byte = 0;
     (void)snprintf(path, sizeof path, "%s/snapshots/%s", usherd.data, name); /* fits */
     int file = open(path, O_RDWR | O_CLOEXEC);
     assert_true(file >= 0 && pread(file, &byte, 1, offset) == 1);
@@ -182,7 +182,6 @@ static void the_log_moves_to_the_archive(void **state) {
     }
     daemon_kill(&usherd);
     assert_true(daemon_start(&usherd));
-    struct daemon_mark recovered = usherd.recovered;
     end_selling();
     assert_int_equal(daemon_stop(&usherd), 0);
     assert_true(snapshots(last) >= 2 && snapshots(last) <= 3);
@@ -201,7 +200,6 @@ static void the_log_moves_to_the_archive(void **state) {
                    usherd.data, archive); /* fits */
     assert_int_equal(system(command), 0);
     assert_true(daemon_start(&usherd));
-    assert_true(usherd.recovered.hash == usherd.recovered.hash && recovered.found);
     check_recovered();
     assert_int_equal(daemon_stop(&usherd), 0);
 }

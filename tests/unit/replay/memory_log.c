@@ -58,6 +58,7 @@ static int next(void *context, struct source_record *ret_record, struct source_e
     ret_record->size = size;
     log->at += size;
     ret_record->lsn = log->at;
+    ret_record->more = log->at < end_lsn(log);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -110,6 +111,63 @@ static void token_secrets_are_hidden_unless_asked_for(void **state) {
     assert_non_null(strstr(line, SECRET_TEXT));
 }
 
+static const struct {
+    struct entity entity;
+    const char *text, *json;
+} entities[] = {
+    {{.kind = ENTITY_WAITER, .waiter = {9, USER, SECRET, TOKEN_ACTIVE, TOKEN_END_NONE, TIME_MS}},
+     "waiter place=9 user=" USER_TEXT
+     " secret=\xE2\x80\xA6 state=active end=none expires_at=" TIME_TEXT,
+     "{\"place\":9,\"user\":\"" USER_TEXT "\",\"secret\":\"\xE2\x80\xA6\",\"state\":\"active\","
+     "\"end\":\"none\",\"expires_at\":\"" TIME_TEXT "\"}"},
+    {{.kind = ENTITY_WAITER, .waiter = {9, USER, SECRET, TOKEN_WAITING, TOKEN_END_NONE, 0}},
+     "waiter place=9 user=" USER_TEXT " secret=\xE2\x80\xA6 state=waiting end=none expires_at=none",
+     "{\"place\":9,\"user\":\"" USER_TEXT "\",\"secret\":\"\xE2\x80\xA6\",\"state\":\"waiting\","
+     "\"end\":\"none\",\"expires_at\":null}"},
+    /* The same number is another state in each kind. */
+    {{.kind = ENTITY_TRANSFER, .transfer = {5, 6, USER, 7, 2}},
+     "transfer payment=5 reservation=6 user=" USER_TEXT " amount=7 state=refunded",
+     "{\"payment\":5,\"reservation\":6,\"user\":\"" USER_TEXT "\",\"amount\":7,"
+     "\"state\":\"refunded\"}"},
+    {{.kind = ENTITY_LEDGER_ROW, .ledger_row = {TIME_MS, LEDGER_REFUND, 1, 2, 3, 4, {{0}}}},
+     "ledger_row time_ms=" TIME_TEXT
+     " reason=refund amount=1 balance=2 payment=3 reservation=4 key=none",
+     "{\"time_ms\":\"" TIME_TEXT
+     "\",\"reason\":\"refund\",\"amount\":1,\"balance\":2,\"payment\":3,"
+     "\"reservation\":4,\"key\":\"none\"}"},
+    {{.kind = ENTITY_PARTITION, .partition = {PARTITION_CATALOGUE, 1, 0, 0xFEDCBA9876543210ull}},
+     "partition partition=0 decision_count=1 last_time_ms=none hash=0xfedcba9876543210",
+     "{\"partition\":0,\"decision_count\":1,\"last_time_ms\":null,\"hash\":"
+     "\"0xfedcba9876543210\"}"},
+    {{.kind = ENTITY_SEAT, .seat = {1, 2, 1, {"A", 1}, {"1", 1}, {"\"", 1}, {"", 0}}},
+     "seat number=1 price=2 for_sale=true section=\"A\" row=\"1\" seat=\"\\\"\" guid=\"\"",
+     "{\"number\":1,\"price\":2,\"for_sale\":true,\"section\":\"A\",\"row\":\"1\",\"seat\":"
+     "\"\\\"\","
+     "\"guid\":\"\"}"},
+};
+
+static void entities_in_words(void **state) {
+    (void)state;
+    char line[DESCRIBE_LINE_BYTES];
+    for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++) {
+        size_t size = describe_entity_text(&entities[i].entity, 0, line);
+        assert_string_equal(line, entities[i].text);
+        assert_int_equal(size, strlen(line));
+        json_t *fields = describe_entity_fields(&entities[i].entity, 0);
+        char *text = json_dumps(fields, JSON_COMPACT);
+        assert_string_equal(text, entities[i].json);
+        free(text);
+        json_decref(fields);
+    }
+    struct entity date = {.kind = ENTITY_DATE, .date = {.state = DATE_OPEN, .seed = 0xABCDEF}};
+    describe_entity_text(&date, 0, line);
+    assert_non_null(strstr(line, " state=open seed=\xE2\x80\xA6 "));
+    describe_entity_text(&date, DESCRIBE_TOKEN_SECRETS, line);
+    assert_non_null(strstr(line, " seed=0x0000000000abcdef "));
+    describe_entity_text(&entities[0].entity, DESCRIBE_TOKEN_SECRETS, line);
+    assert_non_null(strstr(line, "secret=" SECRET_TEXT));
+}
+
 /* Every kind, with all bits set and the longest texts of the worst bytes: fits a line, is JSON. */
 static void the_largest_of_every_kind_fits(void **state) {
     (void)state;
@@ -197,6 +255,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_lines),
         cmocka_unit_test(token_secrets_are_hidden_unless_asked_for),
+        cmocka_unit_test(entities_in_words),
         cmocka_unit_test(the_largest_of_every_kind_fits),
         cmocka_unit_test(hostile_text_becomes_valid),
         cmocka_unit_test(times_and_partitions),

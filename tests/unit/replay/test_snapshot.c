@@ -152,6 +152,34 @@ static void a_large_state_fills_many_blocks(void **state) {
     snapshot_stage_deinit(&stage);
 }
 
+/* Same log, same LSN, same place in the file: only the chain tells that they do not belong together. */
+static void a_block_of_another_state_is_noticed(void **state) {
+    struct snapshot_stage *stage = *state;
+    struct snapshot_info info = {.lsn = 5, .log_id = {1}};
+    uint64_t size;
+    static const char name[] = "snap-0000000000000005.snp";
+    snapshot_stage_run(stage, 500);
+    assert_int_equal(
+        snapshot_save(stage->snapshots, stage->history.world, &info, NULL, NULL, &stage->error), 0);
+    const uint8_t *bytes = bytes_of(stage, name, &size);
+    uint64_t kept_size = size;
+    uint8_t *kept = malloc(size);
+    memcpy(kept, bytes, size);
+    snapshot_stage_run(stage, 500);
+    assert_int_equal(
+        snapshot_save(stage->snapshots, stage->history.world, &info, NULL, NULL, &stage->error), 0);
+    /* The header of the second, everything else of the first. */
+    memcpy(kept, bytes_of(stage, name, &size), 4096);
+    assert_int_equal(storage_memory_put(stage->snapshots, name, kept, kept_size), 0);
+    free(kept);
+    struct world *world;
+    assert_int_equal(
+        snapshot_load(stage->snapshots, name, stage->options.seed, NULL, &world, &stage->error),
+        -SNAPSHOT_DAMAGED);
+    assert_int_equal(stage->error.offset, 4096);
+    assert_non_null(strstr(stage->error.text, "does not follow"));
+}
+
 static void nothing_new_makes_no_snapshot(void **state) {
     struct snapshot_stage *stage = *state;
     struct snapshot_info info;
@@ -411,6 +439,25 @@ static void a_lying_disk_makes_no_snapshot(void **state) {
     snapshot_stage_deinit(&stage);
 }
 
+static void what_is_saved_is_read_back(void **state) {
+    struct snapshot_stage *stage = *state;
+    static const enum storage_fault faults[] = {STORAGE_FAULT_DROP, STORAGE_FAULT_FLIP,
+                                                STORAGE_FAULT_READ, STORAGE_FAULT_MISDIRECT};
+    const struct snapshot_info info = {.lsn = 5, .log_id = {1}};
+    snapshot_stage_run(stage, 300);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        storage_memory_fault(stage->snapshots, faults[i], 1, i + 1);
+        assert_true(snapshot_save(stage->snapshots, stage->history.world, &info, NULL, NULL,
+                                  &stage->error) < 0);
+        assert_true(stage->error.text[0] != '\0');
+        struct listing listing = {0};
+        assert_int_equal(snapshot_list(stage->snapshots, count, &listing, &stage->error), 0);
+        assert_int_equal(listing.good + listing.bad, 0);
+    }
+    assert_int_equal(
+        snapshot_save(stage->snapshots, stage->history.world, &info, NULL, NULL, &stage->error), 0);
+}
+
 /* --- snapshots and the log that they are of --------------------------------------------------- */
 
 static void a_log_that_lost_its_end_is_refused(void **state) {
@@ -504,6 +551,7 @@ int main(void) {
         TEST(a_snapshot_goes_on_from_the_one_before),
         TEST(the_same_state_is_the_same_bytes),
         cmocka_unit_test(a_large_state_fills_many_blocks),
+        TEST(a_block_of_another_state_is_noticed),
         TEST(nothing_new_makes_no_snapshot),
         TEST(a_snapshot_never_runs_ahead_of_the_log),
         TEST(a_snapshot_stops_where_it_is_told),
@@ -513,6 +561,7 @@ int main(void) {
         TEST(another_logs_snapshot_is_skipped),
         cmocka_unit_test(a_crash_leaves_the_old_or_the_new_one),
         cmocka_unit_test(a_lying_disk_makes_no_snapshot),
+        TEST(what_is_saved_is_read_back),
         TEST(a_log_that_lost_its_end_is_refused),
         TEST(a_log_without_its_beginning_needs_a_snapshot),
         TEST(every_moment_can_be_recovered),

@@ -334,7 +334,13 @@ static void replay_agrees(void **state) {
         hashes += decision.kind == DECISION_STATE_HASHED;
         at += size;
     }
-    assert_int_equal(hashes, 1 + ACCOUNT_PARTITIONS + 2);
+    uint32_t decided = (world->catalogue->decision_count > 0) +
+                       (world->dates[1]->decision_count > 0) +
+                       (world->dates[2]->decision_count > 0);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
+        decided += world->accounts[i]->decision_count > 0;
+    }
+    assert_int_equal(hashes, decided);
     assert_true(world_hash(world) == engine_world_hash(t->engine));
     struct decision wrong = {.kind = DECISION_STATE_HASHED,
                              .partition = partition_of_date(1),

@@ -9,6 +9,7 @@
 
 #include "engine/limits.h"
 #include "tools/json_value.h"
+#include "tools/log_point.h"
 #include "tools/moment.h"
 #include "tools/suggest.h"
 
@@ -22,6 +23,10 @@ static void moments(void **state) {
         {"2016-02-08T19:00+02:00", 1454950800000},
         {"2016-02-08 17:00:30Z", 1454950830000},
         {"2016-02-29T12:00-05:30", 1456767000000},
+        {"2026-11-21T20:00:03.250Z", 1795291203250},
+        {"2026-11-21T20:00:03.25Z", 1795291203250},
+        {"2026-11-21T22:00:03.2+02:00", 1795291203200},
+        {"2026-11-21T20:00:03.007Z", 1795291203007},
         {"1454950800000", 1454950800000},
         {"0", 0},
     };
@@ -45,6 +50,10 @@ static void no_moments(void **state) {
         "2016-02-08T24:00Z",
         "2016-02-08T19:60Z",
         "2016-2-8T19:00Z",
+        "2016-02-08T19:00.5Z", /* a fraction of a minute */
+        "2016-02-08T19:00:00.Z",
+        "2016-02-08T19:00:00.0001Z",
+        "2016-02-08T19:00:00,5Z",
         "2016-02-08T19:00+2:00",
         "2016-02-08T19:00+02:00x",
         "2016-02-08T19:00+99:00",
@@ -56,6 +65,28 @@ static void no_moments(void **state) {
         uint64_t time_ms = 77;
         if (moment_parse(bad[i], &time_ms) == 0) fail_msg("taken: %s", bad[i]);
         assert_int_equal(time_ms, 77);
+    }
+}
+
+/* X of usher's options: digits are an LSN, never Unix milliseconds. */
+static void places_in_the_log(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",          "-1", "1 ", "0x10", "12345678901234567890", "now", "2026-11-21T20:00:03.250",
+        "2026-11-21"};
+    struct log_point point;
+    assert_int_equal(log_point_parse("1795291203250", &point), 0);
+    assert_false(point.is_moment);
+    assert_int_equal(point.value, 1795291203250);
+    assert_int_equal(log_point_parse("0", &point), 0);
+    assert_string_equal(point.text, "0");
+    assert_int_equal(log_point_parse("2026-11-21T20:00:03.250Z", &point), 0);
+    assert_true(point.is_moment);
+    assert_int_equal(point.value, 1795291203250);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct log_point untouched = {.value = 77};
+        if (log_point_parse(bad[i], &untouched) == 0) fail_msg("taken: %s", bad[i]);
+        assert_int_equal(untouched.value, 77);
     }
 }
 
@@ -114,6 +145,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moments),
         cmocka_unit_test(no_moments),
+        cmocka_unit_test(places_in_the_log),
         cmocka_unit_test(distances),
         cmocka_unit_test(json_there_and_back),
         cmocka_unit_test(json_that_no_message_has),

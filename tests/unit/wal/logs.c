@@ -177,13 +177,13 @@ static void two_places(struct storage *disk) {
 
 const struct logs_damage logs_damages[] = {
     {"nothing", nothing, "SSSTSU", NO_REPAIR(LOGS_END_LSN)},
-    {"block header", flip_block_header, "SDSTSU", REPAIR(54000, 2, 4 * PAGE, 4, 21, 90000)},
-    {"record", flip_record, "SDSTSU", REPAIR(54000, 2, 4 * PAGE, 4, 21, 90000)},
-    {"padding", flip_padding, "SDSTSU", REPAIR(54000, 2, 4 * PAGE, 4, 21, 90000)},
+    {"block header", flip_block_header, "SDSTSU", REPAIR(54000, 0, 0, 4, 21, 90000)},
+    {"record", flip_record, "SDSTSU", REPAIR(54000, 0, 0, 4, 21, 90000)},
+    {"padding", flip_padding, "SDSTSU", REPAIR(54000, 0, 0, 4, 21, 90000)},
     {"last block of a full one", flip_full_end, "SDSTSU", REPAIR(87000, 0, 0, 4, 10, 90000)},
-    {"zeroed block", zero_block, "SDSTSU", REPAIR(63000, 2, 7 * PAGE, 4, 18, 90000)},
+    {"zeroed block", zero_block, "SDSTSU", REPAIR(63000, 0, 0, 4, 18, 90000)},
     {"zeroed before a torn one", zero_before_torn, "SSSDSU", REPAIR(105000, 0, 0, 2, 4, 108000)},
-    {"zeroed in the last", zero_in_last, "SSSTDU", REPAIR(114000, 5, 3 * PAGE, 0, 1, 0)},
+    {"zeroed in the last", zero_in_last, "SSSTDU", REPAIR(114000, 0, 0, 0, 1, 0)},
     {"last block", flip_last_block, "SSSTTU", NO_REPAIR(117000)},
     {"seal", flip_seal, "SSDTSU", REPAIR(93000, 0, 0, 3, 9, 93000)},
     {"segment header", flip_header, "SSDTSU", REPAIR(90000, 0, 0, 4, 10, 93000)},
@@ -212,6 +212,6 @@ const struct logs_damage logs_damages[] = {
     {"longer", longer, "DSSTSU", REPAIR(45000, 1, 16 * PAGE, 5, 25, 0)},
     {"unused, but written", unused_written, "SSSTSD", REPAIR(120000, 0, 0, 1, 0, 0)},
     {"unused, of no size", unused_odd, "SSSTSD", REPAIR(120000, 0, 0, 1, 0, 0)},
-    {"two places", two_places, "SDSDSU", REPAIR(54000, 2, 4 * PAGE, 4, 20, 108000)},
+    {"two places", two_places, "SDSDSU", REPAIR(54000, 0, 0, 4, 20, 108000)},
 };
 const size_t logs_damage_count = sizeof logs_damages / sizeof logs_damages[0];

@@ -1,6 +1,7 @@
 /* test_repair.c - every kind of damage is seen where it is, and repaired without losing a byte */
 #include "logs.h"
 
+#include "wal/bytes.h"
 #include "wal/inspect.h"
 
 #include <stdio.h>
@@ -31,14 +32,15 @@ static struct names list(struct storage *disk) {
     return names;
 }
 
-/* Every file's bytes are still in some file: under its name, or kept. */
+/* Every file's bytes are still in some file, under its name, or kept: but for a segment that was
+ * never used. */
 static void assert_nothing_lost(struct storage *before, struct storage *after) {
     struct names old = list(before);
     struct names new = list(after);
     for (size_t i = 0; i < old.count; i++) {
         uint64_t size;
         const uint8_t *bytes = storage_memory_bytes(before, old.names[i], &size);
-        bool found = false;
+        bool found = size > 4096 && bytes_all_zero(bytes + 4096, size - 4096);
         for (size_t j = 0; j < new.count && !found; j++) {
             uint64_t other_size;
             const uint8_t *other = storage_memory_bytes(after, new.names[j], &other_size);
@@ -87,6 +89,17 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
     copy.options.entropy.context = &copy;
     copy.options.witness_lsn = end_lsn + 1;
     assert_int_equal(harness_open(&copy), -WAL_ERROR_CORRUPT);
+    /* The power fails when the next start has prepared its segment: that shows no damage again. */
+    struct wal_recovery found;
+    char name[WAL_FILE_NAME_BYTES];
+    if (wal_verify(disk, NULL, NULL, &found, &copy.error) != 0) { fail_msg("%s", copy.error.text); }
+    segment_name(found.next_number, name);
+    int handle = disk->operations->create(disk, name);
+    assert_true(handle >= 0);
+    static _Alignas(4096) const uint8_t zeros[WAL_SEGMENT_BYTES_MIN];
+    assert_int_equal(disk->operations->write(disk, handle, 0, zeros, sizeof zeros), 0);
+    assert_int_equal(disk->operations->sync(disk, handle), 0);
+    disk->operations->close(disk, handle);
     copy.options.witness_lsn = end_lsn;
     harness_open_ok(&copy);
     assert_int_equal(copy.recovery.first_lsn, first_lsn);
@@ -320,25 +333,51 @@ static void test_repair_twice(void **state) {
     struct harness harness;
     struct wal_repair_plan plan;
     logs_write(&harness);
-    struct storage *before[3];
     for (int i = 0; i < 3; i++) {
         uint64_t size;
         harness_segment(harness.disk, 2, &size)[4096 * (10 - 2 * i) + 300] ^= 1;
-        before[i] = clone(harness.disk);
+        struct storage *before = clone(harness.disk);
         assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
         assert_true(plan.needed);
         assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
-    }
-    for (int i = 0; i < 3; i++) {
-        assert_nothing_lost(before[i], harness.disk);
-        before[i]->operations->destroy(before[i]);
+        assert_nothing_lost(before, harness.disk);
+        before->operations->destroy(before);
     }
     uint64_t size;
-    assert_non_null(storage_memory_bytes(harness.disk, "wal-0000000000000002.seg.damaged", &size));
+    assert_non_null(storage_memory_bytes(harness.disk, "wal-0000000000000003.seg.damaged", &size));
     assert_non_null(
-        storage_memory_bytes(harness.disk, "wal-0000000000000002.seg.3.damaged", &size));
+        storage_memory_bytes(harness.disk, "wal-0000000000000003.seg.3.damaged", &size));
     assert_serves(&harness, harness.disk, 0, 60000);
     harness_deinit(&harness);
+}
+
+/* Who has seen what is lost has seen it in an epoch that is over, wherever the log grows to. */
+static void test_repair_epoch(void **state) {
+    (void)state;
+    for (size_t i = 0; i < logs_damage_count; i++) {
+        struct harness harness;
+        struct wal_repair_plan plan;
+        logs_write(&harness);
+        logs_damages[i].apply(harness.disk);
+        if (wal_repair_look(harness.disk, &plan, &harness.error) == 0 && plan.needed) {
+            assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
+            harness_open_ok(&harness);
+            for (int j = 0; j < 100; j++) { (void)harness_block(&harness, LOGS_RECORD_BYTES); }
+            uint64_t kept;
+            uint64_t behind;
+            uint64_t none;
+            assert_int_equal(wal_epoch_at(harness.disk, plan.keep_lsn, &kept, &harness.error), 0);
+            assert_int_equal(wal_epoch_at(harness.disk, plan.keep_lsn + 1, &behind, &harness.error),
+                             0);
+            assert_true(kept >= 1 && kept <= 3);
+            /* A segment that was removed cannot tell that it was of epoch 3. */
+            bool told = strcmp(logs_damages[i].name, "last removed") != 0;
+            assert_true(behind > (told ? 4 : 3));
+            assert_int_equal(wal_epoch_at(harness.disk, 0, &none, &harness.error), 0);
+            assert_int_equal(none, 0);
+        }
+        harness_deinit(&harness);
+    }
 }
 
 static void test_repair_refused(void **state) {
@@ -379,6 +418,13 @@ static void test_repair_refused(void **state) {
 
 /* --- repair, interrupted ------------------------------------------------------------------- */
 
+/* Where nothing is there to be refused, the log is sound before its new end is in place. */
+static bool ends_early(struct storage *before, const struct wal_repair_plan *plan) {
+    uint64_t size = 0;
+    const uint8_t *bytes = storage_memory_bytes(before, plan->damage.file, &size);
+    return bytes == NULL || bytes_all_zero(bytes, size);
+}
+
 /* Whatever has happened: refused as before, or repaired; and the next repair finishes it. */
 static void check_interrupted(const struct harness *harness, struct storage *before,
                               struct storage *disk, const struct wal_repair_plan *plan) {
@@ -389,6 +435,7 @@ static void check_interrupted(const struct harness *harness, struct storage *bef
     int rc = wal_verify(disk, NULL, NULL, &found, &error);
     if (rc == 0) {
         assert_int_equal(found.end_lsn, plan->keep_lsn);
+        assert_true(found.epoch >= (ends_early(before, plan) ? 1 : 4));
     } else {
         assert_int_equal(rc, refused);
         assert_string_equal(error.file, old.file);
@@ -512,7 +559,7 @@ static void test_repair_files(void **state) {
     assert_int_equal(kept.st_ino, before.st_ino);
     assert_int_equal(kept.st_size, 5 * 4096 + 77);
     assert_int_equal(kept.st_nlink, 1);
-    assert_int_equal(list(disk).count, names.count + 1 + 2); /* ., .. */
+    assert_int_equal(list(disk).count, names.count + 2 + 2); /* the new end; ., .. */
     assert_serves(&harness, disk, 0, plan.keep_lsn);
     names = list(disk);
     for (size_t i = 0; i < names.count; i++) {
@@ -621,9 +668,9 @@ int main(void) {
         cmocka_unit_test(test_inspect_sound),  cmocka_unit_test(test_inspect_damage),
         cmocka_unit_test(test_inspect_stray),  cmocka_unit_test(test_inspect_beside_engine),
         cmocka_unit_test(test_repair_damage),  cmocka_unit_test(test_repair_twice),
-        cmocka_unit_test(test_repair_refused), cmocka_unit_test(test_repair_crashed),
-        cmocka_unit_test(test_repair_failed),  cmocka_unit_test(test_repair_files),
-        cmocka_unit_test(test_random_damage),
+        cmocka_unit_test(test_repair_epoch),   cmocka_unit_test(test_repair_refused),
+        cmocka_unit_test(test_repair_crashed), cmocka_unit_test(test_repair_failed),
+        cmocka_unit_test(test_repair_files),   cmocka_unit_test(test_random_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,145 @@
+/* bench_snapshot.c - what making a snapshot costs those who buy at that moment
+ *
+ * usage: bench_snapshot USHERD [ROUNDS [HOLDS_PER_SECOND]]
+ *
+ * A daemon that sells, a load that leaves room on the machine (holds, one a frame, from 64 clients
+ * who pause between two), and rounds that take turns: without, and with the daemon's own snapshot
+ * process running all the time, one snapshot after the other, of a state of hundreds of thousands of
+ * seats. Quoted are medians of the latencies and of the ratios of neighbours. A second table is the
+ * same with clients who do not pause: a machine without any room.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/load.h"
+#include "bench/measure.h"
+#include "bench/stage.h"
+
+#define ROUNDS_MAX 31u
+#define SECONDS 2u
+#define CLIENTS 64u
+#define CLIENTS_FULL 16u
+#define FULL_RATE_MAX 20000u /* holds to prepare for a second of it */
+
+/* One snapshot after the other while `go`. */
+struct maker {
+    const char *usherd, *data;
+    _Atomic bool go;
+    uint32_t made;
+    uint64_t ns;
+    pthread_t thread;
+};
+
+static pid_t spawn_worker(const struct maker *maker) {
+    char parent[24];
+    (void)snprintf(parent, sizeof parent, "%d", (int)getpid());
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    pid_t child = fork();
+    if (nowhere < 0 || child < 0) stage_fail("fork");
+    if (child > 0) {
+        close(nowhere);
+        return child;
+    }
+    dup2(nowhere, STDOUT_FILENO);
+    /* All of the log, one snapshot kept, the log stays, no PostgreSQL, no archive. */
+    execl(maker->usherd, "usherd", "--snapshot-worker", parent, maker->data, "18446744073709551615",
+          "1", "0", "18446744073709551615", "", (char *)NULL);
+    _exit(127);
+}
+
+static void *make(void *context) {
+    struct maker *maker = context;
+    while (atomic_load(&maker->go)) {
+        int status;
+        uint64_t began = measure_ns();
+        pid_t child = spawn_worker(maker);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+        if (status != 0) stage_fail("the snapshot's process failed");
+        maker->made++;
+        maker->ns += measure_ns() - began;
+    }
+    return NULL;
+}
+
+struct figures {
+    double rate[2][ROUNDS_MAX], p50[2][ROUNDS_MAX], p99[2][ROUNDS_MAX], p999[2][ROUNDS_MAX];
+    double ratio50[ROUNDS_MAX], ratio99[ROUNDS_MAX], ratio999[ROUNDS_MAX];
+};
+
+static void one_round(struct stage *stage, struct maker *maker, bool with, uint32_t holds,
+                      uint32_t clients, uint32_t pause_ms, uint32_t round,
+                      struct figures *figures) {
+    struct frames frames = stage_prepare(stage, holds, 1);
+    if (with) {
+        atomic_store(&maker->go, true);
+        if (pthread_create(&maker->thread, NULL, make, maker) != 0) stage_fail("thread");
+    }
+    struct load_result result = load_run(stage->url, &frames, clients, pause_ms);
+    if (with) {
+        atomic_store(&maker->go, false);
+        (void)pthread_join(maker->thread, NULL); /* the next round has the machine for itself */
+    }
+    figures->rate[with][round] = (double)holds / result.seconds;
+    figures->p50[with][round] = (double)result.p50_us;
+    figures->p99[with][round] = (double)result.p99_us;
+    figures->p999[with][round] = (double)result.p999_us;
+    free(frames.bytes);
+    free(frames.ends);
+}
+
+static void run(struct stage *stage, char *usherd, const char *what, uint32_t rounds,
+                uint32_t holds, uint32_t clients, uint32_t pause_ms) {
+    static struct figures figures;
+    struct maker maker = {.usherd = usherd, .data = stage->folder};
+    for (uint32_t round = 0; round < rounds; round++) {
+        bool first = round % 2 != 0; /* neither always goes first */
+        one_round(stage, &maker, first, holds, clients, pause_ms, round, &figures);
+        one_round(stage, &maker, !first, holds, clients, pause_ms, round, &figures);
+        figures.ratio50[round] = figures.p50[1][round] / figures.p50[0][round];
+        figures.ratio99[round] = figures.p99[1][round] / figures.p99[0][round];
+        figures.ratio999[round] = figures.p999[1][round] / figures.p999[0][round];
+    }
+    printf("%s; median of %u rounds; %u snapshots, %.0f ms each\n", what, rounds, maker.made,
+           maker.made ? (double)maker.ns / 1e6 / maker.made : 0);
+    printf("  %-22s %10s %8s %8s %8s\n", "", "holds/s", "p50 us", "p99 us", "p99.9 us");
+    for (int with = 0; with < 2; with++) {
+        printf("  %-22s %10.0f %8.0f %8.0f %8.0f\n", with ? "a snapshot being made" : "no snapshot",
+               measure_median(figures.rate[with], rounds),
+               measure_median(figures.p50[with], rounds), measure_median(figures.p99[with], rounds),
+               measure_median(figures.p999[with], rounds));
+    }
+    printf("  %-22s %10s %+7.1f%% %+7.1f%% %+7.1f%%\n", "ratio of neighbours", "",
+           100 * measure_median(figures.ratio50, rounds) - 100,
+           100 * measure_median(figures.ratio99, rounds) - 100,
+           100 * measure_median(figures.ratio999, rounds) - 100);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) stage_fail("usage: bench_snapshot USHERD [ROUNDS [HOLDS_PER_SECOND]]");
+    uint32_t rounds = argc > 2 ? (uint32_t)atoi(argv[2]) : 9;
+    uint32_t rate = argc > 3 ? (uint32_t)atoi(argv[3]) : 6400;
+    if (rounds < 1 || rounds > ROUNDS_MAX || rate < 1000)
+        stage_fail("1 to 31 rounds, 1000 holds/s or more");
+    uint32_t pause_ms = CLIENTS * 1000 / rate, paced = SECONDS * rate,
+             full = SECONDS * FULL_RATE_MAX;
+    char snapshots[] = "--snapshot-mib=0"; /* they are made when the bench says so */
+    static struct stage stage;
+    stage_open(&stage, argv[1], (char *[]){snapshots, NULL},
+               2ull * rounds * (paced + full) + 20000);
+    struct frames warm = stage_prepare(&stage, 20000, 1);
+    struct load_result result = load_run(stage.url, &warm, CLIENTS_FULL, 0);
+    double seconds = (double)full / warm.count * result.seconds;
+    if (seconds > SECONDS) full = (uint32_t)((double)full * SECONDS / seconds);
+    printf("%u dates, %u seats\n", stage.dates, stage.dates * STAGE_SEATS_PER_DATE);
+    run(&stage, argv[1], "a load that leaves room", rounds, paced, CLIENTS, pause_ms);
+    run(&stage, argv[1], "a load that takes all there is", rounds, full, CLIENTS_FULL, 0);
+    if (stage_held_seats(&stage) != stage.next) stage_fail("some holds were refused or lost");
+    return stage_close(&stage);
+}

@@ -1,0 +1,215 @@
+/* test_full_disk.c - the disk is full, really: usherd on a small ext4 file system while fans buy
+ *
+ * The log finds no room for its next segment: the engine says so and ends, without having told
+ * anybody anything that is not on the disk; it says so again as long as there is no room, and goes on
+ * where it was when there is. A snapshot finds no room: the engine goes on selling.
+ * Skipped where a file system cannot be mounted.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/damage/small_disk.h"
+#include "tests/process/buyer.h"
+#include "tests/process/common.h"
+#include "tests/process/daemon.h"
+#include "tests/process/history.h"
+#include "tests/process/testimony.h"
+
+#define DISK_MIB 16u
+#define BUYERS 3u /* the first one pays in bursts */
+#define FULL_MS_MAX 120000u
+#define END_MS_MAX 60000u
+#define SELL_US 700000u
+#define ANSWERS 300u
+
+static struct daemon usherd;
+static struct workers workers;
+static struct small_disk disk;
+
+static int set_up(void **state) {
+    (void)state;
+    static const char *const extra[] = {"--snapshot-mib", "0", NULL};
+    daemon_create(&usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1, .extra = extra});
+    small_disk_mount(&disk, usherd.directory, usherd.data, DISK_MIB);
+    if (!daemon_start(&usherd)) return -1;
+    struct arena *arena = workers_arena(usherd.directory);
+    arena->seed = test_seed("full disk");
+    buyer_dates(usherd.admin_url, arena);
+    workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    workers_kill(&workers);
+    daemon_kill(&usherd);
+    small_disk_unmount(&disk);
+    daemon_destroy(&usherd);
+    return 0;
+}
+
+/* What usherd has said on standard error, in all runs so far, from an offset on. */
+static void complaints(char *ret_text, uint32_t size, long *offset) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory); /* fits */
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, *offset, SEEK_SET), 0);
+    size_t got = fread(ret_text, 1, size - 1, file);
+    ret_text[got] = '\0';
+    *offset = ftell(file);
+    (void)fclose(file); /* only read */
+}
+
+/* It has ended by itself, and said that there is no room, and for what. */
+static void demand_no_room(long *offset) {
+    char text[8192];
+    int status = daemon_wait_end(&usherd, FULL_MS_MAX);
+    complaints(text, sizeof text, offset);
+    note("usherd ended with status %d and said: %s", status, text);
+    assert_true(status > 0);
+    assert_non_null(strstr(text, strerror(28))); /* ENOSPC */
+    assert_non_null(strstr(text, "wal-"));
+}
+
+static uint64_t answers(void) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < BUYERS; i++) sum += workers.arena->progress[i];
+    return sum;
+}
+
+static void demand_selling(void) {
+    const uint64_t before = answers(), give_up_us = monotonic_us() + END_MS_MAX * 1000ull;
+    while (answers() < before + ANSWERS && monotonic_us() < give_up_us) pause_us(1000);
+    assert_true(answers() >= before + ANSWERS);
+    assert_true(workers_running(&workers));
+}
+
+static void audit_one(void *context, const struct decision *decision, uint64_t lsn) {
+    audit_decision(context, decision, lsn);
+}
+
+/* Everything that a client was told is in the log, and nothing else. */
+static void end_and_check(void) {
+    struct audit audit;
+    struct testimony testimony;
+    struct world *world;
+    struct recover_result replayed;
+    workers.arena->stop = true;
+    assert_true(workers_wait(&workers, END_MS_MAX));
+    assert_int_equal(daemon_stop(&usherd), 0);
+    audit_begin(&audit);
+    assert_true(history_read(usherd.data, audit_one, &audit));
+    audit_money(&audit, true);
+    testimony_read(&testimony, usherd.directory, BUYERS, &audit);
+    testimony_check(&testimony, false);
+    testimony_check_owners(&testimony);
+    note("%" PRIu64 " decisions, %" PRIu64 " sales, %u acknowledged payments, %" PRIu64
+         " answers never came",
+         audit.decisions, audit.sold, testimony.told[DIARY_PAID], workers.arena->lost);
+    assert_int_equal(audit.complaints, 0);
+    assert_true(testimony.told[DIARY_PAID] > 0);
+    testimony_free(&testimony);
+    audit_deinit(&audit);
+    assert_true(history_replay(usherd.data, &world, &replayed));
+    assert_true(usherd.stopped.found && replayed.world_hash == usherd.stopped.hash);
+    world_free(world);
+}
+
+static void a_full_log_loses_nothing_acknowledged(void **state) {
+    (void)state;
+    long offset = 0;
+    demand_selling();
+    small_disk_fill(&disk, 1536u << 10); /* one more segment, not two */
+    demand_no_room(&offset);
+    daemon_launch(&usherd); /* no room for the segment of a new epoch either */
+    demand_no_room(&offset);
+    assert_true(workers_running(&workers));
+    small_disk_empty(&disk);
+    assert_true(daemon_start(&usherd));
+    demand_selling();
+    end_and_check();
+}
+
+/* Return: exit status of `usher snapshot WHAT DATA`, its words on standard error in ret_text */
+static int snapshot(const char *what, char *ret_text, size_t size) {
+    char command[512];
+    const char *usher = getenv("USHER");
+    assert_non_null(usher);
+    (void)snprintf(command, sizeof command, "'%.200s' snapshot %s '%.64s' 2>&1", usher, what,
+                   usherd.data); /* fits */
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    ret_text[fread(ret_text, 1, size - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_snapshot_without_room_ends_nothing(void **state) {
+    (void)state;
+    char text[4096];
+    demand_selling();
+    assert_int_equal(snapshot("make", text, sizeof text), 0);
+    demand_selling();
+    small_disk_fill(&disk, 0);
+    int status = snapshot("make", text, sizeof text);
+    small_disk_empty(&disk); /* at once: the log needs room as well, some time */
+    note("a snapshot without room: status %d, %s", status, text);
+    assert_true(status > 0);
+    assert_non_null(strstr(text, strerror(28))); /* ENOSPC */
+    demand_selling();
+    assert_int_equal(snapshot("verify", text, sizeof text), 0); /* the older one */
+    assert_int_equal(snapshot("make", text, sizeof text), 0);
+    assert_int_equal(snapshot("verify", text, sizeof text), 0);
+    end_and_check();
+}
+
+static void a_second_engine_is_refused(void **state) {
+    (void)state;
+    struct daemon second;
+    char path[128], text[4096] = "";
+    daemon_create(&second, &(struct daemon_options){.shards = 2, .segment_mb = 1});
+    (void)snprintf(second.data, sizeof second.data, "%s", usherd.data); /* same size */
+    daemon_launch(&second);
+    assert_true(daemon_wait_end(&second, END_MS_MAX) > 0);
+    (void)snprintf(path, sizeof path, "%s/stderr", second.directory); /* fits */
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file); /* only read */
+    note("the second engine said: %s", text);
+    assert_non_null(strstr(text, "engine runs"));
+    daemon_destroy(&second);
+    demand_selling(); /* the first one has not noticed */
+    end_and_check();
+}
+
+static int buy(const struct worker *worker) {
+    return worker->index == 0 ? buyer_burst_run(worker) : buyer_run(worker);
+}
+
+int main(int argc, char **argv) {
+    static const struct worker_role roles[] = {{"buyer", buy}, {0}};
+    workers_main(argc, argv, roles);
+    if (!small_disk_enter()) {
+        printf("1..0 # SKIP no file system can be mounted here\n");
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_full_log_loses_nothing_acknowledged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_engine_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

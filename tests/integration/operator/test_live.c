@@ -1,0 +1,217 @@
+/* test_live.c - usher beside a running usherd, and a restored folder under usherd
+ *
+ * While a fan in a process of its own holds and releases seats as fast as it can, every command that
+ * reads must do its work on the folder, and see what somebody was told. Then a restored folder is
+ * started and must go on where the old one was.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/require.h"
+#include "net/text.h"
+#include "tests/integration/operator/kit.h"
+#include "tests/process/caller.h"
+#include "tests/process/common.h"
+#include "tests/process/daemon.h"
+
+#define SEATS 60u
+#define OURS 7u /* the seat that the test holds; the busy fan keeps away from it */
+#define HOUR_MS (3600u * 1000u)
+/* How often each command runs beside the engine. */
+#define ROUNDS 3u
+
+struct live {
+    struct kit *kit;
+    struct daemon usherd;
+    pid_t busy;
+};
+
+static struct live live;
+
+/* --- a busy fan ---------------------------------------------------------------------------------- */
+
+/* Ends with a signal. The date may not be there yet. */
+static _Noreturn void be_busy(const char *url, pid_t parent) {
+    static struct caller caller;
+    static struct ask ask;
+    static struct answer answer;
+    struct id128 user = test_user(1, 1, 1);
+    REQUIRE(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent);
+    caller_open(&caller, url, 0);
+    for (;;) {
+        ask_enter(&ask, 1, &user);
+        if (caller_ask(&caller, &ask, &answer) == 0 && answer.token_state == TOKEN_ACTIVE) break;
+        pause_us(10000);
+    }
+    char token[TOKEN_TEXT_BYTES + 1];
+    memcpy(token, answer.token, sizeof token);
+    for (uint32_t i = 0;; i++) {
+        uint32_t seat = OURS + 1 + i % (SEATS - OURS);
+        ask_hold(&ask, token, &seat, 1);
+        if (caller_ask(&caller, &ask, &answer) != 0) continue;
+        ask_release(&ask, token, answer.reservation);
+        (void)caller_ask(&caller, &ask, &answer); /* it is busy, not careful */
+    }
+}
+
+static void end_busy(void) {
+    if (live.busy == 0) return;
+    (void)kill(live.busy, SIGKILL);    /* it ends either way */
+    (void)waitpid(live.busy, NULL, 0); /* likewise */
+    live.busy = 0;
+}
+
+static int set_up(void **state) {
+    (void)state;
+    REQUIRE(kit_setup((void **)&live.kit) == 0);
+    daemon_create(&live.usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1});
+    if (!daemon_start(&live.usherd)) return -1;
+    pid_t self = getpid();
+    live.busy = fork(); /* before this process has any of nng's threads */
+    REQUIRE(live.busy >= 0);
+    if (live.busy == 0) be_busy(live.usherd.url, self);
+    (void)snprintf(live.kit->data, sizeof live.kit->data, "%s", live.usherd.data); /* fits */
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    end_busy();
+    daemon_destroy(&live.usherd);
+    return kit_teardown((void **)&live.kit);
+}
+
+/* --- what the test does by itself ------------------------------------------------------------------ */
+
+static void make_date(void) {
+    static const char *const names[] = {"hold_ttl_ms", "active_ttl_ms", "waiting_timeout_ms", NULL};
+    static const uint64_t values[] = {HOUR_MS, HOUR_MS, HOUR_MS};
+    struct caller admin;
+    caller_open(&admin, live.usherd.admin_url, 0);
+    uint64_t concert = caller_concert(&admin, "live");
+    const struct caller_date date = {
+        .title = "live", .seat_count = SEATS, .policy_names = names, .policy_values = values};
+    assert_int_equal(caller_date(&admin, concert, &date), 1);
+    caller_close(&admin);
+}
+
+/* Enter and hold. Return: the error, 0 held; *ret_reservation then */
+static int hold(const struct id128 *user, uint32_t seat, uint64_t *ret_reservation) {
+    static struct ask ask;
+    static struct answer answer;
+    struct caller caller;
+    caller_open(&caller, live.usherd.url, 0);
+    ask_enter(&ask, 1, user);
+    assert_int_equal(caller_ask_until_answered(&caller, &ask, &answer), 0);
+    char token[TOKEN_TEXT_BYTES + 1];
+    memcpy(token, answer.token, sizeof token);
+    ask_hold(&ask, token, &seat, 1);
+    int error = caller_ask_until_answered(&caller, &ask, &answer);
+    *ret_reservation = answer.reservation;
+    caller_close(&caller);
+    return error;
+}
+
+static const char *text_of(const struct id128 *user) {
+    static char text[UUID_TEXT_BYTES + 1];
+    uuid_format(user, text);
+    text[UUID_TEXT_BYTES] = '\0';
+    return text;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------- */
+
+/* What was acknowledged is seen as soon as the log itself says that it is durable: with the next
+ * block, or the seal of an idle log. */
+static void beside_the_engine(void **state) {
+    (void)state;
+    struct kit *kit = live.kit;
+    struct id128 user = test_user(2, 2, 2);
+    uint64_t reservation;
+    char number[24];
+    make_date();
+    assert_int_equal(hold(&user, OURS, &reservation), 0);
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)reservation); /* fits */
+    pause_us(500000);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        char new[KIT_PATH_BYTES], name[16];
+        USHER(kit, "state", FOLDER, "--date", "1", "--seat", "7");
+        DONE(kit);
+        SAYS(kit, text_of(&user));
+        USHER(kit, "state", FOLDER, "--reservation", number);
+        DONE(kit);
+        USHER(kit, "history", FOLDER, "--reservation", number);
+        DONE(kit);
+        SAYS(kit, "held by ");
+        USHER(kit, "history", FOLDER, "--date", "1", "--seat", "9");
+        DONE(kit);
+        SAYS(kit, "freed: given back by ");
+        USHER(kit, "wal", "verify", FOLDER);
+        DONE(kit);
+        USHER(kit, "wal", "ls", FOLDER);
+        DONE(kit);
+        USHER(kit, "wal", "repair", FOLDER);
+        DONE(kit);
+        USHER(kit, "wal", "cat", FOLDER, "--user", text_of(&user));
+        DONE(kit);
+        SAYS(kit, "seats_held");
+        USHER(kit, "snapshot", "make", FOLDER);
+        DONE(kit);
+        USHER(kit, "snapshot", "verify", FOLDER, "--against-log");
+        DONE(kit);
+        USHER(kit, "replay", FOLDER, "--verify");
+        DONE(kit);
+        (void)snprintf(name, sizeof name, "live-%u", round); /* fits */
+        kit_path(kit, name, new);
+        USHER(kit, "restore", FOLDER, new, "--to", "2100-01-01T00:00Z");
+        DONE(kit);
+        USHER(kit, "state", new, "--date", "1", "--seat", "7");
+        DONE(kit);
+        SAYS(kit, text_of(&user));
+        USHER(kit, "diff", FOLDER, new, "--date", "1");
+        DONE(kit);
+    }
+    end_busy();
+    assert_int_equal(daemon_stop(&live.usherd), 0);
+    char hash[32];
+    (void)snprintf(hash, sizeof hash, "%016llx",
+                   (unsigned long long)live.usherd.stopped.hash); /* fits */
+    USHER(kit, "state", FOLDER, "--json");
+    DONE(kit);
+    SAYS(kit, hash);
+    assert_true(live.usherd.stopped.found);
+}
+
+/* The folder of the last round serves: the seat is still held, others can be. */
+static void restored_folder_serves(void **state) {
+    (void)state;
+    struct kit *kit = live.kit;
+    struct id128 user = test_user(3, 3, 3);
+    uint64_t reservation;
+    char path[KIT_PATH_BYTES];
+    kit_path(kit, "live-2", path);
+    REQUIRE(strlen(path) < sizeof live.usherd.data);
+    (void)snprintf(live.usherd.data, sizeof live.usherd.data, "%.60s", path); /* fits */
+    assert_true(daemon_start(&live.usherd));
+    assert_int_equal(hold(&user, OURS, &reservation), ERROR_SEAT_TAKEN);
+    assert_int_equal(hold(&user, OURS - 1, &reservation), 0);
+    assert_int_equal(daemon_stop(&live.usherd), 0);
+    USHER(kit, "state", live.usherd.data, "--date", "1", "--seat", "6");
+    DONE(kit);
+    SAYS(kit, text_of(&user));
+    USHER(kit, "replay", live.usherd.data, "--verify");
+    DONE(kit);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(beside_the_engine),
+        cmocka_unit_test(restored_folder_serves),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
