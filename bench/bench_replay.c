@@ -79,10 +79,11 @@ static void live(struct driver *driver, struct partition *date, const struct fan
 }
 
 /* Seats go in shuffled order; whoever comes later than a seat's first buyer finds it taken. */
-static uint32_t seat_of(uint32_t n) {
-    uint32_t turn = n / DATES, nth = turn / 10 * 5 + (turn % 10 < 5 ? turn % 10 : 0);
-    if (turn % 10 >= 5 && turn % 10 < 9) nth = SEATS - 1 - turn / 10 % 1000 * 4 - turn % 10 + 5;
-    return (uint32_t)(nth * 48271ull % SEATS) + 1;
+static uint32_t seat_of(uint32_t n, uint32_t seats) {
+    uint32_t turn = n / DATES, ten = turn / 10, fan = turn % 10;
+    uint32_t nth = ten * 5 + (fan < 5 ? fan : 0);
+    if (fan >= 5 && fan < 9) nth = seats - 1 - ten % (seats / 50) * 4 - (fan - 5);
+    return (uint32_t)(nth * 48271ull % seats) + 1;
 }
 
 static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_hash) {
@@ -98,12 +99,13 @@ static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_h
     driver->flush_context = wal;
     driver->log_capacity = DRAIN_BYTES + RECORD_BYTES_MAX;
     struct partition *dates[DATES];
-    for (uint32_t i = 0; i < DATES; i++) dates[i] = driver_date(driver, SEATS, ACTIVE);
+    uint32_t seats = (uint32_t)((uint64_t)SEATS * fans / FANS);
+    for (uint32_t i = 0; i < DATES; i++) dates[i] = driver_date(driver, seats, ACTIVE);
     static struct fan pending[PENDING]; /* entered, and doing nothing yet */
     for (uint32_t n = 0; n < fans; n++) {
         struct fan *fan = &pending[n % PENDING];
         if (n >= PENDING) live(driver, dates[fan->n % DATES], fan);
-        *fan = (struct fan){n, seat_of(n), driver_enter(driver, dates[n % DATES], n)};
+        *fan = (struct fan){n, seat_of(n, seats), driver_enter(driver, dates[n % DATES], n)};
         if (n % 8 == 0) driver->now_ms += 100;
         if (n % 32 == 0) driver_due(driver, dates[n / 32 % DATES]);
     }

@@ -1,6 +1,7 @@
 /* driver.c - see driver.h */
 #include "bench/driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/require.h"
@@ -81,9 +82,11 @@ struct partition *driver_date(struct driver *driver, uint32_t seats, uint64_t ac
     struct partition *partition =
         &date_create(&driver->verdict.decisions[0].date_created)->partition;
     world_adopt(driver->world, partition);
-    struct seat_spec spec = {
-        .price = 100, .for_sale = true, .section = word, .row = word, .seat = word};
     for (uint32_t i = 1; i <= seats; i++) {
+        char row[12], number[12];
+        struct seat_spec spec = {.price = 100, .for_sale = true, .section = word};
+        spec.row = (struct text){row, (uint8_t)snprintf(row, sizeof row, "%u", i / 40)};
+        spec.seat = (struct text){number, (uint8_t)snprintf(number, sizeof number, "%u", i % 40)};
         command = (struct command){.kind = COMMAND_SEATS_ADD,
                                    .seats = {.first = i, .count = 1, .seats = &spec}};
         driver_decide(driver, partition, &command);

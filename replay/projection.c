@@ -151,6 +151,27 @@ static int attach(struct projection *projection, struct projection_found *ret_fo
     return result;
 }
 
+/* After a repair of the log its LSNs are given out again, by a later epoch than any that was lost:
+ * what PostgreSQL has then ends in decisions that this log does not have any more. */
+static bool is_other_history(struct record_source *source, const struct projection_found *found,
+                             char ret_text[PROJECTION_TEXT_BYTES]) {
+    struct source_error error;
+    uint64_t epoch = 0;
+    if (!source->epoch_at || found->applied_lsn == 0) return false;
+    if (source->epoch_at(source->context, found->applied_lsn, &epoch, &error) < 0) {
+        snprintf(ret_text, PROJECTION_TEXT_BYTES, "%s", error.text);
+        return true;
+    }
+    if (epoch <= found->epoch) return false;
+    snprintf(ret_text, PROJECTION_TEXT_BYTES,
+             "PostgreSQL has applied this log up to LSN %llu in epoch %llu, but the log has other "
+             "decisions there, of epoch %llu: it was repaired, or restored from an older copy. "
+             "Rebuild the projection, which drops the schema.",
+             (unsigned long long)found->applied_lsn, (unsigned long long)found->epoch,
+             (unsigned long long)epoch);
+    return true;
+}
+
 static int connect_step(struct projection *projection) {
     char text[PROJECTION_TEXT_BYTES];
     struct record_source *source = projection->options.source;
@@ -174,6 +195,7 @@ static int connect_step(struct projection *projection) {
             (unsigned long long)found.applied_lsn, (unsigned long long)source_end(projection));
         return stop(projection, 0, text);
     }
+    if (is_other_history(source, &found, text)) return stop(projection, 0, text);
     if (source->seek(source->context, found.applied_lsn, &error) < 0) {
         return stop(projection, 0, error.text);
     }

@@ -13,12 +13,13 @@ static void read_exists(void *context, int columns, const char *const *values) {
 
 static void read_state(void *context, int columns, const char *const *values) {
     struct projection_found *found = context;
-    REQUIRE(columns == 4);
+    REQUIRE(columns == 5);
     found->exists = true;
     found->version = strtol(values[0], NULL, 10);
     snprintf(found->log_id, sizeof found->log_id, "%s", values[1]);
-    found->applied_lsn = strtoull(values[2], NULL, 10);
-    found->decisions = strtoull(values[3], NULL, 10);
+    found->epoch = strtoull(values[2], NULL, 10);
+    found->applied_lsn = strtoull(values[3], NULL, 10);
+    found->decisions = strtoull(values[4], NULL, 10);
 }
 
 int projection_look_up(struct sql *sql, struct projection_found *ret_found) {
@@ -28,7 +29,7 @@ int projection_look_up(struct sql *sql, struct projection_found *ret_found) {
                          read_exists, &exists, NULL);
     if (result != SQL_OK || !exists) return result;
     return sql_run(sql,
-                   "SELECT schema_version, log_id, applied_lsn, decisions"
+                   "SELECT schema_version, log_id, epoch, applied_lsn, decisions"
                    " FROM usher.projection_state",
                    read_state, ret_found, NULL);
 }

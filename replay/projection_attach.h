@@ -10,6 +10,7 @@ struct projection_found {
     bool exists; /* false: the rest is 0 */
     long version;
     char log_id[TEXT_UUID_BYTES];
+    uint64_t epoch; /* of the run that projected last */
     uint64_t applied_lsn, decisions;
 };
 

@@ -144,6 +144,19 @@ static int check_log(const struct snapshot_info *info, const uint8_t *log_id,
                               info->name);
 }
 
+int snapshot_check_history(struct storage *log, const struct snapshot_info *info,
+                           struct snapshot_error *ret_error) {
+    uint64_t epoch;
+    struct wal_error error; /* a log that cannot be read is judged elsewhere */
+    if (!log || wal_epoch_at(log, info->lsn, &epoch, &error) < 0 || epoch <= info->epoch) return 0;
+    return snapshot_error_set(ret_error, SNAPSHOT_FOREIGN, info->name, 0,
+                              "snapshot %s was made in epoch %" PRIu64
+                              ", but what the log says at its LSN was written in epoch %" PRIu64
+                              ": it knows decisions that were taken out of the log since. Move it "
+                              "away",
+                              info->name, info->epoch, epoch);
+}
+
 static int invalid(const struct snapshot_reader *reader, const char *why,
                    struct snapshot_error *ret_error) {
     return snapshot_error_set(ret_error, SNAPSHOT_INVALID, reader->name, 0,
@@ -232,13 +245,15 @@ static int load(struct snapshot_reader *reader, const struct id128 *seed, struct
     return rc;
 }
 
-/* One snapshot, if it is of this log. */
+/* One snapshot, if it is of this log and its history. */
 static int load_of_log(struct storage *snapshots, const char *name, const uint8_t *log_id,
-                       const struct id128 *seed, struct snapshot_info *ret_info,
-                       struct world **ret_world, struct snapshot_error *ret_error) {
+                       struct storage *log, const struct id128 *seed,
+                       struct snapshot_info *ret_info, struct world **ret_world,
+                       struct snapshot_error *ret_error) {
     struct snapshot_reader reader;
     int rc = snapshot_reader_open(&reader, snapshots, name, ret_error);
     if (rc == 0) rc = check_log(&reader.info, log_id, ret_error);
+    if (rc == 0) rc = snapshot_check_history(log, &reader.info, ret_error);
     if (rc == 0) rc = load(&reader, seed, ret_world, ret_error);
     snapshot_reader_close(&reader);
     if (rc == 0 && ret_info) *ret_info = reader.info;
@@ -248,7 +263,7 @@ static int load_of_log(struct storage *snapshots, const char *name, const uint8_
 int snapshot_load(struct storage *snapshots, const char *name, const struct id128 *seed,
                   struct snapshot_info *ret_info, struct world **ret_world,
                   struct snapshot_error *ret_error) {
-    return load_of_log(snapshots, name, NULL, seed, ret_info, ret_world, ret_error);
+    return load_of_log(snapshots, name, NULL, NULL, seed, ret_info, ret_world, ret_error);
 }
 
 int snapshot_newest(struct storage *snapshots, const uint8_t log_id[WAL_LOG_ID_BYTES],
@@ -264,7 +279,8 @@ int snapshot_newest(struct storage *snapshots, const uint8_t log_id[WAL_LOG_ID_B
         char name[SNAPSHOT_NAME_BYTES];
         struct snapshot_error error;
         snapshot_name(names.lsns[i], name);
-        rc = load_of_log(snapshots, name, log_id, options->seed, ret_info, ret_world, &error);
+        rc = load_of_log(snapshots, name, log_id, options->log, options->seed, ret_info, ret_world,
+                         &error);
         if (rc == 0) break;
         if (is_about_us(rc)) {
             *ret_error = error;

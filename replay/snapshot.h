@@ -30,7 +30,7 @@ enum snapshot_error_code {
     SNAPSHOT_IO = 1,      /* a system call failed */
     SNAPSHOT_DAMAGED = 2, /* a checksum, the chain or the length is wrong */
     SNAPSHOT_VERSION = 3, /* written by another version of usher */
-    SNAPSHOT_FOREIGN = 4, /* of another log */
+    SNAPSHOT_FOREIGN = 4, /* of another log, or of decisions that this one has no more */
     SNAPSHOT_INVALID = 5, /* sound checksums, but the state contradicts itself or its hash */
     SNAPSHOT_NONE = 6,    /* no snapshot serves */
     SNAPSHOT_LOG = 7,     /* the log failed, or no longer has what is needed; text says */
@@ -92,6 +92,10 @@ int snapshot_save(struct storage *snapshots, const struct world *world,
 
 struct snapshot_recover_options {
     const struct id128 *seed;
+    /* A snapshot must be of the history that this log tells: after a repair LSNs are given out again,
+     * and one that was made before may know decisions that were taken out. NULL: not compared.
+     * snapshot_recover and snapshot_make fill it in. */
+    struct storage *log;
     uint64_t to_lsn; /* replay no further; UINT64_MAX: to the end of what is sound */
     /* Skipped ones are told here, once each; may be NULL. */
     void (*skipped)(void *context, const struct snapshot_error *error);
@@ -158,8 +162,9 @@ struct snapshot_retention {
 
 /* snapshot_retain - remove what the retention says, in an order that leaves a recoverable folder
  * whenever it is interrupted
- * A snapshot counts as valid if it is of this log and all its checksums are right. Where none does,
- * nothing is removed.
+ * A snapshot counts as valid if it is of this log and its history and all its checksums are right.
+ * Where there are fewer than `keep`, nothing is removed: `keep` says how many ways back there are to
+ * be. Where a snapshot is beyond the log's end, decisions are lost: -SNAPSHOT_LOG, nothing is removed.
  * @log:           not claimed: an engine may be writing
  * @ret_removed_*: also on failure
  * Return: 0; -enum snapshot_error_code */

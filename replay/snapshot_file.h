@@ -123,6 +123,12 @@ int snapshot_check(struct storage *snapshots, const char *name,
                    const uint8_t log_id[WAL_LOG_ID_BYTES], struct snapshot_info *ret_info,
                    uint64_t *ret_chain, struct snapshot_error *ret_error);
 
+/* snapshot_check_history - refuse one that was made of decisions that a repair took out of the log
+ * @log: NULL: not compared
+ * Return: 0, also where the log cannot tell; -SNAPSHOT_FOREIGN */
+int snapshot_check_history(struct storage *log, const struct snapshot_info *info,
+                           struct snapshot_error *ret_error);
+
 /* snapshot_claim - Return: 0, -SNAPSHOT_LOCKED, -SNAPSHOT_IO */
 int snapshot_claim(struct storage *snapshots, struct snapshot_error *ret_error);
 

@@ -62,13 +62,16 @@ int snapshot_catch_up(struct storage *log, const struct snapshot_info *from, uin
 }
 
 /* What serves as a beginning: the newest valid snapshot, or an empty world. */
-static int begin(struct storage *snapshots, const uint8_t *log_id, uint64_t max_lsn,
-                 const struct snapshot_recover_options *options, struct snapshot_info *ret_from,
-                 struct world **ret_world, struct snapshot_error *ret_error) {
+static int begin(struct storage *log, struct storage *snapshots, const uint8_t *log_id,
+                 uint64_t max_lsn, const struct snapshot_recover_options *options,
+                 struct snapshot_info *ret_from, struct world **ret_world,
+                 struct snapshot_error *ret_error) {
     *ret_from = (struct snapshot_info){.lsn = 0};
+    struct snapshot_recover_options ours = *options;
     int rc = -SNAPSHOT_NONE;
+    ours.log = log;
     if (snapshots) {
-        rc = snapshot_newest(snapshots, log_id, max_lsn, options, ret_from, ret_world, ret_error);
+        rc = snapshot_newest(snapshots, log_id, max_lsn, &ours, ret_from, ret_world, ret_error);
     }
     if (rc != -SNAPSHOT_NONE) return rc;
     *ret_world = world_create(options->seed);
@@ -124,8 +127,8 @@ int snapshot_recover(struct storage *log, struct storage *snapshots, uint64_t en
     uint64_t limit = options->to_lsn < end_lsn ? options->to_lsn : end_lsn;
     int rc = look(log, &recovery, ret_error);
     if (rc < 0) return rc;
-    rc = begin(snapshots, recovery.found ? recovery.log_id : NULL, limit, options, &from, &world,
-               ret_error);
+    rc = begin(log, snapshots, recovery.found ? recovery.log_id : NULL, limit, options, &from,
+               &world, ret_error);
     if (rc < 0) return rc;
     rc = snapshot_catch_up(log, &from, limit, options, world, ret_result, ret_error);
     if (rc < 0) {
@@ -202,7 +205,7 @@ static int make(struct storage *log, struct storage *snapshots, uint64_t to_lsn,
     int rc = find_durable(log, &recovery, ret_error);
     if (rc < 0) return rc;
     uint64_t limit = to_lsn < recovery.durable_lsn ? to_lsn : recovery.durable_lsn;
-    rc = begin(snapshots, recovery.log_id, limit, options, &from, &world, ret_error);
+    rc = begin(log, snapshots, recovery.log_id, limit, options, &from, &world, ret_error);
     if (rc < 0) return rc;
     rc = snapshot_catch_up(log, &from, limit, options, world, &replayed, ret_error);
     if (rc < 0 || replayed.last_lsn == from.lsn) {

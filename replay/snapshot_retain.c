@@ -4,7 +4,7 @@
  * by segment from the low end: copy to the archive, sync, read back, rename; only then delete.
  * Interrupted anywhere, what is left is: a log from some segment on without gaps, a valid snapshot
  * at or after its beginning, and an archive that has every segment that is gone.
- * Failure modes: nothing valid to keep: nothing is removed. The archive is full, fails, or has
+ * Failure modes: fewer valid ones than are to be kept, or one beyond the log's end: nothing is removed. The archive is full, fails, or has
  * another file of that name: the segment stays.
  */
 #include <errno.h>
@@ -179,15 +179,17 @@ static int trim_claimed(struct storage *log, uint64_t keep_lsn, struct storage *
 /* The newest snapshots that may be relied on.
  * @ret_oldest: LSN of the last one of at most `keep`
  * @ret_count:  how many there are, at most `keep` */
-static int find_kept(struct storage *snapshots, const struct snapshot_names *names,
-                     const uint8_t *log_id, uint32_t keep, uint64_t *ret_oldest,
-                     uint32_t *ret_count, struct snapshot_error *ret_error) {
+static int find_kept(struct storage *log, struct storage *snapshots,
+                     const struct snapshot_names *names, const uint8_t *log_id, uint32_t keep,
+                     uint64_t *ret_oldest, uint32_t *ret_count, struct snapshot_error *ret_error) {
     *ret_count = 0;
     for (uint64_t i = 0; i < names->count && *ret_count < keep; i++) {
         char name[SNAPSHOT_NAME_BYTES];
         struct snapshot_error error;
+        struct snapshot_info info;
         snapshot_name(names->lsns[i], name);
-        int rc = snapshot_check(snapshots, name, log_id, NULL, NULL, &error);
+        int rc = snapshot_check(snapshots, name, log_id, &info, NULL, &error);
+        if (rc == 0) rc = snapshot_check_history(log, &info, &error);
         if (rc == -SNAPSHOT_RESOURCES) {
             *ret_error = error;
             return rc;
@@ -199,23 +201,26 @@ static int find_kept(struct storage *snapshots, const struct snapshot_names *nam
     return 0;
 }
 
-/* Ours, and older than what is kept: sound or not, it goes. Another log's stays where it is. */
-static bool may_go(struct storage *snapshots, const char *name, const uint8_t *log_id) {
+/* Ours, and older than what is kept: sound or not, it goes. Another log's or another history's stays
+ * where it is, for somebody to look at. */
+static bool may_go(struct storage *log, struct storage *snapshots, const char *name,
+                   const uint8_t *log_id) {
     struct snapshot_reader reader;
     struct snapshot_error error;
     int rc = snapshot_reader_open(&reader, snapshots, name, &error);
     bool ours = memcmp(reader.info.log_id, log_id, WAL_LOG_ID_BYTES) == 0;
+    ours = ours && (rc < 0 || snapshot_check_history(log, &reader.info, &error) == 0);
     snapshot_reader_close(&reader);
     return rc == 0 ? ours : rc == -SNAPSHOT_DAMAGED;
 }
 
-static int remove_old(struct storage *snapshots, const struct snapshot_names *names,
-                      uint64_t oldest_lsn, const uint8_t *log_id, uint64_t *removed,
-                      struct snapshot_error *ret_error) {
+static int remove_old(struct storage *log, struct storage *snapshots,
+                      const struct snapshot_names *names, uint64_t oldest_lsn,
+                      const uint8_t *log_id, uint64_t *removed, struct snapshot_error *ret_error) {
     for (uint64_t i = names->count; i-- > 0 && names->lsns[i] < oldest_lsn;) {
         char name[SNAPSHOT_NAME_BYTES];
         snapshot_name(names->lsns[i], name);
-        if (!may_go(snapshots, name, log_id)) continue;
+        if (!may_go(log, snapshots, name, log_id)) continue;
         int rc = snapshots->operations->remove(snapshots, name);
         if (rc < 0 && rc != -ENOENT) {
             return snapshot_error_system(ret_error, -rc, name, "cannot remove snapshot");
@@ -225,31 +230,48 @@ static int remove_old(struct storage *snapshots, const struct snapshot_names *na
     return 0;
 }
 
-static int retain(struct storage *log, struct storage *snapshots,
-                  const struct snapshot_retention *retention, uint64_t *removed_snapshots,
-                  uint64_t *removed_segments, struct snapshot_error *ret_error) {
-    const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    struct wal_recovery recovery;
+/* What log this is, and that no snapshot knows more of it than it does itself. */
+static int look(struct storage *log, struct storage *snapshots, struct wal_recovery *ret_recovery,
+                struct snapshot_error *ret_error) {
+    const struct wal_recovery_options options = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_error error;
-    if (wal_recover(log, &look, &recovery, &error) < 0) {
+    struct snapshot_info witness;
+    if (wal_recover(log, &options, ret_recovery, &error) < 0) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0, "%s", error.text);
     }
-    if (!recovery.found) {
+    if (!ret_recovery->found) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0,
                                   "there is no log in the folder; nothing was removed");
     }
+    int rc = snapshot_witness(snapshots, ret_recovery->log_id, &witness, ret_error);
+    if (rc < 0 || witness.lsn <= ret_recovery->end_lsn) return rc;
+    return snapshot_error_set(ret_error, SNAPSHOT_LOG, witness.name, 0,
+                              "the log ends at LSN %" PRIu64
+                              ", but %s knows more of it: the log has lost decisions. Restore it "
+                              "from a copy; if they are given up, move that snapshot away. Nothing "
+                              "was removed",
+                              ret_recovery->end_lsn, witness.name);
+}
+
+static int retain(struct storage *log, struct storage *snapshots,
+                  const struct snapshot_retention *retention, uint64_t *removed_snapshots,
+                  uint64_t *removed_segments, struct snapshot_error *ret_error) {
+    struct wal_recovery recovery;
     struct snapshot_names names;
     uint64_t keep_lsn = 0;
     uint32_t kept = 0;
-    int rc = snapshot_names_read(snapshots, &names, ret_error);
+    int rc = look(log, snapshots, &recovery, ret_error);
+    if (rc == 0) rc = snapshot_names_read(snapshots, &names, ret_error);
     if (rc < 0) return rc;
-    rc = find_kept(snapshots, &names, recovery.log_id, retention->keep, &keep_lsn, &kept,
+    rc = find_kept(log, snapshots, &names, recovery.log_id, retention->keep, &keep_lsn, &kept,
                    ret_error);
-    if (rc == 0 && kept == retention->keep) {
-        rc = remove_old(snapshots, &names, keep_lsn, recovery.log_id, removed_snapshots, ret_error);
+    bool enough = rc == 0 && kept == retention->keep;
+    if (enough) {
+        rc = remove_old(log, snapshots, &names, keep_lsn, recovery.log_id, removed_snapshots,
+                        ret_error);
     }
     snapshot_names_free(&names);
-    if (rc < 0 || kept == 0 || !retention->delete_log) return rc;
+    if (rc < 0 || !enough || !retention->delete_log) return rc;
     if (retention->applied_lsn < keep_lsn) keep_lsn = retention->applied_lsn;
     return trim_claimed(log, keep_lsn, retention->archive, removed_segments, ret_error);
 }

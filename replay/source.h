@@ -34,6 +34,11 @@ struct record_source {
     int (*next)(void *context, struct source_record *ret_record, struct source_error *ret_error);
     /* end_lsn - up to here next() will deliver without waiting */
     uint64_t (*end_lsn)(void *context);
+    /* epoch_at - which run wrote the record that ends at an LSN not beyond the end
+     * @ret_epoch: 0: not known
+     * Return: 0; <0 error. NULL: a source without epochs */
+    int (*epoch_at)(void *context, uint64_t lsn, uint64_t *ret_epoch,
+                    struct source_error *ret_error);
 };
 
 #endif

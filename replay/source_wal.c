@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/require.h"
+#include "wal/recovery.h"
 
 static uint64_t limit_lsn(const struct source_wal *source) {
     return source->durable_lsn ? source->durable_lsn(source->durable_context)
@@ -40,6 +41,13 @@ static int next(void *context, struct source_record *ret_record, struct source_e
 
 static uint64_t end_lsn(void *context) { return limit_lsn(context); }
 
+static int epoch_at(void *context, uint64_t lsn, uint64_t *ret_epoch,
+                    struct source_error *ret_error) {
+    struct source_wal *source = context;
+    struct wal_error error;
+    return wal_epoch_at(source->storage, lsn, ret_epoch, &error) < 0 ? fail(&error, ret_error) : 0;
+}
+
 void source_wal_init(struct source_wal *source, struct storage *storage,
                      uint64_t (*durable_lsn)(void *context), void *durable_context,
                      uint64_t fixed_limit_lsn, struct record_source *ret_port) {
@@ -50,7 +58,7 @@ void source_wal_init(struct source_wal *source, struct storage *storage,
         .durable_lsn = durable_lsn,
         .durable_context = durable_context,
     };
-    *ret_port = (struct record_source){source, seek, next, end_lsn};
+    *ret_port = (struct record_source){source, seek, next, end_lsn, epoch_at};
 }
 
 void source_wal_deinit(struct source_wal *source) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/require.h"
+#include "replay/snapshot_file.h"
 #include "tools/progress.h"
 #include "wal/segment.h"
 
@@ -202,6 +203,7 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
     struct replaying replaying = {.end_lsn = lsn};
     const struct snapshot_recover_options options = {
         .seed = log_folder_seed(),
+        .log = folder->wal,
         .to_lsn = lsn,
         .skipped = snapshot_skipped,
         .progress = replay_progress,
@@ -220,6 +222,18 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
     (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
                   error.text); /* the caller's status tells, too */
     return -1;
+}
+
+int log_folder_judge(struct log_folder *folder, const struct snapshot_info *info,
+                     struct snapshot_error *ret_error) {
+    if (memcmp(info->log_id, folder->log_id, sizeof folder->log_id) == 0) {
+        return snapshot_check_history(folder->wal, info, ret_error);
+    }
+    *ret_error = (struct snapshot_error){.code = SNAPSHOT_FOREIGN};
+    memcpy(ret_error->file, info->name, sizeof ret_error->file);
+    snprintf(ret_error->text, sizeof ret_error->text,
+             "snapshot %s belongs to another log; move it to that log's folder", info->name);
+    return -SNAPSHOT_FOREIGN;
 }
 
 /* All that have a good header, newest first, as they are listed. */
@@ -253,8 +267,8 @@ int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
     for (uint32_t i = all.count; i > 0 && result == 1; i--) {
         const struct snapshot_info *info = &all.infos[i - 1];
         if (info->lsn < folder->first_lsn || info->lsn > max_lsn) continue;
-        if (memcmp(info->log_id, folder->log_id, sizeof folder->log_id) != 0) continue;
-        if (snapshot_load(folder->snapshots, info->name, log_folder_seed(), ret_info, ret_world,
+        if (log_folder_judge(folder, info, &error) == 0 &&
+            snapshot_load(folder->snapshots, info->name, log_folder_seed(), ret_info, ret_world,
                           &error) == 0) {
             result = 0;
         } else {

@@ -56,6 +56,11 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
                      struct snapshot_info *ret_from, struct world **ret_world,
                      struct recover_result *ret_result);
 
+/* log_folder_judge - is a snapshot of this log, and of the history that this log tells now?
+ * Return: 0; -SNAPSHOT_FOREIGN, ret_error says why not */
+int log_folder_judge(struct log_folder *folder, const struct snapshot_info *info,
+                     struct snapshot_error *ret_error);
+
 /* log_folder_oldest_snapshot - load the oldest valid snapshot that the log goes on from
  * @max_lsn: not after this
  * Return: 0; 1 there is none; -1 */

@@ -35,7 +35,7 @@ void log_checkpoints_free(struct log_checkpoints *all) {
 }
 
 struct headers {
-    const struct log_folder *folder;
+    struct log_folder *folder;
     struct log_checkpoints *all;
 };
 
@@ -43,7 +43,8 @@ static int add_header(void *context, const struct snapshot_info *info,
                       const struct snapshot_error *error) {
     const struct headers *headers = context;
     const struct log_checkpoint checkpoint = {.info = *info};
-    if (error || memcmp(info->log_id, headers->folder->log_id, WAL_LOG_ID_BYTES) != 0) return 0;
+    struct snapshot_error foreign;
+    if (error || log_folder_judge(headers->folder, info, &foreign) < 0) return 0;
     log_checkpoints_add(headers->all, &checkpoint);
     return 0;
 }
@@ -90,8 +91,10 @@ static void skipped(void *context, const struct snapshot_error *error) {
 /* The world to begin with. */
 static int begin(struct log_folder *folder, struct log_replay *replay) {
     if (replay->from_newest) {
-        const struct snapshot_recover_options options = {
-            .seed = log_folder_seed(), .to_lsn = replay->to_lsn, .skipped = skipped};
+        const struct snapshot_recover_options options = {.seed = log_folder_seed(),
+                                                         .log = folder->wal,
+                                                         .to_lsn = replay->to_lsn,
+                                                         .skipped = skipped};
         struct snapshot_error error;
         if (snapshot_newest(folder->snapshots, folder->log_id, replay->to_lsn, &options,
                             &replay->from, &replay->world, &error) == 0) {

@@ -26,7 +26,7 @@ struct repair {
     struct wal_repair_plan plan;
     char (*beyond)[SNAPSHOT_NAME_BYTES]; /* snapshots that know more than the log will; owned */
     uint32_t beyond_count;
-    uint64_t newest_lsn; /* of all snapshots with a good header; 0: none */
+    bool starts; /* a snapshot has all that is damaged, and the log goes on whole from there */
     bool postgres_known; /* else nobody asked, or there is no answer */
     uint64_t postgres_lsn;
     char postgres_text[PROJECTION_TEXT_BYTES]; /* why there is no answer; empty: nobody asked */
@@ -34,11 +34,25 @@ struct repair {
 
 /* --- look ------------------------------------------------------------------------------------ */
 
+/* Does the engine start from this one, without the damaged part? */
+static bool serves(const struct repair *repair, const struct snapshot_info *info) {
+    struct snapshot_error error;
+    struct world *world;
+    if (repair->plan.sound_from_lsn == 0 || info->lsn < repair->plan.sound_from_lsn) return false;
+    if (log_folder_judge(repair->folder, info, &error) < 0) return false;
+    if (snapshot_load(repair->folder->snapshots, info->name, log_folder_seed(), NULL, &world,
+                      &error) < 0) {
+        return false;
+    }
+    world_free(world);
+    return true;
+}
+
 static int look_at_snapshot(void *context, const struct snapshot_info *info,
                             const struct snapshot_error *error) {
     struct repair *repair = context;
-    if (error) return 0;
-    if (info->lsn > repair->newest_lsn) repair->newest_lsn = info->lsn;
+    if (error || memcmp(info->log_id, repair->folder->log_id, sizeof info->log_id) != 0) return 0;
+    if (!repair->starts) repair->starts = serves(repair, info);
     if (info->lsn <= repair->plan.keep_lsn) return 0;
     repair->beyond = realloc(repair->beyond, (repair->beyond_count + 1) * sizeof *repair->beyond);
     REQUIRE(repair->beyond);
@@ -80,12 +94,6 @@ static bool acknowledged_lost(const struct repair *repair) {
            (repair->postgres_known && repair->postgres_lsn > plan->keep_lsn);
 }
 
-/* A snapshot has all that the damage has destroyed, and the log goes on whole from there. */
-static bool starts_without_repair(const struct repair *repair) {
-    const struct wal_repair_plan *plan = &repair->plan;
-    return plan->sound_from_lsn > 0 && repair->newest_lsn >= plan->sound_from_lsn;
-}
-
 /* --- tell ------------------------------------------------------------------------------------ */
 
 static void print_loss(const struct wal_repair_plan *plan) {
@@ -123,9 +131,8 @@ static void print_plan(const struct repair *repair) {
     const struct wal_repair_plan *plan = &repair->plan;
     printf("damage             %s\n", plan->damage.text);
     printf("the log would end  at LSN %" PRIu64 "\n", plan->keep_lsn);
-    if (plan->cut_file[0]) {
-        printf("cut                %s at offset %" PRIu64 "\n", plan->cut_file, plan->cut_offset);
-    }
+    printf("cut                %s at offset %" PRIu64 "%s\n", plan->damage.file,
+           plan->damage.offset, plan->cut_file[0] ? "; its size is wrong, it is written anew" : "");
     printf("set aside          %" PRIu64 " segments behind it\n", plan->segments_set_aside);
     print_loss(plan);
     print_witnesses(repair);
@@ -147,8 +154,7 @@ static void print_json(const struct repair *repair, bool done) {
     json_put_time(line, "lost_last_write", plan->lost_last_wall_ms);
     json_put_number(line, "durable_lsn", plan->durable_lsn);
     json_put(line, "acknowledged_lost", json_boolean(plan->needed && acknowledged_lost(repair)));
-    json_put(line, "starts_without_repair",
-             json_boolean(!plan->needed || starts_without_repair(repair)));
+    json_put(line, "starts_without_repair", json_boolean(!plan->needed || repair->starts));
     for (uint32_t i = 0; i < repair->beyond_count; i++) {
         REQUIRE(json_array_append_new(snapshots, json_string(repair->beyond[i])) == 0);
     }
@@ -160,7 +166,7 @@ static void print_json(const struct repair *repair, bool done) {
 }
 
 static void advise(const struct repair *repair, const char *directory) {
-    if (starts_without_repair(repair)) {
+    if (repair->starts) {
         printf("The engine needs no repair: a snapshot has what is damaged, and the log is whole "
                "from LSN %" PRIu64 " on. Just start it.\n",
                repair->plan.sound_from_lsn);
@@ -202,7 +208,7 @@ static int cut(struct repair *repair, const char *directory) {
                       directory); /* the exit status tells, too; and below */
         return -1;
     }
-    if (starts_without_repair(repair)) {
+    if (repair->starts) {
         (void)fprintf(stderr,
                       "usher: not cut: the engine starts as it is, from a snapshot, and cutting "
                       "would lose what is sound behind LSN %" PRIu64 "\n",
@@ -216,8 +222,9 @@ static int cut(struct repair *repair, const char *directory) {
 }
 
 static void print_done(const struct repair *repair, const char *directory) {
-    printf("Done: the log ends at LSN %" PRIu64 ". What was cut off is kept as *.damaged in "
-           "%s/wal%s.\n",
+    printf("Done: the log ends at LSN %" PRIu64
+           ". Nothing was destroyed: segments behind that are kept "
+           "as *.damaged in %s/wal%s.\n",
            repair->plan.keep_lsn, directory,
            repair->beyond_count > 0 ? ", snapshots beyond it as *" ASIDE : "");
     printf("Next: usher wal verify %s; start the engine. If PostgreSQL has more than the log, the "

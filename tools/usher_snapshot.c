@@ -93,6 +93,7 @@ static int make_in_folder(struct log_folder *folder, const struct usher_argument
     }
     struct making making = {.to_lsn = to_lsn == UINT64_MAX ? folder->end_lsn : to_lsn};
     const struct snapshot_recover_options options = {.seed = log_folder_seed(),
+                                                     .log = folder->wal,
                                                      .to_lsn = to_lsn,
                                                      .skipped = skipped,
                                                      .progress = make_progress,
@@ -186,10 +187,13 @@ struct listing {
 static int list_one(void *context, const struct snapshot_info *info,
                     const struct snapshot_error *error) {
     struct listing *listing = context;
-    bool foreign = !error && listing->folder->segment_count > 0 &&
-                   memcmp(info->log_id, listing->folder->log_id, WAL_LOG_ID_BYTES) != 0;
-    const char *state = foreign ? "foreign" : error ? state_of_error(error) : "header ok";
-    listing->bad += error || foreign;
+    struct snapshot_error foreign;
+    if (!error && listing->folder->segment_count > 0 &&
+        log_folder_judge(listing->folder, info, &foreign) < 0) {
+        error = &foreign;
+    }
+    const char *state = error ? state_of_error(error) : "header ok";
+    listing->bad += error != NULL;
     if (listing->json) {
         print_info_json(info, state, error, NULL);
     } else {
@@ -240,15 +244,11 @@ static int verify_one(void *context, const struct snapshot_info *info,
     struct world *world;
     if (header_error) {
         checkpoint.error = *header_error;
-    } else if (snapshot_load(listing->folder->snapshots, info->name, log_folder_seed(), NULL,
+    } else if (log_folder_judge(listing->folder, info, &checkpoint.error) == 0 &&
+               snapshot_load(listing->folder->snapshots, info->name, log_folder_seed(), NULL,
                              &world, &checkpoint.error) == 0) {
         checkpoint.error.code = 0;
         world_free(world);
-        if (memcmp(info->log_id, listing->folder->log_id, WAL_LOG_ID_BYTES) != 0) {
-            checkpoint.error.code = SNAPSHOT_FOREIGN;
-            snprintf(checkpoint.error.text, sizeof checkpoint.error.text,
-                     "it belongs to another log; move it out of the folder");
-        }
     }
     log_checkpoints_add(&listing->all, &checkpoint);
     return 0;

@@ -156,8 +156,8 @@ static void new_world(struct daemon *daemon) {
     if (!daemon->world) give_up("not enough memory");
 }
 
-/* The newest valid snapshot is where the world begins; without one, at nothing. The newest sound
- * header of all is a witness of the log, whatever lies behind it. */
+/* The newest valid snapshot of what the log has is where the world begins; without one, at nothing.
+ * The newest sound header of all is a witness of the log, whatever lies behind it. */
 static void load_snapshot(struct daemon *daemon) {
     const char *data = daemon->options.data;
     const uint8_t *log_id = daemon->found.found ? daemon->found.log_id : NULL;
@@ -174,8 +174,8 @@ static void load_snapshot(struct daemon *daemon) {
                 data, data, daemon->witness.name);
     }
     uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
-    result = snapshot_newest(daemon->snapshots, log_id, UINT64_MAX, &options, &daemon->from,
-                             &daemon->world, &error);
+    result = snapshot_newest(daemon->snapshots, log_id, daemon->found.end_lsn, &options,
+                             &daemon->from, &daemon->world, &error);
     if (result < 0 && result != -SNAPSHOT_NONE) give_up("%s: %s", data, error.text);
     if (result < 0) {
         new_world(daemon);

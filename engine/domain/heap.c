@@ -6,6 +6,8 @@
 
 #include "engine/require.h"
 
+#define CHILDREN 4u
+
 void heap_init(struct heap *heap) { *heap = (struct heap){.handle_free = HEAP_NO_HANDLE}; }
 
 void heap_deinit(struct heap *heap) {
@@ -14,8 +16,9 @@ void heap_deinit(struct heap *heap) {
     heap_init(heap);
 }
 
-static bool before(const struct heap_entry *a, const struct heap_entry *b) {
-    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->item < b->item;
+/* Without a branch: which of two deadlines is earlier cannot be predicted. */
+static inline bool before(const struct heap_entry *a, const struct heap_entry *b) {
+    return (a->due_ms < b->due_ms) | ((a->due_ms == b->due_ms) & (a->item < b->item));
 }
 
 static void set(struct heap *heap, uint32_t position, struct heap_entry entry) {
@@ -25,7 +28,7 @@ static void set(struct heap *heap, uint32_t position, struct heap_entry entry) {
 
 static void sift_up(struct heap *heap, uint32_t position, struct heap_entry entry) {
     while (position > 0) {
-        uint32_t parent = (position - 1) / 2;
+        uint32_t parent = (position - 1) / CHILDREN;
         if (!before(&entry, &heap->entries[parent])) break;
         set(heap, position, heap->entries[parent]);
         position = parent;
@@ -35,14 +38,15 @@ static void sift_up(struct heap *heap, uint32_t position, struct heap_entry entr
 
 static void sift_down(struct heap *heap, uint32_t position, struct heap_entry entry) {
     for (;;) {
-        uint32_t child = 2 * position + 1;
-        if (child >= heap->count) break;
-        if (child + 1 < heap->count && before(&heap->entries[child + 1], &heap->entries[child])) {
-            child++;
+        uint32_t first = CHILDREN * position + 1, least = first;
+        uint32_t end = first + CHILDREN < heap->count ? first + CHILDREN : heap->count;
+        if (first >= heap->count) break;
+        for (uint32_t child = first + 1; child < end; child++) {
+            least = before(&heap->entries[child], &heap->entries[least]) ? child : least;
         }
-        if (!before(&heap->entries[child], &entry)) break;
-        set(heap, position, heap->entries[child]);
-        position = child;
+        if (!before(&heap->entries[least], &entry)) break;
+        set(heap, position, heap->entries[least]);
+        position = least;
     }
     set(heap, position, entry);
 }

@@ -1,6 +1,7 @@
 /* heap.h - deadlines of items, earliest first; removal from the middle in O(log n)
  *
- * A binary min-heap. Inserting gives a handle that stays the same while the entry moves; the
+ * A min-heap of four children a node: half as many levels as two, and their deadlines lie side by
+ * side in memory. Inserting gives a handle that stays the same while the entry moves; the
  * handles' positions stand in one compact array, so that sifting touches the heap alone and never
  * the items (100,000 holds: cache misses on the items made up most of a release). Equal deadlines
  * come out in order of the item's number: the order must be the same in every replay.

@@ -160,6 +160,7 @@ static bool has_paid(struct fan *fan, struct call *call) {
 }
 
 static bool sensible(struct fan *fan, struct call *call) {
+    if (fan->charge_key == 0 && rng_chance(&fan->rng, 600000)) return charges(fan, call);
     if (fan->has_token && rng_chance(&fan->rng, manners_of(fan)->leave)) {
         return with_token(fan, call, COMMAND_QUEUE_LEAVE);
     }

@@ -309,7 +309,7 @@ static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
         run_fail(machine->run, SIM_CHECK_REFUSAL, "a good log is refused: %s", error.text);
         return NULL;
     }
-    struct world *world = machine_load(machine, found.found ? found.log_id : NULL, ret_witness_lsn);
+    struct world *world = machine_load(machine, &found, ret_witness_lsn);
     uint64_t applied_lsn = machine_witness(machine, &found);
     if (applied_lsn > *ret_witness_lsn) *ret_witness_lsn = applied_lsn;
     if (found.first_lsn > machine->from.lsn) {

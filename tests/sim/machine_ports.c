@@ -99,13 +99,14 @@ static int diary_next(void *context, struct source_record *ret_record,
     ret_record->size = bytes_get_u32(ret_record->bytes);
     source->at += ret_record->size;
     ret_record->lsn = source->at;
+    ret_record->more = source->at < source->diary->size;
     return 0;
 }
 
 static uint64_t diary_end(void *context) { return ((struct diary_source *)context)->diary->size; }
 
 struct record_source machine_diary_source(struct diary_source *source) {
-    return (struct record_source){source, diary_seek, diary_next, diary_end};
+    return (struct record_source){source, diary_seek, diary_next, diary_end, NULL};
 }
 
 /* --- the journal ------------------------------------------------------------------------------------------ */
@@ -127,14 +128,23 @@ static bool has_money(const uint8_t *bytes, uint32_t size) {
     return false;
 }
 
+/* The other shards stand still: what follows from a drain takes its time. */
+static void hold_up(struct machine *machine, uint32_t appender, uint64_t us) {
+    for (uint32_t i = 0; i < machine->shards; i++) {
+        if (i != appender) machine->stalled_until_us[i] = machine->run->now_us + us;
+    }
+}
+
 /* The organiser cancels a date, of all moments, while somebody pays. */
-static void tempt(struct machine *machine, const uint8_t *bytes, uint32_t size) {
+static void tempt(struct machine *machine, uint32_t appender, const uint8_t *bytes,
+                  uint32_t size) {
     struct run *run = machine->run;
-    if (run->calm || !run->plan.organiser_is_restless) return;
+    if (run->calm || !run->plan.organiser_is_restless || machine->shards == 1) return;
     for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
         bool pays = (bytes[at + 4] | bytes[at + 5] << 8) == DECISION_PAYMENT_STARTED;
-        if (!pays || !rng_chance(&machine->rng, 50000)) continue;
+        if (!pays || !rng_chance(&machine->rng, 200000)) continue;
         people_tempt(machine->people, bytes_get_u32(bytes + at + 8) - PARTITION_DATE_FIRST);
+        hold_up(machine, appender, 10ull * run->plan.net_us + 300ull * run->plan.step_us + 5000);
     }
 }
 
@@ -143,9 +153,7 @@ static void aim(struct machine *machine, uint32_t appender, const uint8_t *bytes
     machine->aim = rng_chance(&machine->rng, 500000) ? AIM_DURABLE : AIM_STEPS;
     machine->aim_lsn = machine->diary.size;
     machine->aim_steps = (uint32_t)rng_below(&machine->rng, 60);
-    for (uint32_t i = 0; i < machine->shards; i++) { /* what follows from it takes a while */
-        if (i != appender) machine->stalled_until_us[i] = machine->run->now_us + 2000000;
-    }
+    hold_up(machine, appender, 2000000);
 }
 
 static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,
@@ -172,7 +180,7 @@ static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32
     run_event(run, RUN_EVENT_APPEND, appender, lsn);
     if (!run->failed) follow_all(machine, from, machine->diary.size);
     if (!run->failed) aim(machine, appender, bytes, size);
-    tempt(machine, bytes, size);
+    tempt(machine, appender, bytes, size);
     *ret_lsn = lsn;
     return 0;
 }

@@ -153,7 +153,9 @@ void machine_trim(struct machine *machine) {
 /* --- at a start --------------------------------------------------------------------------------------------------- */
 
 /* As the daemon does it. Return: the state to go on from, empty or loaded */
-struct world *machine_load(struct machine *machine, const uint8_t *log_id, uint64_t *ret_witness_lsn) {
+struct world *machine_load(struct machine *machine, const struct wal_recovery *found,
+                           uint64_t *ret_witness_lsn) {
+    const uint8_t *log_id = found->found ? found->log_id : NULL;
     struct run *run = machine->run;
     struct id128 seed;
     struct snapshot_info witness = {0};
@@ -162,15 +164,16 @@ struct world *machine_load(struct machine *machine, const uint8_t *log_id, uint6
     machine_fill(machine, &seed, sizeof seed);
     machine->from = (struct snapshot_info){0};
     *ret_witness_lsn = 0;
-    const struct snapshot_recover_options options = {.seed = &seed};
+    const struct snapshot_recover_options options = {.seed = &seed,
+                                                     .log = disk_storage(machine->disk)};
     if (!machine->snapshot_disk) return world_create(&seed);
     struct storage *snapshots = disk_storage(machine->snapshot_disk);
     if (snapshot_witness(snapshots, log_id, &witness, &error) < 0) {
         run_fail(run, SIM_CHECK_SNAPSHOT, "%s", error.text);
     }
     *ret_witness_lsn = witness.lsn;
-    int result = snapshot_newest(snapshots, log_id, UINT64_MAX, &options, &machine->from, &world,
-                                 &error);
+    int result = snapshot_newest(snapshots, log_id, found->end_lsn, &options, &machine->from,
+                                 &world, &error);
     if (result == 0) {
         run->counters.snapshot_starts++;
         return world;

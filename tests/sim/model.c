@@ -172,8 +172,7 @@ static bool in_time(struct model *model, const struct decision *decision) {
         last = &model->partition_time_ms[ACCOUNT_PARTITIONS];
     }
     MODEL_RULE(RECORD, decision->time_ms >= *last, "time does not run backwards");
-    /* A state hash is no change: a partition does not remember when it was taken. */
-    if (decision->kind != DECISION_STATE_HASHED) *last = decision->time_ms;
+    *last = decision->time_ms;
     return true;
 }
 

@@ -233,9 +233,10 @@ void people_lose_gateway(struct people *people) {
 
 void people_tempt(struct people *people, uint32_t date) {
     struct fan *organiser = &people->fans[PLAN_FANS_MAX];
-    if (people->resting || organiser->call != 0 || date > people->hall.dates) return;
+    if (people->resting || date > people->hall.dates) return;
     people->hall.tempting = date;
-    organiser->wake_us = people->run->now_us;
+    people->run->counters.temptations++;
+    if (organiser->call == 0) organiser->wake_us = people->run->now_us;
 }
 
 uint32_t people_waiting(const struct people *people, uint32_t *ret_fan) {

@@ -114,15 +114,16 @@ static int do_exists(struct sql *sql, const struct match *match, const char *res
 
 static int do_read(struct sql *sql, const struct match *match, const char *rest) {
     const struct state *state = seen(sql);
-    char version[24], lsn[24], decisions[24];
+    char version[24], epoch[24], lsn[24], decisions[24];
     (void)match, (void)rest;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
     if (!state->exists) return SQL_OK;
     snprintf(version, sizeof version, "%llu", (unsigned long long)state->version);
+    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)state->epoch);
     snprintf(lsn, sizeof lsn, "%llu", (unsigned long long)state->applied_lsn);
     snprintf(decisions, sizeof decisions, "%llu", (unsigned long long)state->decisions);
-    const char *values[] = {version, state->log_id, lsn, decisions};
-    give(sql, 4, values);
+    const char *values[] = {version, state->log_id, epoch, lsn, decisions};
+    give(sql, 5, values);
     return SQL_OK;
 }
 
@@ -364,7 +365,8 @@ static const struct role {
     {"ROLLBACK", do_rollback},
     {"SELECT pg_advisory_xact_lock(%n)", do_nothing},
     {"SELECT to_regclass('usher.projection_state') IS NOT NULL", do_exists},
-    {"SELECT schema_version, log_id, applied_lsn, decisions FROM usher.projection_state", do_read},
+    {"SELECT schema_version, log_id, epoch, applied_lsn, decisions FROM usher.projection_state",
+     do_read},
     {"DROP SCHEMA IF EXISTS usher CASCADE", do_drop_schema},
     {"CREATE SCHEMA IF NOT EXISTS usher", do_create_schema},
     {"CREATE TABLE usher.%i (*", do_create},

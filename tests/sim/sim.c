@@ -7,8 +7,6 @@
 #include "tests/sim/canary.h"
 #include "tests/sim/machine.h"
 
-/* Steps in which nothing happens before time jumps to whatever comes next. */
-#define IDLE_STEPS_MAX 12u
 /* Rounds within which everything must come to rest once there are no faults any more. */
 #define REST_ROUNDS_MAX 200000u
 /* Quiet for so long: whatever a shard, or the time, has left to do was done. */
@@ -20,7 +18,7 @@ struct sim {
     struct network *network;
     struct people *people;
     struct machine *machine;
-    uint32_t idle_steps;
+    uint32_t idle; /* bit of each actor who had nothing to do since anything happened */
 };
 
 /* --- one step ------------------------------------------------------------------------------------------------------ */
@@ -46,26 +44,49 @@ static bool start(struct sim *sim) {
     return true;
 }
 
-/* Somebody goes next. Return: whether anything happened */
-static bool turn(struct sim *sim) {
-    struct run *run = &sim->run;
-    const struct plan *plan = &run->plan;
-    uint32_t sum = plan->weight_shard + plan->weight_log + plan->weight_people +
-                   plan->weight_network + plan->weight_readers;
-    uint32_t chosen = (uint32_t)rng_below(&run->schedule, sum);
-    if (start(sim)) return true;
-    if (chosen < plan->weight_shard) {
-        uint32_t shards = machine_shards(sim->machine);
-        if (shards == 0) return false;
-        return machine_step_shard(sim->machine, (uint32_t)rng_below(&run->schedule, shards));
+/* Who can go next; shards come first, by their number. */
+enum { ACTOR_LOG = PLAN_SHARDS_MAX, ACTOR_PEOPLE, ACTOR_NETWORK, ACTOR_READERS, ACTOR_COUNT };
+
+static uint32_t weight_of(const struct sim *sim, uint32_t actor) {
+    const struct plan *plan = &sim->run.plan;
+    if (sim->idle >> actor & 1) return 0;
+    switch (actor) {
+    case ACTOR_LOG: return plan->weight_log;
+    case ACTOR_PEOPLE: return plan->weight_people;
+    case ACTOR_NETWORK: return plan->weight_network;
+    case ACTOR_READERS: return plan->weight_readers;
+    default: return actor < machine_shards(sim->machine) ? plan->weight_shard : 0;
     }
-    chosen -= plan->weight_shard;
-    if (chosen < plan->weight_log) return machine_step_log(sim->machine);
-    chosen -= plan->weight_log;
-    if (chosen < plan->weight_people) return people_step(sim->people);
-    chosen -= plan->weight_people;
-    if (chosen < plan->weight_network) return deliver(sim);
-    return machine_step_projection(sim->machine);
+}
+
+static bool act(struct sim *sim, uint32_t actor) {
+    switch (actor) {
+    case ACTOR_LOG: return machine_step_log(sim->machine);
+    case ACTOR_PEOPLE: return people_step(sim->people);
+    case ACTOR_NETWORK: return deliver(sim);
+    case ACTOR_READERS: return machine_step_projection(sim->machine);
+    default: return machine_step_shard(sim->machine, actor);
+    }
+}
+
+/* Somebody goes next: anybody but those who had nothing to do since anything happened.
+ * Return: false if nobody has anything to do */
+static bool turn(struct sim *sim) {
+    uint32_t sum = 0, actor = 0;
+    if (start(sim)) {
+        sim->idle = 0;
+        return true;
+    }
+    for (uint32_t i = 0; i < ACTOR_COUNT; i++) sum += weight_of(sim, i);
+    if (sum == 0) return false;
+    uint32_t chosen = (uint32_t)rng_below(&sim->run.schedule, sum);
+    while (chosen >= weight_of(sim, actor)) chosen -= weight_of(sim, actor++);
+    if (act(sim, actor)) {
+        sim->idle = 0;
+    } else {
+        sim->idle |= 1u << actor;
+    }
+    return true;
 }
 
 static void draw_faults(struct sim *sim) {
@@ -81,7 +102,7 @@ static void draw_faults(struct sim *sim) {
     if (run_fault(run, SIM_FAULT_CLIENT_LOSS)) people_lose_gateway(sim->people);
 }
 
-/* Nothing has happened for a while: on to the next thing that will. */
+/* Nobody has anything to do now: on to the next thing that will be. */
 static void skip(struct sim *sim) {
     struct run *run = &sim->run;
     uint64_t due_us = machine_due_us(sim->machine), people_us = people_due_us(sim->people);
@@ -99,10 +120,8 @@ static void step(struct sim *sim) {
     run->step++;
     if (run->options->step_now) *run->options->step_now = run->step;
     run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
-    if (turn(sim)) {
-        sim->idle_steps = 0;
-    } else if (++sim->idle_steps > IDLE_STEPS_MAX) {
-        sim->idle_steps = 0;
+    if (!turn(sim)) {
+        sim->idle = 0;
         skip(sim);
     }
     if (!run->failed) machine_hit(sim->machine);

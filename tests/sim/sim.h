@@ -139,7 +139,8 @@ int sim_fault_find(const char *word);
     X(refunds, "refunds", 1)                                                                       \
     X(charges, "charges", 1)                                                                       \
     X(policies, "policies changed live", 1)                                                        \
-    X(cancellations, "dates cancelled", 1)
+    X(cancellations, "dates cancelled", 1)                                                         \
+    X(temptations, "of those, in the middle of a payment", 1)
 
 struct sim_counters {
 #define X(name, text, needed) uint64_t name;

@@ -212,6 +212,31 @@ static void postgres_knows_more_than_the_log(void **state) {
     harness_end(harness);
 }
 
+/* A log that was repaired gives LSNs out again, in a later epoch. */
+static void postgres_knows_another_history(void **state) {
+    (void)state;
+    char before[CONTENTS_BYTES], after[CONTENTS_BYTES];
+    struct projection_status status;
+    harness_begin(harness, 5, 800);
+    harness_project(harness, 0, before); /* in epoch 1 */
+    struct projection_options options = harness_options(harness, 0);
+    options.epoch = 3;
+    harness->log.epoch = 1;
+    harness->source = memory_log_source(&harness->log);
+    assert_int_equal(projection_catch_up(&options, NULL, NULL, &status), 0);
+
+    harness->log.epoch = 2;
+    assert_int_equal(projection_catch_up(&options, NULL, NULL, &status), -1);
+    assert_int_equal(status.state, PROJECTION_STOPPED);
+    assert_non_null(strstr(status.text, "Rebuild the projection"));
+    harness_contents(harness, after);
+    assert_string_equal(after, before);
+    assert_int_equal(projection_rebuild(&options, NULL, NULL, &status), 0); /* as advised */
+    assert_int_equal(projection_catch_up(&options, NULL, NULL, &status), 0);
+    assert_int_equal(harness_number(harness, applied_sql), harness->log.size);
+    harness_end(harness);
+}
+
 static void another_log_and_another_version(void **state) {
     (void)state;
     char before[CONTENTS_BYTES], after[CONTENTS_BYTES], text[PROJECTION_TEXT_BYTES];
@@ -280,6 +305,7 @@ int main(void) {
         cmocka_unit_test(a_record_of_a_newer_usher),
         cmocka_unit_test(a_source_that_fails),
         cmocka_unit_test(postgres_knows_more_than_the_log),
+        cmocka_unit_test(postgres_knows_another_history),
         cmocka_unit_test(another_log_and_another_version),
         cmocka_unit_test(what_may_pass_is_retried),
     };

@@ -62,6 +62,15 @@ static int next(void *context, struct source_record *ret_record, struct source_e
     return 0;
 }
 
+static int epoch_at(void *context, uint64_t lsn, uint64_t *ret_epoch,
+                    struct source_error *ret_error) {
+    struct memory_log *log = context;
+    (void)lsn;       /* all of it is of one epoch */
+    (void)ret_error; /* cannot fail */
+    *ret_epoch = log->epoch;
+    return 0;
+}
+
 struct record_source memory_log_source(struct memory_log *log) {
-    return (struct record_source){log, seek, next, end_lsn};
+    return (struct record_source){log, seek, next, end_lsn, log->epoch > 0 ? epoch_at : NULL};
 }

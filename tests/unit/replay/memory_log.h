@@ -15,6 +15,7 @@ struct memory_log {
     uint64_t limit_lsn; /* the durable LSN; UINT64_MAX: everything */
     uint64_t at;        /* where next() reads */
     uint64_t fails_at;  /* next() fails at this LSN; UINT64_MAX: never */
+    uint64_t epoch;     /* of all records; 0: a source without epochs */
 };
 
 void memory_log_init(struct memory_log *log);

@@ -184,6 +184,25 @@ static int learn(void *context, const struct entity *entity, const uint8_t *byte
     return 0;
 }
 
+/* Subjects of the next test: all users, some seats, and the latest reservations of a date, of which
+ * some are being paid or refunded. */
+#define SEATS_FOLLOWED 4u
+#define RESERVATIONS_FOLLOWED 60u
+#define FOLLOWED (USERS + SEATS_FOLLOWED + RESERVATIONS_FOLLOWED)
+
+static struct subject subject_of(const struct history *history, uint32_t number) {
+    const struct date *date = (const struct date *)history->world->dates[1];
+    if (number < USERS) {
+        return (struct subject){.kind = SUBJECT_USER, .user = history_user(number)};
+    }
+    number -= USERS;
+    if (number < SEATS_FOLLOWED) {
+        return (struct subject){.kind = SUBJECT_SEAT, .date = 1, .seat = number + 1};
+    }
+    uint32_t sequence = date->reservations.sequence_count - (number - SEATS_FOLLOWED);
+    return (struct subject){.kind = SUBJECT_RESERVATION, .reservation = dated_id(1, sequence)};
+}
+
 /* Who begins in the middle, with an image of that state, sees what the others see. */
 static void an_image_is_as_good_as_the_beginning(void **state) {
     (void)state;
@@ -195,12 +214,11 @@ static void an_image_is_as_good_as_the_beginning(void **state) {
     history_init(&history, &log, 5, USERS);
     history_run(&history, REQUESTS);
     uint64_t middle_lsn = log.size;
-    struct follow *from_start[USERS + 4], *from_middle[USERS + 4];
-    for (uint32_t i = 0; i < USERS + 4; i++) {
-        const struct subject user = {.kind = SUBJECT_USER, .user = history_user(i)};
-        const struct subject seat = {.kind = SUBJECT_SEAT, .date = 1, .seat = i - USERS + 1};
-        from_start[i] = follow_open(i < USERS ? &user : &seat);
-        from_middle[i] = follow_open(i < USERS ? &user : &seat);
+    struct follow *from_start[FOLLOWED], *from_middle[FOLLOWED];
+    for (uint32_t i = 0; i < FOLLOWED; i++) {
+        const struct subject subject = subject_of(&history, i);
+        from_start[i] = follow_open(&subject);
+        from_middle[i] = follow_open(&subject);
         struct learning learning = {.follow = from_middle[i]};
         const struct image_sink sink = {learn, &learning};
         assert_int_equal(image_save(history.world, &sink), 0);
@@ -209,7 +227,7 @@ static void an_image_is_as_good_as_the_beginning(void **state) {
     struct record_source source = memory_log_source(&log);
     seek(&source, 0);
     while (next(&source, &decision, &lsn)) {
-        for (uint32_t i = 0; i < USERS + 4; i++) {
+        for (uint32_t i = 0; i < FOLLOWED; i++) {
             bool mine = follow_decision(from_start[i], &decision);
             if (lsn <= middle_lsn) continue;
             bool also = follow_decision(from_middle[i], &decision);
@@ -221,12 +239,33 @@ static void an_image_is_as_good_as_the_beginning(void **state) {
         }
     }
     assert_true(seen > REQUESTS / 3);
-    for (uint32_t i = 0; i < USERS + 4; i++) {
+    for (uint32_t i = 0; i < FOLLOWED; i++) {
         follow_close(from_start[i]);
         follow_close(from_middle[i]);
     }
     history_deinit(&history);
     memory_log_deinit(&log);
+}
+
+/* All that is left of a reservation's story, and nothing else. */
+static void a_reservation_without_its_beginning(void **state) {
+    (void)state;
+    const struct subject subject = {.kind = SUBJECT_RESERVATION, .reservation = dated_id(7, 12)};
+    struct follow *follow = follow_open(&subject);
+    struct decision decision = {.kind = DECISION_RESERVATION_ENDED,
+                                .partition = partition_of_date(7),
+                                .reservation_ended = {12, RESERVATION_EXPIRED, {{0}}}};
+    assert_true(follow_decision(follow, &decision));
+    assert_null(follow_known(follow, subject.reservation));
+    decision.partition = partition_of_date(8);
+    assert_false(follow_decision(follow, &decision));
+    decision = (struct decision){.kind = DECISION_TOKEN_EXPIRED,
+                                 .partition = partition_of_date(7),
+                                 .token_expired = {3, TOKEN_END_TIME, {2, {11, 12}}}};
+    assert_true(follow_decision(follow, &decision));
+    decision.token_expired.released.count = 1;
+    assert_false(follow_decision(follow, &decision));
+    follow_close(follow);
 }
 
 /* --- sentences ------------------------------------------------------------------------------------- */
@@ -371,6 +410,7 @@ int main(void) {
         cmocka_unit_test(every_decision_is_somebodys),
         cmocka_unit_test(a_seat_is_never_two_peoples),
         cmocka_unit_test(an_image_is_as_good_as_the_beginning),
+        cmocka_unit_test(a_reservation_without_its_beginning),
         cmocka_unit_test(sentences),
         cmocka_unit_test(the_longest_sentence_fits),
     };

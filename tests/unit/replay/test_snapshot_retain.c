@@ -135,6 +135,51 @@ static void without_a_valid_snapshot_nothing_goes(void **state) {
     assert_int_equal(segments(yard->stage.log), before);
 }
 
+static void fewer_than_are_to_be_kept_keep_the_log(void **state) {
+    struct yard *yard = *state;
+    uint64_t size;
+    for (uint32_t i = 1; i < SNAPSHOTS; i++) {
+        storage_memory_bytes(yard->stage.snapshots, yard->infos[i].name, &size)[5000] ^= 1;
+    }
+    assert_int_equal(retain(yard, 2, true, UINT64_MAX, NULL), 0);
+    assert_int_equal(yard->snapshots_removed + yard->segments_removed, 0);
+}
+
+/* The log lost its end, and was cut there: what the snapshots know of it must not be relied on. */
+static void lost_decisions_stop_retention(void **state) {
+    struct yard *yard = *state;
+    struct snapshot_stage *stage = &yard->stage;
+    struct snapshot_info ahead = yard->infos[4];
+    uint32_t before = segments(stage->log);
+    ahead.lsn = stage->written + 1000;
+    assert_int_equal(
+        snapshot_save(stage->snapshots, stage->history.world, &ahead, NULL, NULL, &stage->error),
+        0);
+    assert_int_equal(retain(yard, 1, true, UINT64_MAX, NULL), -SNAPSHOT_LOG);
+    assert_non_null(strstr(stage->error.text, "has lost decisions"));
+    assert_int_equal(yard->snapshots_removed + yard->segments_removed, 0);
+    assert_int_equal(segments(stage->log), before);
+
+    /* And later, when the log has grown past it: its epoch gives it away. */
+    snapshot_stage_stop(stage);
+    snapshot_stage_start(stage);
+    snapshot_stage_run(stage, 3000);
+    assert_true(stage->written > ahead.lsn);
+    assert_int_equal(retain(yard, 1, true, UINT64_MAX, NULL), 0);
+    assert_int_equal(yard->snapshots_removed, 4);
+    uint64_t kept = first_lsn(stage->log);
+    assert_true(kept <= yard->infos[4].lsn);
+    snapshot_stage_recovers(stage);
+    assert_int_equal(stage->skipped, 1);
+    assert_int_equal(stage->codes[0], SNAPSHOT_FOREIGN);
+    snapshot_stage_make_ok(stage);
+    assert_int_equal(retain(yard, 1, true, UINT64_MAX, NULL), 0);
+    snapshot_stage_recovers(stage); /* it is older now, and stays for somebody to look at */
+    char name[SNAPSHOT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "snap-%016llx.snp", (unsigned long long)ahead.lsn);
+    assert_true(has(stage->snapshots, name));
+}
+
 static void another_logs_snapshots_stay(void **state) {
     struct yard *yard = *state;
     struct snapshot_stage *stage = &yard->stage;
@@ -285,6 +330,8 @@ int main(void) {
         TEST(older_snapshots_go),
         TEST(what_is_not_valid_does_not_count),
         TEST(without_a_valid_snapshot_nothing_goes),
+        TEST(fewer_than_are_to_be_kept_keep_the_log),
+        TEST(lost_decisions_stop_retention),
         TEST(another_logs_snapshots_stay),
         TEST(the_log_goes_as_far_as_nobody_needs_it),
         TEST(the_archive_gets_what_goes),
