@@ -10,18 +10,18 @@ static void free_seats(struct date *date, const struct numbers *seats) {
     for (uint32_t i = 0; i < seats->count; i++) seat_map_free(&date->seats, seats->values[i]);
 }
 
-/* A copy: moving to an ended state may make the list of ended ones forget it. */
-static struct reservation copy_of(const struct date *date, uint32_t sequence) {
+/* Of no use any more after a move to an ended state: the list of ended ones may forget it. */
+static const struct reservation *find(const struct date *date, uint32_t sequence) {
     const struct reservation *reservation = reservations_find(&date->reservations, sequence);
     REQUIRE(reservation != NULL);
-    return *reservation;
+    return reservation;
 }
 
 static void end_unpaid(struct date *date, uint32_t sequence, uint8_t state,
                        const struct id128 *cancel_key, uint64_t now_ms) {
-    struct reservation reservation = copy_of(date, sequence);
-    REQUIRE(reservation.state == RESERVATION_HELD || reservation.state == RESERVATION_PAYING);
-    free_seats(date, &reservation.seats);
+    const struct reservation *reservation = find(date, sequence);
+    REQUIRE(reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING);
+    free_seats(date, &reservation->seats);
     reservations_move(
         &date->reservations, sequence,
         &(struct reservation_move){.state = state, .cancel_key = cancel_key, .balance = UINT64_MAX},
@@ -64,26 +64,27 @@ static void apply_payment_started(struct date *date, const struct decision_payme
 }
 
 static void apply_sold(struct date *date, const struct decision_seats_sold *body, uint64_t now_ms) {
-    struct reservation reservation = copy_of(date, body->reservation);
-    REQUIRE(reservation.payment == body->payment && reservation.amount == body->amount);
+    const struct reservation *reservation = find(date, body->reservation);
+    REQUIRE(reservation->payment == body->payment && reservation->amount == body->amount);
     reservations_move(
         &date->reservations, body->reservation,
         &(struct reservation_move){.state = RESERVATION_PAID, .balance = body->balance}, now_ms);
     date->points_sold += body->amount;
     if (!body->token_expired) return;
-    reservations_spend_token(&date->reservations, &reservation.user, reservation.place);
-    room_expire(&date->room, reservation.place, TOKEN_END_PAID);
+    reservations_spend_token(&date->reservations, &reservation->user, reservation->place);
+    room_expire(&date->room, reservation->place, TOKEN_END_PAID);
 }
 
 static void apply_refunded(struct date *date, const struct decision_seats_refunded *body,
                            uint64_t now_ms) {
-    struct reservation reservation = copy_of(date, body->reservation);
-    free_seats(date, &reservation.seats);
+    const struct reservation *reservation = find(date, body->reservation);
+    uint64_t amount = reservation->amount;
+    free_seats(date, &reservation->seats);
     reservations_move(
         &date->reservations, body->reservation,
         &(struct reservation_move){.state = RESERVATION_REFUNDED, .balance = UINT64_MAX}, now_ms);
-    REQUIRE(date->points_sold >= reservation.amount);
-    date->points_sold -= reservation.amount;
+    REQUIRE(date->points_sold >= amount);
+    date->points_sold -= amount;
 }
 
 static void move(struct date *date, uint32_t sequence, uint8_t state,

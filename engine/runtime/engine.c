@@ -57,6 +57,8 @@ void engine_close(struct engine *engine) {
     REQUIRE(!engine->started);
     for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         shard_free(engine->context.shards[i]);
+    }
+    for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         for (uint32_t to = 0; to < engine->context.shard_count; to++) {
             lane_free(engine->context.lanes[i][to]);
         }

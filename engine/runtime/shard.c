@@ -81,18 +81,6 @@ struct shard *shard_create(struct shard_context *context, uint32_t id) {
     return shard;
 }
 
-void shard_free(struct shard *shard) {
-    partition_free(shard->world.catalogue);
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(shard->world.accounts[i]);
-    for (uint32_t i = 1; i <= shard->world.date_count; i++) partition_free(shard->world.dates[i]);
-    mailbox_free(shard->mailbox);
-    free(shard->drain);
-    free(shard->local.messages);
-    for (uint32_t i = 0; i < SHARDS_MAX; i++) free(shard->outbox[i].messages);
-    heap_deinit(&shard->due);
-    free(shard);
-}
-
 struct world *shard_world(struct shard *shard) {
     return &shard->world;
 }
@@ -135,6 +123,35 @@ static void queue_push(struct queue *queue, const struct peer_message *message) 
 static struct peer_message *queue_first(struct queue *queue) {
     if (queue->head == queue->tail) return NULL;
     return &queue->messages[queue->head & (queue->capacity - 1)];
+}
+
+/* A message that nobody receives any more. */
+static void discard(const struct peer_message *message) {
+    if (message->kind == PEER_PARTITION) partition_free(message->partition);
+}
+
+static void queue_free(struct queue *queue) {
+    for (const struct peer_message *first; (first = queue_first(queue)) != NULL; queue->head++) {
+        discard(first);
+    }
+    free(queue->messages);
+}
+
+void shard_free(struct shard *shard) {
+    partition_free(shard->world.catalogue);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(shard->world.accounts[i]);
+    for (uint32_t i = 1; i <= shard->world.date_count; i++) partition_free(shard->world.dates[i]);
+    for (uint32_t from = 0; from < shard->context->shard_count; from++) {
+        struct peer_message message;
+        struct lane *lane = shard->context->lanes[from][shard->id];
+        while (lane && lane_receive(lane, &message)) discard(&message);
+    }
+    mailbox_free(shard->mailbox);
+    free(shard->drain);
+    queue_free(&shard->local);
+    for (uint32_t i = 0; i < SHARDS_MAX; i++) queue_free(&shard->outbox[i]);
+    heap_deinit(&shard->due);
+    free(shard);
 }
 
 /* --- time and the board: what a partition's change leads to ----------------------------------- */

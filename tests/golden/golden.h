@@ -34,6 +34,10 @@ struct golden_bytes golden_read(const char *folder, const char *name);
 /* golden_load - every file of a folder onto a new disk in memory */
 struct storage *golden_load(const char *folder, const char *name);
 
+/* golden_each - call for every file of a disk in memory, which may be looked at meanwhile */
+void golden_each(struct storage *disk, void (*visit)(void *context, const char *name),
+                 void *context);
+
 /* golden_decision, golden_entity - one JSON line, numbers as they are in the file:
  * {"lsn":20,"kind":"date_opened","partition":16777217,"time_ms":1763755200000,"fields":{}}
  * Not those of replay/describe.h: their words and forms may change, these may not. */

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """reader.py - logs and snapshots of usher, read by somebody who has never seen its source
 
 Written from wal/README.md and replay/README.md ("Snapshots") alone, to show that they are enough.
@@ -308,32 +308,47 @@ class Snapshot:
                   (self.world_hash, self.decision_count, self.last_time_ms), 48, "the header's sums")
 
 
-def figures(folder):
-    log = Log(folder)
-    kinds, hashes = {}, {}
-    for decision in log.decisions():
-        kinds[decision["kind"]] = kinds.get(decision["kind"], 0) + 1
+def hashes_at(decisions, lsn):
+    """What state_hashed says about each partition that has decided nothing since, up to an LSN"""
+    hashes = {}
+    for decision in decisions:
+        if decision["lsn"] > lsn:
+            break
         if decision["kind"] == "state_hashed":
-            hashes[decision["lsn"], decision["partition"]] = decision["fields"]["hash"]
-    snapshots, place = [], os.path.join(folder, "snapshots")
-    for name in sorted(os.listdir(place)) if os.path.isdir(place) else []:
-        if not re.fullmatch(r"snap-[0-9a-f]{16}\.snp", name):
-            continue
-        snapshot = Snapshot(os.path.join(place, name))
-        if snapshot.log_id != log.segments[0].log_id:
-            raise Wrong(f"{name}: a snapshot of another log")
-        entities = {}
-        for kind, values in snapshot.entities():
-            entities[kind] = entities.get(kind, 0) + 1
-            stated = hashes.get((snapshot.lsn, values.get("partition"))) if kind == "partition" else None
-            if stated is not None and stated != values["hash"]:
-                raise Wrong(f"{name}: partition {values['partition']} has another hash than the log says")
-        snapshots.append({"lsn": snapshot.lsn, "world_hash": f"{snapshot.world_hash:016x}",
-                          "entities": entities})
+            hashes[decision["partition"]] = decision["fields"]["hash"]
+        else:
+            hashes.pop(decision["partition"], None)
+    return hashes
+
+
+def snapshot_figures(path, log, decisions):
+    snapshot = Snapshot(path)
+    if snapshot.log_id != log.segments[0].log_id:
+        raise Wrong(f"{snapshot.name}: a snapshot of another log")
+    stated, entities, compared = hashes_at(decisions, snapshot.lsn), {}, 0
+    for kind, values in snapshot.entities():
+        entities[kind] = entities.get(kind, 0) + 1
+        if kind == "partition" and values["partition"] in stated:
+            compared += 1
+            if stated[values["partition"]] != values["hash"]:
+                raise Wrong(f"{snapshot.name}: the log says another hash of partition {values['partition']}")
+    return {"lsn": snapshot.lsn, "world_hash": f"{snapshot.world_hash:016x}",
+            "hashes_compared": compared, "entities": entities}
+
+
+def figures(folder):
+    log, kinds = Log(folder), {}
+    decisions = list(log.decisions())
+    for decision in decisions:
+        kinds[decision["kind"]] = kinds.get(decision["kind"], 0) + 1
+    place = os.path.join(folder, "snapshots")
+    names = sorted(os.listdir(place)) if os.path.isdir(place) else []
     return {"log_id": log.segments[0].log_id.hex(), "segments": len(log.segments),
             "epochs": len({segment.epoch for segment in log.segments}), "blocks": log.blocks,
             "seals": log.seals, "end_lsn": log.end_lsn, "durable_lsn": log.durable_lsn,
-            "decisions": kinds, "snapshots": snapshots}
+            "decisions": kinds,
+            "snapshots": [snapshot_figures(os.path.join(place, name), log, decisions)
+                          for name in names if re.fullmatch(r"snap-[0-9a-f]{16}\.snp", name)]}
 
 
 def line(value):

@@ -209,7 +209,7 @@ static bool builds(struct fan *fan, struct call *call) {
     call->kind = COMMAND_DATE_CREATE;
     call->concert = (uint32_t)rng_between(&fan->rng, 1, hall->concerts);
     call->policy_fields = (1u << POLICY_FIELD_COUNT) - 1;
-    plan_policy(&fan->rng, run_wall_ms(hall->run), &call->policy);
+    plan_policy(&hall->run->plan, &fan->rng, run_wall_ms(hall->run), &call->policy);
     return true;
 }
 
@@ -236,7 +236,7 @@ static bool organises(struct fan *fan, struct call *call) {
         call->kind = COMMAND_DATE_CLOSE;
     } else {
         call->kind = COMMAND_DATE_POLICY;
-        plan_policy(&fan->rng, run_wall_ms(hall->run), &call->policy);
+        plan_policy(&hall->run->plan, &fan->rng, run_wall_ms(hall->run), &call->policy);
         do {
             call->policy_fields = rng_below(&fan->rng, 1u << POLICY_FIELD_COUNT);
         } while (call->policy_fields == 0);

@@ -102,9 +102,15 @@ void machine_hit(struct machine *machine) {
 
 /* --- faults -------------------------------------------------------------------------------------------------------- */
 
+/* The server comes back from a backup. Only where the log still has what it lacks then. */
+static void restore_postgres(struct machine *machine) {
+    if (machine->run->plan.per_million[SIM_FAULT_TRIM] > 0) return;
+    (void)postgres_restore(machine->postgres, (uint32_t)rng_between(&machine->rng, 1, 5)); /* seen */
+}
+
 static void disturb_postgres(struct machine *machine) {
     if (!machine->postgres) return;
-    uint32_t fault = (uint32_t)rng_below(&machine->rng, POSTGRES_FAULT_COUNT + 1);
+    uint32_t fault = (uint32_t)rng_below(&machine->rng, POSTGRES_FAULT_COUNT + 2);
     struct postgres_status status;
     postgres_status(machine->postgres, &status);
     machine->run->counters.postgres_faults++;
@@ -112,6 +118,8 @@ static void disturb_postgres(struct machine *machine) {
     if (fault < POSTGRES_FAULT_COUNT) {
         postgres_fault(machine->postgres, (enum postgres_fault)fault,
                            (uint32_t)rng_below(&machine->rng, 12));
+    } else if (fault > POSTGRES_FAULT_COUNT) {
+        restore_postgres(machine);
     } else if (rng_chance(&machine->rng, 500000)) {
         postgres_stop(machine->postgres);
     } else {
@@ -170,7 +178,10 @@ void machine_heal(struct machine *machine) {
     machine->aim = AIM_NONE;
     if (!disk_has_crashed(machine->disk)) disk_crash_after(machine->disk, 0);
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
-    if (machine->postgres) postgres_heal(machine->postgres);
+    if (!machine->postgres) return;
+    postgres_heal(machine->postgres);
+    /* One that has nothing to write does not notice that the server went back. */
+    if (machine->projection) machine_projection_restart(machine);
 }
 
 /* --- time and rest --------------------------------------------------------------------------------------------------- */
@@ -230,7 +241,7 @@ static void check_board(struct machine *machine) {
     }
     board_read_money(board, &money, &lsn);
     if (money.charged != machine->model->charged || money.balances != machine->model->balances ||
-        money.reserved != 0 || money.spent != machine->model->spent ||
+        money.reserved != machine->model->reserved || money.spent != machine->model->spent ||
         money.refunded != machine->model->refunded) {
         run_fail(machine->run, SIM_CHECK_POINTS, "the board has other points than the log");
     }
@@ -241,8 +252,8 @@ void machine_check_rest(struct machine *machine) {
     machine->newborn = 0;
     machine_check_hash(machine);
     machine_check_projection(machine);
-    check_board(machine);
     if (machine->run->failed || model_unfinished(machine->model)) return;
+    check_board(machine);
     engine_money(machine->engine, &money);
     if (money.charged != money.balances + money.reserved + money.spent - money.refunded ||
         money.charged != machine->model->charged || money.balances != machine->model->balances) {

@@ -78,6 +78,7 @@ struct machine {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection;
+    struct id128 log_id;
     uint32_t refusals;        /* decisions that PostgreSQL has refused, as far as it is known */
     bool log_failed;          /* the process has to exit */
     /* The process's clock is the wall's at its start, raised to the log's time, plus what has passed
@@ -111,6 +112,7 @@ struct record_source machine_diary_source(struct diary_source *source);
 /* --- machine_readers.c */
 void machine_projection_start(struct machine *machine, const struct id128 *log_id);
 void machine_projection_end(struct machine *machine);
+void machine_projection_restart(struct machine *machine);
 void machine_check_projection(struct machine *machine);
 uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found);
 

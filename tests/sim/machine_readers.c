@@ -22,6 +22,7 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
 }
 
 void machine_projection_start(struct machine *machine, const struct id128 *log_id) {
+    machine->log_id = *log_id;
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
@@ -36,6 +37,12 @@ void machine_projection_start(struct machine *machine, const struct id128 *log_i
     };
     machine->projection = projection_create(&options);
     machine->projection_us = machine->run->now_us;
+}
+
+void machine_projection_restart(struct machine *machine) {
+    const struct id128 log_id = machine->log_id;
+    machine_projection_end(machine);
+    machine_projection_start(machine, &log_id);
 }
 
 void machine_projection_end(struct machine *machine) {

@@ -59,7 +59,7 @@ static void draw_world(struct rng *rng, struct plan *plan) {
     plan->net_us = (uint32_t)rng_pick(rng, 20, 200, 2000, 20000);
     plan->disk_us = (uint32_t)rng_pick(rng, 20, 90, 200, 5000);
     plan->segment_bytes = rng_pick(rng, 64 * 1024, 64 * 1024, 128 * 1024, 512 * 1024);
-    plan->weight_shard = (uint32_t)rng_pick(rng, 2, 8, 16);
+    plan->weight_shard = (uint32_t)rng_pick(rng, 2, 8, 16, 64);
     plan->weight_log = (uint32_t)rng_pick(rng, 1, 4, 16);
     plan->weight_people = (uint32_t)rng_pick(rng, 2, 8);
     plan->weight_network = (uint32_t)rng_pick(rng, 2, 8);
@@ -84,17 +84,36 @@ static void draw_manners(struct rng *rng, struct plan *plan) {
     manners->charge_max = plan->price_max * rng_pick(rng, 1, 3, 30) + 1;
 }
 
+/* Half of the runs are about selling, not about who gets in. */
+static void draw_selling(struct rng *rng, struct plan *plan) {
+    struct plan_manners *manners = &plan->manners;
+    plan->sells = rng_chance(rng, 500000);
+    if (!plan->sells) return;
+    plan->seats[0] = plan->seats[2] = PLAN_SEATS_MAX;
+    if (plan->fans > 24) plan->fans = 24;
+    manners->patience = 990000;
+    manners->think_ms = (uint32_t)rng_pick(rng, 1, 20, 500);
+    manners->leave = manners->vanish = 0;
+    manners->pay = 16;
+    manners->refund = 8;
+    manners->charge_max = plan->price_max * 100 + 1;
+}
+
 struct plan plan_draw(const struct sim_options *options) {
     struct plan plan = {0};
     struct rng world = rng_stream(options->seed, 1), faults = rng_stream(options->seed, 2);
     draw_world(&world, &plan);
     draw_manners(&world, &plan);
+    draw_selling(&world, &plan);
     draw_faults(&faults, options, &plan);
     if (options->fans_max > 0 && plan.fans > options->fans_max) plan.fans = options->fans_max;
     return plan;
 }
 
-void plan_policy(struct rng *rng, uint64_t now_ms, struct policy *ret_policy) {
+static uint64_t at_least(uint64_t value, uint64_t least) { return value < least ? least : value; }
+
+void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
+                 struct policy *ret_policy) {
     policy_default(ret_policy);
     ret_policy->reentry = rng_below(rng, 2);
     ret_policy->token_expires_on = rng_chance(rng, 300000);
@@ -110,4 +129,11 @@ void plan_policy(struct rng *rng, uint64_t now_ms, struct policy *ret_policy) {
     ret_policy->hold_ttl_ms = rng_pick(rng, 100, 1000, 5000, 60000, 300000);
     ret_policy->max_seats_per_user = rng_pick(rng, 1, 2, 4, SEATS_PER_USER_MAX);
     if (rng_chance(rng, 150000)) ret_policy->sales_open_at = now_ms + rng_below(rng, 20000);
+    if (!plan->sells || rng_chance(rng, 50000)) return;
+    uint64_t turn_ms = plan->manners.think_ms + plan->net_us / 250;
+    ret_policy->active_capacity = at_least(ret_policy->active_capacity, plan->fans / 2 + 1);
+    ret_policy->active_ttl_ms = at_least(ret_policy->active_ttl_ms, 40 * turn_ms);
+    ret_policy->hold_ttl_ms = at_least(ret_policy->hold_ttl_ms, 10 * turn_ms);
+    ret_policy->waiting_timeout_ms = at_least(ret_policy->waiting_timeout_ms, 10 * turn_ms);
+    ret_policy->admit_per_interval = 0;
 }

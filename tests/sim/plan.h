@@ -44,6 +44,7 @@ struct plan {
     bool postgres;  /* there is a database */
     bool snapshots; /* there is a folder for snapshots */
     bool organiser_is_restless;
+    bool sells; /* there is time, room and money enough: much is bought and paid */
     struct plan_manners manners;
 };
 
@@ -57,6 +58,7 @@ static inline uint32_t plan_seats(const struct plan *plan, uint32_t date) {
 
 /* plan_policy - a policy with the values that make things happen, edge values included
  * @now_ms: for sales_open_at */
-void plan_policy(struct rng *rng, uint64_t now_ms, struct policy *ret_policy);
+void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
+                 struct policy *ret_policy);
 
 #endif
