@@ -161,7 +161,8 @@ static void new_world(struct daemon *daemon) {
 static void load_snapshot(struct daemon *daemon) {
     const char *data = daemon->options.data;
     const uint8_t *log_id = daemon->found.found ? daemon->found.log_id : NULL;
-    const struct snapshot_recover_options options = {.seed = &daemon->seed, .skipped = on_skipped};
+    const struct snapshot_recover_options options = {
+        .seed = &daemon->seed, .log = daemon->storage, .skipped = on_skipped};
     struct snapshot_error error;
     int result = storage_posix_open(data, STORAGE_SNAPSHOTS, &daemon->snapshots);
     if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
@@ -266,6 +267,11 @@ static void open_log(struct daemon *daemon) {
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_recovery now;
     if (wal_recover(daemon->storage, &look, &now, &error) < 0) give_up("%s: %s", data, error.text);
+    if (!now.found) {
+        give_up("%s: the log that was just begun cannot be read back: the disk has lost a write that "
+                "it had confirmed. Use another disk.",
+                data);
+    }
     memcpy(daemon->log_id.bytes, now.log_id, sizeof daemon->log_id.bytes);
 }
 

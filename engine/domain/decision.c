@@ -40,18 +40,18 @@ uint32_t decision_encode(const struct decision *decision, uint8_t *bytes) {
 /* --- decode -------------------------------------------------------------------------------- */
 
 int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_decision) {
-    struct field_cursor cursor = {bytes, bytes + size, false};
-    uint32_t stated = 0;
-    uint16_t reserved = 0;
+    uint32_t stated;
+    uint16_t reserved;
     if (size < RECORD_HEADER_BYTES || size > RECORD_BYTES_MAX) return DECISION_DECODE_BAD_SIZE;
-    field_get_u32(&cursor, &stated);
+    memcpy(&stated, bytes, sizeof stated);
     if (stated != size) return DECISION_DECODE_BAD_SIZE;
 
     struct decision *decision = ret_decision;
-    field_get_u16(&cursor, &decision->kind);
-    field_get_u16(&cursor, &reserved);
-    field_get_u32(&cursor, &decision->partition);
-    field_get_u64(&cursor, &decision->time_ms);
+    memcpy(&decision->kind, bytes + 4, sizeof decision->kind);
+    memcpy(&reserved, bytes + 6, sizeof reserved);
+    memcpy(&decision->partition, bytes + 8, sizeof decision->partition);
+    memcpy(&decision->time_ms, bytes + 12, sizeof decision->time_ms);
+    struct field_cursor cursor = {bytes + RECORD_HEADER_BYTES, bytes + size, false};
     switch (decision->kind) {
 #define GET(type, field) field_get_##type(&cursor, &body->field);
 #define DECISION(number, NAME, name)                                                               \
