@@ -11,10 +11,12 @@
 #include <string.h>
 
 #define PAGE 4096u
+#define NOT_REPAIRED UINT64_MAX
 
 struct test {
     struct truth truth;
-    uint64_t repaired, unneeded, refused;
+    uint64_t repaired, unneeded, refused, healed;
+    uint64_t last_end_lsn; /* of the latest repair, or NOT_REPAIRED */
 };
 
 static void setup(struct test *test, enum truth_end end) {
@@ -23,9 +25,10 @@ static void setup(struct test *test, enum truth_end end) {
 }
 
 static void teardown(struct test *test, const char *what) {
-    print_message("# %s: %llu repaired, %llu in no need of it, %llu refused\n", what,
-                  (unsigned long long)test->repaired, (unsigned long long)test->unneeded,
-                  (unsigned long long)test->refused);
+    print_message("# %s: %llu repaired (%llu of them healed later), %llu in no need of it, %llu "
+                  "refused\n",
+                  what, (unsigned long long)test->repaired, (unsigned long long)test->healed,
+                  (unsigned long long)test->unneeded, (unsigned long long)test->refused);
     truth_free(&test->truth);
 }
 
@@ -80,6 +83,7 @@ static void repair(struct test *test, struct storage *disk, const struct wal_rep
     if (truth_open(truth, disk, plan->keep_lsn, &error) != 0) fail_msg("%s", error.text);
     before->operations->destroy(before);
     test->repaired++;
+    test->last_end_lsn = plan->keep_lsn;
 }
 
 /* @single: one element is damaged, and nothing else */
@@ -89,6 +93,7 @@ static void look_and_repair(struct test *test, struct storage *disk, bool single
     struct truth_finding finding;
     struct wal_repair_plan plan;
     struct wal_error error = {0};
+    test->last_end_lsn = NOT_REPAIRED;
     truth_judge(truth, disk, 0, &finding);
     int rc = wal_repair_look(disk, &plan, &error);
     if (rc != 0) { /* nothing to keep, or the wrong file */
@@ -119,6 +124,27 @@ static struct storage *damaged_copy(struct test *test) {
     return disk;
 }
 
+/* The device changes its mind, and the damage is gone: what was cut stays cut. */
+static void heal(struct test *test, struct storage *disk, uint32_t segment, uint32_t offset) {
+    struct truth *truth = &test->truth;
+    struct truth_finding before, after;
+    uint64_t size = 0;
+    uint8_t *bytes = storage_memory_bytes(disk, truth->segments[segment].name, &size);
+    truth_judge(truth, disk, 0, &before);
+    if (before.outcome == TRUTH_REFUSED || !bytes) return; /* not repaired, or set aside */
+    if (test->last_end_lsn == NOT_REPAIRED || size != TRUTH_SEGMENT_BYTES) return;
+    uint8_t damaged = bytes[offset];
+    bytes[offset] = truth->segments[segment].bytes[offset];
+    if (memcmp(bytes, truth->segments[segment].bytes, size) != 0) { /* the new one has its name */
+        bytes[offset] = damaged;
+        return;
+    }
+    truth_judge(truth, disk, 0, &after);
+    if (after.outcome == TRUTH_REFUSED) fail_msg("healed: %s", after.error.text);
+    assert_int_equal(after.end_lsn, test->last_end_lsn);
+    test->healed++;
+}
+
 /* Some bytes of every page of every element: fields, records, padding. */
 static void bytes_flipped(void **state) {
     (void)state;
@@ -130,6 +156,7 @@ static void bytes_flipped(void **state) {
                 struct storage *disk = damaged_copy(&test);
                 truth_segment_bytes(disk, &test.truth, segment)[at] ^= 4;
                 look_and_repair(&test, disk, true);
+                heal(&test, disk, segment, at);
                 disk->operations->destroy(disk);
             }
         }

@@ -26,6 +26,8 @@ struct disk {
     struct rng rng;
     bool restarted; /* after a crash: what reads now is the next process */
     uint64_t full_until_us;
+    uint64_t read_errors;
+    bool trusted;
 
     /* The write in flight. */
     bool in_flight, lying, flipping;
@@ -97,7 +99,8 @@ static int complete_lying(struct disk *disk) {
     bytes = storage_memory_bytes(disk->inner, name, &size);
     forget_lies(disk, name, 0, UINT64_MAX); /* they are found again */
     for (uint64_t at = 0; at < size; at += PAGE_BYTES) {
-        if (memcmp(bytes + at, expected + at, PAGE_BYTES) != 0) add_lie(disk, name, at, expected + at);
+        if (memcmp(bytes + at, expected + at, PAGE_BYTES) != 0)
+            add_lie(disk, name, at, expected + at);
     }
     free(expected);
     disk->run->counters.lies += disk->lie_count > 0;
@@ -147,7 +150,8 @@ static enum storage_fault draw_fault(struct disk *disk) {
     for (uint32_t i = 0; i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
         if (run_fault(run, lie_kinds[i].fault)) {
             disk->lying = true;
-            disk->flipping = lie_kinds[i].how == STORAGE_FAULT_FLIP && rng_chance(&disk->rng, 700000);
+            disk->flipping = lie_kinds[i].how == STORAGE_FAULT_FLIP &&
+                             rng_chance(&disk->rng, 700000);
             return disk->flipping ? STORAGE_FAULT_NONE : lie_kinds[i].how;
         }
     }
@@ -255,6 +259,12 @@ static int disk_read(struct storage *storage, int handle, uint64_t offset, uint8
                      uint32_t bytes) {
     struct disk *disk = disk_of(storage);
     if (storage_memory_crashed(disk->inner) && !disk->restarted) return -EIO;
+    if (!disk->trusted && rng_chance(&disk->rng, 50000) &&
+        run_fault(disk->run, SIM_FAULT_DISK_ERROR)) {
+        disk->read_errors++;
+        disk->run->counters.read_errors++;
+        return -EIO;
+    }
     return inner_operations(disk)->read(disk->inner, handle, offset, buffer, bytes);
 }
 
@@ -359,9 +369,13 @@ void disk_close(struct disk *disk) {
     free(disk);
 }
 
-struct storage *disk_storage(struct disk *disk) { return &disk->storage; }
+struct storage *disk_storage(struct disk *disk) {
+    return &disk->storage;
+}
 
-struct storage *disk_inner(struct disk *disk) { return disk->inner; }
+struct storage *disk_inner(struct disk *disk) {
+    return disk->inner;
+}
 
 bool disk_crash(struct disk *disk) {
     bool in_flight = disk->in_flight;
@@ -380,5 +394,9 @@ void disk_crash_after(struct disk *disk, uint64_t operation_count) {
 }
 
 bool disk_has_crashed(const struct disk *disk) { return storage_memory_crashed(disk->inner); }
+
+uint64_t disk_read_errors(const struct disk *disk) { return disk->read_errors; }
+
+void disk_trust(struct disk *disk, bool trust) { disk->trusted = trust; }
 
 void disk_fill(struct disk *disk, uint64_t until_us) { disk->full_until_us = until_us; }

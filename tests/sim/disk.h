@@ -35,13 +35,18 @@ bool disk_has_crashed(const struct disk *disk);
 void disk_fill(struct disk *disk, uint64_t until_us);
 bool disk_is_full(const struct disk *disk);
 
+/* disk_read_errors - reads that have failed so far; disk_trust - no more of them until false: whoever
+ * reads is the test itself */
+uint64_t disk_read_errors(const struct disk *disk);
+void disk_trust(struct disk *disk, bool trust);
+
 /* disk_due_us - when the write in flight can complete; UINT64_MAX: none */
 uint64_t disk_due_us(const struct disk *disk);
 
 /* What it has lied about. */
 struct disk_lies {
-    uint32_t count;  /* outstanding */
-    bool last;       /* nothing was written after the first of them */
+    uint32_t count;                 /* outstanding */
+    bool last;                      /* nothing was written after the first of them */
     char file[WAL_FILE_NAME_BYTES]; /* of the first */
     uint64_t offset;
 };

@@ -69,7 +69,9 @@ static bool with_token(struct fan *fan, struct call *call, uint16_t kind) {
 static bool holds(struct fan *fan, struct call *call) {
     (void)with_token(fan, call, COMMAND_SEATS_HOLD);
     uint32_t date = call->token.date;
-    uint32_t seats = date >= 1 && date <= PLAN_DATES_MADE_MAX ? plan_seats(&fan->hall->run->plan, date) : 1;
+    uint32_t seats = date >= 1 && date <= PLAN_DATES_MADE_MAX
+                         ? plan_seats(&fan->hall->run->plan, date)
+                         : 1;
     uint32_t count = (uint32_t)rng_between(&fan->rng, 1, manners_of(fan)->seats_max);
     uint32_t first = (uint32_t)rng_between(&fan->rng, 1, seats);
     if (fan->seen > 0 && fan->seen <= seats) first = fan->seen;
@@ -205,7 +207,8 @@ static bool builds(struct fan *fan, struct call *call) {
     }
     uint32_t cancelled = 0;
     for (uint32_t i = 0; i < hall->dates; i++) cancelled += hall->state[i] == DATE_CANCELLED;
-    if (hall->dates - cancelled >= plan->dates || hall->dates >= PLAN_DATES_MADE_MAX / 2) return false;
+    if (hall->dates - cancelled >= plan->dates || hall->dates >= PLAN_DATES_MADE_MAX / 2)
+        return false;
     call->kind = COMMAND_DATE_CREATE;
     call->concert = (uint32_t)rng_between(&fan->rng, 1, hall->concerts);
     call->policy_fields = (1u << POLICY_FIELD_COUNT) - 1;

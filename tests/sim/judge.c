@@ -19,13 +19,14 @@ void judge_close(struct judge *judge) {
 }
 
 void judge_wrong(struct judge *judge, const char *what, uint64_t told) {
-    run_fail(judge->run, SIM_CHECK_TOLD,
-             "call %u, %s, answered %s: %s (%llu); decided up to LSN %llu when it came, durable up to "
-             "%llu when it was answered",
-             judge->call->number, command_method(judge->call->kind),
-             judge->answer->error ? error_name(judge->answer->error) : "a result", what,
-             (unsigned long long)told, (unsigned long long)judge->window.from_lsn,
-             (unsigned long long)judge->window.to_lsn);
+    run_fail(
+        judge->run, SIM_CHECK_TOLD,
+        "call %u, %s, answered %s: %s (%llu); decided up to LSN %llu when it came, durable up to "
+        "%llu when it was answered",
+        judge->call->number, command_method(judge->call->kind),
+        judge->answer->error ? error_name(judge->answer->error) : "a result", what,
+        (unsigned long long)told, (unsigned long long)judge->window.from_lsn,
+        (unsigned long long)judge->window.to_lsn);
 }
 
 /* Had it this value while the request was in the engine? */
@@ -81,7 +82,8 @@ static void token(struct judge *judge) {
         judge_wrong(judge, "no such token is in the durable log; place", told->token.place);
         return;
     }
-    if (judge->call->kind == COMMAND_QUEUE_ENTER && !id128_equal(&waiter->user, &judge->call->user)) {
+    if (judge->call->kind == COMMAND_QUEUE_ENTER &&
+        !id128_equal(&waiter->user, &judge->call->user)) {
         judge_wrong(judge, "it is somebody else's token; place", told->token.place);
     }
     bool timed_out = told->token_state == TOKEN_EXPIRED && told->token_end == TOKEN_END_TIME &&
@@ -98,7 +100,8 @@ static void token(struct judge *judge) {
         const struct model_date *date = model_date(judge->model, told->token.date);
         uint32_t place = told->token.place;
         /* Who waits before it only becomes fewer: at least as many as now, at most as many as then. */
-        if (model_ahead(date, place) > told->ahead) judge_wrong(judge, "more are ahead", told->ahead);
+        if (model_ahead(date, place) > told->ahead)
+            judge_wrong(judge, "more are ahead", told->ahead);
         if (ahead_at(date, place, judge->window.from_lsn) < told->ahead) {
             judge_wrong(judge, "fewer are ahead", told->ahead);
         }
@@ -121,11 +124,13 @@ static void one_reservation(struct judge *judge, const struct wire_reservation *
     }
     if (!same_seats(&one->seats, &told->seats)) judge_wrong(judge, "it has other seats", told->id);
     if (one->amount != told->amount) judge_wrong(judge, "it costs something else", told->amount);
-    if (one->held_at != told->held_at) judge_wrong(judge, "it was held at another time", told->held_at);
+    if (one->held_at != told->held_at)
+        judge_wrong(judge, "it was held at another time", told->held_at);
     if (one->expires_at != told->expires_at) {
         judge_wrong(judge, "its hold ends at another time", told->expires_at);
     }
-    if (told->date != dated_id_date(told->id)) judge_wrong(judge, "it is of another date", told->date);
+    if (told->date != dated_id_date(told->id))
+        judge_wrong(judge, "it is of another date", told->date);
 }
 
 static void reservation(struct judge *judge) {
@@ -137,11 +142,13 @@ static void reservation(struct judge *judge) {
         judge_wrong(judge, "it is somebody else's reservation", told->id);
     }
     if (call->kind != COMMAND_SEATS_HOLD) {
-        if (told->id != call->reservation) judge_wrong(judge, "it is another reservation", told->id);
+        if (told->id != call->reservation)
+            judge_wrong(judge, "it is another reservation", told->id);
         return;
     }
     if (told->state != RESERVATION_HELD) judge_wrong(judge, "a hold is answered so", told->state);
-    if (told->seats.count != call->seats.count) judge_wrong(judge, "other seats are held", told->id);
+    if (told->seats.count != call->seats.count)
+        judge_wrong(judge, "other seats are held", told->id);
     for (uint32_t i = 0; i < call->seats.count; i++) {
         bool found = false;
         for (uint32_t j = 0; j < told->seats.count; j++) {
@@ -165,7 +172,8 @@ static void payment(struct judge *judge) {
     if (told->reservation.amount != one->amount) {
         judge_wrong(judge, "it costs something else", told->reservation.amount);
     }
-    if (!same_seats(&one->seats, &told->reservation.seats)) judge_wrong(judge, "other seats", one->place);
+    if (!same_seats(&one->seats, &told->reservation.seats))
+        judge_wrong(judge, "other seats", one->place);
     if (dated_id_sequence(told->payment) != one->payment) {
         judge_wrong(judge, "it is another payment", told->payment);
     }
@@ -186,7 +194,8 @@ static void charge(struct judge *judge) {
         if (row->reason != LEDGER_CHARGE || !id128_equal(&row->key, &key)) continue;
         if (row->lsn > judge->window.to_lsn) judge_wrong(judge, "not durable; LSN", row->lsn);
         if (row->balance != judge->answer->balance) {
-            judge_wrong(judge, "the balance after the charge was another one", judge->answer->balance);
+            judge_wrong(judge, "the balance after the charge was another one",
+                        judge->answer->balance);
         }
         if (judge->told_lsn < row->lsn) judge->told_lsn = row->lsn;
         return;
@@ -201,8 +210,10 @@ static void balance(struct judge *judge) {
         if (told->balance != 0 || told->reserved != 0) judge_wrong(judge, "nobody", told->balance);
         return;
     }
-    if (!judge_had(judge, &user->balances, told->balance)) judge_wrong(judge, "the balance", told->balance);
-    if (!judge_had(judge, &user->reserves, told->reserved)) judge_wrong(judge, "reserved", told->reserved);
+    if (!judge_had(judge, &user->balances, told->balance))
+        judge_wrong(judge, "the balance", told->balance);
+    if (!judge_had(judge, &user->reserves, told->reserved))
+        judge_wrong(judge, "reserved", told->reserved);
 }
 
 /* Rows of a wallet at an LSN. */
@@ -251,7 +262,8 @@ static void seats(struct judge *judge) {
             judge_wrong(judge, "the seat was not in this state; seat", shown->number);
         }
         if (shown->price != seat->price) judge_wrong(judge, "another price; seat", shown->number);
-        if (judge->call->all && shown->number != expected) judge_wrong(judge, "left out; seat", expected);
+        if (judge->call->all && shown->number != expected)
+            judge_wrong(judge, "left out; seat", expected);
         if (!judge->call->all && shown->state != MODEL_SEAT_AVAILABLE) {
             judge_wrong(judge, "not asked for; seat", shown->number);
         }

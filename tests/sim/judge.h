@@ -13,8 +13,8 @@
 
 /* When a frame was in the engine. */
 struct judge_window {
-    uint64_t from_lsn; /* what was decided when it came in */
-    uint64_t to_lsn;   /* what was durable when its reply went out */
+    uint64_t from_lsn;       /* what was decided when it came in */
+    uint64_t to_lsn;         /* what was durable when its reply went out */
     uint64_t from_ms, to_ms; /* on the engine's clock */
 };
 

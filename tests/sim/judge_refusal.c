@@ -8,8 +8,9 @@ static void refused_token(struct judge *judge) {
     if (judge_waiter(judge, &call->token)) {
         judge_wrong(judge, "the token is in the log; place", call->token.place);
     } else {
-        run_fail(judge->run, SIM_CHECK_LOST, "the token of place %u of date %u was given and is lost",
-                 call->token.place, call->token.date);
+        run_fail(judge->run, SIM_CHECK_LOST,
+                 "the token of place %u of date %u was given and is lost", call->token.place,
+                 call->token.date);
     }
 }
 
@@ -52,7 +53,8 @@ static void refused_for_state(struct judge *judge, uint32_t id, uint8_t state, b
         return;
     }
     /* Is: it was in this state. Else: it was in any other. */
-    bool fits = is ? judge_had(judge, &date->history, state) : !judge_always(judge, &date->history, state);
+    bool fits = is ? judge_had(judge, &date->history, state)
+                   : !judge_always(judge, &date->history, state);
     if (!fits) judge_wrong(judge, "the date's state is another one", id);
 }
 
@@ -60,7 +62,8 @@ static void refused_funds(struct judge *judge) {
     const struct model_user *user = model_user(judge->model, &judge->call->user);
     const uint64_t *told = judge->answer->error_data;
     if (told[0] + told[2] != told[1]) judge_wrong(judge, "the shortfall", told[2]);
-    if (user && !judge_had(judge, &user->balances, told[0])) judge_wrong(judge, "the balance", told[0]);
+    if (user && !judge_had(judge, &user->balances, told[0]))
+        judge_wrong(judge, "the balance", told[0]);
 }
 
 static void refused_not_yet(struct judge *judge) {
@@ -164,8 +167,8 @@ static void refused_key(struct judge *judge) {
     bool used = false;
     if (call->kind == COMMAND_WALLET_CHARGE) {
         for (uint32_t i = 0; user && i < user->row_count; i++) {
-            used = used || (id128_equal(&user->rows[i].key, &key) &&
-                            user->rows[i].amount != call->amount);
+            used = used ||
+                   (id128_equal(&user->rows[i].key, &key) && user->rows[i].amount != call->amount);
         }
     } else {
         const struct model_date *date = model_date(judge->model, dated_id_date(call->reservation));
@@ -224,4 +227,3 @@ void judge_refusal(struct judge *judge) {
     default: judge_wrong(judge, "nobody has given a reason for that", judge->answer->error);
     }
 }
-

@@ -5,8 +5,7 @@
 #include "engine/require.h"
 #include "tests/sim/machine_parts.h"
 
-struct machine *machine_open(struct run *run, struct network *network,
-                             struct people *people) {
+struct machine *machine_open(struct run *run, struct network *network, struct people *people) {
     struct machine *machine = calloc(1, sizeof *machine);
     REQUIRE(machine != NULL);
     machine->run = run;
@@ -33,6 +32,11 @@ void machine_close(struct machine *machine) {
     free(machine->diary.bytes);
     free(machine->reply);
     free(machine);
+}
+
+uint64_t machine_read_errors(const struct machine *machine) {
+    uint64_t errors = disk_read_errors(machine->disk);
+    return machine->snapshot_disk ? errors + disk_read_errors(machine->snapshot_disk) : errors;
 }
 
 bool machine_is_up(const struct machine *machine) { return machine->up; }
@@ -105,7 +109,8 @@ void machine_hit(struct machine *machine) {
 /* The server comes back from a backup. Only where the log still has what it lacks then. */
 static void restore_postgres(struct machine *machine) {
     if (machine->run->plan.per_million[SIM_FAULT_TRIM] > 0) return;
-    (void)postgres_restore(machine->postgres, (uint32_t)rng_between(&machine->rng, 1, 5)); /* seen */
+    (void)postgres_restore(machine->postgres,
+                           (uint32_t)rng_between(&machine->rng, 1, 5)); /* seen */
 }
 
 static void disturb_postgres(struct machine *machine) {
@@ -117,7 +122,7 @@ static void disturb_postgres(struct machine *machine) {
     run_event(machine->run, RUN_EVENT_POSTGRES, fault, status.applied_lsn);
     if (fault < POSTGRES_FAULT_COUNT) {
         postgres_fault(machine->postgres, (enum postgres_fault)fault,
-                           (uint32_t)rng_below(&machine->rng, 12));
+                       (uint32_t)rng_below(&machine->rng, 12));
     } else if (fault > POSTGRES_FAULT_COUNT) {
         restore_postgres(machine);
     } else if (rng_chance(&machine->rng, 500000)) {
@@ -194,7 +199,8 @@ uint64_t machine_due_us(const struct machine *machine) {
     uint64_t due_us = disk_due_us(machine->disk);
     if (machine->projection) due_us = earlier(due_us, machine->projection_us);
     for (uint32_t i = 0; i < machine->shards; i++) {
-        uint64_t due_ms = engine_next_due_ms(machine->engine, i), now_ms = machine_now_ms((void *)(uintptr_t)machine);
+        uint64_t due_ms = engine_next_due_ms(machine->engine, i),
+                 now_ms = machine_now_ms((void *)(uintptr_t)machine);
         uint64_t shard_us = due_ms == UINT64_MAX ? UINT64_MAX
                             : due_ms <= now_ms   ? run->now_us
                                                  : run->now_us + (due_ms - now_ms) * 1000;
@@ -236,7 +242,8 @@ static void check_board(struct machine *machine) {
             is.seats_total != date->seat_count || is.seats_held != should.seats_held ||
             is.seats_sold != should.seats_sold || is.points_sold != should.points_sold ||
             is.seats_available != is.seats_for_sale - is.seats_held - is.seats_sold) {
-            run_fail(machine->run, SIM_CHECK_TOLD, "the board's row of date %u is not what it has", i);
+            run_fail(machine->run, SIM_CHECK_TOLD, "the board's row of date %u is not what it has",
+                     i);
         }
     }
     board_read_money(board, &money, &lsn);

@@ -99,7 +99,8 @@ static void judge_lies(struct machine *machine) {
         }
         disk_restore(machine->disk);
     } else if (recovery.end_lsn < witness_lsn) {
-        run_fail(run, SIM_CHECK_REFUSAL, "a log is believed to end at LSN %llu, but %llu was seen of it",
+        run_fail(run, SIM_CHECK_REFUSAL,
+                 "a log is believed to end at LSN %llu, but %llu was seen of it",
                  (unsigned long long)recovery.end_lsn, (unsigned long long)witness_lsn);
     } else if (recovery.end_lsn >= machine->durable_lsn) {
         run->counters.lies_harmless++;
@@ -109,11 +110,12 @@ static void judge_lies(struct machine *machine) {
         run->counters.lies_last++;
         disk_restore(machine->disk);
     } else {
-        run_fail(run, SIM_CHECK_REFUSAL,
-                 "a log that was durable up to LSN %llu is believed to end at %llu, though the disk has "
-                 "lied about %s at offset %llu and writes followed",
-                 (unsigned long long)machine->durable_lsn, (unsigned long long)recovery.end_lsn,
-                 lies.file, (unsigned long long)lies.offset);
+        run_fail(
+            run, SIM_CHECK_REFUSAL,
+            "a log that was durable up to LSN %llu is believed to end at %llu, though the disk has "
+            "lied about %s at offset %llu and writes followed",
+            (unsigned long long)machine->durable_lsn, (unsigned long long)recovery.end_lsn,
+            lies.file, (unsigned long long)lies.offset);
     }
 }
 
@@ -192,7 +194,8 @@ static void judge_records(struct machine *machine) {
         break;
     }
     if (result < 0 || (result == WAL_READER_CAUGHT_UP && wal_reader_lsn(reader) != end)) {
-        run_fail(run, SIM_CHECK_REFUSAL, "a recovered log can be read up to LSN %llu only, not %llu",
+        run_fail(run, SIM_CHECK_REFUSAL,
+                 "a recovered log can be read up to LSN %llu only, not %llu",
                  (unsigned long long)wal_reader_lsn(reader), (unsigned long long)end);
     }
     wal_reader_close(reader);
@@ -207,6 +210,7 @@ static bool replay(struct machine *machine, struct world *world, uint64_t *ret_l
     if (!machine->recovery.found) return true;
     if (snapshot_catch_up(disk_storage(machine->disk), &machine->from, machine->recovery.end_lsn,
                           &options, world, &result, &error) < 0) {
+        if (machine_read_errors(machine) > machine->read_errors) return false;
         run_fail(machine->run, SIM_CHECK_HASH, "the log does not replay: %s", error.text);
         return false;
     }
@@ -219,13 +223,15 @@ static void judge_recovery(struct machine *machine) {
     uint64_t end = machine->recovery.end_lsn;
     run->counters.torn += machine->recovery.torn;
     if (end < machine->durable_lsn || end < machine->told_lsn) {
-        run_fail(run, SIM_CHECK_LOST,
-                 "the log ends at LSN %llu; it was durable up to %llu, and clients were told things up "
-                 "to %llu",
-                 (unsigned long long)end, (unsigned long long)machine->durable_lsn,
-                 (unsigned long long)machine->told_lsn);
+        run_fail(
+            run, SIM_CHECK_LOST,
+            "the log ends at LSN %llu; it was durable up to %llu, and clients were told things up "
+            "to %llu",
+            (unsigned long long)end, (unsigned long long)machine->durable_lsn,
+            (unsigned long long)machine->told_lsn);
     } else if (end > machine->diary.size) {
-        run_fail(run, SIM_CHECK_REFUSAL, "the log ends at LSN %llu, but was written up to %llu only",
+        run_fail(run, SIM_CHECK_REFUSAL,
+                 "the log ends at LSN %llu, but was written up to %llu only",
                  (unsigned long long)end, (unsigned long long)machine->diary.size);
     } else {
         machine_believe(machine, end);
@@ -292,7 +298,7 @@ static void start_projection(struct machine *machine) {
         return;
     }
     disk_lies(machine->disk, &lies);
-    if (lies.count == 0) {
+    if (lies.count == 0 && machine_read_errors(machine) == machine->read_errors) {
         run_fail(machine->run, SIM_CHECK_REFUSAL, "a log that was just opened is refused: %s",
                  error.text);
     }
@@ -300,16 +306,21 @@ static void start_projection(struct machine *machine) {
 }
 
 /* What is there, before anything is changed: the log, a snapshot to begin with, witnesses.
- * Return: the snapshot's state, or an empty one; NULL: a failure was reported */
+ * Return: the snapshot's state, or an empty one; NULL: a failure was reported, or a read has failed:
+ * try again later */
 static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
     struct wal_recovery found = {0};
     struct wal_error error;
     const struct wal_recovery_options options = {.from_lsn = UINT64_MAX, .live = true};
+    uint64_t read_errors = machine_read_errors(machine);
     if (wal_recover(disk_storage(machine->disk), &options, &found, &error) < 0) {
-        run_fail(machine->run, SIM_CHECK_REFUSAL, "a good log is refused: %s", error.text);
+        if (machine_read_errors(machine) == read_errors) {
+            run_fail(machine->run, SIM_CHECK_REFUSAL, "a good log is refused: %s", error.text);
+        }
         return NULL;
     }
     struct world *world = machine_load(machine, &found, ret_witness_lsn);
+    if (!world) return NULL;
     uint64_t applied_lsn = machine_witness(machine, &found);
     if (applied_lsn > *ret_witness_lsn) *ret_witness_lsn = applied_lsn;
     if (found.first_lsn > machine->from.lsn) {
@@ -321,15 +332,15 @@ static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
 }
 
 static void open_engine(struct machine *machine, struct world *world) {
-    struct engine_options options = {.shards = machine->shards,
-                                     .world = world,
-                                     .start_lsn = machine->recovery.end_lsn};
+    struct engine_options options = {
+        .shards = machine->shards, .world = world, .start_lsn = machine->recovery.end_lsn};
     machine_ports_open(machine, &options);
     wal_journal(machine->wal, &machine->journal);
+    uint64_t from_ms = machine_now_ms(machine);
     machine->engine = engine_open(&options);
     machine->net_engine.board = engine_board(machine->engine);
     machine->shared.engine = machine->net_engine;
-    model_resumed(machine->model, machine_now_ms(machine));
+    model_resumed(machine->model, from_ms, machine_now_ms(machine));
     machine->up = true;
 }
 
@@ -338,7 +349,9 @@ static bool judge_start(struct machine *machine, struct world *world) {
     struct run *run = machine->run;
     uint64_t last_time_ms = 0;
     judge_recovery(machine);
+    disk_trust(machine->disk, true);
     if (!run->failed && machine->recovery.found) judge_records(machine);
+    disk_trust(machine->disk, false);
     if (run->failed || !replay(machine, world, &last_time_ms)) return false;
     judge_replay(machine, world);
     raise_clock(machine, last_time_ms);
@@ -351,8 +364,10 @@ void machine_start(struct machine *machine) {
     REQUIRE(!machine->up);
     draw_start(machine);
     judge_lies(machine);
+    machine->read_errors = machine_read_errors(machine);
     struct world *world = run->failed ? NULL : look(machine, &witness_lsn);
-    if (run->failed || !open_log(machine, witness_lsn)) {
+    if (!world) later(machine);
+    if (!world || run->failed || !open_log(machine, witness_lsn)) {
         world_free(world);
         return;
     }

@@ -48,12 +48,12 @@ struct machine_diary {
 };
 
 struct machine {
-    struct run *run;             /* borrowed; likewise the next two */
+    struct run *run; /* borrowed; likewise the next two */
     struct network *network;
     struct people *people;
     struct rng rng, entropy;
     struct disk *disk, *snapshot_disk; /* snapshot_disk: NULL where the plan has none */
-    struct postgres *postgres;     /* NULL where the plan has none */
+    struct postgres *postgres;         /* NULL where the plan has none */
 
     /* What should be. */
     struct machine_diary diary;
@@ -79,19 +79,20 @@ struct machine {
     struct record_source source_port;
     struct projection *projection;
     struct id128 log_id;
-    uint32_t refusals;        /* decisions that PostgreSQL has refused, as far as it is known */
-    bool log_failed;          /* the process has to exit */
+    uint64_t read_errors; /* machine_read_errors() when the process began */
+    uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
+    bool log_failed;      /* the process has to exit */
     /* The process's clock is the wall's at its start, raised to the log's time, plus what has passed
      * since: as in tools/system_ports.c. */
     uint64_t anchor_ms;
-    uint64_t projection_us;   /* when its next step is */
+    uint64_t projection_us; /* when its next step is */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
     enum machine_aim aim;
     uint64_t aim_lsn;
     uint32_t aim_steps;
-    uint32_t newborn;              /* rounds of shards until a new date is surely with its shard */
-    uint8_t *reply;                /* NET_REPLY_FRAME_BYTES_MAX at most; grows */
+    uint32_t newborn; /* rounds of shards until a new date is surely with its shard */
+    uint8_t *reply;   /* NET_REPLY_FRAME_BYTES_MAX at most; grows */
     uint32_t reply_capacity;
 };
 
@@ -122,6 +123,9 @@ void machine_trim(struct machine *machine);
 struct world *machine_load(struct machine *machine, const struct wal_recovery *found,
                            uint64_t *ret_witness_lsn);
 uint64_t machine_image_hash(const struct world *world);
+
+/* machine_read_errors - of both disks: what fails meanwhile may fail */
+uint64_t machine_read_errors(const struct machine *machine);
 
 /* --- machine_life.c */
 /* machine_exit - the process ends as it stands; crashed: the power has failed */

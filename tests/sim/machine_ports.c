@@ -13,6 +13,16 @@ uint64_t machine_now_ms(void *context) {
     return machine->anchor_ms + machine->run->now_us / 1000;
 }
 
+/* As a shard sees it: each look at the clock may take a while. */
+static uint64_t shard_now_ms(void *context) {
+    struct machine *machine = context;
+    struct run *run = machine->run;
+    if (run->plan.rounds_take_time && rng_chance(&machine->rng, 300000)) {
+        run->now_us += rng_below(&machine->rng, 3000);
+    }
+    return machine_now_ms(machine);
+}
+
 void machine_fill(void *context, void *bytes, uint32_t size) {
     struct machine *machine = context;
     for (uint32_t i = 0; i < size; i++) {
@@ -136,8 +146,7 @@ static void hold_up(struct machine *machine, uint32_t appender, uint64_t us) {
 }
 
 /* The organiser cancels a date, of all moments, while somebody pays. */
-static void tempt(struct machine *machine, uint32_t appender, const uint8_t *bytes,
-                  uint32_t size) {
+static void tempt(struct machine *machine, uint32_t appender, const uint8_t *bytes, uint32_t size) {
     struct run *run = machine->run;
     if (run->calm || !run->plan.organiser_is_restless || machine->shards == 1) return;
     for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
@@ -199,8 +208,8 @@ static void hear(struct machine *machine, const struct request *request,
     const struct command *command = &request->command;
     uint64_t now_ms = machine_now_ms(machine);
     if (command->kind == COMMAND_QUEUE_ENTER) {
-        model_asked(machine->model, command->partition - PARTITION_DATE_FIRST,
-                    &command->enter.user, now_ms);
+        model_asked(machine->model, command->partition - PARTITION_DATE_FIRST, &command->enter.user,
+                    now_ms);
     }
     if (command->kind == COMMAND_QUEUE_STATUS) {
         const struct model_date *date = model_date(machine->model, command->queue.token.date);
@@ -311,11 +320,13 @@ void machine_slots_close(struct machine *machine) {
 void machine_ports_open(struct machine *machine, struct engine_options *ret_options) {
     ret_options->journal = (struct journal){machine, append, durable_lsn};
     ret_options->sink = (struct reply_sink){machine, encode, release};
-    ret_options->clock = (struct clock_port){machine, machine_now_ms};
+    ret_options->clock = (struct clock_port){machine, shard_now_ms};
     ret_options->entropy = (struct entropy_port){machine, machine_fill};
     memset(&machine->shared, 0, sizeof machine->shared);
     memset(machine->pending, 0, sizeof machine->pending);
     memset(machine->stalled_until_us, 0, sizeof machine->stalled_until_us);
-    machine->net_engine = (struct net_engine){
-        .context = machine, .shard_of = shard_of, .submit = submit, .journal = ret_options->journal};
+    machine->net_engine = (struct net_engine){.context = machine,
+                                              .shard_of = shard_of,
+                                              .submit = submit,
+                                              .journal = ret_options->journal};
 }

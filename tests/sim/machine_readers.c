@@ -61,7 +61,8 @@ static void halted(struct machine *machine, const struct projection_status *stat
     postgres_status(machine->postgres, &postgres);
     bool refused = postgres.happened[POSTGRES_FAULT_INVALID] > machine->refusals;
     machine->refusals = postgres.happened[POSTGRES_FAULT_INVALID];
-    if (lies.count == 0 && !refused) {
+    bool unread = machine_read_errors(machine) > machine->read_errors;
+    if (lies.count == 0 && !refused && !unread) {
         run_fail(machine->run, SIM_CHECK_PROJECTION, "it has stopped: %s", status->text);
     } else {
         machine_crash(machine);

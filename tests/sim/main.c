@@ -18,7 +18,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
     __has_feature(memory_sanitizer)
 #define SANITIZED 1
 #endif
@@ -32,7 +32,15 @@
 #endif
 #define TWICE_SEEDS 8u
 
-enum { KEY_UNTIL = 256, KEY_WITHOUT, KEY_FANS, KEY_FAULTS, KEY_CANARY, KEY_CANARIES, KEY_NO_SHRINK };
+enum {
+    KEY_UNTIL = 256,
+    KEY_WITHOUT,
+    KEY_FANS,
+    KEY_FAULTS,
+    KEY_CANARY,
+    KEY_CANARIES,
+    KEY_NO_SHRINK
+};
 
 struct arguments {
     struct sim_options options;
@@ -168,8 +176,8 @@ static double seconds(void) {
 }
 
 /* Seeds from..from+count-1, or as long as the time lasts. */
-static void run_many(const struct arguments *arguments, uint64_t from, uint64_t count,
-                     double until, struct tally *tally) {
+static void run_many(const struct arguments *arguments, uint64_t from, uint64_t count, double until,
+                     struct tally *tally) {
     struct trials *trials = trials_open(arguments->jobs);
     struct sim_options run = arguments->options;
     struct sim_result result;
@@ -295,7 +303,9 @@ int main(int argc, char **argv) {
     struct arguments arguments = {
         .options = {.verbose = UINT64_MAX},
         .shrink = true,
-        .jobs = processors < 1 ? 1 : processors > TRIALS_MAX ? TRIALS_MAX : (uint32_t)processors,
+        .jobs = processors < 1            ? 1
+                : processors > TRIALS_MAX ? TRIALS_MAX
+                                          : (uint32_t)processors,
     };
     if (argp_parse(&parser, argc, argv, 0, NULL, &arguments) != 0) return 2;
     if (arguments.seeds || arguments.minutes) return many(&arguments);

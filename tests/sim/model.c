@@ -124,12 +124,13 @@ void model_asked(struct model *model, uint32_t date, const struct id128 *user, u
     }
 }
 
-void model_resumed(struct model *model, uint64_t now_ms) {
+void model_resumed(struct model *model, uint64_t from_ms, uint64_t to_ms) {
     for (uint32_t i = 0; i < model->date_count; i++) {
         struct model_date *date = &model->dates[i];
         for (uint32_t j = 0; j < date->live_count; j++) {
             struct model_waiter *waiter = &date->waiters[date->live[j] - 1];
-            waiter->heard_ms = waiter->asked_ms = now_ms;
+            waiter->heard_ms = from_ms;
+            waiter->asked_ms = to_ms;
         }
     }
 }
@@ -195,7 +196,8 @@ bool model_apply(struct model *model, const uint8_t *record, uint32_t size, uint
 static bool date_is_finished(const struct model *model, const struct model_date *date) {
     for (uint32_t i = 0; i < date->standing_count; i++) {
         const struct model_reservation *reservation = model_reservation(date, date->standing[i]);
-        if (reservation->state == RESERVATION_PAYING || reservation->state == RESERVATION_REFUNDING) {
+        if (reservation->state == RESERVATION_PAYING ||
+            reservation->state == RESERVATION_REFUNDING) {
             run_fail(model->run, SIM_CHECK_HALF, "reservation %u of date %u is %s for ever",
                      date->standing[i], date->id, reservation_state_name(reservation->state));
             return false;
@@ -204,14 +206,14 @@ static bool date_is_finished(const struct model *model, const struct model_date 
     for (uint32_t i = 0; i < date->payment_count; i++) {
         enum model_money money = date->payments[i].money;
         if (money == MODEL_MONEY_RESERVED || money == MODEL_MONEY_REFUNDED) {
-            run_fail(model->run, SIM_CHECK_HALF,
-                     "points of payment %u of date %u are %s for ever", i + 1, date->id,
+            run_fail(model->run, SIM_CHECK_HALF, "points of payment %u of date %u are %s for ever",
+                     i + 1, date->id,
                      money == MODEL_MONEY_RESERVED ? "reserved" : "refunded, but not closed,");
             return false;
         }
         if (date->payments[i].sold != (money >= MODEL_MONEY_POSTED)) {
-            run_fail(model->run, SIM_CHECK_HALF, "payment %u of date %u: seats %s, points %s", i + 1,
-                     date->id, date->payments[i].sold ? "sold" : "not sold",
+            run_fail(model->run, SIM_CHECK_HALF, "payment %u of date %u: seats %s, points %s",
+                     i + 1, date->id, date->payments[i].sold ? "sold" : "not sold",
                      money >= MODEL_MONEY_POSTED ? "spent" : "not spent");
             return false;
         }

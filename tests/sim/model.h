@@ -44,7 +44,7 @@ struct model_seat {
 };
 
 /* What a token's history has: state * 16 + end. */
-#define MODEL_TOKEN(state, end) ((uint64_t)(state) * 16u + (uint64_t)(end))
+#define MODEL_TOKEN(state, end) ((uint64_t)(state)*16u + (uint64_t)(end))
 
 struct model_waiter { /* by place - 1 */
     struct id128 user, secret;
@@ -62,8 +62,8 @@ struct model_reservation { /* by sequence - 1 */
     bool spent;    /* its token ended by a reservation or a payment: it stands without it (Q10) */
     struct numbers seats;
     uint64_t amount, held_at, expires_at, changed_at;
-    uint32_t payment; /* latest; 0: none */
-    struct id128 key; /* of that payment */
+    uint32_t payment;             /* latest; 0: none */
+    struct id128 key;             /* of that payment */
     struct model_history history; /* its states */
 };
 
@@ -80,7 +80,7 @@ enum model_money {
 
 struct model_payment { /* by sequence - 1 */
     uint32_t reservation;
-    bool sold; /* SEATS_SOLD is in the log */
+    bool sold;             /* SEATS_SOLD is in the log */
     uint64_t reserved_lsn; /* FUNDS_RESERVED, the latest */
     uint64_t balance;      /* as SEATS_SOLD has it */
     enum model_money money;
@@ -105,9 +105,9 @@ struct model_date { /* by id - 1 */
     uint64_t interval_began_ms;
     uint64_t interval_admitted;
     uint64_t last_time_ms;
-    uint64_t policy_ms; /* when the policy was changed last */
+    uint64_t policy_ms;                 /* when the policy was changed last */
     struct model_history limits, opens; /* max_seats_per_user, sales_open_at */
-    struct model_history history; /* its states */
+    struct model_history history;       /* its states */
 };
 
 struct model_row { /* of a wallet's history */
@@ -152,8 +152,9 @@ bool model_unfinished(const struct model *model);
 /* model_heard, model_asked - a sign of life was answered; something that may have been one came */
 void model_heard(struct model *model, uint32_t date, uint32_t place, uint64_t now_ms);
 void model_asked(struct model *model, uint32_t date, const struct id128 *user, uint64_t now_ms);
-/* model_resumed - the engine has started: it takes it that everybody was just heard from */
-void model_resumed(struct model *model, uint64_t now_ms);
+/* model_resumed - the engine has started, between these two moments: it takes it that everybody was
+ * heard from then */
+void model_resumed(struct model *model, uint64_t from_ms, uint64_t to_ms);
 
 /* Return: borrowed, NULL if there is none */
 struct model_date *model_date(const struct model *model, uint32_t date);

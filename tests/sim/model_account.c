@@ -38,7 +38,8 @@ static bool charged(struct model *model, const struct decision *decision) {
     user->charged += body->amount;
     model->charged += body->amount;
     model->balances += body->amount;
-    MODEL_RULE(POINTS, user->balance == body->balance, "the balance is what it was, and the amount");
+    MODEL_RULE(POINTS, user->balance == body->balance,
+               "the balance is what it was, and the amount");
     add_row(model, user,
             &(struct model_row){.reason = LEDGER_CHARGE,
                                 .time_ms = decision->time_ms,
@@ -57,8 +58,10 @@ struct transfer {
 
 static struct transfer transfer_of(const struct decision *decision) {
 #define WHOLE(body)                                                                                \
-    { &(body)->user, (body)->payment, (body)->reservation, (body)->amount, (body)->balance, true,  \
-      true }
+    {                                                                                              \
+        &(body)->user, (body)->payment, (body)->reservation, (body)->amount, (body)->balance,      \
+            true, true                                                                             \
+    }
     switch (decision->kind) {
     case DECISION_FUNDS_RESERVED: return (struct transfer)WHOLE(&decision->funds_reserved);
     case DECISION_FUNDS_REFUSED: return (struct transfer)WHOLE(&decision->funds_refused);
@@ -74,7 +77,6 @@ static struct transfer transfer_of(const struct decision *decision) {
     }
 #undef WHOLE
 }
-
 
 /* Does this follow from what the log has of the payment? */
 static bool follows(struct model *model, const struct decision *decision,
@@ -159,14 +161,16 @@ bool model_account_apply(struct model *model, const struct decision *decision) {
                    "its payment was started before");
         struct model_payment *payment = &date->payments[number - 1];
         struct model_reservation *reservation = model_reservation(date, payment->reservation);
-        MODEL_RULE(HALF, id128_equal(&reservation->user, transfer.user), "it is the user's payment");
+        MODEL_RULE(HALF, id128_equal(&reservation->user, transfer.user),
+                   "it is the user's payment");
         MODEL_RULE(HALF,
                    !transfer.has_reservation ||
                        transfer.reservation == dated_id(date->id, payment->reservation),
                    "it is the payment's reservation");
         bool closing = decision->kind == DECISION_REFUND_CLOSED;
         uint64_t amount = closing ? 0 : transfer.amount;
-        MODEL_RULE(POINTS, closing || amount == reservation->amount, "it is the reservation's price");
+        MODEL_RULE(POINTS, closing || amount == reservation->amount,
+                   "it is the reservation's price");
         if (!follows(model, decision, payment, reservation)) return false;
         struct model_user *user = open_user(model, transfer.user);
         if (decision->kind == DECISION_FUNDS_RESERVED) {

@@ -28,8 +28,7 @@ static struct model_waiter *live_waiter(const struct model_date *date, uint32_t 
     return waiter && waiter->state != TOKEN_EXPIRED ? waiter : NULL;
 }
 
-static bool entered(struct model *model, struct model_date *date,
-                    const struct decision *decision) {
+static bool entered(struct model *model, struct model_date *date, const struct decision *decision) {
     const struct decision_queue_entered *body = &decision->queue_entered;
     MODEL_RULE(FIFO, body->place == date->waiter_count + 1, "places are handed out 1, 2, 3");
     MODEL_RULE(RECORD, date->state == DATE_OPEN, "the date is open");
@@ -98,14 +97,13 @@ static void end_token(struct model *model, struct model_date *date, uint32_t pla
 
 /* --- reservations ------------------------------------------------------------------------------ */
 
-static void set_state(struct model *model, struct model_date *date, uint32_t sequence, uint8_t state,
-                      uint64_t now_ms) {
+static void set_state(struct model *model, struct model_date *date, uint32_t sequence,
+                      uint8_t state, uint64_t now_ms) {
     struct model_reservation *reservation = &date->reservations[sequence - 1];
     reservation->state = state;
     reservation->changed_at = now_ms;
     model_note(&reservation->history, model->lsn, state);
-    uint64_t seat_state = state == RESERVATION_HELD || state == RESERVATION_PAYING
-                              ? MODEL_SEAT_HELD
+    uint64_t seat_state = state == RESERVATION_HELD || state == RESERVATION_PAYING ? MODEL_SEAT_HELD
                           : state == RESERVATION_PAID || state == RESERVATION_REFUNDING
                               ? MODEL_SEAT_SOLD
                               : MODEL_SEAT_AVAILABLE;
@@ -149,8 +147,7 @@ static bool released_with(struct model *model, struct model_date *date,
     for (uint32_t i = 0; i < body->released.count; i++) {
         uint32_t sequence = body->released.values[i];
         const struct model_reservation *one = model_reservation(date, sequence);
-        MODEL_RULE(SEAT,
-                   one && one->place == body->place && one->state == RESERVATION_HELD,
+        MODEL_RULE(SEAT, one && one->place == body->place && one->state == RESERVATION_HELD,
                    "a hold that ends with a token is the token's, and unpaid");
         set_state(model, date, sequence, RESERVATION_EXPIRED, decision->time_ms);
         if (model->counting) model->run->counters.holds_expired++;
@@ -234,13 +231,13 @@ static bool held(struct model *model, struct model_date *date, const struct deci
 
     date->reservations = model_grow(date->reservations, date->reservation_count,
                                     &date->reservation_capacity, sizeof *date->reservations);
-    date->reservations[date->reservation_count++] =
-        (struct model_reservation){.user = body->user,
-                                   .place = body->place,
-                                   .seats = body->seats,
-                                   .amount = amount,
-                                   .held_at = now_ms,
-                                   .expires_at = expires_at};
+    date->reservations[date->reservation_count++] = (struct model_reservation){
+        .user = body->user,
+        .place = body->place,
+        .seats = body->seats,
+        .amount = amount,
+        .held_at = now_ms,
+        .expires_at = expires_at};
     REQUIRE(date->standing_count < PLAN_SEATS_MAX); /* each has a seat */
     date->standing[date->standing_count++] = body->reservation;
     set_state(model, date, body->reservation, RESERVATION_HELD, now_ms);
@@ -329,8 +326,8 @@ static bool payment_started(struct model *model, struct model_date *date,
     }
     date->payments = model_grow(date->payments, date->payment_count, &date->payment_capacity,
                                 sizeof *date->payments);
-    date->payments[date->payment_count++] = (struct model_payment){.reservation =
-                                                                       body->reservation};
+    date->payments[date->payment_count++] = (struct model_payment){
+        .reservation = body->reservation};
     one->payment = body->payment;
     one->key = body->key;
     set_state(model, date, body->reservation, RESERVATION_PAYING, decision->time_ms);
@@ -343,7 +340,8 @@ static struct model_reservation *paying(struct model *model, struct model_date *
                                         uint32_t reservation) {
     struct model_reservation *one = model_reservation(date, reservation);
     if (one && one->state == RESERVATION_PAYING && one->payment == payment) return one;
-    run_fail(model->run, SIM_CHECK_HALF, "LSN %llu, %s: payment %u of reservation %u is not under way",
+    run_fail(model->run, SIM_CHECK_HALF,
+             "LSN %llu, %s: payment %u of reservation %u is not under way",
              (unsigned long long)model->lsn, decision_name(decision->kind), payment, reservation);
     return NULL;
 }
@@ -372,10 +370,10 @@ static bool seats_sold(struct model *model, struct model_date *date,
     bool live = live_waiter(date, one->place) != NULL;
     MODEL_RULE(RECORD, body->token_expired == live, "a live token ends with the payment");
     const struct model_user *user = model_user(model, &one->user);
-    MODEL_RULE(POINTS,
-               model_history_had(&user->balances, payment->reserved_lsn, model->lsn, body->balance,
-                                 NULL),
-               "the balance after the payment is one that there was since");
+    MODEL_RULE(
+        POINTS,
+        model_history_had(&user->balances, payment->reserved_lsn, model->lsn, body->balance, NULL),
+        "the balance after the payment is one that there was since");
     payment->sold = true;
     payment->balance = body->balance;
     set_state(model, date, body->reservation, RESERVATION_PAID, decision->time_ms);

@@ -37,7 +37,7 @@ void network_cut(struct network *network, uint32_t gateway);
  * next engine, as chance has it */
 void network_refuse(struct network *network);
 
-uint32_t network_count(const struct network *network); /* on their way */
+uint32_t network_count(const struct network *network);  /* on their way */
 uint64_t network_due_us(const struct network *network); /* UINT64_MAX: nothing is on its way */
 
 #endif

@@ -190,7 +190,8 @@ static const struct call *find(void *context, uint32_t number) {
 
 static void receive_one(struct people *people, uint32_t gateway, const struct answer *answer) {
     struct call *call = (struct call *)(uintptr_t)people_call(people, answer->number);
-    if (!call) return; /* the answer to a frame that was refused as a whole; the judge has seen it */
+    if (!call)
+        return; /* the answer to a frame that was refused as a whole; the judge has seen it */
     struct fan *fan = &people->fans[call->person];
     call->answered = true;
     if (gateway_of(people, fan) != gateway || fan->call != answer->number) return; /* a late one */

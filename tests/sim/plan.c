@@ -8,22 +8,22 @@ static const struct {
     [SIM_FAULT_CRASH] = {50, 3000},
     [SIM_FAULT_CRASH_INSIDE] = {50, 1000},
     [SIM_FAULT_STOP] = {20, 500},
-    [SIM_FAULT_DISK_SLOW] = {1000, 100000},  /* of writes */
-    [SIM_FAULT_DISK_ERROR] = {500, 20000},   /* of writes */
+    [SIM_FAULT_DISK_SLOW] = {1000, 100000}, /* of writes */
+    [SIM_FAULT_DISK_ERROR] = {500, 20000},  /* of writes */
     [SIM_FAULT_DISK_FULL] = {10, 200},
-    [SIM_FAULT_LIE_LOST] = {500, 10000},     /* of writes; here and below */
+    [SIM_FAULT_LIE_LOST] = {500, 10000}, /* of writes; here and below */
     [SIM_FAULT_LIE_TORN] = {500, 10000},
     [SIM_FAULT_LIE_FLIP] = {500, 10000},
     [SIM_FAULT_LIE_MISDIRECTED] = {500, 10000},
-    [SIM_FAULT_NET_DELAY] = {1000, 200000},  /* of frames; here and below */
+    [SIM_FAULT_NET_DELAY] = {1000, 200000}, /* of frames; here and below */
     [SIM_FAULT_NET_DUPLICATE] = {1000, 100000},
     [SIM_FAULT_NET_DROP] = {1000, 100000},
     [SIM_FAULT_CLIENT_LOSS] = {20, 500},
     [SIM_FAULT_CLOCK_FORWARD] = {20, 300},
     [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts */
     [SIM_FAULT_STALL] = {50, 1000},
-    [SIM_FAULT_JOURNAL_FULL] = {1000, 50000},    /* of drains */
-    [SIM_FAULT_MAILBOX_FULL] = {500, 20000},     /* of chains */
+    [SIM_FAULT_JOURNAL_FULL] = {1000, 50000}, /* of drains */
+    [SIM_FAULT_MAILBOX_FULL] = {500, 20000},  /* of chains */
     [SIM_FAULT_POSTGRES] = {100, 3000},
     [SIM_FAULT_SNAPSHOT] = {50, 1000},
     [SIM_FAULT_TRIM] = {20, 500},
@@ -67,6 +67,7 @@ static void draw_world(struct rng *rng, struct plan *plan) {
     plan->postgres = rng_chance(rng, 700000);
     plan->snapshots = rng_chance(rng, 700000);
     plan->organiser_is_restless = rng_chance(rng, 500000);
+    plan->rounds_take_time = rng_chance(rng, 250000);
 }
 
 static void draw_manners(struct rng *rng, struct plan *plan) {

@@ -32,7 +32,7 @@ struct plan_manners {
 struct plan {
     uint32_t per_million[SIM_FAULT_COUNT]; /* of each fault, per step or per event; 0: not here */
     uint32_t shards_max;                   /* of any start, 1..PLAN_SHARDS_MAX */
-    uint32_t lame_shard; /* is stepped once in 200 turns; PLAN_SHARDS_MAX: none */
+    uint32_t lame_shard;                   /* is stepped once in 200 turns; PLAN_SHARDS_MAX: none */
     uint32_t fans, gateways, concerts, dates;
     uint32_t seats[PLAN_DATES_MAX];
     uint64_t price_max;
@@ -44,7 +44,8 @@ struct plan {
     bool postgres;  /* there is a database */
     bool snapshots; /* there is a folder for snapshots */
     bool organiser_is_restless;
-    bool sells; /* there is time, room and money enough: much is bought and paid */
+    bool rounds_take_time; /* the clock moves between two looks of a shard at it, within a round */
+    bool sells;            /* there is time, room and money enough: much is bought and paid */
     struct plan_manners manners;
 };
 

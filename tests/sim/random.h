@@ -44,7 +44,7 @@ static inline bool rng_chance(struct rng *rng, uint32_t per_million) {
 
 /* rng_pick - an element of an array of uint64_t */
 #define rng_pick(rng, ...)                                                                         \
-    ((const uint64_t[]){__VA_ARGS__}[rng_below(rng, sizeof((const uint64_t[]){__VA_ARGS__}) /      \
-                                                        sizeof(uint64_t))])
+    ((const uint64_t[]){                                                                           \
+        __VA_ARGS__}[rng_below(rng, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))])
 
 #endif

@@ -28,9 +28,7 @@ static bool deliver(struct sim *sim) {
     bool listens = machine_is_up(sim->machine);
     if (!network_take(sim->network, listens, &frame)) return false;
     if (frame.to_engine) {
-        if (!machine_receive(sim->machine, &frame)) {
-            free(frame.bytes); /* no room: as if lost */
-        }
+        if (!machine_receive(sim->machine, &frame)) { free(frame.bytes); /* no room: as if lost */ }
     } else {
         people_receive(sim->people, &frame);
         free(frame.bytes);
@@ -91,9 +89,9 @@ static bool turn(struct sim *sim) {
 
 static void draw_faults(struct sim *sim) {
     static const enum sim_fault machines[] = {
-        SIM_FAULT_CRASH, SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,     SIM_FAULT_DISK_FULL,
-        SIM_FAULT_STALL, SIM_FAULT_POSTGRES,     SIM_FAULT_SNAPSHOT, SIM_FAULT_TRIM,
-        SIM_FAULT_CLOCK_FORWARD,
+        SIM_FAULT_CRASH,     SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,
+        SIM_FAULT_DISK_FULL, SIM_FAULT_STALL,        SIM_FAULT_POSTGRES,
+        SIM_FAULT_SNAPSHOT,  SIM_FAULT_TRIM,         SIM_FAULT_CLOCK_FORWARD,
     };
     struct run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
@@ -155,7 +153,8 @@ static bool is_quiet(struct sim *sim) {
 static void stuck(struct sim *sim, uint64_t since_us) {
     uint32_t fan = 0, waiting = people_waiting(sim->people, &fan);
     run_fail(&sim->run, SIM_CHECK_STUCK,
-             "%u people are not answered (fan %u is one), %u frames are on their way, the machine is %s; "
+             "%u people are not answered (fan %u is one), %u frames are on their way, the machine "
+             "is %s; "
              "%llu s after the last fault",
              waiting, fan, network_count(sim->network),
              machine_is_at_rest(sim->machine) ? "at rest" : "not at rest",

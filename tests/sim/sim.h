@@ -99,6 +99,7 @@ int sim_fault_find(const char *word);
     X(stops, "orderly stops", 1)                                                                   \
     X(reshards, "starts with another number of shards", 1)                                         \
     X(log_failures, "failures of the log", 1)                                                      \
+    X(read_errors, "reads that fail", 1)                                                           \
     X(slow_writes, "slow writes", 1)                                                               \
     X(full_disks, "full disks", 1)                                                                 \
     X(lies, "writes that the disk lied about", 1)                                                  \
@@ -159,11 +160,11 @@ const char *sim_counters_missing(const struct sim_counters *counters);
 
 struct sim_options {
     uint64_t seed;
-    uint64_t steps;    /* of the run with faults; then it comes to rest. 0: SIM_STEPS_DEFAULT */
-    uint64_t until;    /* stop dead after this step (to look at a failure); 0: do not */
-    uint64_t verbose;  /* print every event from this step on; UINT64_MAX: none */
-    uint32_t without;  /* bit of each enum sim_fault that must not happen */
-    uint32_t fans_max; /* fans beyond this number stay at home; 0: no limit */
+    uint64_t steps;     /* of the run with faults; then it comes to rest. 0: SIM_STEPS_DEFAULT */
+    uint64_t until;     /* stop dead after this step (to look at a failure); 0: do not */
+    uint64_t verbose;   /* print every event from this step on; UINT64_MAX: none */
+    uint32_t without;   /* bit of each enum sim_fault that must not happen */
+    uint32_t fans_max;  /* fans beyond this number stay at home; 0: no limit */
     uint32_t canary;    /* enum canary: a planted bug; CANARY_NONE for none */
     uint64_t *step_now; /* is told the step that is under way; may be NULL */
 };

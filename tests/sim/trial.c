@@ -57,7 +57,7 @@ void trials_begin(struct trials *trials, const struct sim_options *options) {
     pid_t process = fork();
     REQUIRE(process >= 0);
     if (process == 0) {
-        (void)alarm(TRIAL_SECONDS_MAX); /* no earlier one */
+        (void)alarm(TRIAL_SECONDS_MAX);                 /* no earlier one */
         (void)sim_run(&place->options, &place->result); /* the result says it too */
         place->ended = true;
         exit(0); /* what was forgotten to be freed, a sanitizer says now */
@@ -69,11 +69,13 @@ void trials_begin(struct trials *trials, const struct sim_options *options) {
 bool trials_end(struct trials *trials, struct sim_options *ret_options,
                 struct sim_result *ret_result) {
     int status;
-    if (trials->count == 0) return false;
-    pid_t process = wait(&status);
-    REQUIRE(process > 0);
     struct place *place = trials->places;
-    while (place->process != process) place++;
+    if (trials->count == 0) return false;
+    while (place->process == 0) place++;
+    /* A single one is waited for by its id: others may be under way (trial_shrink). */
+    pid_t process = waitpid(trials->count == 1 ? place->process : -1, &status, 0);
+    REQUIRE(process > 0);
+    for (place = trials->places; place->process != process;) place++;
     if (!place->ended || status != 0) {
         place->result.check = SIM_CHECK_CRASHED;
         place->result.step = place->step;

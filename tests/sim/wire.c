@@ -95,8 +95,42 @@ static void write_policy(struct value_writer *writer, const struct call *call) {
     }
 }
 
-static void write_params(struct value_writer *writer, const struct call *call) {
+static void write_admin_params(struct value_writer *writer, const struct call *call) {
     uint32_t fields = (uint32_t)__builtin_popcountll(call->policy_fields);
+    switch (call->kind) {
+    case COMMAND_CONCERT_CREATE:
+        value_write_map(writer, 1);
+        value_write_pair_text(writer, "title", "concert");
+        break;
+    case COMMAND_DATE_CREATE:
+        value_write_map(writer, 3 + fields);
+        value_write_pair_uint(writer, "concert", call->concert);
+        value_write_pair_text(writer, "title", "date");
+        value_write_pair_uint(writer, "starts_at", RUN_BEGIN_MS + 86400000);
+        write_policy(writer, call);
+        break;
+    case COMMAND_SEATS_ADD:
+        value_write_map(writer, 3);
+        value_write_pair_uint(writer, "date", call->date);
+        value_write_pair_uint(writer, "first", call->first);
+        write_specs(writer, call);
+        break;
+    case COMMAND_DATE_POLICY:
+        value_write_map(writer, 1 + fields);
+        value_write_pair_uint(writer, "date", call->date);
+        write_policy(writer, call);
+        break;
+    case COMMAND_DATE_OPEN:
+    case COMMAND_DATE_CLOSE:
+    case COMMAND_DATE_CANCEL:
+        value_write_map(writer, 1);
+        value_write_pair_uint(writer, "date", call->date);
+        break;
+    default: value_write_map(writer, 0); /* catalogue.concerts, system.* */
+    }
+}
+
+static void write_params(struct value_writer *writer, const struct call *call) {
     switch (call->kind) {
     case COMMAND_QUEUE_ENTER:
         value_write_map(writer, 2);
@@ -152,35 +186,7 @@ static void write_params(struct value_writer *writer, const struct call *call) {
         value_write_map(writer, 1);
         write_user(writer, call);
         break;
-    case COMMAND_CONCERT_CREATE:
-        value_write_map(writer, 1);
-        value_write_pair_text(writer, "title", "concert");
-        break;
-    case COMMAND_DATE_CREATE:
-        value_write_map(writer, 3 + fields);
-        value_write_pair_uint(writer, "concert", call->concert);
-        value_write_pair_text(writer, "title", "date");
-        value_write_pair_uint(writer, "starts_at", RUN_BEGIN_MS + 86400000);
-        write_policy(writer, call);
-        break;
-    case COMMAND_SEATS_ADD:
-        value_write_map(writer, 3);
-        value_write_pair_uint(writer, "date", call->date);
-        value_write_pair_uint(writer, "first", call->first);
-        write_specs(writer, call);
-        break;
-    case COMMAND_DATE_POLICY:
-        value_write_map(writer, 1 + fields);
-        value_write_pair_uint(writer, "date", call->date);
-        write_policy(writer, call);
-        break;
-    case COMMAND_DATE_OPEN:
-    case COMMAND_DATE_CLOSE:
-    case COMMAND_DATE_CANCEL:
-        value_write_map(writer, 1);
-        value_write_pair_uint(writer, "date", call->date);
-        break;
-    default: value_write_map(writer, 0); /* catalogue.concerts, system.* */
+    default: write_admin_params(writer, call);
     }
 }
 

@@ -22,9 +22,9 @@ struct call {
     uint32_t date, concert;
     uint64_t reservation, amount, key; /* key: a number, unique in the run; 0: none */
     struct numbers seats;
-    bool by_name;       /* the seats are named by guid or label */
+    bool by_name; /* the seats are named by guid or label */
     uint32_t first, limit;
-    uint32_t seat_count;     /* admin.seats_add */
+    uint32_t seat_count; /* admin.seats_add */
     uint64_t prices[PLAN_SEATS_MAX];
     bool for_sale[PLAN_SEATS_MAX];
     struct policy policy;
@@ -65,8 +65,8 @@ struct wire_date {
 
 /* One response. Which fields count depends on the call. */
 struct answer {
-    uint32_t number;    /* msgid */
-    uint16_t error;     /* enum error; ERROR_NONE: a result */
+    uint32_t number; /* msgid */
+    uint16_t error;  /* enum error; ERROR_NONE: a result */
     uint64_t error_data[ERROR_DATA_COUNT];
     uint64_t now_ms;
     struct token token; /* of queue.* */

@@ -4,14 +4,10 @@
 #include "tests/sim/sim.h"
 
 #define X(name, text) {#name, text},
-static const struct {
-    const char *name, *text;
-} checks[] = {SIM_CHECKS(X)};
+static const struct { const char *name, *text; } checks[] = {SIM_CHECKS(X)};
 #undef X
 #define X(name, word, text) {word, text},
-static const struct {
-    const char *word, *text;
-} faults[] = {SIM_FAULTS(X)};
+static const struct { const char *word, *text; } faults[] = {SIM_FAULTS(X)};
 #undef X
 #define X(name, text, needed) {text, needed},
 static const struct {
