@@ -268,9 +268,10 @@ static void open_log(struct daemon *daemon) {
     struct wal_recovery now;
     if (wal_recover(daemon->storage, &look, &now, &error) < 0) give_up("%s: %s", data, error.text);
     if (!now.found) {
-        give_up("%s: the log that was just begun cannot be read back: the disk has lost a write that "
-                "it had confirmed. Use another disk.",
-                data);
+        give_up(
+            "%s: the log that was just begun cannot be read back: the disk has lost a write that "
+            "it had confirmed. Use another disk.",
+            data);
     }
     memcpy(daemon->log_id.bytes, now.log_id, sizeof daemon->log_id.bytes);
 }

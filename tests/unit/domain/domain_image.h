@@ -16,8 +16,7 @@ struct domain_image domain_image_of(const struct world *world);
 void domain_image_free(struct domain_image *image);
 
 /* domain_image_load - Return: a world, owned by the caller; NULL: refused, and why */
-struct world *domain_image_load(const struct domain_image *image,
-                                char ret_text[IMAGE_ERROR_BYTES]);
+struct world *domain_image_load(const struct domain_image *image, char ret_text[IMAGE_ERROR_BYTES]);
 
 /* domain_image_refit - the partitions' stated hashes, made to fit what an edited image contains: what
  * is refused then is refused by something else than a hash */
