@@ -261,6 +261,7 @@ void machine_check_rest(struct machine *machine) {
     machine_check_projection(machine);
     if (machine->run->failed || model_unfinished(machine->model)) return;
     check_board(machine);
+    machine_check_snapshots(machine);
     engine_money(machine->engine, &money);
     if (money.charged != money.balances + money.reserved + money.spent - money.refunded ||
         money.charged != machine->model->charged || money.balances != machine->model->balances) {

@@ -120,6 +120,7 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
 /* --- machine_snapshot.c */
 void machine_snapshot(struct machine *machine);
 void machine_trim(struct machine *machine);
+void machine_check_snapshots(struct machine *machine);
 struct world *machine_load(struct machine *machine, const struct wal_recovery *found,
                            uint64_t *ret_witness_lsn);
 uint64_t machine_image_hash(const struct world *world);

@@ -156,6 +156,66 @@ void machine_trim(struct machine *machine) {
     if (result < 0) failed(machine, &error);
 }
 
+/* --- at rest: every snapshot and the log after it are the log ------------------------------------------------------- */
+
+struct checking {
+    struct machine *machine;
+    uint64_t should; /* image of the state at the log's end */
+};
+
+static void check_from(struct machine *machine, const struct snapshot_info *from,
+                       struct world *world, uint64_t should) {
+    struct recover_result result;
+    struct snapshot_error error;
+    const struct snapshot_recover_options options = {0};
+    int failed = snapshot_catch_up(disk_storage(machine->disk), from, machine->diary.size, &options,
+                                   world, &result, &error);
+    machine->run->counters.snapshot_checks++;
+    if (failed || machine_image_hash(world) != should) {
+        run_fail(machine->run, from->lsn > 0 ? SIM_CHECK_SNAPSHOT : SIM_CHECK_HASH,
+                 "the log after LSN %llu does not lead to the state of its end%s%s",
+                 (unsigned long long)from->lsn, failed ? ": " : "", failed ? error.text : "");
+    }
+}
+
+static int check_one(void *context, const struct snapshot_info *info,
+                     const struct snapshot_error *error) {
+    struct checking *checking = context;
+    struct machine *machine = checking->machine;
+    struct snapshot_error ignored;
+    struct world *world;
+    struct id128 seed;
+    if (error) return 0; /* the disk has lied about it: nobody will use it */
+    machine_fill(machine, &seed, sizeof seed);
+    if (snapshot_load(disk_storage(machine->snapshot_disk), info->name, &seed, NULL, &world,
+                      &ignored) < 0) {
+        return 0; /* likewise */
+    }
+    check_from(machine, info, world, checking->should);
+    world_free(world);
+    return 0;
+}
+
+void machine_check_snapshots(struct machine *machine) {
+    struct checking checking = {machine, machine_image_hash(machine->follower)};
+    struct snapshot_error error;
+    struct disk_lies lies;
+    disk_lies(machine->disk, &lies);
+    if (lies.count > 0) return; /* it cannot be read */
+    if (machine->snapshot_disk) {
+        (void)snapshot_list(disk_storage(machine->snapshot_disk), check_one, &checking,
+                            &error); /* memory can be read */
+    }
+    if (machine->recovery.first_lsn > 0 || machine->run->plan.per_million[SIM_FAULT_TRIM] > 0)
+        return;
+    struct id128 seed;
+    const struct snapshot_info nothing = {0};
+    machine_fill(machine, &seed, sizeof seed);
+    struct world *world = world_create(&seed);
+    check_from(machine, &nothing, world, checking.should);
+    world_free(world);
+}
+
 /* --- at a start --------------------------------------------------------------------------------------------------- */
 
 /* As the daemon does it. Return: the state to go on from, empty or loaded; NULL: try again later */

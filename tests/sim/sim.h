@@ -118,6 +118,7 @@ int sim_fault_find(const char *word);
     X(postgres_faults, "faults of PostgreSQL", 1)                                                  \
     X(postgres_checks, "comparisons of its rows", 1)                                               \
     X(snapshots, "snapshots", 1)                                                                   \
+    X(snapshot_checks, "ways from a snapshot, or from nothing, to the end", 1)                     \
     X(snapshot_starts, "starts from a snapshot", 1)                                                \
     X(trims, "segments deleted", 1)                                                                \
     X(segments, "segments begun", 1)                                                               \

@@ -1,12 +1,7 @@
 /* domain_image.c - see domain_image.h */
 #include "tests/unit/domain/domain_image.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/domain/domain_test.h"
 
 static int image_add(void *context, const struct entity *entity, const uint8_t *bytes,
                      uint32_t size) {
@@ -84,6 +79,34 @@ void domain_image_refit(struct domain_image *image) {
         }
         world_free(world);
     }
+}
+
+struct domain *domain_image_sample(void) {
+    struct domain *domain = domain_new();
+    struct policy policy = default_policy();
+    struct token tokens[11];
+    uint64_t reservation;
+    policy.active_capacity = 6;
+    uint32_t date = domain_date(domain, &policy, 20, 10);
+    (void)domain_date(domain, &policy, 0, 10);
+    for (uint32_t user = 1; user <= 10; user++) tokens[user] = entered(domain, date, user);
+    for (uint32_t user = 1; user <= 3; user++) {
+        assert_int_equal(domain_charge(domain, user, 100, user), ERROR_NONE);
+    }
+    (void)held(domain, &tokens[1], SEATS(1, 2));
+    reservation = held(domain, &tokens[2], SEATS(3));
+    assert_int_equal(domain_pay(domain, &tokens[2], reservation, 12), ERROR_NONE);
+    domain_advance(domain, 1000);
+    for (uint32_t seat = 5; seat <= 6; seat++) {
+        reservation = held(domain, &tokens[4], SEATS(seat));
+        assert_int_equal(domain_release(domain, &tokens[4], reservation), ERROR_NONE);
+    }
+    assert_int_equal(domain_leave(domain, &tokens[8]), ERROR_NONE);
+    reservation = held(domain, &tokens[3], SEATS(4));
+    domain->manual = true;
+    assert_int_equal(domain_pay(domain, &tokens[3], reservation, 13), DOMAIN_UNANSWERED);
+    assert_true(domain_deliver(domain, 0)); /* reserved, and the date does not know it yet */
+    return domain;
 }
 
 /* --- splits ---------------------------------------------------------------------------------- */

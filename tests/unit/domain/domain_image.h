@@ -18,6 +18,13 @@ void domain_image_free(struct domain_image *image);
 /* domain_image_load - Return: a world, owned by the caller; NULL: refused, and why */
 struct world *domain_image_load(const struct domain_image *image, char ret_text[IMAGE_ERROR_BYTES]);
 
+/* domain_image_sample - a little of everything
+ * On date 1, place 1 holds seats 1 and 2, place 2 has paid for seat 3, place 3 is paying for seat 4,
+ * place 4 held 5 and 6 and gave them back, 5 to 7 are active, 8 has left, 9 and 10 wait. Date 2 is a
+ * draft. Accounts of users 1 to 3, in three partitions. One message is on the way.
+ * Return: owned by the caller until domain_free() */
+struct domain *domain_image_sample(void);
+
 /* domain_image_refit - the partitions' stated hashes, made to fit what an edited image contains: what
  * is refused then is refused by something else than a hash */
 void domain_image_refit(struct domain_image *image);

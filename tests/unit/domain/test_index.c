@@ -89,6 +89,31 @@ static void index_hash_is_keyed(void **state) {
     (void)state;                  /* none */
 }
 
+/* What was reserved is enough for hashes spread as index_hash spreads them; what is there stays. */
+static void a_reserved_index_does_not_grow(void **state) {
+    struct index index;
+    index_init(&index);
+    for (uint64_t i = 0; i < 100; i++) {
+        index_insert(&index, index_hash(&i, sizeof i, 1), (uint32_t)i);
+    }
+    index_reserve(&index, 200000);
+    uint64_t bytes = index_bytes(&index);
+    for (uint64_t i = 100; i < 200000; i++) {
+        index_insert(&index, index_hash(&i, sizeof i, 1), (uint32_t)i);
+    }
+    assert_int_equal(index_bytes(&index), bytes);
+    index_reserve(&index, 10);
+    assert_int_equal(index_bytes(&index), bytes);
+    for (uint64_t i = 0; i < 200000; i += 7) {
+        uint32_t value;
+        struct index_cursor cursor = index_find(&index, index_hash(&i, sizeof i, 1));
+        assert_true(index_next(&cursor, &value));
+        assert_int_equal(value, i);
+    }
+    index_deinit(&index);
+    (void)state; /* none */
+}
+
 /* --- heap ------------------------------------------------------------------------------------- */
 
 struct timer {
@@ -159,9 +184,12 @@ static void heap_reuses_handles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(index_agrees_with_an_array), cmocka_unit_test(empty_index_finds_nothing),
-        cmocka_unit_test(index_hash_is_keyed),        cmocka_unit_test(heap_agrees_with_searching),
+        cmocka_unit_test(index_agrees_with_an_array),
+        cmocka_unit_test(empty_index_finds_nothing),
+        cmocka_unit_test(index_hash_is_keyed),
+        cmocka_unit_test(heap_agrees_with_searching),
         cmocka_unit_test(heap_reuses_handles),
+        cmocka_unit_test(a_reserved_index_does_not_grow),
     };
     return cmocka_run_group_tests_name("index", tests, NULL, NULL);
 }

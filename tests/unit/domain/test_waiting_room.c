@@ -196,6 +196,27 @@ static void wheel_after_a_long_sleep(void **state) {
     (void)state; /* none */
 }
 
+/* Nobody waited for a while, so the hand stood still: wherever it stands when somebody enters, it
+ * comes past them and goes on. (It once found the same waiter for ever, a turn behind.) */
+static void wheel_after_standing_still(void **state) {
+    for (uint64_t still_ms = 0; still_ms < 5000; still_ms++) {
+        struct waiting_room room;
+        uint64_t now_ms = DOMAIN_EPOCH_MS + still_ms;
+        uint32_t budget = 64;
+        room_init(&room, 1);
+        room_wheel_reset(&room, DOMAIN_EPOCH_MS, 1000, true);
+        enter(&room, now_ms);
+        now_ms += 10;
+        assert_int_equal(room_silent(&room, now_ms, &budget), 0);
+        assert_true(budget > 0);
+        assert_true(room_wheel_due_ms(&room) > now_ms);
+        budget = 64;
+        assert_int_equal(room_silent(&room, now_ms + 1000, &budget), 1);
+        room_deinit(&room);
+    }
+    (void)state; /* none */
+}
+
 static void reentry_by_user(void **state) {
     struct waiting_room room;
     struct id128 user = id_of(1), secret = id_of(2), nobody = id_of(3);
@@ -220,6 +241,7 @@ int main(void) {
         cmocka_unit_test(chunks_are_freed_with_a_wheel),
         cmocka_unit_test(wheel_is_never_early_and_hardly_late),
         cmocka_unit_test(wheel_after_a_long_sleep),
+        cmocka_unit_test(wheel_after_standing_still),
         cmocka_unit_test(reentry_by_user),
     };
     return cmocka_run_group_tests_name("waiting_room", tests, NULL, NULL);
