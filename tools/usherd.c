@@ -47,10 +47,6 @@
 /* A projection that is behind catches up at the next start just as well. */
 #define CATCH_UP_TIMEOUT_MS 15000u
 #define CATCH_UP_LOOK_MS 50u
-/* Tools that want to know whether an engine runs take its lock for an instant. */
-#define LOCKED_RETRIES 20
-#define LOCKED_WAIT_MS 50u
-
 /* Everything that lives as long as the process. The starting thread's, but for what the log's
  * callbacks read: `engine`, which is set before the log's writer starts. */
 struct daemon {
@@ -199,13 +195,7 @@ static int open_wal(struct daemon *daemon, uint64_t witness_lsn, struct wal_erro
         .on_failed = on_failed,
         .callback_context = daemon,
     };
-    const struct timespec pause = {.tv_nsec = LOCKED_WAIT_MS * 1000000L};
-    int result = wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
-    for (int i = 0; i < LOCKED_RETRIES && result == -WAL_ERROR_LOCKED; i++) {
-        (void)nanosleep(&pause, NULL); /* a shorter wait is as good */
-        result = wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
-    }
-    return result;
+    return wal_open(&options, &daemon->recovery, &daemon->wal, ret_error);
 }
 
 /* Before anything is changed: is there a log, and does it reach back to the world's beginning? */

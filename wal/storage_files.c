@@ -19,7 +19,7 @@
 
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u
-#define CLAIM_RETRIES 5
+#define CLAIM_RETRIES 50
 #define CLAIM_RETRY_US 10000
 
 int storage_files_new(size_t bytes, const struct storage_operations *operations, const char *kind,
@@ -63,7 +63,7 @@ int storage_files_claim(struct storage *storage) {
     int lock = openat(files->directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock < 0) { return -errno; }
     int rc = flock(lock, LOCK_EX | LOCK_NB);
-    /* A tool that asks whether an engine runs holds the lock shared for an instant. */
+    /* Tools hold the lock for an instant: shared to ask whether an engine runs, or to sync. */
     for (int i = 0; i < CLAIM_RETRIES && rc < 0 && errno == EWOULDBLOCK; i++) {
         (void)usleep(CLAIM_RETRY_US); /* a shorter sleep is as good */
         rc = flock(lock, LOCK_EX | LOCK_NB);

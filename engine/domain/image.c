@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 
-#include "engine/domain/account_rules.h"
 #include "engine/domain/catalogue_rules.h"
 #include "engine/domain/image_parts.h"
 #include "engine/require.h"
@@ -153,28 +152,11 @@ static const char *load(struct image_loader *loader, const struct entity *entity
     return wrong;
 }
 
-/* Every transfer is about a payment that its date has started. */
-static const char *check_transfers(const struct world *world) {
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
-        const struct account_partition *all = (const struct account_partition *)world->accounts[i];
-        for (uint32_t slot = 0; slot < all->transfer_count; slot++) {
-            uint64_t payment = all->transfers[slot].payment;
-            const struct date *date = (const struct date *)world->dates[dated_id_date(payment)];
-            if (dated_id_sequence(payment) > date->payment_count ||
-                dated_id_sequence(all->transfers[slot].reservation) >
-                    date->reservations.sequence_count) {
-                return "an account has a transfer of a payment that its date never started";
-            }
-        }
-    }
-    return NULL;
-}
-
 static const char *finish(struct image_loader *loader) {
     const char *wrong = end_partition(loader);
     if (wrong) return wrong;
     if (next_partition(loader) != UINT32_MAX) return "the image ends before its last partition";
-    return check_transfers(loader->world);
+    return image_check_money(loader->world);
 }
 
 /* --- what is said of a refusal: "date 3, entity 17, waiter: the place before it is missing" ----- */

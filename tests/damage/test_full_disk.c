@@ -26,8 +26,9 @@
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
 
-#define DISK_MIB 16u
-#define BUYERS 3u /* the first one pays in bursts */
+#define SMALL_MIB 16u
+#define ROOMY_MIB 256u /* nobody fills it within a test */
+#define BUYERS 3u      /* the first one pays in bursts */
 #define FULL_MS_MAX 120000u
 #define END_MS_MAX 60000u
 #define SELL_US 700000u
@@ -37,17 +38,26 @@ static struct daemon usherd;
 static struct workers workers;
 static struct small_disk disk;
 
-static int set_up(void **state) {
-    (void)state;
+static int set_up_on(uint32_t mib) {
     static const char *const extra[] = {"--snapshot-mib", "0", NULL};
     daemon_create(&usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1, .extra = extra});
-    small_disk_mount(&disk, usherd.directory, usherd.data, DISK_MIB);
+    small_disk_mount(&disk, usherd.directory, usherd.data, mib);
     if (!daemon_start(&usherd)) return -1;
     struct arena *arena = workers_arena(usherd.directory);
     arena->seed = test_seed("full disk");
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
     return 0;
+}
+
+static int set_up_small(void **state) {
+    (void)state;
+    return set_up_on(SMALL_MIB);
+}
+
+static int set_up_roomy(void **state) {
+    (void)state;
+    return set_up_on(ROOMY_MIB);
 }
 
 static int tear_down(void **state) {
@@ -207,9 +217,11 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_full_log_loses_nothing_acknowledged, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_second_engine_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_log_loses_nothing_acknowledged, set_up_small,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up_small,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_second_engine_is_refused, set_up_roomy, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,6 +351,72 @@ static void a_refusal_says_where(void **state) {
     (void)state;
 }
 
+/* --- dates against accounts: each side is sound by itself --------------------------------------- */
+
+static struct entity_reservation *find_reservation(struct edited *edited,
+                                                   enum reservation_state state) {
+    for (uint32_t i = 0; i < edited->count; i++) {
+        struct entity *entity = &edited->entities[i];
+        if (entity->kind == ENTITY_RESERVATION && entity->reservation.state == state) {
+            return &entity->reservation;
+        }
+    }
+    fail_msg("the sample has no reservation in state %d", (int)state);
+    return NULL;
+}
+
+/* Its first seat costs a point more. */
+static struct entity_reservation *raise_price(struct edited *edited, enum reservation_state state) {
+    struct entity_reservation *one = find_reservation(edited, state);
+    edited->entities[find_nth(edited, ENTITY_SEAT, one->seats.values[0])].seat.price++;
+    one->amount++;
+    return one;
+}
+
+static void sold_for_more_than_was_paid(struct edited *edited) {
+    (void)raise_price(edited, RESERVATION_PAID);
+    edited->entities[find_nth(edited, ENTITY_DATE, 1)].date.points_sold++;
+}
+static void costs_more_than_its_transfer(struct edited *edited) {
+    (void)raise_price(edited, RESERVATION_PAYING);
+}
+static void paid_by_nobody(struct edited *edited) {
+    struct entity_reservation *one = find_reservation(edited, RESERVATION_PAID);
+    for (uint32_t i = 0; i < edited->count; i++) {
+        struct entity *entity = &edited->entities[i];
+        bool same = entity->kind == ENTITY_WAITER && entity->waiter.place == one->place;
+        if (same) entity->waiter.user.bytes[9] ^= 1;
+    }
+    one->user.bytes[9] ^= 1;
+}
+
+static void dates_and_accounts_agree(void **state) {
+    static const struct {
+        void (*edit)(struct edited *edited);
+        const char *text;
+    } cases[] = {
+        {sold_for_more_than_was_paid, "points that were paid are not those of what is sold"},
+        {costs_more_than_its_transfer, "not of one user and amount"},
+        {paid_by_nobody, "paid for by a user without account"},
+    };
+    struct domain *domain = domain_image_sample();
+    static struct edited edited;
+    edited.image = domain_image_of(domain->world);
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[IMAGE_ERROR_BYTES] = "";
+        decode_all(&edited);
+        cases[i].edit(&edited);
+        struct domain_image image = encode_all(&edited);
+        domain_image_refit(&image);
+        assert_null(domain_image_load(&image, text));
+        if (!strstr(text, cases[i].text)) fail_msg("\"%s\", not \"%s\"", text, cases[i].text);
+        domain_image_free(&image);
+    }
+    domain_image_free(&edited.image);
+    domain_free(domain);
+    (void)state;
+}
+
 /* --- limits: one more is refused ----------------------------------------------------------------- */
 
 struct limit {
@@ -544,9 +610,8 @@ static void damage_is_refused_or_harmless(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_contradiction_is_refused),
-        cmocka_unit_test(a_refusal_says_where),
-        cmocka_unit_test(limits_are_kept),
+        cmocka_unit_test(every_contradiction_is_refused), cmocka_unit_test(a_refusal_says_where),
+        cmocka_unit_test(dates_and_accounts_agree),       cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(damage_is_refused_or_harmless),
     };
     return cmocka_run_group_tests_name("image_refusals", tests, NULL, NULL);
