@@ -2,19 +2,18 @@
  *
  * usage: bench_snapshot USHERD [ROUNDS [HOLDS_PER_SECOND]]
  *
- * A daemon that sells, a load that leaves room on the machine (holds, one a frame, from 64 clients
- * who pause between two), and rounds that take turns: without, and with the daemon's own snapshot
- * process running all the time, one snapshot after the other, of a state of hundreds of thousands of
- * seats. Quoted are medians of the latencies and of the ratios of neighbours. A second table is the
- * same with clients who do not pause: a machine without any room.
+ * A daemon that sells, a load that leaves room on the machine (holds, one a frame, open loop at a
+ * fixed rate), and rounds that take turns: without, and with the daemon's own snapshot process
+ * running all the time, one snapshot after the other, of a state of hundreds of thousands of seats.
+ * Quoted are medians of the latencies and of the ratios of neighbours. A second table is a closed
+ * loop: a machine without any room.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,36 +21,39 @@
 #include "bench/measure.h"
 #include "bench/stage.h"
 
+extern char **environ;
+
 #define ROUNDS_MAX 31u
 #define SECONDS 2u
-#define CLIENTS 64u
+#define IN_FLIGHT_MAX 1024u
 #define CLIENTS_FULL 16u
 #define FULL_RATE_MAX 20000u /* holds to prepare for a second of it */
 
 /* One snapshot after the other while `go`. */
 struct maker {
-    const char *usherd, *data;
+    char *usherd, *data;
     _Atomic bool go;
     uint32_t made;
     uint64_t ns;
     pthread_t thread;
 };
 
+/* Not by fork(): the copy of this process would cost the load more than the snapshot does. */
 static pid_t spawn_worker(const struct maker *maker) {
-    char parent[24];
+    char parent[24], name[] = "usherd", option[] = "--snapshot-worker", keep[] = "1", no[] = "0",
+                     all[] = "18446744073709551615", none[] = "";
     (void)snprintf(parent, sizeof parent, "%d", (int)getpid());
-    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    pid_t child = fork();
-    if (nowhere < 0 || child < 0) stage_fail("fork");
-    if (child > 0) {
-        close(nowhere);
-        return child;
-    }
-    dup2(nowhere, STDOUT_FILENO);
     /* All of the log, one snapshot kept, the log stays, no PostgreSQL, no archive. */
-    execl(maker->usherd, "usherd", "--snapshot-worker", parent, maker->data, "18446744073709551615",
-          "1", "0", "18446744073709551615", "", (char *)NULL);
-    _exit(127);
+    char *const arguments[] = {name, option, parent, maker->data, all, keep, no, all, none, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    if (posix_spawn_file_actions_init(&actions) != 0 ||
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) != 0 ||
+        posix_spawn(&child, maker->usherd, &actions, NULL, arguments, environ) != 0) {
+        stage_fail("posix_spawn");
+    }
+    (void)posix_spawn_file_actions_destroy(&actions); /* cannot fail */
+    return child;
 }
 
 static void *make(void *context) {
@@ -74,14 +76,13 @@ struct figures {
 };
 
 static void one_round(struct stage *stage, struct maker *maker, bool with, uint32_t holds,
-                      uint32_t clients, uint32_t pause_ms, uint32_t round,
-                      struct figures *figures) {
+                      uint32_t in_flight, uint32_t rate, uint32_t round, struct figures *figures) {
     struct frames frames = stage_prepare(stage, holds, 1);
     if (with) {
         atomic_store(&maker->go, true);
         if (pthread_create(&maker->thread, NULL, make, maker) != 0) stage_fail("thread");
     }
-    struct load_result result = load_run(stage->url, &frames, clients, pause_ms);
+    struct load_result result = load_run(stage->url, &frames, in_flight, rate);
     if (with) {
         atomic_store(&maker->go, false);
         (void)pthread_join(maker->thread, NULL); /* the next round has the machine for itself */
@@ -95,13 +96,13 @@ static void one_round(struct stage *stage, struct maker *maker, bool with, uint3
 }
 
 static void run(struct stage *stage, char *usherd, const char *what, uint32_t rounds,
-                uint32_t holds, uint32_t clients, uint32_t pause_ms) {
+                uint32_t holds, uint32_t in_flight, uint32_t rate) {
     static struct figures figures;
     struct maker maker = {.usherd = usherd, .data = stage->folder};
     for (uint32_t round = 0; round < rounds; round++) {
         bool first = round % 2 != 0; /* neither always goes first */
-        one_round(stage, &maker, first, holds, clients, pause_ms, round, &figures);
-        one_round(stage, &maker, !first, holds, clients, pause_ms, round, &figures);
+        one_round(stage, &maker, first, holds, in_flight, rate, round, &figures);
+        one_round(stage, &maker, !first, holds, in_flight, rate, round, &figures);
         figures.ratio50[round] = figures.p50[1][round] / figures.p50[0][round];
         figures.ratio99[round] = figures.p99[1][round] / figures.p99[0][round];
         figures.ratio999[round] = figures.p999[1][round] / figures.p999[0][round];
@@ -127,8 +128,7 @@ int main(int argc, char **argv) {
     uint32_t rate = argc > 3 ? (uint32_t)atoi(argv[3]) : 6400;
     if (rounds < 1 || rounds > ROUNDS_MAX || rate < 1000)
         stage_fail("1 to 31 rounds, 1000 holds/s or more");
-    uint32_t pause_ms = CLIENTS * 1000 / rate, paced = SECONDS * rate,
-             full = SECONDS * FULL_RATE_MAX;
+    uint32_t paced = SECONDS * rate, full = SECONDS * FULL_RATE_MAX;
     char snapshots[] = "--snapshot-mib=0"; /* they are made when the bench says so */
     static struct stage stage;
     stage_open(&stage, argv[1], (char *[]){snapshots, NULL},
@@ -138,7 +138,7 @@ int main(int argc, char **argv) {
     double seconds = (double)full / warm.count * result.seconds;
     if (seconds > SECONDS) full = (uint32_t)((double)full * SECONDS / seconds);
     printf("%u dates, %u seats\n", stage.dates, stage.dates * STAGE_SEATS_PER_DATE);
-    run(&stage, argv[1], "a load that leaves room", rounds, paced, CLIENTS, pause_ms);
+    run(&stage, argv[1], "a load that leaves room", rounds, paced, IN_FLIGHT_MAX, rate);
     run(&stage, argv[1], "a load that takes all there is", rounds, full, CLIENTS_FULL, 0);
     if (stage_held_seats(&stage) != stage.next) stage_fail("some holds were refused or lost");
     return stage_close(&stage);

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/measure.h"
@@ -22,75 +24,101 @@ static void must(int error, const char *what) {
 
 struct load {
     const struct frames *frames;
-    uint32_t pause_ms;
-    _Atomic uint32_t next, done;
+    bool open_loop;
+    _Atomic uint32_t next, done; /* frames; next: closed loop only */
     _Atomic uint64_t reply_bytes;
-    pthread_mutex_t lock;
-    pthread_cond_t finished;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t freed; /* a caller became free, or the last frame is done */
+    struct caller *free;  /* open loop: callers without a frame */
 };
 
 struct caller {
     struct load *load;
+    struct caller *next_free;
     nng_ctx context;
     nng_aio *aio;
-    enum { SENDING, RECEIVING, PAUSING } doing;
-    uint64_t sent_ns;
+    bool receiving;
+    uint64_t began_ns; /* sent, or open loop: due */
     struct histogram histogram;
 };
 
-static void send_next(struct caller *caller) {
-    struct load *load = caller->load;
-    uint32_t index = atomic_fetch_add(&load->next, 1);
-    if (index >= load->frames->count) return;
-    uint32_t begin = index ? load->frames->ends[index - 1] : 0;
+static void send_frame(struct caller *caller, uint32_t index, uint64_t began_ns) {
+    const struct frames *frames = caller->load->frames;
+    uint32_t begin = index ? frames->ends[index - 1] : 0;
     nng_msg *message;
     must(nng_msg_alloc(&message, 0), "message");
-    must(nng_msg_append(message, load->frames->bytes + begin, load->frames->ends[index] - begin),
-         "message");
-    caller->doing = SENDING;
-    caller->sent_ns = measure_ns();
+    must(nng_msg_append(message, frames->bytes + begin, frames->ends[index] - begin), "message");
+    caller->receiving = false;
+    caller->began_ns = began_ns;
     nng_aio_set_msg(caller->aio, message);
     nng_ctx_send(caller->context, caller->aio);
 }
 
-static void pause_then_send(struct caller *caller, uint32_t pause_ms) {
-    if (pause_ms == 0) {
-        send_next(caller);
-        return;
-    }
-    caller->doing = PAUSING;
-    nng_sleep_aio((nng_duration)pause_ms, caller->aio);
+static void send_next(struct caller *caller) {
+    uint32_t index = atomic_fetch_add(&caller->load->next, 1);
+    if (index < caller->load->frames->count) send_frame(caller, index, measure_ns());
+}
+
+static void put_free(struct caller *caller) {
+    struct load *load = caller->load;
+    pthread_mutex_lock(&load->lock);
+    caller->next_free = load->free;
+    load->free = caller;
+    pthread_cond_signal(&load->freed);
+    pthread_mutex_unlock(&load->lock);
+}
+
+static struct caller *take_free(struct load *load) {
+    pthread_mutex_lock(&load->lock);
+    while (!load->free) pthread_cond_wait(&load->freed, &load->lock);
+    struct caller *caller = load->free;
+    load->free = caller->next_free;
+    pthread_mutex_unlock(&load->lock);
+    return caller;
 }
 
 static void on_event(void *argument) {
     struct caller *caller = argument;
-    if (caller->doing == PAUSING) {
-        if (nng_aio_result(caller->aio) == 0) send_next(caller); /* else all is done */
-        return;
-    }
-    must(nng_aio_result(caller->aio), caller->doing == RECEIVING ? "receive" : "send");
-    if (caller->doing == SENDING) {
-        caller->doing = RECEIVING;
+    struct load *load = caller->load;
+    must(nng_aio_result(caller->aio), caller->receiving ? "receive" : "send");
+    if (!caller->receiving) {
+        caller->receiving = true;
         nng_ctx_recv(caller->context, caller->aio);
         return;
     }
-    struct load *load = caller->load;
     nng_msg *reply = nng_aio_get_msg(caller->aio);
-    histogram_add(&caller->histogram, (measure_ns() - caller->sent_ns) / 1000);
+    histogram_add(&caller->histogram, (measure_ns() - caller->began_ns) / 1000);
     atomic_fetch_add(&load->reply_bytes, nng_msg_len(reply));
     nng_msg_free(reply);
-    if (atomic_fetch_add(&load->done, 1) + 1 == load->frames->count) {
-        pthread_mutex_lock(&load->lock);
-        pthread_cond_signal(&load->finished);
-        pthread_mutex_unlock(&load->lock);
+    bool last = atomic_fetch_add(&load->done, 1) + 1 == load->frames->count;
+    if (load->open_loop || last) {
+        put_free(caller);
+    } else {
+        send_next(caller);
     }
-    pause_then_send(caller, load->pause_ms);
+}
+
+static void run_closed_loop(struct caller *callers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) send_next(&callers[i]);
+}
+
+static void run_open_loop(struct load *load, uint32_t rate) {
+    const uint64_t begin_ns = measure_ns() + 1000000;
+    (void)prctl(PR_SET_TIMERSLACK, 1ul); /* without it a wait may be 50 us longer */
+    for (uint32_t i = 0; i < load->frames->count; i++) {
+        uint64_t due_ns = begin_ns + i * 1000000000ull / rate;
+        const struct timespec due = {(time_t)(due_ns / 1000000000u), (long)(due_ns % 1000000000u)};
+        while (measure_ns() < due_ns) {
+            (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+        }
+        send_frame(take_free(load), i, due_ns);
+    }
 }
 
 static void wait_for_all(struct load *load) {
     pthread_mutex_lock(&load->lock);
     while (atomic_load(&load->done) < load->frames->count) {
-        pthread_cond_wait(&load->finished, &load->lock);
+        pthread_cond_wait(&load->freed, &load->lock);
     }
     pthread_mutex_unlock(&load->lock);
 }
@@ -111,11 +139,11 @@ static void summarise(struct load_result *result, struct caller *callers, uint32
 }
 
 struct load_result load_run(const char *url, const struct frames *frames, uint32_t in_flight,
-                            uint32_t pause_ms) {
+                            uint32_t rate) {
     struct load load = {.frames = frames,
-                        .pause_ms = pause_ms,
+                        .open_loop = rate > 0,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .finished = PTHREAD_COND_INITIALIZER};
+                        .freed = PTHREAD_COND_INITIALIZER};
     struct caller *callers = calloc(in_flight, sizeof *callers);
     nng_socket socket;
     REQUIRE(callers != NULL && frames->count > 0);
@@ -126,10 +154,13 @@ struct load_result load_run(const char *url, const struct frames *frames, uint32
         callers[i].load = &load;
         must(nng_ctx_open(&callers[i].context, socket), "context");
         must(nng_aio_alloc(&callers[i].aio, on_event, &callers[i]), "aio");
+        if (load.open_loop) put_free(&callers[i]);
     }
     uint64_t began = measure_ns();
-    for (uint32_t i = 0; i < in_flight; i++) { /* not all in the same millisecond */
-        pause_then_send(&callers[i], pause_ms ? i % pause_ms : 0);
+    if (load.open_loop) {
+        run_open_loop(&load, rate);
+    } else {
+        run_closed_loop(callers, in_flight);
     }
     wait_for_all(&load);
     struct load_result result = {.seconds = (double)(measure_ns() - began) / 1e9,

@@ -92,4 +92,9 @@ struct storage {
 int storage_uring_open(const char *directory, const char *folder, struct storage **ret_storage);
 int storage_posix_open(const char *directory, const char *folder, struct storage **ret_storage);
 
+/* storage_posix_pace - from now on read and write in small parts with a rest after each, so that
+ * others hardly wait for the device; for a reader beside a running engine
+ * @bytes_per_second: at most so many, 128 KiB or more */
+void storage_posix_pace(struct storage *storage, uint64_t bytes_per_second);
+
 #endif

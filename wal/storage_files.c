@@ -15,10 +15,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u
+/* A device does one thing after the other: whoever comes waits for 128 KiB, not for a MiB. */
+#define PACED_BYTES (128u * 1024u)
 #define CLAIM_RETRIES 50
 #define CLAIM_RETRY_US 10000
 
@@ -149,17 +152,37 @@ int storage_files_size(struct storage *storage, int handle, uint64_t *ret_bytes)
     return 0;
 }
 
+/* --- pace: small parts, and a rest after each ------------------------------------------------- */
+
+void storage_posix_pace(struct storage *storage, uint64_t bytes_per_second) {
+    REQUIRE(bytes_per_second >= PACED_BYTES);
+    ((struct storage_files *)storage)->part_ns = PACED_BYTES * 1000000000ull / bytes_per_second;
+}
+
+/* How much of what is left is read or written at once */
+static size_t part(const struct storage_files *files, uint32_t left) {
+    return files->part_ns > 0 && left > PACED_BYTES ? PACED_BYTES : left;
+}
+
+static void rest(const struct storage_files *files) {
+    const struct timespec pause = {.tv_sec = (time_t)(files->part_ns / 1000000000u),
+                                   .tv_nsec = (long)(files->part_ns % 1000000000u)};
+    if (files->part_ns > 0) (void)nanosleep(&pause, NULL); /* a shorter one is as good */
+}
+
 int storage_files_read(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
                        uint32_t bytes) {
-    (void)storage;
+    const struct storage_files *files = (const struct storage_files *)storage;
     REQUIRE(offset % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0);
     uint32_t done = 0;
     while (done < bytes) {
-        ssize_t count = pread(handle, buffer + done, bytes - done, (off_t)(offset + done));
+        ssize_t count = pread(handle, buffer + done, part(files, bytes - done),
+                              (off_t)(offset + done));
         if (count < 0 && errno == EINTR) { continue; }
         if (count < 0) { return -errno; }
         if (count == 0) { return -ENODATA; }
         done += (uint32_t)count;
+        rest(files);
     }
     return 0;
 }
@@ -176,15 +199,17 @@ int storage_files_create(struct storage *storage, const char *name) {
 
 int storage_files_write(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
                         uint32_t bytes) {
-    (void)storage;
+    const struct storage_files *files = (const struct storage_files *)storage;
     REQUIRE(offset % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0);
     uint32_t done = 0;
     while (done < bytes) {
-        ssize_t count = pwrite(handle, buffer + done, bytes - done, (off_t)(offset + done));
+        ssize_t count = pwrite(handle, buffer + done, part(files, bytes - done),
+                               (off_t)(offset + done));
         if (count < 0 && errno == EINTR) { continue; }
         if (count < 0) { return -errno; }
         if (count == 0) { return -EIO; }
         done += (uint32_t)count;
+        rest(files);
     }
     return 0;
 }

@@ -18,6 +18,7 @@ struct storage_files {
     int lock;              /* descriptor of the folder's lock while claimed; -1 = not */
     const char *kind;      /* for info */
     _Atomic bool buffered; /* a file had to be opened without O_DIRECT; any thread */
+    uint64_t part_ns;      /* storage_posix_pace: how long a part may take at least; 0 = no pace */
 };
 
 /* storage_files_new - make a storage that begins with a struct storage_files
