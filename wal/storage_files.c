@@ -22,7 +22,7 @@
 #define PAGE_BYTES 4096u
 /* A device does one thing after the other: whoever comes waits for 128 KiB, not for a MiB. */
 #define PACED_BYTES (128u * 1024u)
-#define CLAIM_RETRIES 50
+#define CLAIM_RETRIES 10
 #define CLAIM_RETRY_US 10000
 
 int storage_files_new(size_t bytes, const struct storage_operations *operations, const char *kind,

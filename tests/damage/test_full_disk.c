@@ -26,9 +26,13 @@
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
 
+/* A disk on which a log soon finds no room for its next segment of a MiB; one with segments that last
+ * for seconds, so that the log needs none while the disk is full; one that nobody fills. */
 #define SMALL_MIB 16u
-#define ROOMY_MIB 256u /* nobody fills it within a test */
-#define BUYERS 3u      /* the first one pays in bursts */
+#define MEDIUM_MIB 128u
+#define MEDIUM_SEGMENT_MIB 24u
+#define ROOMY_MIB 256u
+#define BUYERS 3u /* the first one pays in bursts */
 #define FULL_MS_MAX 120000u
 #define END_MS_MAX 60000u
 #define SELL_US 700000u
@@ -38,9 +42,10 @@ static struct daemon usherd;
 static struct workers workers;
 static struct small_disk disk;
 
-static int set_up_on(uint32_t mib) {
+static int set_up_on(uint32_t mib, uint32_t segment_mib) {
     static const char *const extra[] = {"--snapshot-mib", "0", NULL};
-    daemon_create(&usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1, .extra = extra});
+    daemon_create(&usherd,
+                  &(struct daemon_options){.shards = 2, .segment_mb = segment_mib, .extra = extra});
     small_disk_mount(&disk, usherd.directory, usherd.data, mib);
     if (!daemon_start(&usherd)) return -1;
     struct arena *arena = workers_arena(usherd.directory);
@@ -52,12 +57,17 @@ static int set_up_on(uint32_t mib) {
 
 static int set_up_small(void **state) {
     (void)state;
-    return set_up_on(SMALL_MIB);
+    return set_up_on(SMALL_MIB, 1);
+}
+
+static int set_up_medium(void **state) {
+    (void)state;
+    return set_up_on(MEDIUM_MIB, MEDIUM_SEGMENT_MIB);
 }
 
 static int set_up_roomy(void **state) {
     (void)state;
-    return set_up_on(ROOMY_MIB);
+    return set_up_on(ROOMY_MIB, 1);
 }
 
 static int tear_down(void **state) {
@@ -219,7 +229,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_full_log_loses_nothing_acknowledged, set_up_small,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up_small,
+        cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up_medium,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_second_engine_is_refused, set_up_roomy, tear_down),
     };
