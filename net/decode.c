@@ -11,7 +11,8 @@
 
 /* --- the frame ----------------------------------------------------------------------------- */
 
-/* The head of a request: [0, msgid, method, {...}]. Return: VALUE_OK or VALUE_MALFORMED */
+/* The head of a request, [0, msgid, method, {...}], up to its map.
+ * Return: VALUE_OK or VALUE_MALFORMED; *ret_position is where the map begins, or what is wrong */
 static int scan_head(const uint8_t *bytes, uint32_t size, uint32_t *ret_msgid,
                      uint32_t *ret_position) {
     static const enum value_type shape[] = {VALUE_ARRAY, VALUE_UINT, VALUE_UINT, VALUE_TEXT,
@@ -38,16 +39,18 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
     uint32_t count = 0, offset = 0;
     do {
         struct decode_span *span = &ret_spans[count];
-        uint32_t position = 0;
+        uint32_t head = 0, params = 0;
         *ret_offset = offset;
         if (count == REQUESTS_PER_FRAME_MAX) return VALUE_MALFORMED;
-        int result = scan_head(bytes + offset, size - offset, &span->msgid, &position);
-        if (result == VALUE_OK) result = scan_value(bytes + offset, size - offset, &position);
-        *ret_offset = offset + position;
+        int result = scan_head(bytes + offset, size - offset, &span->msgid, &head);
+        if (result == VALUE_OK) {
+            result = scan_value(bytes + offset + head, size - offset - head, 1, &params);
+        }
+        *ret_offset = offset + head + params;
         if (result != VALUE_OK) return VALUE_MALFORMED;
         span->offset = offset;
-        span->size = position;
-        offset += position;
+        span->size = head + params;
+        offset += span->size;
         count++;
     } while (offset < size);
     REQUIRE(offset == size);

@@ -20,11 +20,6 @@ bool encode_is_list(uint32_t reply_kind) {
     }
 }
 
-void encode_text(struct value_writer *writer, const char *key, struct text text) {
-    value_write_text(writer, key);
-    value_write_text_bytes(writer, text.bytes, text.size);
-}
-
 void encode_user(struct value_writer *writer, const struct id128 *user) {
     char text[UUID_TEXT_BYTES];
     uuid_format(user, text);

@@ -16,7 +16,10 @@ void encode_stats(struct value_writer *writer, const struct reply *reply,
                   const struct encode_view *view, uint64_t *ret_lsn);
 
 /* shared helpers */
-void encode_text(struct value_writer *writer, const char *key, struct text text);
+static inline void encode_text(struct value_writer *writer, const char *key, struct text text) {
+    value_write_text(writer, key);
+    value_write_text_bytes(writer, text.bytes, text.size);
+}
 void encode_user(struct value_writer *writer, const struct id128 *user);
 
 #endif

@@ -106,7 +106,8 @@ int scan_item(const uint8_t *bytes, uint32_t size, struct scan_item *ret_item) {
     return VALUE_OK;
 }
 
-int scan_value(const uint8_t *bytes, uint32_t size, uint32_t *ret_position) {
+int scan_value(const uint8_t *bytes, uint32_t size, uint32_t nested, uint32_t *ret_position) {
+    REQUIRE(nested <= NET_DEPTH_MAX);
     uint64_t left[NET_DEPTH_MAX + 1]; /* values still to come at each level */
     uint32_t depth = 0, position = 0;
     left[0] = 1;
@@ -127,7 +128,7 @@ int scan_value(const uint8_t *bytes, uint32_t size, uint32_t *ret_position) {
         } else {
             break;
         }
-        if (container && depth == NET_DEPTH_MAX) break;
+        if (container && nested + depth == NET_DEPTH_MAX) break;
         position += item.size;
         if (container) left[++depth] = item.type == VALUE_MAP ? 2 * item.number : item.number;
     }
@@ -137,7 +138,7 @@ int scan_value(const uint8_t *bytes, uint32_t size, uint32_t *ret_position) {
 
 int value_scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_used) {
     uint32_t position;
-    int result = scan_value(bytes, size, &position);
+    int result = scan_value(bytes, size, 0, &position);
     if (result == VALUE_OK) *ret_used = position;
     return result;
 }

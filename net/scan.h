@@ -23,8 +23,9 @@ struct scan_item {
 int scan_item(const uint8_t *bytes, uint32_t size, struct scan_item *ret_item);
 
 /* scan_value - a whole value with everything in it
+ * @nested:       in how many arrays and maps it is itself, 0..NET_DEPTH_MAX
  * @ret_position: its size on VALUE_OK, the offset where reading stopped otherwise
  * Return: VALUE_OK or VALUE_MALFORMED */
-int scan_value(const uint8_t *bytes, uint32_t size, uint32_t *ret_position);
+int scan_value(const uint8_t *bytes, uint32_t size, uint32_t nested, uint32_t *ret_position);
 
 #endif

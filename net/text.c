@@ -7,12 +7,12 @@
 
 static const char digits[] = "0123456789abcdef";
 
-static int digit_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
+/* What a character stands for, and one more; 0: it is no digit */
+static const uint8_t digit_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 static void hex_format(const uint8_t *bytes, uint32_t size, char *ret_text) {
     for (uint32_t i = 0; i < size; i++) {
@@ -24,9 +24,10 @@ static void hex_format(const uint8_t *bytes, uint32_t size, char *ret_text) {
 /* `text` has 2 * size characters. */
 static bool hex_parse(const char *text, uint32_t size, uint8_t *ret_bytes) {
     for (uint32_t i = 0; i < size; i++) {
-        int high = digit_value(text[2 * i]), low = digit_value(text[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        ret_bytes[i] = (uint8_t)(high << 4 | low);
+        uint32_t high = digit_values[(uint8_t)text[2 * i]];
+        uint32_t low = digit_values[(uint8_t)text[2 * i + 1]];
+        if (high == 0 || low == 0) return false;
+        ret_bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     return true;
 }

@@ -86,10 +86,6 @@ void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint
     (void)msgpack_pack_str_body(&packer, bytes, size);
 }
 
-void value_write_text(struct value_writer *writer, const char *text) {
-    value_write_text_bytes(writer, text, (uint32_t)strlen(text));
-}
-
 void value_write_uint(struct value_writer *writer, uint64_t value) {
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_uint64(&packer, value);
@@ -118,21 +114,6 @@ void value_write_value(struct value_writer *writer, const struct value *value) {
     msgpack_packer packer = packer_of(writer);
     REQUIRE(value != NULL);
     (void)msgpack_pack_object(&packer, *object_of(value));
-}
-
-void value_write_pair_text(struct value_writer *writer, const char *key, const char *text) {
-    value_write_text(writer, key);
-    value_write_text(writer, text);
-}
-
-void value_write_pair_uint(struct value_writer *writer, const char *key, uint64_t value) {
-    value_write_text(writer, key);
-    value_write_uint(writer, value);
-}
-
-void value_write_pair_bool(struct value_writer *writer, const char *key, bool value) {
-    value_write_text(writer, key);
-    value_write_bool(writer, value);
 }
 
 /* A count above 65535 makes msgpack-c choose the header with four bytes of count (array 32), whose

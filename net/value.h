@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct value_writer {
     uint8_t *bytes;    /* what was written; the caller's buffer or the heap's */
@@ -38,7 +39,6 @@ void value_writer_clear(struct value_writer *writer);
 /* A map is followed by count pairs of key and value, an array by count values. */
 void value_write_map(struct value_writer *writer, uint32_t count);
 void value_write_array(struct value_writer *writer, uint32_t count);
-void value_write_text(struct value_writer *writer, const char *text);
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size);
 void value_write_uint(struct value_writer *writer, uint64_t value);
 void value_write_int(struct value_writer *writer, int64_t value);
@@ -51,10 +51,37 @@ struct value;
 /* value_write_value - append a value that was read */
 void value_write_value(struct value_writer *writer, const struct value *value);
 
+/* value_write_text - a text that ends with a zero byte
+ * Most are literals, the keys of results. Where the compiler knows the length and it is below 32, it
+ * is one byte with the length, then the text (MessagePack specification, "str format family"). */
+static inline void value_write_text(struct value_writer *writer, const char *text) {
+    size_t size = strlen(text);
+    bool known = __builtin_constant_p(size) && size < 32;
+    if (known && !writer->failed && size < writer->capacity - writer->size) {
+        uint8_t *to = writer->bytes + writer->size;
+        to[0] = (uint8_t)(0xa0 | size);
+        memcpy(to + 1, text, size);
+        writer->size += (uint32_t)size + 1;
+    } else {
+        value_write_text_bytes(writer, text, (uint32_t)size);
+    }
+}
+
 /* A pair of a map whose key is a literal. */
-void value_write_pair_text(struct value_writer *writer, const char *key, const char *text);
-void value_write_pair_uint(struct value_writer *writer, const char *key, uint64_t value);
-void value_write_pair_bool(struct value_writer *writer, const char *key, bool value);
+static inline void value_write_pair_text(struct value_writer *writer, const char *key,
+                                         const char *text) {
+    value_write_text(writer, key);
+    value_write_text(writer, text);
+}
+static inline void value_write_pair_uint(struct value_writer *writer, const char *key,
+                                         uint64_t value) {
+    value_write_text(writer, key);
+    value_write_uint(writer, value);
+}
+static inline void value_write_pair_bool(struct value_writer *writer, const char *key, bool value) {
+    value_write_text(writer, key);
+    value_write_bool(writer, value);
+}
 
 /* value_write_array_open - an array whose count is known only at its end
  * Return: where it begins, for value_write_array_close() */

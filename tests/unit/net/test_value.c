@@ -208,7 +208,7 @@ static void depth_is_bounded(void **state) {
         }
     }
     /* It does not read on beyond the depth that it refuses. */
-    assert_int_equal(scan_value(nested, sizeof nested, &position), VALUE_MALFORMED);
+    assert_int_equal(scan_value(nested, sizeof nested, 0, &position), VALUE_MALFORMED);
     assert_int_equal(position, NET_DEPTH_MAX);
 }
 
