@@ -7,11 +7,15 @@
 
 static const char digits[] = "0123456789abcdef";
 
-/* What a character stands for, and one more; 0: it is no digit */
+/* What a digit stands for, with DIGIT set; 0 for everything else */
+enum { DIGIT = 16 };
 static const uint8_t digit_values[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['0'] = DIGIT | 0,  ['1'] = DIGIT | 1,  ['2'] = DIGIT | 2,  ['3'] = DIGIT | 3,
+    ['4'] = DIGIT | 4,  ['5'] = DIGIT | 5,  ['6'] = DIGIT | 6,  ['7'] = DIGIT | 7,
+    ['8'] = DIGIT | 8,  ['9'] = DIGIT | 9,  ['a'] = DIGIT | 10, ['b'] = DIGIT | 11,
+    ['c'] = DIGIT | 12, ['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+    ['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12, ['D'] = DIGIT | 13,
+    ['E'] = DIGIT | 14, ['F'] = DIGIT | 15,
 };
 
 static void hex_format(const uint8_t *bytes, uint32_t size, char *ret_text) {
@@ -21,15 +25,16 @@ static void hex_format(const uint8_t *bytes, uint32_t size, char *ret_text) {
     }
 }
 
-/* `text` has 2 * size characters. */
+/* `text` has 2 * size characters. Return: whether all of them are digits */
 static bool hex_parse(const char *text, uint32_t size, uint8_t *ret_bytes) {
-    for (uint32_t i = 0; i < size; i++) {
-        uint32_t high = digit_values[(uint8_t)text[2 * i]];
-        uint32_t low = digit_values[(uint8_t)text[2 * i + 1]];
-        if (high == 0 || low == 0) return false;
-        ret_bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
+    const uint8_t *from = (const uint8_t *)text;
+    uint32_t all = DIGIT;
+    for (uint32_t i = 0; i < size; i++, from += 2) {
+        uint32_t high = digit_values[from[0]], low = digit_values[from[1]];
+        all &= high & low;
+        ret_bytes[i] = (uint8_t)(high << 4 | (low & 15));
     }
-    return true;
+    return all != 0;
 }
 
 static void u32_store(uint32_t value, uint8_t *bytes) {

@@ -185,21 +185,22 @@ int value_parse(struct value_document *document, const uint8_t *bytes, uint32_t 
 }
 
 enum value_type value_type(const struct value *value) {
+    static const uint8_t types[] = {
+        [MSGPACK_OBJECT_NIL] = VALUE_NIL,
+        [MSGPACK_OBJECT_BOOLEAN] = VALUE_BOOL,
+        [MSGPACK_OBJECT_POSITIVE_INTEGER] = VALUE_UINT,
+        [MSGPACK_OBJECT_NEGATIVE_INTEGER] = VALUE_NEGATIVE,
+        [MSGPACK_OBJECT_STR] = VALUE_TEXT,
+        [MSGPACK_OBJECT_ARRAY] = VALUE_ARRAY,
+        [MSGPACK_OBJECT_MAP] = VALUE_MAP,
+        [MSGPACK_OBJECT_BIN] = VALUE_OTHER,
+        [MSGPACK_OBJECT_EXT] = VALUE_OTHER,
+        [MSGPACK_OBJECT_FLOAT32] = VALUE_OTHER,
+        [MSGPACK_OBJECT_FLOAT64] = VALUE_OTHER,
+    };
     if (!value) return VALUE_NIL;
-    switch (object_of(value)->type) {
-    case MSGPACK_OBJECT_NIL: return VALUE_NIL;
-    case MSGPACK_OBJECT_BOOLEAN: return VALUE_BOOL;
-    case MSGPACK_OBJECT_POSITIVE_INTEGER: return VALUE_UINT;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER: return VALUE_NEGATIVE;
-    case MSGPACK_OBJECT_STR: return VALUE_TEXT;
-    case MSGPACK_OBJECT_ARRAY: return VALUE_ARRAY;
-    case MSGPACK_OBJECT_MAP: return VALUE_MAP;
-    case MSGPACK_OBJECT_BIN:
-    case MSGPACK_OBJECT_EXT:
-    case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64: break;
-    }
-    return VALUE_OTHER;
+    REQUIRE((uint32_t)object_of(value)->type < sizeof types);
+    return types[object_of(value)->type];
 }
 
 bool value_get_bool(const struct value *value, bool *ret_value) {
