@@ -86,7 +86,7 @@ void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint
     (void)msgpack_pack_str_body(&packer, bytes, size);
 }
 
-void value_write_uint(struct value_writer *writer, uint64_t value) {
+void value_write_large_uint(struct value_writer *writer, uint64_t value) {
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_uint64(&packer, value);
 }

@@ -40,7 +40,7 @@ void value_writer_clear(struct value_writer *writer);
 void value_write_map(struct value_writer *writer, uint32_t count);
 void value_write_array(struct value_writer *writer, uint32_t count);
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size);
-void value_write_uint(struct value_writer *writer, uint64_t value);
+void value_write_large_uint(struct value_writer *writer, uint64_t value); /* of any size */
 void value_write_int(struct value_writer *writer, int64_t value);
 void value_write_bool(struct value_writer *writer, bool value);
 void value_write_nil(struct value_writer *writer);
@@ -64,6 +64,15 @@ static inline void value_write_text(struct value_writer *writer, const char *tex
         writer->size += (uint32_t)size + 1;
     } else {
         value_write_text_bytes(writer, text, (uint32_t)size);
+    }
+}
+
+/* value_write_uint - below 128 it is its own byte (MessagePack specification, "int format family") */
+static inline void value_write_uint(struct value_writer *writer, uint64_t value) {
+    if (value < 128 && !writer->failed && writer->size < writer->capacity) {
+        writer->bytes[writer->size++] = (uint8_t)value;
+    } else {
+        value_write_large_uint(writer, value);
     }
 }
 
