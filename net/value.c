@@ -1,6 +1,7 @@
 /* value.c - see value.h. The only file that includes msgpack.h. */
 #include "net/value.h"
 
+#include <endian.h>
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,25 +69,61 @@ static msgpack_packer packer_of(struct value_writer *writer) {
     return (msgpack_packer){.data = writer, .callback = writer_take};
 }
 
-/* The packers' results are ignored below: writer->failed remembers. */
+/* Is there room for so many bytes, without more ado? */
+static bool writer_has(const struct value_writer *writer, uint32_t bytes) {
+    return !writer->failed && bytes <= writer->capacity - writer->size;
+}
+
+/* A reply is made of small maps, short texts and numbers. Where there is room these are put down right
+ * here ("int", "str", "array" and "map format family" of the MessagePack specification): msgpack-c
+ * calls writer_take() for each piece, which made a reply three times as dear. Everything else, growth
+ * and failure are left to it. The packers' results are ignored: writer->failed remembers. */
+enum { FIX_MAP = 0x80, FIX_ARRAY = 0x90, FIX_TEXT = 0xa0, UINT_8 = 0xcc };
+#define FIX_COUNT_MAX 15u
+#define FIX_TEXT_MAX 31u
+#define UINT_BYTES_MAX 9u
+
+static bool put_byte(struct value_writer *writer, uint32_t byte) {
+    if (!writer_has(writer, 1)) return false;
+    writer->bytes[writer->size++] = (uint8_t)byte;
+    return true;
+}
 
 void value_write_map(struct value_writer *writer, uint32_t count) {
+    if (count <= FIX_COUNT_MAX && put_byte(writer, FIX_MAP | count)) return;
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_map(&packer, count);
 }
 
 void value_write_array(struct value_writer *writer, uint32_t count) {
+    if (count <= FIX_COUNT_MAX && put_byte(writer, FIX_ARRAY | count)) return;
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_array(&packer, count);
 }
 
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size) {
+    if (size <= FIX_TEXT_MAX && writer_has(writer, 1 + size)) {
+        writer->bytes[writer->size] = (uint8_t)(FIX_TEXT | size);
+        memcpy(writer->bytes + writer->size + 1, bytes, size);
+        writer->size += 1 + size;
+        return;
+    }
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_str(&packer, size);
     (void)msgpack_pack_str_body(&packer, bytes, size);
 }
 
-void value_write_large_uint(struct value_writer *writer, uint64_t value) {
+void value_write_uint(struct value_writer *writer, uint64_t value) {
+    if (value < 128 && put_byte(writer, (uint32_t)value)) return;
+    if (value >= 128 && writer_has(writer, UINT_BYTES_MAX)) {
+        /* 1, 2, 4 or 8 bytes in big-endian order; all 8 are written, some count */
+        uint32_t power = value > UINT32_MAX ? 3 : value > UINT16_MAX ? 2 : value > UINT8_MAX;
+        uint64_t big = htobe64(value << (64 - (8u << power)));
+        writer->bytes[writer->size] = (uint8_t)(UINT_8 + power);
+        memcpy(writer->bytes + writer->size + 1, &big, sizeof big);
+        writer->size += 1 + (1u << power);
+        return;
+    }
     msgpack_packer packer = packer_of(writer);
     (void)msgpack_pack_uint64(&packer, value);
 }

@@ -40,7 +40,11 @@ void value_writer_clear(struct value_writer *writer);
 void value_write_map(struct value_writer *writer, uint32_t count);
 void value_write_array(struct value_writer *writer, uint32_t count);
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size);
-void value_write_large_uint(struct value_writer *writer, uint64_t value); /* of any size */
+/* value_write_text - up to its zero byte; the length of a literal is known when this is compiled */
+static inline void value_write_text(struct value_writer *writer, const char *text) {
+    value_write_text_bytes(writer, text, (uint32_t)strlen(text));
+}
+void value_write_uint(struct value_writer *writer, uint64_t value);
 void value_write_int(struct value_writer *writer, int64_t value);
 void value_write_bool(struct value_writer *writer, bool value);
 void value_write_nil(struct value_writer *writer);
@@ -50,31 +54,6 @@ void value_write_raw(struct value_writer *writer, const void *bytes, uint32_t si
 struct value;
 /* value_write_value - append a value that was read */
 void value_write_value(struct value_writer *writer, const struct value *value);
-
-/* value_write_text - a text that ends with a zero byte
- * Most are literals, the keys of results. Where the compiler knows the length and it is below 32, it
- * is one byte with the length, then the text (MessagePack specification, "str format family"). */
-static inline void value_write_text(struct value_writer *writer, const char *text) {
-    size_t size = strlen(text);
-    bool known = __builtin_constant_p(size) && size < 32;
-    if (known && !writer->failed && size < writer->capacity - writer->size) {
-        uint8_t *to = writer->bytes + writer->size;
-        to[0] = (uint8_t)(0xa0 | size);
-        memcpy(to + 1, text, size);
-        writer->size += (uint32_t)size + 1;
-    } else {
-        value_write_text_bytes(writer, text, (uint32_t)size);
-    }
-}
-
-/* value_write_uint - below 128 it is its own byte (MessagePack specification, "int format family") */
-static inline void value_write_uint(struct value_writer *writer, uint64_t value) {
-    if (value < 128 && !writer->failed && writer->size < writer->capacity) {
-        writer->bytes[writer->size++] = (uint8_t)value;
-    } else {
-        value_write_large_uint(writer, value);
-    }
-}
 
 /* A pair of a map whose key is a literal. */
 static inline void value_write_pair_text(struct value_writer *writer, const char *key,

@@ -43,6 +43,42 @@ static void writer_without_heap(void **state) {
     value_writer_deinit(&writer);
 }
 
+/* What is put down directly is what msgpack-c writes, which is asked where there is no room yet. */
+static void small_forms_are_msgpacks(void **state) {
+    (void)state;
+    static const char text[] = "0123456789abcdefghijklmnopqrstuvwxyz0123456789";
+    static const uint64_t edges[] = {0,           1,           127,      128,
+                                     255,         256,         65535,    65536,
+                                     4294967295u, 4294967296u, 1u << 31, UINT64_MAX - 1,
+                                     UINT64_MAX};
+    for (uint32_t i = 0; i < 80; i++) {
+        uint8_t room[64];
+        struct value_writer writers[2];
+        value_writer_init(&writers[0], room, sizeof room, sizeof room);
+        value_writer_init(&writers[1], NULL, 0, sizeof room);
+        for (uint32_t w = 0; w < 2; w++) {
+            if (i < 20) value_write_map(&writers[w], i);
+            if (i >= 20 && i < 40) value_write_array(&writers[w], i - 20);
+            if (i >= 40) value_write_text_bytes(&writers[w], text, i - 40);
+            assert_false(writers[w].failed);
+        }
+        assert_int_equal(writers[0].size, writers[1].size);
+        assert_memory_equal(writers[0].bytes, writers[1].bytes, writers[1].size);
+        value_writer_deinit(&writers[1]);
+    }
+    for (uint32_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
+        uint8_t room[64];
+        struct value_writer direct, packed;
+        value_writer_init(&direct, room, sizeof room, sizeof room);
+        value_writer_init(&packed, NULL, 0, sizeof room);
+        value_write_uint(&direct, edges[i]);
+        value_write_uint(&packed, edges[i]);
+        assert_int_equal(direct.size, packed.size);
+        assert_memory_equal(direct.bytes, packed.bytes, packed.size);
+        value_writer_deinit(&packed);
+    }
+}
+
 static void open_arrays(void **state) {
     (void)state;
     static const uint32_t counts[] = {0, 1, 15, 16, 65535, 65536, 70000};
@@ -247,6 +283,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writer_grows_and_stops),
         cmocka_unit_test(writer_without_heap),
+        cmocka_unit_test(small_forms_are_msgpacks),
         cmocka_unit_test(open_arrays),
         cmocka_unit_test(round_trip),
         cmocka_unit_test(getters_are_typed),

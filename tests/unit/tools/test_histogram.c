@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -59,12 +60,82 @@ static void empty_and_single(void **state) {
     assert_int_equal(histogram.max, 12345);
 }
 
+/* --- against a sorted list ------------------------------------------------------------------------- */
+
+#define VALUES 20000u
+#define PARTS 7u
+#define ROUNDS 12u
+
+/* SplitMix64 (Vigna) */
+static uint64_t next_random(uint64_t *seed) {
+    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static int compare(const void *left, const void *right) {
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* What is promised of every quantile: the value of that rank in the sorted list, or at most 1/32 above
+ * it, never more than the greatest. */
+static void demand_quantiles(const struct histogram *of, const uint64_t *sorted, uint32_t count) {
+    static const uint32_t millionths[] = {0,      1,      100,    50000,  250000, 500000,
+                                          750000, 900000, 990000, 999000, 999900, 1000000};
+    assert_int_equal(of->count, count);
+    assert_int_equal(of->max, sorted[count - 1]);
+    for (size_t i = 0; i < sizeof millionths / sizeof millionths[0]; i++) {
+        uint64_t rank = ((uint64_t)count * millionths[i] + 999999) / 1000000;
+        uint64_t exact = sorted[rank > 0 ? rank - 1 : 0];
+        uint64_t got = histogram_quantile(of, millionths[i]);
+        assert_true(got >= exact);
+        assert_true(got - exact <= exact / HISTOGRAM_SUB_COUNT);
+        assert_true(got <= of->max);
+    }
+}
+
+/* Random values of every magnitude from 0 to 2^40-1, dealt out to several histograms, which are then
+ * merged: the quantiles of each and of the sum against those of the sorted lists. */
+static void quantiles_of_a_sorted_list(void **state) {
+    (void)state;
+    static uint64_t values[PARTS][VALUES], all[PARTS * VALUES];
+    static struct histogram parts[PARTS];
+    const char *text = getenv("USHER_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 0) : 20261121;
+    print_message("# seed %llu (USHER_SEED runs it again)\n", (unsigned long long)seed);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t counts[PARTS], total = 0;
+        histogram = (struct histogram){0};
+        for (uint32_t p = 0; p < PARTS; p++) {
+            /* From a handful, so that ranks fall on the edges, to many. */
+            counts[p] = 1 + (uint32_t)(next_random(&seed) % (p < 3 ? 10 : VALUES));
+            parts[p] = (struct histogram){0};
+            /* Rounds differ in how many magnitudes they have: 0..3 bits first, 0..40 bits last. */
+            uint64_t bits = 4 + round * (HISTOGRAM_VALUE_BITS - 4) / (ROUNDS - 1);
+            for (uint32_t i = 0; i < counts[p]; i++) {
+                uint64_t value = next_random(&seed) & ((1ull << HISTOGRAM_VALUE_BITS) - 1);
+                value >>= HISTOGRAM_VALUE_BITS - next_random(&seed) % (bits + 1);
+                values[p][i] = all[total++] = value;
+                histogram_add(&parts[p], value);
+            }
+            qsort(values[p], counts[p], sizeof values[p][0], compare);
+            demand_quantiles(&parts[p], values[p], counts[p]);
+            histogram_merge(&histogram, &parts[p]);
+        }
+        qsort(all, total, sizeof all[0], compare);
+        demand_quantiles(&histogram, all, total);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(buckets_tile_the_range, reset),
         cmocka_unit_test_setup(too_large_values_count_as_the_largest, reset),
         cmocka_unit_test_setup(quantiles_of_a_ramp, reset),
         cmocka_unit_test_setup(empty_and_single, reset),
+        cmocka_unit_test_setup(quantiles_of_a_sorted_list, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
