@@ -126,13 +126,7 @@ static void wait_for_all(struct load *load) {
 static void summarise(struct load_result *result, struct caller *callers, uint32_t count) {
     static struct histogram all;
     memset(&all, 0, sizeof all);
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) {
-            all.buckets[b] += callers[i].histogram.buckets[b];
-        }
-        all.count += callers[i].histogram.count;
-        if (callers[i].histogram.max > all.max) all.max = callers[i].histogram.max;
-    }
+    for (uint32_t i = 0; i < count; i++) histogram_merge(&all, &callers[i].histogram);
     result->p50_us = histogram_quantile(&all, 500000);
     result->p99_us = histogram_quantile(&all, 990000);
     result->p999_us = histogram_quantile(&all, 999000);

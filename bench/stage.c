@@ -154,22 +154,26 @@ static void enter_all(struct stage *stage, struct client *client, struct value_w
 
 /* Hold number n: one date after the other, as one famous date at a time is on sale; within it seats in
  * shuffled order, users taking turns. */
-static void write_hold(struct stage *stage, struct value_writer *frame) {
-    uint32_t n = stage->next++;
+void stage_write_hold(const struct stage *stage, uint32_t n, struct value_writer *params) {
     uint32_t date = n / STAGE_SEATS_PER_DATE;
     uint32_t user = n % stage->users_per_date * stage->dates + date;
     uint32_t seat = (uint32_t)(n * 48271ull %
                                STAGE_SEATS_PER_DATE); /* no common factor: each seat once */
     REQUIRE(date < stage->dates);
+    value_write_map(params, 2);
+    value_write_pair_text(params, "token", stage->tokens[user]);
+    value_write_text(params, "seats");
+    value_write_array(params, 1);
+    value_write_uint(params, seat + 1);
+}
+
+static void write_request(struct stage *stage, struct value_writer *frame) {
+    uint32_t n = stage->next++;
     value_write_array(frame, 4);
     value_write_uint(frame, 0);
     value_write_uint(frame, n);
     value_write_text(frame, "seats.hold");
-    value_write_map(frame, 2);
-    value_write_pair_text(frame, "token", stage->tokens[user]);
-    value_write_text(frame, "seats");
-    value_write_array(frame, 1);
-    value_write_uint(frame, seat + 1);
+    stage_write_hold(stage, n, frame);
 }
 
 struct frames stage_prepare(struct stage *stage, uint32_t count, uint32_t per_frame) {
@@ -178,7 +182,7 @@ struct frames stage_prepare(struct stage *stage, uint32_t count, uint32_t per_fr
     struct frames frames = {.ends = malloc(count * sizeof(uint32_t)), .count = count};
     REQUIRE(frames.ends != NULL);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t n = 0; n < per_frame; n++) write_hold(stage, &writer);
+        for (uint32_t n = 0; n < per_frame; n++) write_request(stage, &writer);
         frames.ends[i] = writer.size;
     }
     REQUIRE(!writer.failed);
@@ -211,7 +215,11 @@ uint64_t stage_relistens(struct stage *stage) {
 }
 
 void stage_open(struct stage *stage, char *usherd, char *const *extra, uint64_t holds) {
-    *stage = (struct stage){.folder = "/tmp/usher-bench-XXXXXX"};
+    const char *parent = getenv("TMPDIR");
+    *stage = (struct stage){0};
+    int size = snprintf(stage->folder, sizeof stage->folder, "%s/usher-bench-XXXXXX",
+                        parent ? parent : "/tmp");
+    if (size >= (int)sizeof stage->folder) stage_fail("the path in TMPDIR is too long");
     if (!mkdtemp(stage->folder)) stage_fail("mkdtemp");
     stage->users_per_date = STAGE_SEATS_PER_DATE / SEATS_PER_USER_MAX;
     stage->dates = (uint32_t)(holds / STAGE_SEATS_PER_DATE) + 1;

@@ -40,6 +40,9 @@ void stage_open(struct stage *stage, char *usherd, char *const *extra, uint64_t 
  * Free frames.bytes and frames.ends. */
 struct frames stage_prepare(struct stage *stage, uint32_t count, uint32_t per_frame);
 
+/* stage_write_hold - the parameters of hold number n, which stage_prepare() has not made and will not */
+void stage_write_hold(const struct stage *stage, uint32_t n, struct value_writer *params);
+
 /* stage_held_seats - as the engine shows them */
 uint64_t stage_held_seats(struct stage *stage);
 

@@ -189,12 +189,6 @@ struct summary {
     bool finished;
 };
 
-static void add_histogram(struct histogram *sum, const struct histogram *part) {
-    sum->count += part->count;
-    if (part->max > sum->max) sum->max = part->max;
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) sum->buckets[i] += part->buckets[i];
-}
-
 static int compare_purchases(const void *left, const void *right) {
     const struct crowd_purchase *a = left, *b = right;
     if (a->date != b->date) return a->date < b->date ? -1 : 1;
@@ -231,8 +225,8 @@ static void merge(const struct gateway *gateways, uint32_t count, uint32_t fans,
         if (part->elapsed_us > sum->elapsed_us) sum->elapsed_us = part->elapsed_us;
         for (uint32_t j = 0; j < FAN_OUTCOME_COUNT; j++) sum->outcomes[j] += part->outcomes[j];
         for (uint32_t j = 0; j < CROWD_ERRORS_MAX; j++) sum->errors[j] += part->errors[j];
-        add_histogram(&sum->latency, &part->latency);
-        add_histogram(&sum->payment_latency, &part->payment_latency);
+        histogram_merge(&sum->latency, &part->latency);
+        histogram_merge(&sum->payment_latency, &part->payment_latency);
         memcpy(sum->purchases + sum->purchase_count, part->purchases,
                part->purchase_count * sizeof *sum->purchases);
         sum->purchase_count += part->purchase_count;

@@ -2,8 +2,8 @@
  *
  * Values are microseconds, 0..2^40-1 (larger ones count as the largest). Values below 64 are exact;
  * above, an octave [2^k, 2^(k+1)) is divided into 32 buckets of equal width, so a quantile is at
- * most 1/32 (3.2 %) above the value it stands for, never below it. Two histograms add up by adding
- * their counts, which is how the figures of several processes are merged.
+ * most 1/32 (3.2 %) above the value it stands for, never below it. Histograms of several
+ * threads or processes add up without any loss (histogram_merge).
  *
  * Not thread-safe: one owner.
  */
@@ -51,6 +51,13 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value) {
     histogram->buckets[histogram_index(value)]++;
     histogram->count++;
     if (value > histogram->max) histogram->max = value;
+}
+
+/* histogram_merge - as if every value of `part` had been added to `sum` */
+static inline void histogram_merge(struct histogram *sum, const struct histogram *part) {
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) sum->buckets[i] += part->buckets[i];
+    sum->count += part->count;
+    if (part->max > sum->max) sum->max = part->max;
 }
 
 /* histogram_quantile - the smallest bucket's upper end with at least that share below or in it

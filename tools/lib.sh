@@ -22,8 +22,9 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev 
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
-# What only tests need: tools/check; the model of tests/model; a second reader of the log.
-test_packages=(clang-format spin python3-xxhash)
+# What only tests need: tools/check; the model of tests/model; a second reader of the log;
+# bench/instructions.
+test_packages=(clang-format spin python3-xxhash valgrind)
 clang_packages=(clang libclang-rt-14-dev)
 
 as_root() {
