@@ -51,7 +51,6 @@ struct batch {
     uint32_t count;
     nng_time deadline; /* of the first call, which is the earliest */
     struct value_writer bytes;
-    struct value_document *document;
 };
 
 /* A socket of nng with its one connection. One that was given up stays as it is until the process
@@ -122,7 +121,6 @@ const char *client_status_text(int status) {
 static void batch_free(struct batch *batch) {
     if (!batch) return;
     value_writer_deinit(&batch->bytes);
-    value_document_close(batch->document);
     free(batch->calls);
     free(batch);
 }
@@ -132,8 +130,7 @@ static struct batch *batch_create(const struct client *client) {
     if (!batch) return NULL;
     value_writer_init(&batch->bytes, NULL, 0, FRAME_BYTES_MAX);
     batch->calls = calloc(client->requests_per_frame_max, sizeof *batch->calls);
-    batch->document = value_document_open();
-    if (!batch->calls || !batch->document) {
+    if (!batch->calls) {
         batch_free(batch);
         return NULL;
     }
@@ -225,7 +222,7 @@ static bool response_fits(const struct value *response, uint32_t msgid) {
 static bool frame_refused(struct batch *batch, const uint8_t *bytes, uint32_t size) {
     const struct value *response;
     uint32_t used;
-    if (value_parse(batch->document, bytes, size, &response, &used) != VALUE_OK) return false;
+    if (value_parse(bytes, size, &response, &used) != VALUE_OK) return false;
     if (used != size || !response_fits(response, 0)) return false;
     const struct value *error = value_at(response, 2);
     if (!value_text_equal(value_find(error, "code"), "MALFORMED")) return false;
@@ -241,7 +238,7 @@ static void batch_answer(struct batch *batch, const uint8_t *bytes, uint32_t siz
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct value *response;
         uint32_t used;
-        int rc = value_parse(batch->document, bytes + offset, size - offset, &response, &used);
+        int rc = value_parse(bytes + offset, size - offset, &response, &used);
         if (rc != VALUE_OK || !response_fits(response, batch->calls[i].msgid)) {
             if (i > 0 || !frame_refused(batch, bytes, size)) batch_fail(batch, i, CLIENT_BAD_REPLY);
             return;
@@ -434,22 +431,10 @@ struct waiter {
 
 /* Keep a copy of a value: the bytes of the reply are gone after the callback. */
 static const struct value *answer_copy(struct client_answer *answer, const struct value *value) {
-    struct value_writer writer;
-    const struct value *copy = NULL;
-    uint32_t used;
-    if (!answer->document) answer->document = value_document_open();
-    if (!answer->document) return NULL;
-    value_writer_init(&writer, NULL, 0, NET_RESPONSE_BYTES_MAX);
-    value_write_value(&writer, value);
+    uint32_t size = value_size(value);
     free(answer->bytes);
-    answer->bytes = NULL;
-    if (writer.failed ||
-        value_parse(answer->document, writer.bytes, writer.size, &copy, &used) != VALUE_OK) {
-        value_writer_deinit(&writer);
-        return NULL;
-    }
-    answer->bytes = writer.bytes; /* the writer's memory changes hands */
-    return copy;
+    answer->bytes = malloc(size);
+    return answer->bytes ? value_scanned(memcpy(answer->bytes, value, size)) : NULL;
 }
 
 static void waiter_done(void *context, const struct client_reply *reply) {
@@ -472,7 +457,6 @@ static void waiter_done(void *context, const struct client_reply *reply) {
 }
 
 void client_answer_deinit(struct client_answer *answer) {
-    value_document_close(answer->document);
     free(answer->bytes);
     *answer = (struct client_answer){0};
 }

@@ -86,8 +86,7 @@ struct client_answer {
     int status;                /* enum client_status */
     const struct value *error; /* see struct client_reply */
     const struct value *result;
-    struct value_document *document;
-    uint8_t *bytes;
+    uint8_t *bytes; /* of either */
 };
 void client_answer_deinit(struct client_answer *answer);
 /* client_answer_code - the error's code ("SEAT_TAKEN"), terminated; "" where there is no error */

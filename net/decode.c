@@ -12,25 +12,24 @@
 /* --- the frame ----------------------------------------------------------------------------- */
 
 /* The head of a request, [0, msgid, method, {...}], up to its map.
+ * @span: gets the msgid and where the method begins
  * Return: VALUE_OK or VALUE_MALFORMED; *ret_position is where the map begins, or what is wrong */
-static int scan_head(const uint8_t *bytes, uint32_t size, uint32_t *ret_msgid,
+static int scan_head(const uint8_t *bytes, uint32_t size, struct decode_span *span,
                      uint32_t *ret_position) {
     static const enum value_type shape[] = {VALUE_ARRAY, VALUE_UINT, VALUE_UINT, VALUE_TEXT,
                                             VALUE_MAP};
-    uint64_t numbers[sizeof shape / sizeof shape[0]];
     uint32_t position = 0;
     for (uint32_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
-        struct scan_item item;
+        struct scan_item item = scan_item(bytes + position, size - position);
         *ret_position = position;
-        if (scan_item(bytes + position, size - position, &item) != VALUE_OK) return VALUE_MALFORMED;
-        if (item.type != shape[i]) return VALUE_MALFORMED;
-        numbers[i] = item.number;
-        if (i == 0 && numbers[0] != 4) return VALUE_MALFORMED;
-        if (i == 1 && numbers[1] != 0) return VALUE_MALFORMED;
-        if (i == 2 && numbers[2] > UINT32_MAX) return VALUE_MALFORMED;
+        if (item.size == 0 || item.type != shape[i]) return VALUE_MALFORMED;
+        if (i == 0 && item.number != 4) return VALUE_MALFORMED;
+        if (i == 1 && item.number != 0) return VALUE_MALFORMED;
+        if (i == 2 && item.number > UINT32_MAX) return VALUE_MALFORMED;
+        if (i == 2) span->msgid = (uint32_t)item.number;
+        if (i == 3) span->method = position;
         position += item.size;
     }
-    *ret_msgid = (uint32_t)numbers[2];
     return VALUE_OK;
 }
 
@@ -42,15 +41,15 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
         uint32_t head = 0, params = 0;
         *ret_offset = offset;
         if (count == REQUESTS_PER_FRAME_MAX) return VALUE_MALFORMED;
-        int result = scan_head(bytes + offset, size - offset, &span->msgid, &head);
+        int result = scan_head(bytes + offset, size - offset, span, &head);
         if (result == VALUE_OK) {
             result = scan_value(bytes + offset + head, size - offset - head, 1, &params);
         }
         *ret_offset = offset + head + params;
         if (result != VALUE_OK) return VALUE_MALFORMED;
-        span->offset = offset;
-        span->size = head + params;
-        offset += span->size;
+        span->method += offset;
+        span->params = offset + head;
+        offset += head + params;
         count++;
     } while (offset < size);
     REQUIRE(offset == size);
@@ -252,24 +251,20 @@ static bool command_admin(struct command *command, const struct params *params,
     return true;
 }
 
-int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size, bool admin,
+int decode_request(const uint8_t *bytes, const struct decode_span *span, bool admin,
                    struct arena *arena, struct command *ret_command,
                    struct decode_error *ret_error) {
-    const struct value *root;
     const char *method;
     uint32_t method_size;
-    /* The scan has passed these bytes, so only a lack of memory can fail here. */
-    if (value_parse_scanned(document, bytes, size, &root) != VALUE_OK) {
-        return refuse(ret_error, ERROR_BUSY, NET_BUSY_RETRY_MS);
-    }
-    bool is_text = value_get_text(value_at(root, 2), &method, &method_size);
+    bool is_text = value_get_text(value_scanned(bytes + span->method), &method, &method_size);
     REQUIRE(is_text);
     uint32_t kind = method_find(method, method_size, admin);
     if (kind == COMMAND_NONE) return refuse(ret_error, ERROR_UNKNOWN_METHOD, 0);
 
     struct params params = {.first = 1, .limit = SEATS_LIST_DEFAULT};
     if (shapes[kind].policy) policy_default(&params.policy);
-    int code = params_read(value_at(root, 3), &shapes[kind], arena, &params, ret_error);
+    int code = params_read(value_scanned(bytes + span->params), &shapes[kind], arena, &params,
+                           ret_error);
     if (code == ERROR_NONE) code = check_ids(&params, ret_error);
     if (code != ERROR_NONE) return code;
     if (kind == COMMAND_DATE_POLICY && params.policy_fields == 0) {

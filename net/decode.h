@@ -5,7 +5,7 @@
  * whole frame was scanned.
  * Failure modes: a frame of another shape is refused with the offset where reading stopped; a
  * request with an unknown method or a bad parameter gets its own error.
- * Thread: pure functions; a document and an arena are for one thread at a time.
+ * Thread: pure functions; an arena is for one thread at a time.
  */
 #ifndef USHER_NET_DECODE_H
 #define USHER_NET_DECODE_H
@@ -15,11 +15,11 @@
 #include "net/arena.h"
 #include "net/value.h"
 
-/* Where a request stands in its frame. */
+/* Where a request stands in its frame: offsets in bytes from the frame's beginning. */
 struct decode_span {
-    uint32_t offset; /* bytes from the beginning of the frame */
-    uint32_t size;   /* bytes */
     uint32_t msgid;
+    uint32_t method; /* its name */
+    uint32_t params; /* its map */
 };
 
 /* decode_scan - find the requests of a frame
@@ -41,13 +41,13 @@ struct decode_error {
 };
 
 /* decode_request - one request that decode_scan() has found
- * @bytes:       of the span; texts of the command point into them
+ * @bytes:       of the frame; texts of the command point into them
  * @admin:       whether admin methods exist here
  * @arena:       the command's arrays live here until the arena is reset
  * @ret_command: complete, partition included, on ERROR_NONE; unspecified otherwise
  * @ret_error:   set if the return value is not ERROR_NONE
  * Return: ERROR_NONE or the code */
-int decode_request(struct value_document *document, const uint8_t *bytes, uint32_t size, bool admin,
+int decode_request(const uint8_t *bytes, const struct decode_span *span, bool admin,
                    struct arena *arena, struct command *ret_command,
                    struct decode_error *ret_error);
 

@@ -34,9 +34,8 @@ int frame_init(struct frame *frame, struct frame_shared *shared, bool admin,
                void (*done)(void *context, struct frame *frame), void *context) {
     *frame = (struct frame){.shared = shared, .done = done, .context = context, .admin = admin};
     arena_init(&frame->arena);
-    frame->document = value_document_open();
     frame->spans = malloc(REQUESTS_PER_FRAME_MAX * sizeof *frame->spans);
-    if (!frame->document || !frame->spans || !frame_reserve(frame, 1)) {
+    if (!frame->spans || !frame_reserve(frame, 1)) {
         frame_deinit(frame);
         return NET_NO_MEMORY;
     }
@@ -48,7 +47,6 @@ void frame_deinit(struct frame *frame) {
     for (uint32_t i = 0; i < frame->capacity; i++) value_writer_deinit(&frame->requests[i].writer);
     free(frame->requests);
     free(frame->spans);
-    value_document_close(frame->document);
     arena_deinit(&frame->arena);
     *frame = (struct frame){0};
 }
@@ -104,8 +102,8 @@ static uint32_t frame_decode(struct frame *frame, const uint8_t *bytes, struct c
         request->request.lsn = 0;
         request->items = (struct encode_items){0};
         if (!stopping) {
-            code = decode_request(frame->document, bytes + span->offset, span->size, frame->admin,
-                                  &frame->arena, &request->request.command, &error);
+            code = decode_request(bytes, span, frame->admin, &frame->arena,
+                                  &request->request.command, &error);
         }
         if (code == ERROR_NONE) {
             uint32_t shard = engine->shard_of(engine->context, &request->request.command);

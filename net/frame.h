@@ -56,7 +56,6 @@ struct frame {
     uint32_t count, capacity;     /* requests */
     struct decode_span *spans;    /* REQUESTS_PER_FRAME_MAX */
     struct arena arena;
-    struct value_document *document;
     _Atomic uint32_t pending;    /* requests not released, plus one while frame_run() is at work */
     _Atomic uint32_t list_bytes; /* of the list responses so far */
     _Atomic bool lost;           /* a response could not be built: send nothing */

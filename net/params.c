@@ -97,8 +97,9 @@ static void *take_array(struct reading *reading, const struct value *value, uint
 static bool read_seat_refs(struct reading *reading, const struct value *value) {
     struct seat_ref *refs = take_array(reading, value, SEATS_PER_USER_MAX, sizeof *refs);
     if (!refs) return false;
+    struct value_items items = value_items(value, VALUE_ARRAY);
     for (uint32_t i = 0; i < reading->params->seat_count; i++) {
-        const struct value *seat = value_at(value, i);
+        const struct value *seat = value_next(&items);
         if (!get_u32(seat, 1, UINT32_MAX, &refs[i].number) && !get_text(seat, 1, &refs[i].name)) {
             return false;
         }
@@ -137,12 +138,12 @@ static uint32_t read_spec_pair(struct seat_spec *spec, const struct value *key,
 
 static bool read_spec(struct seat_spec *spec, const struct value *map) {
     const uint32_t required = SPEC_SECTION | SPEC_ROW | SPEC_SEAT | SPEC_PRICE;
-    const struct value *key, *value;
     uint32_t seen = 0;
     if (value_type(map) != VALUE_MAP) return false;
     spec->for_sale = true;
-    for (uint32_t i = 0; value_pair_at(map, i, &key, &value); i++) {
-        uint32_t bit = read_spec_pair(spec, key, value);
+    struct value_items items = value_items(map, VALUE_MAP);
+    for (const struct value *key; (key = value_next(&items)) != NULL;) {
+        uint32_t bit = read_spec_pair(spec, key, value_next(&items));
         if (bit == 0 || (seen & bit) != 0) return false;
         seen |= bit;
     }
@@ -152,8 +153,9 @@ static bool read_spec(struct seat_spec *spec, const struct value *map) {
 static bool read_seat_specs(struct reading *reading, const struct value *value) {
     struct seat_spec *specs = take_array(reading, value, SEATS_ADD_MAX, sizeof *specs);
     if (!specs) return false;
+    struct value_items items = value_items(value, VALUE_ARRAY);
     for (uint32_t i = 0; i < reading->params->seat_count; i++) {
-        if (!read_spec(&specs[i], value_at(value, i))) return false;
+        if (!read_spec(&specs[i], value_next(&items))) return false;
     }
     reading->params->seat_specs = specs;
     return true;
@@ -161,10 +163,11 @@ static bool read_seat_specs(struct reading *reading, const struct value *value) 
 
 struct param_row {
     const char *name;
+    uint32_t name_size; /* bytes */
     bool (*read)(struct reading *reading, const struct value *value);
 };
 static const struct param_row rows[PARAM_COUNT] = {
-#define PARAM(NAME, name, how) [PARAM_##NAME] = {name, read_##how},
+#define PARAM(NAME, name, how) [PARAM_##NAME] = {name, sizeof name - 1, read_##how},
     PARAMS(PARAM)
 #undef PARAM
 };
@@ -175,10 +178,11 @@ static int bad_param(struct decode_error *error, const char *name, uint32_t size
 }
 
 /* Return: the parameter of this name among `allowed`, PARAM_COUNT if there is none */
-static enum param param_find(const struct value *key, uint32_t allowed) {
+static enum param param_find(const char *name, uint32_t size, uint32_t allowed) {
     while (allowed != 0) {
         uint32_t param = (uint32_t)__builtin_ctz(allowed);
-        if (value_text_equal(key, rows[param].name)) return param;
+        const struct param_row *row = &rows[param];
+        if (row->name_size == size && memcmp(row->name, name, size) == 0) return param;
         allowed &= allowed - 1;
     }
     return PARAM_COUNT;
@@ -211,9 +215,9 @@ static bool read_policy_field(struct params *params, const char *name, uint32_t 
 
 /* One pair of the map. Return: false if key or value are wrong, or the key was there before */
 static bool read_pair(struct reading *reading, const struct params_shape *shape, const char *name,
-                      uint32_t name_size, const struct value *key, const struct value *value) {
+                      uint32_t name_size, const struct value *value) {
     struct params *params = reading->params;
-    reading->param = param_find(key, shape->required | shape->optional);
+    reading->param = param_find(name, name_size, shape->required | shape->optional);
     if (reading->param == PARAM_COUNT) {
         return shape->policy && read_policy_field(params, name, name_size, value);
     }
@@ -228,18 +232,19 @@ int params_read(const struct value *map, const struct params_shape *shape, struc
     REQUIRE(value_type(map) == VALUE_MAP);
     REQUIRE((shape->required & shape->optional) == 0);
     struct reading reading = {.arena = arena, .params = ret_params};
-    const struct value *key, *value;
-    for (uint32_t i = 0; value_pair_at(map, i, &key, &value); i++) {
+    struct value_items items = value_items(map, VALUE_MAP);
+    for (const struct value *key; (key = value_next(&items)) != NULL;) {
+        const struct value *value = value_next(&items);
         const char *name;
         uint32_t size;
         if (!value_get_text(key, &name, &size)) return bad_param(ret_error, NULL, 0);
-        if (read_pair(&reading, shape, name, size, key, value)) continue;
+        if (read_pair(&reading, shape, name, size, value)) continue;
         if (!reading.no_memory) return bad_param(ret_error, name, size);
         *ret_error = (struct decode_error){.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
         return ERROR_BUSY;
     }
     uint32_t missing = shape->required & ~ret_params->seen;
     if (missing == 0) return ERROR_NONE;
-    const char *name = rows[__builtin_ctz(missing)].name;
-    return bad_param(ret_error, name, (uint32_t)strlen(name));
+    const struct param_row *row = &rows[__builtin_ctz(missing)];
+    return bad_param(ret_error, row->name, row->name_size);
 }

@@ -1,23 +1,19 @@
 /* scan.c - see scan.h */
 #include "net/scan.h"
 
+#include <endian.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "engine/require.h"
 #include "net/limits.h"
 
-static uint64_t big_endian(const uint8_t *bytes, uint32_t count) {
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < count; i++) value = value << 8 | bytes[i];
-    return value;
-}
-
-/* One row for each first byte from 0xc0 to 0xdf (the MessagePack specification, "Formats"). */
+/* What a first byte from 0xc0 says (the MessagePack specification, "Formats"). */
 struct format {
-    enum value_type type;
-    uint8_t number_bytes;  /* of the count, length or value after the first byte */
-    uint8_t payload_bytes; /* fixed payload that is skipped */
-    bool length;           /* the number is the length of a payload */
+    uint8_t type;         /* enum value_type */
+    uint8_t number_bytes; /* of the count, length or value after the first byte */
+    uint8_t payload;      /* fixed payload that is skipped, bytes */
+    bool length;          /* the number is the length of a payload */
     bool bad;
 };
 static const struct format formats[32] = {
@@ -55,64 +51,69 @@ static const struct format formats[32] = {
     [0x1f] = {VALUE_MAP, 4, 0, false, false},
 };
 
-/* First bytes that carry their number in themselves. Return: false for all others */
-static bool fixed_item(uint8_t first, struct scan_item *ret_item) {
-    struct scan_item item = {.size = 1};
-    if (first <= 0x7f) {
-        item.type = VALUE_UINT;
-        item.number = first;
-    } else if (first <= 0x8f) {
-        item.type = VALUE_MAP;
-        item.number = first & 0x0f;
-    } else if (first <= 0x9f) {
-        item.type = VALUE_ARRAY;
-        item.number = first & 0x0f;
-    } else if (first <= 0xbf) {
-        item.type = VALUE_TEXT;
-        item.payload = first & 0x1f;
-        item.size += item.payload;
-    } else if (first >= 0xe0) {
-        item.type = VALUE_NEGATIVE;
-    } else {
-        return false;
+static uint64_t big_endian(const uint8_t *bytes, uint32_t count) {
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
+    switch (count) {
+    case 0: return 0;
+    case 1: return bytes[0];
+    case 2: return be16toh(*(uint16_t *)memcpy(&two, bytes, sizeof two));
+    case 4: return be32toh(*(uint32_t *)memcpy(&four, bytes, sizeof four));
+    default: return be64toh(*(uint64_t *)memcpy(&eight, bytes, sizeof eight));
     }
-    *ret_item = item;
-    return true;
 }
 
-int scan_item(const uint8_t *bytes, uint32_t size, struct scan_item *ret_item) {
-    if (size == 0) return VALUE_MALFORMED;
-    struct scan_item item;
-    if (!fixed_item(bytes[0], &item)) {
-        const struct format *format = &formats[bytes[0] - 0xc0];
-        uint32_t header = 1u + format->number_bytes;
-        if (format->bad || size < header) return VALUE_MALFORMED;
-        item = (struct scan_item){.type = format->type};
-        item.number = big_endian(bytes + 1, format->number_bytes);
-        /* A signed format may well have a number that is not below zero. */
-        if (item.type == VALUE_NEGATIVE && (bytes[1] & 0x80) == 0) item.type = VALUE_UINT;
-        uint64_t payload = format->payload_bytes + (format->length ? item.number : 0);
-        if (payload > size - header) return VALUE_MALFORMED;
-        item.payload = (uint32_t)payload;
-        item.size = header + item.payload;
+struct scan_item scan_item_long(const uint8_t *bytes, uint32_t size) {
+    const struct scan_item malformed = {0};
+    if (size == 0) return malformed;
+    REQUIRE(bytes[0] >= 0xc0);
+    if (bytes[0] >= 0xe0) {
+        uint64_t number = (uint64_t)(int64_t)(int8_t)bytes[0];
+        return (struct scan_item){.number = number, .size = 1, .type = VALUE_NEGATIVE};
     }
-    if (item.size > size) return VALUE_MALFORMED;
-    /* Each element takes a byte, each pair two: what cannot be there is refused before anybody
-     * makes room for it. */
-    uint64_t left = size - item.size;
-    if (item.type == VALUE_ARRAY && item.number > left) return VALUE_MALFORMED;
-    if (item.type == VALUE_MAP && item.number > left / 2) return VALUE_MALFORMED;
-    *ret_item = item;
-    return VALUE_OK;
+    const struct format *format = &formats[bytes[0] - 0xc0];
+    uint32_t header = 1u + format->number_bytes;
+    if (format->bad || size < header) return malformed;
+    struct scan_item item = {.number = big_endian(bytes + 1, format->number_bytes),
+                             .size = header,
+                             .type = format->type};
+    if (item.type == VALUE_BOOL) item.number = bytes[0] & 1;
+    if (item.type == VALUE_NEGATIVE) {
+        /* A signed format may well have a number that is not below zero. */
+        uint32_t unused = 64 - 8u * format->number_bytes;
+        item.number = (uint64_t)((int64_t)(item.number << unused) >> unused);
+        if ((int64_t)item.number >= 0) item.type = VALUE_UINT;
+    }
+    uint64_t payload = format->payload + (format->length ? item.number : 0);
+    uint32_t left = size - header;
+    if (payload > left) return malformed;
+    if (item.type == VALUE_ARRAY && item.number > left) return malformed;
+    if (item.type == VALUE_MAP && item.number > left / 2) return malformed;
+    item.size += (uint32_t)payload;
+    return item;
 }
 
 int scan_value(const uint8_t *bytes, uint32_t size, uint32_t nested, uint32_t *ret_position) {
     REQUIRE(nested <= NET_DEPTH_MAX);
-    uint64_t left[NET_DEPTH_MAX + 1]; /* values still to come at each level */
+    uint64_t open[NET_DEPTH_MAX + 1]; /* values of each level that are not over yet */
     uint32_t depth = 0, position = 0;
-    left[0] = 1;
+    open[0] = 1;
     for (;;) {
-        while (left[depth] == 0) {
+        struct scan_item item = scan_item(bytes + position, size - position);
+        *ret_position = position;
+        if (item.size == 0) return VALUE_MALFORMED;
+        if (item.type == VALUE_ARRAY || item.type == VALUE_MAP) {
+            if (nested + depth == NET_DEPTH_MAX) return VALUE_MALFORMED;
+            position += item.size;
+            if (item.number > 0) {
+                open[++depth] = item.type == VALUE_MAP ? 2 * item.number : item.number;
+                continue;
+            }
+        } else {
+            position += item.size;
+        }
+        while (--open[depth] == 0) {
             if (depth == 0) {
                 REQUIRE(position > 0 && position <= size);
                 *ret_position = position;
@@ -120,20 +121,7 @@ int scan_value(const uint8_t *bytes, uint32_t size, uint32_t nested, uint32_t *r
             }
             depth--;
         }
-        left[depth]--;
-        struct scan_item item;
-        bool container = false;
-        if (scan_item(bytes + position, size - position, &item) == VALUE_OK) {
-            container = item.type == VALUE_ARRAY || item.type == VALUE_MAP;
-        } else {
-            break;
-        }
-        if (container && nested + depth == NET_DEPTH_MAX) break;
-        position += item.size;
-        if (container) left[++depth] = item.type == VALUE_MAP ? 2 * item.number : item.number;
     }
-    *ret_position = position;
-    return VALUE_MALFORMED;
 }
 
 int value_scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_used) {

@@ -1,40 +1,45 @@
 /* text.c - see text.h */
 #include "net/text.h"
 
+#include <emmintrin.h>
 #include <xxhash.h>
 
 #include "engine/require.h"
 
-static const char digits[] = "0123456789abcdef";
+/* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's every
+ * request names him by 48 of them. */
+#define HEX_DIGITS 16u
+#define HEX_BYTES (HEX_DIGITS / 2)
 
-/* What a digit stands for, with DIGIT set; 0 for everything else */
-enum { DIGIT = 16 };
-static const uint8_t digit_values[256] = {
-    ['0'] = DIGIT | 0,  ['1'] = DIGIT | 1,  ['2'] = DIGIT | 2,  ['3'] = DIGIT | 3,
-    ['4'] = DIGIT | 4,  ['5'] = DIGIT | 5,  ['6'] = DIGIT | 6,  ['7'] = DIGIT | 7,
-    ['8'] = DIGIT | 8,  ['9'] = DIGIT | 9,  ['a'] = DIGIT | 10, ['b'] = DIGIT | 11,
-    ['c'] = DIGIT | 12, ['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
-    ['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12, ['D'] = DIGIT | 13,
-    ['E'] = DIGIT | 14, ['F'] = DIGIT | 15,
-};
-
-static void hex_format(const uint8_t *bytes, uint32_t size, char *ret_text) {
-    for (uint32_t i = 0; i < size; i++) {
-        ret_text[2 * i] = digits[bytes[i] >> 4];
-        ret_text[2 * i + 1] = digits[bytes[i] & 15];
-    }
+/* Lanes of `bytes` that are not above `most`: all ones */
+static __m128i not_above(__m128i bytes, char most) {
+    return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(most)), bytes);
 }
 
-/* `text` has 2 * size characters. Return: whether all of them are digits */
-static bool hex_parse(const char *text, uint32_t size, uint8_t *ret_bytes) {
-    const uint8_t *from = (const uint8_t *)text;
-    uint32_t all = DIGIT;
-    for (uint32_t i = 0; i < size; i++, from += 2) {
-        uint32_t high = digit_values[from[0]], low = digit_values[from[1]];
-        all &= high & low;
-        ret_bytes[i] = (uint8_t)(high << 4 | (low & 15));
-    }
-    return all != 0;
+static void hex_format(const uint8_t bytes[HEX_BYTES], char ret_digits[HEX_DIGITS]) {
+    const __m128i low_bits = _mm_set1_epi8(15);
+    __m128i all = _mm_loadl_epi64((const __m128i *)(const void *)bytes);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(all, 4), low_bits);
+    __m128i values = _mm_unpacklo_epi8(high, _mm_and_si128(all, low_bits));
+    __m128i letters = _mm_andnot_si128(not_above(values, 9), _mm_set1_epi8('a' - '0' - 10));
+    __m128i digits = _mm_add_epi8(_mm_add_epi8(values, _mm_set1_epi8('0')), letters);
+    _mm_storeu_si128((__m128i *)(void *)ret_digits, digits);
+}
+
+/* Return: whether all of them are digits */
+static bool hex_parse(const char digits[HEX_DIGITS], uint8_t ret_bytes[HEX_BYTES]) {
+    __m128i all = _mm_loadu_si128((const __m128i *)(const void *)digits);
+    __m128i number = _mm_sub_epi8(all, _mm_set1_epi8('0'));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(all, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i is_number = not_above(number, 9), is_letter = not_above(letter, 5);
+    letter = _mm_add_epi8(letter, _mm_set1_epi8(10));
+    __m128i values = _mm_or_si128(_mm_and_si128(is_number, number),
+                                  _mm_and_si128(is_letter, letter));
+    /* A pair of lanes is a byte: the first one has its upper half. */
+    __m128i pairs = _mm_or_si128(_mm_slli_epi16(values, 4), _mm_srli_epi16(values, 8));
+    pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
+    _mm_storel_epi64((__m128i *)(void *)ret_bytes, _mm_packus_epi16(pairs, pairs));
+    return _mm_movemask_epi8(_mm_or_si128(is_number, is_letter)) == 0xffff;
 }
 
 static void u32_store(uint32_t value, uint8_t *bytes) {
@@ -46,48 +51,57 @@ static uint32_t u32_load(const uint8_t *bytes) {
 }
 
 void token_format(const struct token *token, char ret_text[TOKEN_TEXT_BYTES]) {
-    uint8_t numbers[8];
+    uint8_t numbers[HEX_BYTES];
     u32_store(token->date, numbers);
     u32_store(token->place, numbers + 4);
-    hex_format(numbers, sizeof numbers, ret_text);
-    hex_format(token->secret.bytes, sizeof token->secret.bytes, ret_text + 2 * sizeof numbers);
+    hex_format(numbers, ret_text);
+    hex_format(token->secret.bytes, ret_text + HEX_DIGITS);
+    hex_format(token->secret.bytes + HEX_BYTES, ret_text + 2 * HEX_DIGITS);
 }
 
 bool token_parse(const char *bytes, uint32_t size, struct token *ret_token) {
     uint8_t raw[TOKEN_TEXT_BYTES / 2];
     _Static_assert(sizeof raw == 8 + sizeof ret_token->secret.bytes, "date, place, secret");
-    if (size != TOKEN_TEXT_BYTES || !hex_parse(bytes, sizeof raw, raw)) return false;
+    _Static_assert(TOKEN_TEXT_BYTES == 3 * HEX_DIGITS, "three times sixteen digits");
+    if (size != TOKEN_TEXT_BYTES) return false;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (!hex_parse(bytes + i * HEX_DIGITS, raw + i * HEX_BYTES)) return false;
+    }
     ret_token->date = u32_load(raw);
     ret_token->place = u32_load(raw + 4);
     memcpy(ret_token->secret.bytes, raw + 8, sizeof ret_token->secret.bytes);
     return true;
 }
 
-/* A UUID's groups, in bytes. */
-static const uint8_t uuid_groups[] = {4, 2, 2, 2, 6};
+/* A UUID's groups, in digits. */
+static const uint8_t uuid_groups[] = {8, 4, 4, 4, 12};
 
 void uuid_format(const struct id128 *uuid, char ret_text[UUID_TEXT_BYTES]) {
-    const uint8_t *from = uuid->bytes;
-    char *to = ret_text;
+    char digits[2 * HEX_DIGITS], *to = ret_text;
+    const char *from = digits;
+    hex_format(uuid->bytes, digits);
+    hex_format(uuid->bytes + HEX_BYTES, digits + HEX_DIGITS);
     for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
         if (i > 0) *to++ = '-';
-        hex_format(from, uuid_groups[i], to);
+        memcpy(to, from, uuid_groups[i]);
         from += uuid_groups[i];
-        to += 2 * uuid_groups[i];
+        to += uuid_groups[i];
     }
     REQUIRE(to == ret_text + UUID_TEXT_BYTES);
 }
 
 bool uuid_parse(const char *bytes, uint32_t size, struct id128 *ret_uuid) {
+    char digits[2 * HEX_DIGITS], *to = digits;
     struct id128 uuid;
-    uint8_t *to = uuid.bytes;
     if (size != UUID_TEXT_BYTES) return false;
     for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
         if (i > 0 && *bytes++ != '-') return false;
-        if (!hex_parse(bytes, uuid_groups[i], to)) return false;
+        memcpy(to, bytes, uuid_groups[i]);
+        bytes += uuid_groups[i];
         to += uuid_groups[i];
-        bytes += 2 * uuid_groups[i];
     }
+    if (!hex_parse(digits, uuid.bytes)) return false;
+    if (!hex_parse(digits + HEX_DIGITS, uuid.bytes + HEX_BYTES)) return false;
     if (id128_is_none(&uuid)) return false;
     *ret_uuid = uuid;
     return true;

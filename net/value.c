@@ -7,15 +7,7 @@
 #include <string.h>
 
 #include "engine/require.h"
-
-/* A value is an object of msgpack-c under another name. */
-static const msgpack_object *object_of(const struct value *value) {
-    return (const msgpack_object *)(const void *)value;
-}
-
-static const struct value *value_of(const msgpack_object *object) {
-    return (const struct value *)(const void *)object;
-}
+#include "net/scan.h"
 
 /* --- writing ------------------------------------------------------------------------------- */
 
@@ -78,9 +70,10 @@ static bool writer_has(const struct value_writer *writer, uint32_t bytes) {
  * here ("int", "str", "array" and "map format family" of the MessagePack specification): msgpack-c
  * calls writer_take() for each piece, which made a reply three times as dear. Everything else, growth
  * and failure are left to it. The packers' results are ignored: writer->failed remembers. */
-enum { FIX_MAP = 0x80, FIX_ARRAY = 0x90, FIX_TEXT = 0xa0, UINT_8 = 0xcc };
+enum { FIX_MAP = 0x80, FIX_ARRAY = 0x90, FIX_TEXT = 0xa0, UINT_8 = 0xcc, TEXT_8 = 0xd9 };
 #define FIX_COUNT_MAX 15u
 #define FIX_TEXT_MAX 31u
+#define TEXT_8_MAX 255u
 #define UINT_BYTES_MAX 9u
 
 static bool put_byte(struct value_writer *writer, uint32_t byte) {
@@ -102,10 +95,12 @@ void value_write_array(struct value_writer *writer, uint32_t count) {
 }
 
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size) {
-    if (size <= FIX_TEXT_MAX && writer_has(writer, 1 + size)) {
-        writer->bytes[writer->size] = (uint8_t)(FIX_TEXT | size);
-        memcpy(writer->bytes + writer->size + 1, bytes, size);
-        writer->size += 1 + size;
+    if (size <= TEXT_8_MAX && writer_has(writer, 2 + size)) {
+        uint8_t *to = writer->bytes + writer->size;
+        if (size > FIX_TEXT_MAX) *to++ = TEXT_8;
+        *to++ = (uint8_t)(size > FIX_TEXT_MAX ? size : FIX_TEXT | size);
+        memcpy(to, bytes, size);
+        writer->size = (uint32_t)(to - writer->bytes) + size;
         return;
     }
     msgpack_packer packer = packer_of(writer);
@@ -148,9 +143,8 @@ void value_write_raw(struct value_writer *writer, const void *bytes, uint32_t si
 }
 
 void value_write_value(struct value_writer *writer, const struct value *value) {
-    msgpack_packer packer = packer_of(writer);
     REQUIRE(value != NULL);
-    (void)msgpack_pack_object(&packer, *object_of(value));
+    value_write_raw(writer, value, value_size(value));
 }
 
 /* A count above 65535 makes msgpack-c choose the header with four bytes of count (array 32), whose
@@ -175,128 +169,99 @@ void value_write_array_close(struct value_writer *writer, uint32_t begin, uint32
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-/* Holds the objects of a request of a few dozen parameters; larger ones add chunks, which the next
- * parse gives back. */
-#define DOCUMENT_CHUNK_BYTES 8192u
-
-struct value_document {
-    msgpack_zone zone;
-    msgpack_object root;
-};
-
-struct value_document *value_document_open(void) {
-    struct value_document *document = calloc(1, sizeof *document);
-    if (document && !msgpack_zone_init(&document->zone, DOCUMENT_CHUNK_BYTES)) {
-        free(document);
-        return NULL;
-    }
-    return document;
+int value_parse(const uint8_t *bytes, uint32_t size, const struct value **ret_value,
+                uint32_t *ret_used) {
+    int result = value_scan(bytes, size, ret_used);
+    if (result == VALUE_OK) *ret_value = value_scanned(bytes);
+    return result;
 }
 
-void value_document_close(struct value_document *document) {
-    if (!document) return;
-    msgpack_zone_destroy(&document->zone);
-    free(document);
+static const uint8_t *bytes_of(const struct value *value) {
+    return (const uint8_t *)(const void *)value;
 }
 
-int value_parse_scanned(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                        const struct value **ret_value) {
-    size_t offset = 0;
-    msgpack_zone_clear(&document->zone);
-    msgpack_unpack_return result = msgpack_unpack((const char *)bytes, size, &offset,
-                                                  &document->zone, &document->root);
-    /* Anything else is a lack of memory, or a disagreement between the scan and msgpack-c; both
-     * refuse the bytes. */
-    if (result != MSGPACK_UNPACK_SUCCESS || offset != size) return VALUE_MALFORMED;
-    *ret_value = value_of(&document->root);
-    return VALUE_OK;
+/* What was scanned is well-formed. A value that is not there is nil. */
+static struct scan_item item_of(const struct value *value) {
+    return value ? scan_item(bytes_of(value), SCAN_TRUSTED) : (struct scan_item){.type = VALUE_NIL};
 }
 
-int value_parse(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                const struct value **ret_value, uint32_t *ret_used) {
-    uint32_t used;
-    if (value_scan(bytes, size, &used) != VALUE_OK) return VALUE_MALFORMED;
-    if (value_parse_scanned(document, bytes, used, ret_value) != VALUE_OK) return VALUE_MALFORMED;
-    *ret_used = used;
-    return VALUE_OK;
+uint32_t value_size(const struct value *value) {
+    struct scan_item item = item_of(value);
+    if (item.type != VALUE_ARRAY && item.type != VALUE_MAP) return item.size;
+    uint32_t size;
+    REQUIRE(scan_value(bytes_of(value), SCAN_TRUSTED, 0, &size) == VALUE_OK);
+    return size;
 }
 
 enum value_type value_type(const struct value *value) {
-    static const uint8_t types[] = {
-        [MSGPACK_OBJECT_NIL] = VALUE_NIL,
-        [MSGPACK_OBJECT_BOOLEAN] = VALUE_BOOL,
-        [MSGPACK_OBJECT_POSITIVE_INTEGER] = VALUE_UINT,
-        [MSGPACK_OBJECT_NEGATIVE_INTEGER] = VALUE_NEGATIVE,
-        [MSGPACK_OBJECT_STR] = VALUE_TEXT,
-        [MSGPACK_OBJECT_ARRAY] = VALUE_ARRAY,
-        [MSGPACK_OBJECT_MAP] = VALUE_MAP,
-        [MSGPACK_OBJECT_BIN] = VALUE_OTHER,
-        [MSGPACK_OBJECT_EXT] = VALUE_OTHER,
-        [MSGPACK_OBJECT_FLOAT32] = VALUE_OTHER,
-        [MSGPACK_OBJECT_FLOAT64] = VALUE_OTHER,
-    };
-    if (!value) return VALUE_NIL;
-    REQUIRE((uint32_t)object_of(value)->type < sizeof types);
-    return types[object_of(value)->type];
+    return (enum value_type)item_of(value).type;
 }
 
 bool value_get_bool(const struct value *value, bool *ret_value) {
-    if (value_type(value) != VALUE_BOOL) return false;
-    *ret_value = object_of(value)->via.boolean;
+    struct scan_item item = item_of(value);
+    if (item.type != VALUE_BOOL) return false;
+    *ret_value = item.number != 0;
     return true;
 }
 
 bool value_get_uint(const struct value *value, uint64_t *ret_value) {
-    if (value_type(value) != VALUE_UINT) return false;
-    *ret_value = object_of(value)->via.u64;
+    struct scan_item item = item_of(value);
+    if (item.type != VALUE_UINT) return false;
+    *ret_value = item.number;
     return true;
 }
 
 bool value_get_int(const struct value *value, int64_t *ret_value) {
-    enum value_type type = value_type(value);
-    if (type == VALUE_UINT && object_of(value)->via.u64 <= INT64_MAX) {
-        *ret_value = (int64_t)object_of(value)->via.u64;
-        return true;
-    }
-    if (type != VALUE_NEGATIVE) return false;
-    *ret_value = object_of(value)->via.i64;
+    struct scan_item item = item_of(value);
+    bool small = item.type == VALUE_UINT && item.number <= INT64_MAX;
+    if (!small && item.type != VALUE_NEGATIVE) return false;
+    *ret_value = (int64_t)item.number;
     return true;
 }
 
 bool value_get_text(const struct value *value, const char **ret_bytes, uint32_t *ret_size) {
-    if (value_type(value) != VALUE_TEXT) return false;
-    *ret_size = object_of(value)->via.str.size;
-    /* msgpack-c leaves the pointer of an empty text unset. */
-    *ret_bytes = *ret_size > 0 ? object_of(value)->via.str.ptr : "";
+    struct scan_item item = item_of(value);
+    if (item.type != VALUE_TEXT) return false;
+    *ret_size = (uint32_t)item.number; /* fits: it was bounded by the bytes there were */
+    *ret_bytes = (const char *)bytes_of(value) + item.size - *ret_size;
     return true;
 }
 
 uint32_t value_count(const struct value *value) {
-    switch (value_type(value)) {
-    case VALUE_ARRAY: return object_of(value)->via.array.size;
-    case VALUE_MAP: return object_of(value)->via.map.size;
-    default: return 0;
-    }
+    struct scan_item item = item_of(value);
+    return item.type == VALUE_ARRAY || item.type == VALUE_MAP ? (uint32_t)item.number : 0;
+}
+
+struct value_items value_items(const struct value *value, enum value_type type) {
+    REQUIRE(type == VALUE_ARRAY || type == VALUE_MAP);
+    struct scan_item item = item_of(value);
+    uint32_t count = (uint32_t)item.number; /* a count fits: each takes a byte */
+    if (item.type != type || count == 0) return (struct value_items){0};
+    return (struct value_items){.next = value_scanned(bytes_of(value) + item.size),
+                                .left = type == VALUE_MAP ? 2 * count : count};
+}
+
+const struct value *value_next(struct value_items *items) {
+    const struct value *value = items->next;
+    if (items->left == 0) return NULL;
+    /* Nobody knows what is behind the last one. */
+    items->next = --items->left > 0 ? value_scanned(bytes_of(value) + value_size(value)) : NULL;
+    return value;
 }
 
 const struct value *value_at(const struct value *array, uint32_t index) {
-    if (value_type(array) != VALUE_ARRAY || index >= value_count(array)) return NULL;
-    return value_of(&object_of(array)->via.array.ptr[index]);
-}
-
-bool value_pair_at(const struct value *map, uint32_t index, const struct value **ret_key,
-                   const struct value **ret_value) {
-    if (value_type(map) != VALUE_MAP || index >= value_count(map)) return false;
-    const msgpack_object_kv *pair = &object_of(map)->via.map.ptr[index];
-    *ret_key = value_of(&pair->key);
-    *ret_value = value_of(&pair->val);
-    return true;
+    struct value_items items = value_items(array, VALUE_ARRAY);
+    if (index >= items.left) return NULL;
+    while (index-- > 0) (void)value_next(&items); /* is there */
+    return items.next;
 }
 
 const struct value *value_find(const struct value *map, const char *key) {
-    const struct value *name, *value;
-    for (uint32_t i = 0; value_pair_at(map, i, &name, &value); i++) {
-        if (value_text_equal(name, key)) return value;
+    struct value_items items = value_items(map, VALUE_MAP);
+    uint32_t size = (uint32_t)strlen(key);
+    for (const struct value *name; (name = value_next(&items)) != NULL;) {
+        const struct value *value = value_next(&items);
+        if (value_text_equal_bytes(name, key, size)) return value;
     }
     return NULL;
 }
@@ -307,9 +272,9 @@ uint64_t value_find_uint(const struct value *map, const char *key, uint64_t miss
     return value;
 }
 
-bool value_text_equal(const struct value *value, const char *text) {
-    const char *bytes;
-    uint32_t size;
-    return value_get_text(value, &bytes, &size) && size == strlen(text) &&
-           memcmp(bytes, text, size) == 0;
+bool value_text_equal_bytes(const struct value *value, const char *bytes, uint32_t size) {
+    const char *text;
+    uint32_t text_size;
+    return value_get_text(value, &text, &text_size) && text_size == size &&
+           memcmp(text, bytes, size) == 0;
 }

@@ -4,11 +4,12 @@
  * a limit. A writer that has failed stays failed and ignores what follows, so callers check once,
  * at the end.
  *
- * Reading: value_scan() walks bytes before msgpack-c sees them and bounds depth and every count by
- * the bytes that are left (five bytes can otherwise make msgpack-c reserve gigabytes). What passed
- * the scan is parsed into a document; values are borrowed from the document and from the bytes.
+ * Reading: value_scan() walks bytes that nobody has looked at yet and bounds depth and every count by
+ * the bytes that are left. What passed it is read where it lies: a `struct value` is the first byte of
+ * a value, and nothing is copied or built. (msgpack-c would build a tree of objects, twice the work of
+ * all the rest, and takes memory by counts that it believes: five bytes make it reserve gigabytes.)
  *
- * Thread: no shared state; one writer or document is for one thread at a time.
+ * Thread: no shared state; one writer is for one thread at a time.
  */
 #ifndef USHER_NET_VALUE_H
 #define USHER_NET_VALUE_H
@@ -36,13 +37,26 @@ void value_writer_deinit(struct value_writer *writer);
 /* value_writer_clear - forget what was written (and a failure), keep the memory */
 void value_writer_clear(struct value_writer *writer);
 
+/* Where the length of a literal is known: inlined whatever the compiler thinks of it, or it is not. */
+#define VALUE_INLINE static inline __attribute__((always_inline))
+
 /* A map is followed by count pairs of key and value, an array by count values. */
 void value_write_map(struct value_writer *writer, uint32_t count);
 void value_write_array(struct value_writer *writer, uint32_t count);
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size);
-/* value_write_text - up to its zero byte; the length of a literal is known when this is compiled */
-static inline void value_write_text(struct value_writer *writer, const char *text) {
-    value_write_text_bytes(writer, text, (uint32_t)strlen(text));
+/* value_write_text - up to its zero byte. The length of a literal is known when this is compiled, and
+ * a short one (fixstr of the MessagePack specification) becomes a few stores. */
+VALUE_INLINE void value_write_text(struct value_writer *writer, const char *text) {
+    uint32_t size = (uint32_t)strlen(text);
+    if (__builtin_constant_p(size) && size < 32 && !writer->failed &&
+        size < writer->capacity - writer->size) {
+        uint8_t *to = writer->bytes + writer->size;
+        to[0] = (uint8_t)(0xa0 | size);
+        memcpy(to + 1, text, size);
+        writer->size += 1 + size;
+        return;
+    }
+    value_write_text_bytes(writer, text, size);
 }
 void value_write_uint(struct value_writer *writer, uint64_t value);
 void value_write_int(struct value_writer *writer, int64_t value);
@@ -56,17 +70,17 @@ struct value;
 void value_write_value(struct value_writer *writer, const struct value *value);
 
 /* A pair of a map whose key is a literal. */
-static inline void value_write_pair_text(struct value_writer *writer, const char *key,
-                                         const char *text) {
+VALUE_INLINE void value_write_pair_text(struct value_writer *writer, const char *key,
+                                        const char *text) {
     value_write_text(writer, key);
     value_write_text(writer, text);
 }
-static inline void value_write_pair_uint(struct value_writer *writer, const char *key,
-                                         uint64_t value) {
+VALUE_INLINE void value_write_pair_uint(struct value_writer *writer, const char *key,
+                                        uint64_t value) {
     value_write_text(writer, key);
     value_write_uint(writer, value);
 }
-static inline void value_write_pair_bool(struct value_writer *writer, const char *key, bool value) {
+VALUE_INLINE void value_write_pair_bool(struct value_writer *writer, const char *key, bool value) {
     value_write_text(writer, key);
     value_write_bool(writer, value);
 }
@@ -97,23 +111,16 @@ enum value_type {
     VALUE_OTHER, /* float, binary, extension: nothing in the protocol has them */
 };
 
-struct value_document;
-
-/* value_document_open - memory for parsed values, kept from one parse to the next
- * Return: owned by the caller until value_document_close(); NULL without memory */
-struct value_document *value_document_open(void);
-void value_document_close(struct value_document *document);
-
-/* value_parse - scan and parse one value at the beginning of these bytes
- * @bytes:     borrowed as long as the value is used: texts point into them
- * @ret_value: borrowed until the document is parsed into again, or closed
+/* value_parse - scan one value at the beginning of these bytes
+ * @bytes:     borrowed as long as the value is used
  * @ret_used:  size of the value in bytes
  * Return: enum value_result; the outputs are set on VALUE_OK only */
-int value_parse(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                const struct value **ret_value, uint32_t *ret_used);
-/* value_parse_scanned - the same for exactly the bytes of a value that value_scan() has passed */
-int value_parse_scanned(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                        const struct value **ret_value);
+int value_parse(const uint8_t *bytes, uint32_t size, const struct value **ret_value,
+                uint32_t *ret_used);
+/* value_scanned - the value that begins here; value_scan() has passed it */
+static inline const struct value *value_scanned(const uint8_t *bytes) {
+    return (const struct value *)(const void *)bytes;
+}
 
 /* Reading. `value` may be NULL (a key that is not there): it is of type VALUE_NIL. Getters set
  * their output and return true only if the value has the type. */
@@ -122,18 +129,32 @@ bool value_get_bool(const struct value *value, bool *ret_value);
 bool value_get_uint(const struct value *value, uint64_t *ret_value);
 bool value_get_int(const struct value *value, int64_t *ret_value);
 bool value_get_text(const struct value *value, const char **ret_bytes, uint32_t *ret_size);
+/* value_size - bytes from its first to its last */
+uint32_t value_size(const struct value *value);
 /* value_count - elements of an array, pairs of a map, 0 for anything else */
 uint32_t value_count(const struct value *value);
-/* value_at - an element of an array. NULL beyond its end or if it is none */
+/* value_at - an element of an array. NULL beyond its end or if it is none. Walks there from the
+ * beginning: for all elements, go through them. */
 const struct value *value_at(const struct value *array, uint32_t index);
-/* value_pair_at - a pair of a map. Return: false beyond its end or if it is none */
-bool value_pair_at(const struct value *map, uint32_t index, const struct value **ret_key,
-                   const struct value **ret_value);
+
+/* Going through the elements of an array, or the keys and values of a map in turn. */
+struct value_items {
+    const struct value *next;
+    uint32_t left; /* still to come; next is unset at 0 */
+};
+/* value_items - none if the value is not of that type: VALUE_ARRAY or VALUE_MAP */
+struct value_items value_items(const struct value *value, enum value_type type);
+/* value_next - Return: NULL at the end */
+const struct value *value_next(struct value_items *items);
+
 /* value_find - the value of a key in a map. NULL if it is not there */
 const struct value *value_find(const struct value *map, const char *key);
 /* value_find_uint - for results whose shape is known: `missing` if there is no such integer */
 uint64_t value_find_uint(const struct value *map, const char *key, uint64_t missing);
 /* value_text_equal - is this value that text? */
-bool value_text_equal(const struct value *value, const char *text);
+bool value_text_equal_bytes(const struct value *value, const char *bytes, uint32_t size);
+static inline bool value_text_equal(const struct value *value, const char *text) {
+    return value_text_equal_bytes(value, text, (uint32_t)strlen(text));
+}
 
 #endif

@@ -57,8 +57,9 @@ static json_t *read_text(const char *bytes, uint32_t size) {
 
 static json_t *read_map(const struct value *map) {
     json_t *object = json_object();
-    const struct value *key, *value;
-    for (uint32_t i = 0; value_pair_at(map, i, &key, &value); i++) {
+    struct value_items items = value_items(map, VALUE_MAP);
+    for (const struct value *key; (key = value_next(&items)) != NULL;) {
+        const struct value *value = value_next(&items);
         const char *bytes;
         uint32_t size;
         if (!value_get_text(key, &bytes, &size)) continue;
@@ -75,6 +76,7 @@ json_t *json_value_read(const struct value *value) {
     const char *bytes;
     uint32_t size;
     json_t *json = NULL;
+    struct value_items items;
     switch (value_type(value)) {
     case VALUE_NIL: json = json_null(); break;
     case VALUE_BOOL: json = json_boolean(value_get_bool(value, &truth) && truth); break;
@@ -93,8 +95,9 @@ json_t *json_value_read(const struct value *value) {
         break;
     case VALUE_ARRAY:
         json = json_array();
-        for (uint32_t i = 0; i < value_count(value); i++) {
-            REQUIRE(json_array_append_new(json, json_value_read(value_at(value, i))) == 0);
+        items = value_items(value, VALUE_ARRAY);
+        for (const struct value *item; (item = value_next(&items)) != NULL;) {
+            REQUIRE(json_array_append_new(json, json_value_read(item)) == 0);
         }
         break;
     case VALUE_MAP: json = read_map(value); break;

@@ -21,8 +21,7 @@ enum {
     IPROTO_GREETING_BYTES = 128,
 };
 
-static struct value_document *document; /* of the answer being read; one thread */
-static struct value_writer writer;      /* of the packet being written */
+static struct value_writer writer; /* of the packet being written */
 
 /* --- packets -------------------------------------------------------------------------------------- */
 
@@ -61,14 +60,18 @@ static size_t read_answer(const uint8_t *bytes, size_t size, uint64_t *ret_sync,
     uint32_t used;
     uint64_t number, type = 1;
     if (size < 5 + length) return 0;
-    REQUIRE(value_parse(document, bytes + 5, length, &map, &used) == VALUE_OK);
-    for (uint32_t i = 0; value_pair_at(map, i, &key, &value); i++) {
+    REQUIRE(value_parse(bytes + 5, length, &map, &used) == VALUE_OK);
+    struct value_items items = value_items(map, VALUE_MAP);
+    while ((key = value_next(&items)) != NULL) {
+        value = value_next(&items);
         if (!value_get_uint(key, &number)) continue;
         if (number == IPROTO_REQUEST_TYPE) (void)value_get_uint(value, &type); /* 1: an error */
         if (number == IPROTO_SYNC) (void)value_get_uint(value, ret_sync);      /* as sent */
     }
-    REQUIRE(value_parse(document, bytes + 5 + used, length - used, &map, &used) == VALUE_OK);
-    if (!value_pair_at(map, 0, &key, &value)) callers_fail("Tarantool", "an answer without a body");
+    REQUIRE(value_parse(bytes + 5 + used, length - used, &map, &used) == VALUE_OK);
+    items = value_items(map, VALUE_MAP);
+    if (!(key = value_next(&items))) callers_fail("Tarantool", "an answer without a body");
+    value = value_next(&items);
     const char *text;
     uint32_t text_size;
     if (type != 0 && value_get_text(value, &text, &text_size)) {
@@ -141,8 +144,6 @@ int main(int argc, char **argv) {
     struct callers_options options;
     uint8_t greeting[IPROTO_GREETING_BYTES];
     callers_read_options(argc, argv, &options);
-    document = value_document_open();
-    REQUIRE(document);
     value_writer_init(&writer, NULL, 0, UINT32_MAX);
     wire_run(&wire, &callers, &format, &options, sizeof greeting);
     int fd = wire_connect(options.address);

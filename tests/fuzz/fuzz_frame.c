@@ -72,12 +72,11 @@ static void door_close(struct door *door) {
 
 /* --- one frame ----------------------------------------------------------------------------- */
 
-static void response_is_right(struct value_document *document, const uint8_t *bytes, uint32_t size,
-                              uint32_t msgid, bool refused) {
+static void response_is_right(const uint8_t *bytes, uint32_t size, uint32_t msgid, bool refused) {
     const struct value *response, *error;
     uint32_t used;
     uint64_t number;
-    REQUIRE(value_parse(document, bytes, size, &response, &used) == VALUE_OK && used == size);
+    REQUIRE(value_parse(bytes, size, &response, &used) == VALUE_OK && used == size);
     REQUIRE(value_type(response) == VALUE_ARRAY && value_count(response) == 4);
     REQUIRE(value_get_uint(value_at(response, 0), &number) && number == 1);
     REQUIRE(value_get_uint(value_at(response, 1), &number) && number == msgid);
@@ -97,20 +96,16 @@ static uint32_t count_values(const uint8_t *bytes, uint32_t size) {
 }
 
 static void answer_is_right(struct frame *frame, const uint8_t *bytes, uint32_t size) {
-    struct value_document *document = value_document_open();
     bool refused = atomic_load(&frame->shared->malformed) > 0;
     uint32_t total = 0;
-    REQUIRE(document != NULL);
     REQUIRE(frame->count == (refused ? 1 : count_values(bytes, size)));
     for (uint32_t i = 0; i < frame->count; i++) {
         uint32_t response_size;
         const uint8_t *response = frame_reply_at(frame, i, &response_size);
-        response_is_right(document, response, response_size, refused ? 0 : frame->requests[i].msgid,
-                          refused);
+        response_is_right(response, response_size, refused ? 0 : frame->requests[i].msgid, refused);
         total += response_size;
     }
     REQUIRE(total == frame_reply_bytes(frame));
-    value_document_close(document);
 }
 
 static void run_frame(struct door *door, uint8_t head, const uint8_t *bytes, uint32_t size) {

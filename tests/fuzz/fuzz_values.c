@@ -36,11 +36,11 @@ static bool same_json(const json_t *a, const json_t *b) {
 
 /* --- MessagePack ---------------------------------------------------------------------------- */
 
-static void read_messagepack(struct value_document *document, const uint8_t *bytes, uint32_t size) {
+static void read_messagepack(const uint8_t *bytes, uint32_t size) {
     const struct value *value;
     struct value_writer writer;
     uint32_t used, scanned;
-    int result = value_parse(document, bytes, size, &value, &used);
+    int result = value_parse(bytes, size, &value, &used);
     REQUIRE(value_scan(bytes, size, &scanned) == result);
     if (result != VALUE_OK) return;
     REQUIRE(used == scanned && used >= 1 && used <= size);
@@ -48,7 +48,7 @@ static void read_messagepack(struct value_document *document, const uint8_t *byt
     value_writer_init(&writer, NULL, 0, WRITER_BYTES_MAX);
     value_write_value(&writer, value);
     REQUIRE(!writer.failed);
-    REQUIRE(value_parse(document, writer.bytes, writer.size, &value, &used) == VALUE_OK);
+    REQUIRE(value_parse(writer.bytes, writer.size, &value, &used) == VALUE_OK);
     REQUIRE(used == writer.size);
     json_t *again = json_value_read(value);
     REQUIRE(same_json(json, again));
@@ -77,7 +77,7 @@ static uint32_t depth_of(const json_t *json) {
     return depth;
 }
 
-static void read_json(struct value_document *document, const uint8_t *bytes, uint32_t size) {
+static void read_json(const uint8_t *bytes, uint32_t size) {
     struct value_writer writer;
     const struct value *value;
     uint32_t used;
@@ -87,7 +87,7 @@ static void read_json(struct value_document *document, const uint8_t *bytes, uin
     value_writer_init(&writer, NULL, 0, WRITER_BYTES_MAX);
     int result = json_value_write(&writer, json);
     if (result == JSON_VALUE_OK && !writer.failed) {
-        int parsed = value_parse(document, writer.bytes, writer.size, &value, &used);
+        int parsed = value_parse(writer.bytes, writer.size, &value, &used);
         REQUIRE(parsed == VALUE_OK || depth_of(json) >= NET_DEPTH_MAX);
         if (parsed == VALUE_OK) {
             REQUIRE(used == writer.size);
@@ -144,14 +144,11 @@ static void read_ids(const uint8_t *bytes, uint32_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct input input = {bytes, size};
     uint8_t reader = input_u8(&input);
-    struct value_document *document = value_document_open();
-    REQUIRE(document != NULL);
     switch (reader % 4) {
-    case 0: read_messagepack(document, input.at, (uint32_t)input.left); break;
-    case 1: read_json(document, input.at, (uint32_t)input.left); break;
+    case 0: read_messagepack(input.at, (uint32_t)input.left); break;
+    case 1: read_json(input.at, (uint32_t)input.left); break;
     case 2: read_moment(input.at, (uint32_t)input.left); break;
     default: read_ids(input.at, (uint32_t)input.left); break;
     }
-    value_document_close(document);
     return 0;
 }

@@ -201,7 +201,6 @@ void wire_request(struct value_writer *writer, const struct call *call) {
 /* --- being told ------------------------------------------------------------------------------------ */
 
 struct wire_reader {
-    struct value_document *document;
     struct answer answer;
     struct wire_reservation reservations[WIRE_RESERVATIONS_MAX];
 };
@@ -209,15 +208,10 @@ struct wire_reader {
 struct wire_reader *wire_reader_open(void) {
     struct wire_reader *reader = calloc(1, sizeof *reader);
     REQUIRE(reader != NULL);
-    reader->document = value_document_open();
-    REQUIRE(reader->document != NULL);
     return reader;
 }
 
-void wire_reader_close(struct wire_reader *reader) {
-    value_document_close(reader->document);
-    free(reader);
-}
+void wire_reader_close(struct wire_reader *reader) { free(reader); }
 
 static uint64_t number_at(const struct value *map, const char *key) {
     return value_find_uint(map, key, 0);
@@ -384,7 +378,7 @@ const struct answer *wire_answer(struct wire_reader *reader, const uint8_t *byte
                                  void *context, uint32_t *ret_used) {
     const struct value *response;
     uint64_t type = UINT64_MAX, number = 0;
-    if (value_parse(reader->document, bytes, size, &response, ret_used) != VALUE_OK) return NULL;
+    if (value_parse(bytes, size, &response, ret_used) != VALUE_OK) return NULL;
     if (value_count(response) != 4 || !value_get_uint(value_at(response, 0), &type) || type != 1 ||
         !value_get_uint(value_at(response, 1), &number) || number > UINT32_MAX) {
         return NULL;

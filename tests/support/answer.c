@@ -23,7 +23,6 @@ struct answer {
     int status;                /* enum client_status; likewise */
     bool is_error;             /* likewise */
     _Atomic bool here;
-    struct value_document *document; /* the test's: parsed on first use */
     const struct value *value;
     char code[32];
 };
@@ -76,7 +75,6 @@ struct answer *answer_send(struct client *client, const char *method, const stru
 
 void answer_free(struct answer *answer) {
     value_writer_deinit(&answer->bytes);
-    if (answer->document) value_document_close(answer->document);
     free(answer);
 }
 
@@ -94,12 +92,9 @@ static const struct value *value_of(const struct answer *answer) {
     if (answer->status != CLIENT_OK) {
         fail_msg("%s: %s", answer->method, client_status_text(answer->status));
     }
-    if (!own->document) {
-        own->document = value_document_open();
-        assert_non_null(own->document);
-        assert_int_equal(
-            value_parse(own->document, own->bytes.bytes, own->bytes.size, &own->value, &used),
-            VALUE_OK);
+    if (!own->value) {
+        assert_int_equal(value_parse(own->bytes.bytes, own->bytes.size, &own->value, &used),
+                         VALUE_OK);
     }
     return own->value;
 }

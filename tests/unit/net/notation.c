@@ -105,7 +105,8 @@ static void print(const char *bytes, size_t size) {
 static void print_text(const char *text) { print(text, strlen(text)); }
 
 static void print_value(const struct value *value) {
-    const struct value *key, *element;
+    const struct value *element;
+    struct value_items items;
     const char *bytes;
     uint32_t size;
     uint64_t natural = 0;
@@ -136,19 +137,21 @@ static void print_value(const struct value *value) {
         return;
     case VALUE_ARRAY:
         print_text("[");
-        for (uint32_t i = 0; i < value_count(value); i++) {
+        items = value_items(value, VALUE_ARRAY);
+        for (uint32_t i = 0; (element = value_next(&items)) != NULL; i++) {
             if (i > 0) print_text(",");
-            print_value(value_at(value, i));
+            print_value(element);
         }
         print_text("]");
         return;
     case VALUE_MAP:
         print_text("{");
-        for (uint32_t i = 0; value_pair_at(value, i, &key, &element); i++) {
+        items = value_items(value, VALUE_MAP);
+        for (uint32_t i = 0; (element = value_next(&items)) != NULL; i++) {
             if (i > 0) print_text(",");
-            print_value(key);
-            print_text(":");
             print_value(element);
+            print_text(":");
+            print_value(value_next(&items));
         }
         print_text("}");
         return;
@@ -163,20 +166,18 @@ const char *notation_print(const struct value *value) {
 }
 
 const char *notation_print_bytes(const uint8_t *bytes, uint32_t size) {
-    struct value_document *document = value_document_open();
     printed_size = 0;
     printed[0] = '\0';
     for (uint32_t offset = 0; offset < size;) {
         const struct value *value;
         uint32_t used;
         if (offset > 0) print_text(" ");
-        if (value_parse(document, bytes + offset, size - offset, &value, &used) != VALUE_OK) {
+        if (value_parse(bytes + offset, size - offset, &value, &used) != VALUE_OK) {
             print_text("MALFORMED");
             break;
         }
         print_value(value);
         offset += used;
     }
-    value_document_close(document);
     return printed;
 }

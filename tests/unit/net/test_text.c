@@ -1,6 +1,8 @@
 /* test_text.c - tokens, UUIDs, idempotency keys and UTF-8 */
 #include "harness.h"
 
+#include <ctype.h>
+
 #include "net/text.h"
 
 static void token_round_trip(void **state) {
@@ -38,6 +40,25 @@ static void token_refused(void **state) {
     }
     assert_false(token_parse("0000000701020304a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0", 49, &token));
     assert_int_equal(token.date, 99);
+}
+
+/* Every byte at every place of a token: a digit, as <ctype.h> says, or refused. */
+static void every_digit(void **state) {
+    (void)state;
+    for (uint32_t place = 0; place < TOKEN_TEXT_BYTES; place++) {
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            char text[TOKEN_TEXT_BYTES], again[TOKEN_TEXT_BYTES];
+            struct token token;
+            memset(text, '7', sizeof text);
+            text[place] = (char)byte;
+            bool good = token_parse(text, sizeof text, &token);
+            if (good != (isxdigit((int)byte) != 0)) fail_msg("byte %u at %u", byte, place);
+            if (!good) continue;
+            token_format(&token, again);
+            text[place] = (char)tolower((int)byte);
+            assert_memory_equal(text, again, sizeof text);
+        }
+    }
 }
 
 static void uuid_round_trip(void **state) {
@@ -135,8 +156,9 @@ static void clean_text(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(token_round_trip), cmocka_unit_test(token_refused),
-        cmocka_unit_test(uuid_round_trip),  cmocka_unit_test(uuid_cases),
-        cmocka_unit_test(digests),          cmocka_unit_test(clean_text),
+        cmocka_unit_test(every_digit),      cmocka_unit_test(uuid_round_trip),
+        cmocka_unit_test(uuid_cases),       cmocka_unit_test(digests),
+        cmocka_unit_test(clean_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

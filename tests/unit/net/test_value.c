@@ -1,5 +1,7 @@
-/* test_value.c - writing and reading MessagePack, and the scan that stands before msgpack-c */
+/* test_value.c - writing and reading MessagePack; msgpack-c reads the same bytes beside it */
 #include "harness.h"
+
+#include <msgpack.h>
 
 #include "net/limits.h"
 #include "net/scan.h"
@@ -79,22 +81,45 @@ static void small_forms_are_msgpacks(void **state) {
     }
 }
 
+/* The longest text that fits, the header that is longer, and one byte too many: both with and without
+ * room beforehand. */
+static void texts_of_any_length(void **state) {
+    (void)state;
+    static char text[300];
+    memset(text, 'x', sizeof text);
+    for (uint32_t size = 0; size < sizeof text; size++) {
+        for (uint32_t room = size; room <= size + 4; room++) {
+            static uint8_t start[512];
+            struct value_writer direct, packed;
+            value_writer_init(&direct, start, room, room);
+            value_writer_init(&packed, NULL, 0, room);
+            value_write_text_bytes(&direct, text, size);
+            value_write_text_bytes(&packed, text, size);
+            assert_int_equal(direct.failed, packed.failed);
+            assert_int_equal(direct.failed, room < size + (size < 32 ? 1 : size < 256 ? 2 : 3));
+            if (!direct.failed) {
+                assert_int_equal(direct.size, packed.size);
+                assert_memory_equal(direct.bytes, packed.bytes, packed.size);
+            }
+            value_writer_deinit(&packed);
+        }
+    }
+}
+
 static void open_arrays(void **state) {
     (void)state;
     static const uint32_t counts[] = {0, 1, 15, 16, 65535, 65536, 70000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         struct value_writer writer;
-        struct value_document *document = value_document_open();
         const struct value *value;
         uint32_t used;
         value_writer_init(&writer, NULL, 0, 1u << 20);
         uint32_t begin = value_write_array_open(&writer);
         for (uint32_t k = 0; k < counts[i]; k++) value_write_uint(&writer, k % 100);
         value_write_array_close(&writer, begin, counts[i]);
-        assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+        assert_int_equal(value_parse(writer.bytes, writer.size, &value, &used), VALUE_OK);
         assert_int_equal(used, writer.size);
         assert_int_equal(value_count(value), counts[i]);
-        value_document_close(document);
         value_writer_deinit(&writer);
     }
 }
@@ -123,18 +148,16 @@ static void round_trip(void **state) {
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct value_writer writer, copy;
-        struct value_document *document = value_document_open();
         const struct value *value;
         uint32_t used;
         value_writer_init(&writer, NULL, 0, 4096);
         value_writer_init(&copy, NULL, 0, 4096);
         notation_write(&writer, texts[i]);
-        assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+        assert_int_equal(value_parse(writer.bytes, writer.size, &value, &used), VALUE_OK);
         assert_string_equal(notation_print(value), texts[i]);
         value_write_value(&copy, value);
         assert_int_equal(copy.size, writer.size);
         assert_memory_equal(copy.bytes, writer.bytes, writer.size);
-        value_document_close(document);
         value_writer_deinit(&writer);
         value_writer_deinit(&copy);
     }
@@ -143,8 +166,7 @@ static void round_trip(void **state) {
 static void getters_are_typed(void **state) {
     (void)state;
     struct value_writer writer;
-    struct value_document *document = value_document_open();
-    const struct value *map, *key, *value;
+    const struct value *map;
     const char *text;
     uint32_t used, size;
     uint64_t natural = 5;
@@ -152,7 +174,7 @@ static void getters_are_typed(void **state) {
     bool flag = true;
     value_writer_init(&writer, NULL, 0, 4096);
     notation_write(&writer, "{'n':7,'m':-7,'t':'x','b':false,'a':[1],'big':18446744073709551615}");
-    assert_int_equal(value_parse(document, writer.bytes, writer.size, &map, &used), VALUE_OK);
+    assert_int_equal(value_parse(writer.bytes, writer.size, &map, &used), VALUE_OK);
     assert_true(value_get_uint(value_find(map, "n"), &natural));
     assert_int_equal(natural, 7);
     assert_false(value_get_uint(value_find(map, "m"), &natural));
@@ -171,13 +193,12 @@ static void getters_are_typed(void **state) {
     assert_int_equal(value_find_uint(map, "t", 1), 1);
     assert_null(value_at(map, 0));
     assert_null(value_at(value_find(map, "a"), 1));
-    assert_false(value_pair_at(value_find(map, "a"), 0, &key, &value));
-    assert_false(value_pair_at(map, 6, &key, &value));
-    value_document_close(document);
+    assert_int_equal(value_items(map, VALUE_ARRAY).left, 0);
+    assert_int_equal(value_items(NULL, VALUE_MAP).left, 0);
     value_writer_deinit(&writer);
 }
 
-/* Each is refused, and msgpack-c must not see it. */
+/* Each is refused. */
 static void hostile_values(void **state) {
     (void)state;
     static const char *const cases[] = {
@@ -248,17 +269,103 @@ static void depth_is_bounded(void **state) {
     assert_int_equal(position, NET_DEPTH_MAX);
 }
 
-/* What the scan passes, msgpack-c understands in the same way. */
-static void scan_agrees_with_msgpack(void **state) {
+/* --- msgpack-c, another reader of the same bytes ------------------------------------------------ */
+
+static void same_as_msgpacks(const struct value *value, const msgpack_object *object);
+
+static void same_items(const struct value *value, enum value_type type,
+                       const msgpack_object *objects, uint32_t count) {
+    struct value_items items = value_items(value, type);
+    const struct value *item;
+    for (uint32_t i = 0; i < count; i++) {
+        assert_non_null(item = value_next(&items));
+        if (type == VALUE_ARRAY && i < 100) assert_ptr_equal(value_at(value, i), item);
+        same_as_msgpacks(item, &objects[i]);
+    }
+    assert_null(value_next(&items));
+    assert_null(value_next(&items));
+}
+
+static void same_as_msgpacks(const struct value *value, const msgpack_object *object) {
+    uint64_t natural = 0;
+    int64_t integer = 0;
+    bool flag = false;
+    const char *text;
+    uint32_t size;
+    switch (object->type) {
+    case MSGPACK_OBJECT_NIL: assert_int_equal(value_type(value), VALUE_NIL); break;
+    case MSGPACK_OBJECT_BOOLEAN:
+        assert_true(value_get_bool(value, &flag));
+        assert_int_equal(flag, object->via.boolean);
+        break;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        assert_true(value_get_uint(value, &natural));
+        assert_true(natural == object->via.u64);
+        assert_int_equal(value_get_int(value, &integer), natural <= INT64_MAX);
+        break;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        assert_int_equal(value_type(value), VALUE_NEGATIVE);
+        assert_true(value_get_int(value, &integer));
+        assert_true(integer == object->via.i64);
+        break;
+    case MSGPACK_OBJECT_STR:
+        assert_true(value_get_text(value, &text, &size));
+        assert_int_equal(size, object->via.str.size);
+        if (size > 0) assert_ptr_equal(text, object->via.str.ptr);
+        break;
+    case MSGPACK_OBJECT_ARRAY:
+        assert_int_equal(value_count(value), object->via.array.size);
+        same_items(value, VALUE_ARRAY, object->via.array.ptr, object->via.array.size);
+        assert_null(value_items(value, VALUE_MAP).next);
+        break;
+    case MSGPACK_OBJECT_MAP:
+        assert_int_equal(value_count(value), object->via.map.size);
+        /* A pair of msgpack-c's is two objects, key and value. */
+        _Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object), "nothing between");
+        same_items(value, VALUE_MAP, (const msgpack_object *)(const void *)object->via.map.ptr,
+                   2 * object->via.map.size);
+        assert_null(value_at(value, 0));
+        break;
+    default: assert_int_equal(value_type(value), VALUE_OTHER);
+    }
+}
+
+/* Return: whether these bytes begin with a value, for both readers and with the same content */
+static bool both_read(const uint8_t *bytes, uint32_t size) {
+    uint32_t used = 0;
+    const struct value *value;
+    if (value_parse(bytes, size, &value, &used) != VALUE_OK) return false;
+    assert_in_range(used, 1, size);
+    assert_int_equal(value_size(value), used);
+    msgpack_zone zone;
+    msgpack_object object;
+    size_t offset = 0;
+    assert_true(msgpack_zone_init(&zone, 4096));
+    assert_int_equal(msgpack_unpack((const char *)bytes, size, &offset, &zone, &object),
+                     used < size ? MSGPACK_UNPACK_EXTRA_BYTES : MSGPACK_UNPACK_SUCCESS);
+    assert_int_equal(offset, used);
+    same_as_msgpacks(value, &object);
+    msgpack_zone_destroy(&zone);
+    return true;
+}
+
+/* Bytes of their exact size on the heap, so that a sanitizer sees any read beyond them. */
+static bool both_read_copy(const uint8_t *from, uint32_t size) {
+    uint8_t *bytes = malloc(size);
+    assert_non_null(bytes);
+    memcpy(bytes, from, size);
+    bool read = both_read(bytes, size);
+    free(bytes);
+    return read;
+}
+
+static void random_bytes_agree_with_msgpack(void **state) {
     (void)state;
     uint64_t seed = random_seed(20240607);
-    struct value_document *document = value_document_open();
     uint32_t passed = 0;
     for (int round = 0; round < 100000; round++) {
-        /* Of its exact size on the heap, so that a sanitizer sees any read beyond it. */
-        uint32_t size = (uint32_t)(random_next(&seed) % 40) + 1, used = 0;
-        uint8_t *bytes = malloc(size);
-        assert_non_null(bytes);
+        uint8_t bytes[40];
+        uint32_t size = (uint32_t)(random_next(&seed) % sizeof bytes) + 1;
         for (uint32_t i = 0; i < size; i++) {
             uint64_t r = random_next(&seed);
             /* Mostly small containers and texts, which lead somewhere. */
@@ -267,16 +374,31 @@ static void scan_agrees_with_msgpack(void **state) {
                        : r % 4 == 2 ? (uint8_t)(0x90 | (r >> 8) % 4)
                                     : (uint8_t)((r >> 8) % 128);
         }
-        if (value_scan(bytes, size, &used) == VALUE_OK) {
-            const struct value *value;
-            assert_in_range(used, 1, size);
-            assert_int_equal(value_parse_scanned(document, bytes, used, &value), VALUE_OK);
-            passed++;
-        }
-        free(bytes);
+        passed += both_read_copy(bytes, size);
     }
     assert_in_range(passed, 10000, 90000);
-    value_document_close(document);
+}
+
+/* Every first byte, before bytes that are small, large, and look like headers. */
+static void every_form_agrees_with_msgpack(void **state) {
+    (void)state;
+    static const uint8_t fills[] = {0x00, 0x01, 0x02, 0x7f, 0x80, 0xff};
+    static uint8_t bytes[70000];
+    uint32_t passed = 0;
+    for (uint32_t first = 0; first < 256; first++) {
+        for (uint32_t fill = 0; fill < sizeof fills; fill++) {
+            for (uint32_t width = 0; width <= 8; width++) {
+                memset(bytes, 0, sizeof bytes);
+                bytes[0] = (uint8_t)first;
+                memset(bytes + 1, 0, 8);
+                memset(bytes + 1 + 8 - width, fills[fill], width);
+                passed += both_read_copy(bytes, sizeof bytes);
+                memset(bytes + 1, fills[fill], width);
+                passed += both_read_copy(bytes, 9);
+            }
+        }
+    }
+    assert_in_range(passed, 10000, 256 * sizeof fills * 9 * 2);
 }
 
 int main(void) {
@@ -284,12 +406,14 @@ int main(void) {
         cmocka_unit_test(writer_grows_and_stops),
         cmocka_unit_test(writer_without_heap),
         cmocka_unit_test(small_forms_are_msgpacks),
+        cmocka_unit_test(texts_of_any_length),
         cmocka_unit_test(open_arrays),
         cmocka_unit_test(round_trip),
         cmocka_unit_test(getters_are_typed),
         cmocka_unit_test(hostile_values),
         cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(scan_agrees_with_msgpack),
+        cmocka_unit_test(random_bytes_agree_with_msgpack),
+        cmocka_unit_test(every_form_agrees_with_msgpack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

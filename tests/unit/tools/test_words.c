@@ -115,15 +115,13 @@ static void json_there_and_back(void **state) {
     value_writer_init(&writer, NULL, 0, FRAME_BYTES_MAX);
     assert_int_equal(json_value_write(&writer, json), JSON_VALUE_OK);
     assert_false(writer.failed);
-    struct value_document *document = value_document_open();
     const struct value *value;
     uint32_t used;
-    assert_int_equal(value_parse(document, writer.bytes, writer.size, &value, &used), VALUE_OK);
+    assert_int_equal(value_parse(writer.bytes, writer.size, &value, &used), VALUE_OK);
     json_t *back = json_value_read(value);
     assert_true(json_equal(json, back));
     json_decref(json);
     json_decref(back);
-    value_document_close(document);
     value_writer_deinit(&writer);
 }
 
