@@ -3,6 +3,11 @@
  * Calls are appended to a batch, batches queue up, lanes (REQ contexts) carry one batch each. A
  * lane that has its answer sends the next batch first and then hands out the answers: the network
  * is busy while callbacks run. What the mutex guards is small; no callback runs under it.
+ *
+ * A frame costs as much as dozens of calls, in threads woken on both sides. So calls that callbacks make
+ * wait until the callbacks of their frame have run, or the frame that they fill is as large as its share
+ * of all calls: many callers then travel in FRAMES_AIM frames, which keep client, engine and disk busy at
+ * the same time, rather than in many small ones or in one that everybody waits for.
  */
 #include "net/client.h"
 
@@ -17,6 +22,10 @@
 #include "engine/require.h"
 #include "net/limits.h"
 
+/* So many frames, of equal size, are to be under way where there are many callers: fewer leave somebody
+ * idle, more cost wake-ups. No frame is cut that has no more calls than FRAME_CALLS_MIN. */
+#define FRAMES_AIM 3u
+#define FRAME_CALLS_MIN 8u
 /* How a lost connection is dialled again: at once, then less and less often. */
 #define RECONNECT_MIN_MS 10
 #define RECONNECT_MAX_MS 1000
@@ -94,6 +103,8 @@ struct client {
     struct lane *idle;
     struct batch *first, *last; /* frames that wait; the last one is being filled */
     uint32_t waiting;           /* how many */
+    uint32_t calls;             /* in frames that wait, are under way or being answered */
+    uint32_t answering;         /* threads that run callbacks */
     struct batch *pool;
     uint32_t busy; /* lanes with a frame, and frames whose callbacks run */
     uint32_t msgid;
@@ -160,10 +171,25 @@ static struct batch *queue_open_batch(struct client *client) {
     return batch;
 }
 
-/* The first waiting frame that has calls. Mutex held. */
+/* Is this frame as large as it should get? Mutex held. */
+static bool batch_is_full(const struct client *client, const struct batch *batch) {
+    uint32_t share = client->calls / FRAMES_AIM;
+    if (share < FRAME_CALLS_MIN) share = FRAME_CALLS_MIN;
+    if (share > client->requests_per_frame_max) share = client->requests_per_frame_max;
+    return batch->count >= share;
+}
+
+/* Should the first waiting frame leave? Mutex held. */
+static bool queue_is_ready(const struct client *client) {
+    const struct batch *batch = client->first;
+    if (!batch || batch->count == 0) return false;
+    return client->answering == 0 || batch != client->last || batch_is_full(client, batch);
+}
+
+/* The first waiting frame, if it should leave. Mutex held. */
 static struct batch *queue_take(struct client *client) {
+    if (!queue_is_ready(client)) return NULL;
     struct batch *batch = client->first;
-    if (!batch || batch->count == 0) return NULL;
     client->first = batch->next;
     if (!client->first) client->last = NULL;
     client->waiting--;
@@ -207,24 +233,28 @@ static void batch_fail(struct batch *batch, uint32_t from, int status) {
     }
 }
 
-/* Is this the response to that call? */
-static bool response_fits(const struct value *response, uint32_t msgid) {
+/* Read the response to that call: its error or its result, the other one is NULL.
+ * Return: its size in bytes; 0: this is none */
+static uint32_t response_read(const uint8_t *bytes, uint32_t size, uint32_t msgid,
+                              const struct value **ret_error, const struct value **ret_result) {
+    const struct value *response;
+    uint32_t used;
     uint64_t type, id;
-    const struct value *error = value_at(response, 2), *result = value_at(response, 3);
-    if (value_count(response) != 4 || !value_get_uint(value_at(response, 0), &type) || type != 1) {
-        return false;
-    }
-    if (!value_get_uint(value_at(response, 1), &id) || id != msgid) return false;
-    return (value_type(error) == VALUE_NIL) != (value_type(result) == VALUE_NIL);
+    if (value_parse(bytes, size, &response, &used) != VALUE_OK) return 0;
+    struct value_items items = value_items(response, VALUE_ARRAY);
+    if (items.left != 4) return 0;
+    if (!value_get_uint(value_next(&items), &type) || type != 1) return 0;
+    if (!value_get_uint(value_next(&items), &id) || id != msgid) return 0;
+    const struct value *error = value_next(&items), *result = value_next(&items);
+    *ret_error = value_type(error) == VALUE_NIL ? NULL : error;
+    *ret_result = value_type(result) == VALUE_NIL ? NULL : result;
+    return (*ret_error == NULL) != (*ret_result == NULL) ? used : 0;
 }
 
 /* A frame that is refused as a whole has one response, with msgid 0: everybody's answer. */
 static bool frame_refused(struct batch *batch, const uint8_t *bytes, uint32_t size) {
-    const struct value *response;
-    uint32_t used;
-    if (value_parse(bytes, size, &response, &used) != VALUE_OK) return false;
-    if (used != size || !response_fits(response, 0)) return false;
-    const struct value *error = value_at(response, 2);
+    const struct value *error, *result;
+    if (size == 0 || response_read(bytes, size, 0, &error, &result) != size) return false;
     if (!value_text_equal(value_find(error, "code"), "MALFORMED")) return false;
     for (uint32_t i = 0; i < batch->count; i++) {
         call_finish(&batch->calls[i], CLIENT_OK, error, NULL);
@@ -236,16 +266,14 @@ static bool frame_refused(struct batch *batch, const uint8_t *bytes, uint32_t si
 static void batch_answer(struct batch *batch, const uint8_t *bytes, uint32_t size) {
     uint32_t offset = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
-        const struct value *response;
-        uint32_t used;
-        int rc = value_parse(bytes + offset, size - offset, &response, &used);
-        if (rc != VALUE_OK || !response_fits(response, batch->calls[i].msgid)) {
+        const struct value *error, *result;
+        uint32_t used = response_read(bytes + offset, size - offset, batch->calls[i].msgid, &error,
+                                      &result);
+        if (used == 0) {
             if (i > 0 || !frame_refused(batch, bytes, size)) batch_fail(batch, i, CLIENT_BAD_REPLY);
             return;
         }
-        const struct value *error = value_at(response, 2), *result = value_at(response, 3);
-        bool good = value_type(error) == VALUE_NIL;
-        call_finish(&batch->calls[i], CLIENT_OK, good ? NULL : error, good ? result : NULL);
+        call_finish(&batch->calls[i], CLIENT_OK, error, result);
         offset += used;
     }
 }
@@ -273,8 +301,17 @@ static void batch_recycle(struct client *client, struct batch *batch) {
     pthread_mutex_lock(&client->mutex);
     batch->next = client->pool;
     client->pool = batch;
+    client->calls -= batch->count;
     client->busy--;
     pthread_mutex_unlock(&client->mutex);
+}
+
+/* An idle lane for a frame that should leave. Mutex held. Return: NULL if there is no such pair */
+static struct lane *lane_take(struct client *client) {
+    struct lane *lane = client->idle;
+    if (!lane || !queue_is_ready(client)) return NULL;
+    client->idle = lane->next;
+    return lane;
 }
 
 /* Leave the link that was given up, if it was. Return: 0, or an error of nng */
@@ -338,6 +375,19 @@ static void lane_next(struct lane *lane) {
     }
 }
 
+/* Callbacks have run: the calls that they made leave. */
+static void answering_ends(struct client *client) {
+    struct lane *lane;
+    pthread_mutex_lock(&client->mutex);
+    client->answering--;
+    while ((lane = lane_take(client)) != NULL) {
+        pthread_mutex_unlock(&client->mutex);
+        lane_next(lane);
+        pthread_mutex_lock(&client->mutex);
+    }
+    pthread_mutex_unlock(&client->mutex);
+}
+
 static void lane_done(void *argument) {
     struct lane *lane = argument;
     struct client *client = lane->client;
@@ -354,6 +404,7 @@ static void lane_done(void *argument) {
     if (rc != 0 && !lane->sent) nng_msg_free(message); /* it is ours again */
     pthread_mutex_lock(&client->mutex);
     link_judge(client, lane, rc);
+    client->answering++;
     pthread_mutex_unlock(&client->mutex);
     /* The next frame leaves before this one's callbacks run: they take their time. */
     lane->batch = NULL;
@@ -365,6 +416,7 @@ static void lane_done(void *argument) {
         batch_fail(batch, 0, status_of(rc));
     }
     batch_recycle(client, batch);
+    answering_ends(client);
 }
 
 /* --- calls --------------------------------------------------------------------------------- */
@@ -373,7 +425,7 @@ static void lane_done(void *argument) {
 static int queue_append(struct client *client, const char *method,
                         const struct value_writer *params, client_done *done, void *context) {
     struct batch *batch = client->last;
-    bool full = !batch || batch->count == client->requests_per_frame_max;
+    bool full = !batch || batch_is_full(client, batch);
     for (int tries = 0; tries < 2; tries++) {
         if (full) {
             if (client->waiting >= CLIENT_FRAMES_WAITING_MAX) return CLIENT_FULL;
@@ -383,6 +435,7 @@ static int queue_append(struct client *client, const char *method,
         if (batch_append(batch, client->msgid, method, params) == 0) {
             batch->calls[batch->count++] = (struct call){
                 .done = done, .context = context, .msgid = client->msgid};
+            client->calls++;
             /* 0 is the msgid of a refused frame. */
             if (++client->msgid == 0) client->msgid = 1;
             return 0;
@@ -405,10 +458,7 @@ static int call_enqueue(struct client *client, const char *method,
         pthread_cond_wait(&client->room, &client->mutex);
         rc = queue_append(client, method, params, done, context);
     }
-    if (rc == 0 && client->idle) {
-        lane = client->idle;
-        client->idle = lane->next;
-    }
+    if (rc == 0) lane = lane_take(client);
     pthread_mutex_unlock(&client->mutex);
     if (lane) lane_next(lane);
     return rc;
