@@ -354,7 +354,7 @@ static void collect_reply(void *context, struct frame *frame) {
     }
     work->answered += frame->count;
     frame_recycle(frame);
-    (void)frame_end(frame); /* nobody waits for the last one */
+    (void)frame_end(frame->shared); /* nobody waits for the last one */
 }
 
 static void prepare_requests(struct work *work, const struct operation *operation) {

@@ -193,8 +193,8 @@ void frame_recycle(struct frame *frame) {
     frame->count = 0;
 }
 
-bool frame_end(struct frame *frame) {
-    uint64_t before = atomic_fetch_sub(&frame->shared->in_flight, 1);
+bool frame_end(struct frame_shared *shared) {
+    uint64_t before = atomic_fetch_sub(&shared->in_flight, 1);
     REQUIRE(before >= 1);
     return before == 1;
 }

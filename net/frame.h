@@ -50,7 +50,8 @@ struct frame {
     /* done - every request is answered; the frame is its owner's again */
     void (*done)(void *context, struct frame *frame);
     void *context;
-    bool admin; /* belongs to the admin listener */
+    struct frame *next; /* its owner's: frames that nobody uses */
+    bool admin;         /* belongs to the admin listener */
 
     struct net_request *requests; /* grows between frames only */
     uint32_t count, capacity;     /* requests */
@@ -79,9 +80,10 @@ const uint8_t *frame_reply_at(const struct frame *frame, uint32_t index, uint32_
 /* frame_recycle - the reply was copied, and the request's bytes are not needed any more: give back
  * what the responses took beyond the inline buffers */
 void frame_recycle(struct frame *frame);
-/* frame_end - the reply is on its way; the frame no longer counts as in flight
+/* frame_end - a frame's reply is on its way: it no longer counts as in flight. The frame itself may have
+ * the next bytes by now.
  * Return: true if no frame is in flight now */
-bool frame_end(struct frame *frame);
+bool frame_end(struct frame_shared *shared);
 
 /* The reply sink; context is the struct frame_shared. */
 void frame_sink_encode(void *context, struct request *request, const struct reply *reply);

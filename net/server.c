@@ -19,15 +19,14 @@
 
 struct endpoint;
 
-/* One REP context of nng and its frame. Idle -> receiving -> in the engine -> sending -> receiving;
- * one callback of nng's or one release of a shard's moves it on, so nothing in it needs a lock. */
+/* One REP context of nng. Idle -> receiving -> in the engine -> sending -> receiving; one callback of
+ * nng's or one release of a shard's moves it on, so nothing in it needs a lock. */
 struct context {
     struct endpoint *endpoint;
     nng_ctx ctx;
     nng_aio *receive, *send;
     nng_msg *message; /* the frame's bytes, until its reply was assembled */
     nng_pipe pipe;    /* where it came from */
-    struct frame frame;
 };
 
 /* A REP socket: the public one, or the admin one. */
@@ -38,6 +37,13 @@ struct endpoint {
     bool admin;
     struct context *contexts;
     uint32_t context_count; /* those that are open */
+    /* Frames for messages between their arrival and their reply: never more than contexts. nng takes
+     * contexts in turn; frames are taken from the top of a stack, so that a few under way use the same
+     * memory again and again, still in the caches, and the others have none. */
+    struct frame *frames;
+    uint32_t frame_count;  /* those that are initialised */
+    pthread_mutex_t mutex; /* guards `unused` */
+    struct frame *unused;
     struct listener listeners[NET_LISTENERS_MAX];
     uint32_t listener_count; /* those that were started */
 };
@@ -63,10 +69,26 @@ struct net_server {
 
 /* --- a frame's way through a context ------------------------------------------------------- */
 
+static struct frame *frame_take(struct endpoint *endpoint) {
+    pthread_mutex_lock(&endpoint->mutex);
+    struct frame *frame = endpoint->unused;
+    REQUIRE(frame != NULL); /* there is one for each context */
+    endpoint->unused = frame->next;
+    pthread_mutex_unlock(&endpoint->mutex);
+    return frame;
+}
+
+static void frame_give(struct endpoint *endpoint, struct frame *frame) {
+    pthread_mutex_lock(&endpoint->mutex);
+    frame->next = endpoint->unused;
+    endpoint->unused = frame;
+    pthread_mutex_unlock(&endpoint->mutex);
+}
+
 /* The reply is out, or there is none: the frame is over. */
 static void context_next(struct context *context) {
     struct net_server *server = context->endpoint->server;
-    if (frame_end(&context->frame) && atomic_load(&server->shared.stopping)) {
+    if (frame_end(&server->shared) && atomic_load(&server->shared.stopping)) {
         pthread_mutex_lock(&server->mutex);
         pthread_cond_broadcast(&server->idle);
         pthread_mutex_unlock(&server->mutex);
@@ -100,6 +122,7 @@ static void context_answer(void *argument, struct frame *frame) {
     struct context *context = argument;
     nng_msg *reply = assemble_reply(frame);
     frame_recycle(frame);
+    frame_give(context->endpoint, frame);
     nng_msg_free(context->message);
     context->message = NULL;
     if (!reply) {
@@ -141,7 +164,9 @@ static void context_received(void *argument) {
     context->pipe = nng_msg_get_pipe(context->message);
     size_t size = nng_msg_len(context->message);
     REQUIRE(size <= UINT32_MAX);
-    frame_run(&context->frame, nng_msg_body(context->message), (uint32_t)size);
+    struct frame *frame = frame_take(context->endpoint);
+    frame->context = context;
+    frame_run(frame, nng_msg_body(context->message), (uint32_t)size);
 }
 
 /* --- connections --------------------------------------------------------------------------- */
@@ -197,9 +222,14 @@ static int context_open(struct context *context, struct endpoint *endpoint,
         result = system_error(ret_error, "cannot prepare a REP context", rc);
     } else {
         nng_aio_set_timeout(context->send, (nng_duration)server->send_timeout_ms);
-        result = frame_init(&context->frame, &server->shared, endpoint->admin, context_answer,
-                            context);
-        if (result != NET_OK) system_error(ret_error, "cannot prepare a frame", NNG_ENOMEM);
+        struct frame *frame = &endpoint->frames[endpoint->frame_count];
+        result = frame_init(frame, &server->shared, endpoint->admin, context_answer, NULL);
+        if (result == NET_OK) {
+            endpoint->frame_count++;
+            frame_give(endpoint, frame);
+        } else {
+            system_error(ret_error, "cannot prepare a frame", NNG_ENOMEM);
+        }
     }
     if (result != NET_OK) {
         nng_aio_free(context->send);
@@ -224,12 +254,14 @@ static void endpoint_close(struct endpoint *endpoint) {
         (void)nng_ctx_close(context->ctx); /* ours alone */
         nng_aio_free(context->receive);
         nng_aio_free(context->send);
-        frame_deinit(&context->frame);
     }
+    for (uint32_t i = 0; i < endpoint->frame_count; i++) frame_deinit(&endpoint->frames[i]);
     (void)nng_close(endpoint->socket); /* likewise */
     free(endpoint->contexts);
+    free(endpoint->frames);
     endpoint->contexts = NULL;
-    endpoint->context_count = endpoint->listener_count = 0;
+    endpoint->frames = endpoint->unused = NULL;
+    endpoint->context_count = endpoint->frame_count = endpoint->listener_count = 0;
 }
 
 static int endpoint_listen(struct endpoint *endpoint, const char *url,
@@ -253,7 +285,9 @@ static int endpoint_open(struct endpoint *endpoint, uint32_t contexts,
     }
     if (rc != 0) return system_error(ret_error, "cannot watch connections", rc);
     endpoint->contexts = calloc(contexts, sizeof *endpoint->contexts);
-    if (!endpoint->contexts) return system_error(ret_error, "cannot get contexts", NNG_ENOMEM);
+    endpoint->frames = calloc(contexts, sizeof *endpoint->frames);
+    if (!endpoint->contexts || !endpoint->frames)
+        return system_error(ret_error, "cannot get contexts", NNG_ENOMEM);
     for (uint32_t i = 0; i < contexts; i++) {
         int result = context_open(&endpoint->contexts[i], endpoint, ret_error);
         if (result != NET_OK) return result;
@@ -271,11 +305,13 @@ static void endpoint_serve(struct endpoint *endpoint) {
 static void endpoint_init(struct endpoint *endpoint, struct net_server *server, bool admin) {
     endpoint->server = server;
     endpoint->admin = admin;
+    REQUIRE(pthread_mutex_init(&endpoint->mutex, NULL) == 0);
     for (uint32_t i = 0; i < NET_LISTENERS_MAX; i++) listener_init(&endpoint->listeners[i]);
 }
 
 static void endpoint_deinit(struct endpoint *endpoint) {
     endpoint_close(endpoint);
+    (void)pthread_mutex_destroy(&endpoint->mutex); /* nobody uses it any more */
     for (uint32_t i = 0; i < NET_LISTENERS_MAX; i++) listener_deinit(&endpoint->listeners[i]);
 }
 

@@ -256,7 +256,7 @@ static void answered(void *context, struct frame *frame) {
     REQUIRE(total > 0); /* there is memory */
     gather(machine, frame, total);
     frame_recycle(frame);
-    (void)frame_end(frame); /* machine_stop() looks by itself */
+    (void)frame_end(frame->shared); /* machine_stop() looks by itself */
     free(slot->bytes);
     slot->bytes = NULL;
     slot->busy = false;

@@ -98,7 +98,7 @@ static const char *finish(void) {
     const char *text = notation_print_bytes(all.bytes, all.size);
     value_writer_deinit(&all);
     frame_recycle(&f.frame);
-    assert_true(frame_end(&f.frame));
+    assert_true(frame_end(&f.shared));
     return text;
 }
 
@@ -243,7 +243,7 @@ static void lists_are_bounded(void **state) {
     assert_true(atomic_load(&f.shared.heap_bytes) >= fit * one);
     frame_recycle(&f.frame);
     assert_int_equal(atomic_load(&f.shared.heap_bytes), 0);
-    assert_true(frame_end(&f.frame));
+    assert_true(frame_end(&f.shared));
     partition_free(&date->partition);
 }
 
