@@ -1,6 +1,8 @@
 #include "bench/stage.h"
 
+#include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -9,8 +11,14 @@
 #include "bench/measure.h"
 #include "engine/limits.h"
 #include "engine/require.h"
+#include "net/text.h"
+
+/* How far ahead of the hold that is written a token is asked for. */
+#define STAGE_TOKENS_AHEAD 16u
 
 _Noreturn void stage_fail(const char *what) {
+    static atomic_flag failing = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&failing)) (void)pause(); /* one thread may exit(), not two */
     (void)fprintf(stderr, "bench: %s\n", what);
     exit(1);
 }
@@ -34,22 +42,41 @@ pid_t stage_start(char *const arguments[], FILE **ret_output) {
     return child;
 }
 
-static void start_usherd(struct stage *stage, char *usherd, char *const *extra) {
-    char listen[] = "--listen=tcp://127.0.0.1:0", data[80], admin[160], line[256];
+/* Return: seconds until it was ready */
+static double start_usherd(struct stage *stage) {
+    char line[256];
     FILE *output;
-    (void)snprintf(data, sizeof data, "--data=%s", stage->folder);
-    (void)snprintf(stage->admin_url, sizeof stage->admin_url, "ipc://%s/a", stage->folder);
-    (void)snprintf(admin, sizeof admin, "--admin=%s", stage->admin_url);
-    char *arguments[16] = {usherd, data, listen, admin};
-    for (uint32_t i = 0; extra && extra[i]; i++) {
-        REQUIRE(i < 11);
-        arguments[4 + i] = extra[i];
-    }
-    stage->usherd = stage_start(arguments, &output);
+    uint64_t began_ns = measure_ns();
+    stage->usherd = stage_start(stage->arguments, &output);
+    stage->url[0] = 0;
     while (fgets(line, sizeof line, output) && strcmp(line, "ready\n") != 0) {
         (void)sscanf(line, "listen %127s", stage->url);
+        (void)sscanf(line, "recovered %" SCNu64, &stage->recovered);
     }
     if (stage->url[0] == 0) stage_fail("usherd did not start");
+    return (double)(measure_ns() - began_ns) / 1e9;
+}
+
+/* A copy, for as long as the process. */
+static void add_argument(struct stage *stage, const char *text) {
+    uint32_t count = 0;
+    while (stage->arguments[count]) count++;
+    REQUIRE(count < STAGE_ARGUMENTS_MAX - 1);
+    stage->arguments[count] = strdup(text);
+    REQUIRE(stage->arguments[count]);
+}
+
+static void set_arguments(struct stage *stage, const char *usherd, const struct stage_plan *plan) {
+    char text[192];
+    add_argument(stage, usherd);
+    (void)snprintf(text, sizeof text, "--data=%s", stage->folder);
+    add_argument(stage, text);
+    (void)snprintf(stage->admin_url, sizeof stage->admin_url, "ipc://%s/a", stage->folder);
+    (void)snprintf(text, sizeof text, "--admin=%s", stage->admin_url);
+    add_argument(stage, text);
+    (void)snprintf(text, sizeof text, "--listen=ipc://%s/s", stage->folder);
+    add_argument(stage, plan->unix_socket ? text : "--listen=tcp://127.0.0.1:0");
+    for (uint32_t i = 0; plan->extra && plan->extra[i]; i++) add_argument(stage, plan->extra[i]);
 }
 
 /* --- concert, dates, seats, tokens ------------------------------------------------------------------ */
@@ -68,17 +95,34 @@ static const struct value *ask(struct client *client, const char *method,
     return answer.result;
 }
 
-static void on_seats_added(void *context, const struct client_reply *reply) {
-    if (reply->status != CLIENT_OK || reply->error) stage_fail("admin.seats_add");
+static void on_done(void *context, const struct client_reply *reply) {
+    if (reply->status != CLIENT_OK || reply->error) stage_fail("a date could not be made");
     __atomic_fetch_add((uint32_t *)context, 1, __ATOMIC_RELEASE);
 }
 
-static void add_seats(struct client *admin, uint32_t date, struct value_writer *params) {
-    uint32_t sent = 0, done = 0;
-    for (uint32_t first = 1; first <= STAGE_SEATS_PER_DATE; first += SEATS_ADD_MAX, sent++) {
-        uint32_t count = STAGE_SEATS_PER_DATE - first + 1;
+/* Calls that do not wait for each other; the client keeps their order. */
+struct sending {
+    struct client *client;
+    uint32_t sent, done;
+};
+
+static void send_call(struct sending *sending, const char *method, struct value_writer *params) {
+    while (client_call(sending->client, method, params, on_done, &sending->done) != 0) {
+        usleep(100); /* as many calls wait as may */
+    }
+    sending->sent++;
+    value_writer_clear(params);
+}
+
+static void wait_for_all(const struct sending *sending) {
+    while (__atomic_load_n(&sending->done, __ATOMIC_ACQUIRE) < sending->sent) usleep(100);
+}
+
+static void send_seats(struct sending *sending, uint32_t date, uint32_t seats,
+                       struct value_writer *params) {
+    for (uint32_t first = 1; first <= seats; first += SEATS_ADD_MAX) {
+        uint32_t count = seats - first + 1;
         if (count > SEATS_ADD_MAX) count = SEATS_ADD_MAX;
-        value_writer_clear(params);
         value_write_map(params, 3);
         value_write_pair_uint(params, "date", date);
         value_write_pair_uint(params, "first", first);
@@ -94,15 +138,11 @@ static void add_seats(struct client *admin, uint32_t date, struct value_writer *
             value_write_pair_text(params, "seat", seat);
             value_write_pair_uint(params, "price", 100);
         }
-        while (client_call(admin, "admin.seats_add", params, on_seats_added, &done) != 0) {
-            usleep(100); /* as many calls wait as may */
-        }
+        send_call(sending, "admin.seats_add", params);
     }
-    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < sent) usleep(100);
-    value_writer_clear(params);
 }
 
-static void add_date(struct client *admin, struct value_writer *params) {
+static void send_date(struct sending *sending, struct value_writer *params) {
     value_write_map(params, 8);
     value_write_pair_uint(params, "concert", 1);
     value_write_pair_text(params, "title", "bench");
@@ -112,11 +152,25 @@ static void add_date(struct client *admin, struct value_writer *params) {
     value_write_pair_uint(params, "hold_ttl_ms", 3600000);
     value_write_pair_uint(params, "waiting_timeout_ms", 3600000);
     value_write_pair_uint(params, "max_seats_per_user", SEATS_PER_USER_MAX);
-    uint32_t date = (uint32_t)value_find_uint(ask(admin, "admin.date_create", params), "date", 0);
-    add_seats(admin, date, params);
-    value_write_map(params, 1);
-    value_write_pair_uint(params, "date", date);
-    (void)ask(admin, "admin.date_open", params);
+    send_call(sending, "admin.date_create", params);
+}
+
+/* A date can be filled once it is there, and opened once it has its seats. */
+static void add_dates(struct client *admin, const struct stage *stage,
+                      struct value_writer *params) {
+    struct sending sending = {.client = admin};
+    for (uint32_t i = 0; i < stage->dates; i++) send_date(&sending, params);
+    wait_for_all(&sending);
+    for (uint32_t i = 1; i <= stage->dates; i++) {
+        send_seats(&sending, i, stage->seats_per_date, params);
+    }
+    wait_for_all(&sending);
+    for (uint32_t i = 1; i <= stage->dates; i++) {
+        value_write_map(params, 1);
+        value_write_pair_uint(params, "date", i);
+        send_call(&sending, "admin.date_open", params);
+    }
+    wait_for_all(&sending);
 }
 
 static void on_token(void *context, const struct client_reply *reply) {
@@ -130,13 +184,17 @@ static void on_token(void *context, const struct client_reply *reply) {
     __atomic_store_n((char *)context + 48, 1, __ATOMIC_RELEASE);
 }
 
+void stage_write_user(uint32_t n, char ret_text[40]) {
+    (void)snprintf(ret_text, 40, "00000000-0000-4000-8000-%012x", n + 1);
+}
+
 static void enter_all(struct stage *stage, struct client *client, struct value_writer *params) {
     uint32_t users = stage->dates * stage->users_per_date;
     stage->tokens = calloc(users, sizeof *stage->tokens);
     REQUIRE(stage->tokens != NULL);
     for (uint32_t i = 0; i < users; i++) {
         char user[40];
-        (void)snprintf(user, sizeof user, "00000000-0000-4000-8000-%012x", i + 1);
+        stage_write_user(i, user);
         value_writer_clear(params);
         value_write_map(params, 2);
         value_write_pair_uint(params, "date", i % stage->dates + 1);
@@ -155,13 +213,19 @@ static void enter_all(struct stage *stage, struct client *client, struct value_w
 /* Hold number n: one date after the other, as one famous date at a time is on sale; within it seats in
  * shuffled order, users taking turns. */
 void stage_write_hold(const struct stage *stage, uint32_t n, struct value_writer *params) {
-    uint32_t date = n / STAGE_SEATS_PER_DATE;
+    uint32_t date = n / stage->seats_per_date;
     uint32_t user = n % stage->users_per_date * stage->dates + date;
-    uint32_t seat = (uint32_t)(n * 48271ull %
-                               STAGE_SEATS_PER_DATE); /* no common factor: each seat once */
+    uint32_t seat = (uint32_t)(n * 48271ull % stage->seats_per_date); /* prime: each seat once */
     REQUIRE(date < stage->dates);
+    /* Tokens lie far apart: what is measured is not the generator's waiting for its memory. */
+    uint32_t later = user + STAGE_TOKENS_AHEAD * stage->dates;
+    if (later < stage->dates * stage->users_per_date) {
+        __builtin_prefetch(stage->tokens[later]);
+        __builtin_prefetch(stage->tokens[later] + TOKEN_TEXT_BYTES); /* most lie in two lines */
+    }
     value_write_map(params, 2);
-    value_write_pair_text(params, "token", stage->tokens[user]);
+    value_write_text(params, "token");
+    value_write_text_bytes(params, stage->tokens[user], TOKEN_TEXT_BYTES);
     value_write_text(params, "seats");
     value_write_array(params, 1);
     value_write_uint(params, seat + 1);
@@ -205,25 +269,72 @@ uint64_t stage_held_seats(struct stage *stage) {
     return held;
 }
 
-uint64_t stage_relistens(struct stage *stage) {
+uint64_t stage_stats(struct stage *stage, const char *group, const char *name) {
     struct value_writer params;
     value_writer_init(&params, NULL, 0, UINT32_MAX);
     value_write_map(&params, 0);
-    const struct value *net = value_find(ask(stage->client, "system.stats", &params), "net");
+    const struct value *stats = ask(stage->client, "system.stats", &params);
+    const struct value *counters = group ? value_find(stats, group) : stats;
     value_writer_deinit(&params);
-    return value_find_uint(net, "relistens", 0);
+    if (value_type(value_find(counters, name)) != VALUE_UINT) stage_fail("system.stats");
+    return value_find_uint(counters, name, 0);
 }
 
-void stage_open(struct stage *stage, char *usherd, char *const *extra, uint64_t holds) {
+struct stage_usage stage_usage(const struct stage *stage) {
+    char path[64], line[128];
+    unsigned long long resident_kib = 0, peak_kib = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)stage->usherd);
+    FILE *file = fopen(path, "r");
+    if (!file) stage_fail(path);
+    while (fgets(line, sizeof line, file)) {
+        (void)sscanf(line, "VmRSS: %llu", &resident_kib);
+        (void)sscanf(line, "VmHWM: %llu", &peak_kib);
+    }
+    (void)fclose(file); /* only read */
+    clockid_t clock;
+    struct timespec cpu;
+    if (clock_getcpuclockid(stage->usherd, &clock) != 0 || clock_gettime(clock, &cpu) != 0) {
+        stage_fail("the daemon has no processor time");
+    }
+    return (struct stage_usage){resident_kib * 1024, peak_kib * 1024,
+                                (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9};
+}
+
+/* Whatever ends the process, the daemon's folder does not stay; one stage a process. */
+static struct stage *opened;
+
+static void kill_usherd(const struct stage *stage) {
+    if (stage->usherd <= 0) return; /* it never started; 0 would mean this process too */
+    kill(stage->usherd, SIGKILL);
+    (void)waitpid(stage->usherd, NULL, 0);
+}
+
+int stage_close(struct stage *stage) {
+    char command[96];
+    opened = NULL;
+    kill_usherd(stage);
+    (void)snprintf(command, sizeof command, "rm -rf %s", stage->folder);
+    return system(command) == 0 ? 0 : 1;
+}
+
+static void close_at_exit(void) {
+    if (opened) (void)stage_close(opened); /* its status is no matter any more */
+}
+
+void stage_open_plan(struct stage *stage, const char *usherd, const struct stage_plan *plan) {
     const char *parent = getenv("TMPDIR");
-    *stage = (struct stage){0};
+    REQUIRE(plan->dates > 0 && plan->seats_per_date > 0);
+    *stage = (struct stage){.dates = plan->dates,
+                            .seats_per_date = plan->seats_per_date,
+                            .users_per_date = plan->users_per_date};
     int size = snprintf(stage->folder, sizeof stage->folder, "%s/usher-bench-XXXXXX",
                         parent ? parent : "/tmp");
     if (size >= (int)sizeof stage->folder) stage_fail("the path in TMPDIR is too long");
     if (!mkdtemp(stage->folder)) stage_fail("mkdtemp");
-    stage->users_per_date = STAGE_SEATS_PER_DATE / SEATS_PER_USER_MAX;
-    stage->dates = (uint32_t)(holds / STAGE_SEATS_PER_DATE) + 1;
-    start_usherd(stage, usherd, extra);
+    opened = stage;
+    if (atexit(close_at_exit) != 0) stage_fail("atexit");
+    set_arguments(stage, usherd, plan);
+    (void)start_usherd(stage);
     struct value_writer params;
     value_writer_init(&params, NULL, 0, UINT32_MAX);
     struct client *admin;
@@ -234,15 +345,24 @@ void stage_open(struct stage *stage, char *usherd, char *const *extra, uint64_t 
     value_write_map(&params, 1);
     value_write_pair_text(&params, "title", "bench");
     (void)ask(admin, "admin.concert_create", &params);
-    for (uint32_t i = 0; i < stage->dates; i++) add_date(admin, &params);
+    add_dates(admin, stage, &params);
     enter_all(stage, stage->client, &params);
     value_writer_deinit(&params);
+    client_close(admin);
 }
 
-int stage_close(struct stage *stage) {
-    char command[96];
-    kill(stage->usherd, SIGKILL);
-    (void)waitpid(stage->usherd, NULL, 0);
-    (void)snprintf(command, sizeof command, "rm -rf %s", stage->folder);
-    return system(command) == 0 ? 0 : 1;
+void stage_open(struct stage *stage, const char *usherd, char *const *extra, uint64_t holds) {
+    const struct stage_plan plan = {.dates = (uint32_t)(holds / STAGE_SEATS_PER_DATE) + 1,
+                                    .seats_per_date = STAGE_SEATS_PER_DATE,
+                                    .users_per_date = STAGE_SEATS_PER_DATE / SEATS_PER_USER_MAX,
+                                    .extra = extra};
+    stage_open_plan(stage, usherd, &plan);
+}
+
+double stage_restart(struct stage *stage) {
+    kill_usherd(stage);
+    double seconds = start_usherd(stage);
+    /* The client of before stays as it is: closing a broken connection can hang in nng. */
+    if (client_open(stage->url, NULL, &stage->client) != 0) stage_fail("connect");
+    return seconds;
 }

@@ -105,16 +105,15 @@ static void context_dropped(struct context *context) {
 static nng_msg *assemble_reply(const struct frame *frame) {
     nng_msg *reply;
     uint32_t total = frame_reply_bytes(frame);
-    if (total == 0 || nng_msg_alloc(&reply, 0) != 0) return NULL;
-    int rc = nng_msg_reserve(reply, total);
-    for (uint32_t i = 0; i < frame->count && rc == 0; i++) {
+    if (total == 0 || nng_msg_alloc(&reply, total) != 0) return NULL;
+    uint8_t *to = nng_msg_body(reply);
+    for (uint32_t i = 0; i < frame->count; i++) {
         uint32_t size;
         const uint8_t *bytes = frame_reply_at(frame, i, &size);
-        rc = nng_msg_append(reply, bytes, size);
+        memcpy(to, bytes, size);
+        to += size;
     }
-    if (rc == 0) return reply;
-    nng_msg_free(reply);
-    return NULL;
+    return reply;
 }
 
 /* frame.done: on the thread that released the last request. */
