@@ -1,11 +1,14 @@
 /* bench_callers.c - many callers, each with one durable hold under way, through the C client
  *
  * usage: bench_callers --name NAME --address USHERD --folder DIR [--callers N] [--connections FRAMES]
- *                      [--seats N] [--seconds N]
+ *                      [--seats N] [--seconds N] [--half]
  *
  * What a gateway does: each caller calls client_call() and calls again when it is answered; the client
- * lets calls share frames by itself. A socket of the daemon is made in DIR. Prints one line of JSON:
- * bench/peers/callers.h, where the job and the options are that bench/compare gives to other systems, too.
+ * lets calls share frames by itself. Prints one line of JSON: bench/peers/callers.h, where the job and
+ * the options are that bench/compare gives to other systems, too.
+ *
+ * --half: then, on the same daemon, an open loop at half of the rate that the callers reached
+ * (callers_open_loop). A second line of JSON.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,25 +28,88 @@ struct bench {
     } * callers_of_client; /* what the callbacks get */
 };
 
-static void on_answer(void *context, const struct client_reply *reply);
-
-static void call_next(struct caller *caller) {
+static void call(struct caller *caller, const struct callers_hold *hold, client_done *done) {
     struct bench *bench = caller->bench;
-    struct callers_hold hold;
     uint8_t room[256];
     struct value_writer params;
-    if (!callers_next(&bench->callers, caller->index, &hold)) return;
+    int status;
     value_writer_init(&params, room, sizeof room, sizeof room);
-    stage_write_hold(&bench->stage, hold.number, &params);
-    int status = client_call(bench->client, "seats.hold", &params, on_answer, caller);
+    stage_write_hold(&bench->stage, hold->number, &params);
+    while ((status = client_call(bench->client, "seats.hold", &params, done, caller)) ==
+           CLIENT_FULL) {
+        usleep(CALLERS_TICK_US); /* an open loop that is far behind; a closed one has too few */
+    }
     if (status != 0) callers_fail("client_call", client_status_text(status));
 }
 
-static void on_answer(void *context, const struct client_reply *reply) {
-    struct caller *caller = context;
+static void note_answer(struct caller *caller, const struct client_reply *reply) {
     if (reply->status != CLIENT_OK) callers_fail("usher", client_status_text(reply->status));
     callers_answer(&caller->bench->callers, caller->index, reply->error == NULL);
-    call_next(caller);
+}
+
+static void on_answer(void *context, const struct client_reply *reply);
+
+static void call_next(struct caller *caller) {
+    struct callers_hold hold;
+    if (callers_next(&caller->bench->callers, caller->index, &hold)) call(caller, &hold, on_answer);
+}
+
+static void on_answer(void *context, const struct client_reply *reply) {
+    note_answer(context, reply);
+    call_next(context);
+}
+
+static void run(struct bench *bench, const struct callers_options *options, uint32_t first,
+                void (*ask)(struct bench *bench)) {
+    bench->callers_of_client = calloc(options->callers, sizeof *bench->callers_of_client);
+    REQUIRE(bench->callers_of_client);
+    for (uint32_t i = 0; i < options->callers; i++) {
+        bench->callers_of_client[i] = (struct caller){.bench = bench, .index = i};
+    }
+    callers_begin(&bench->callers, options, first);
+    ask(bench);
+    do {
+        usleep(50000); /* longer than a callback is between its answer and its next call */
+    } while (!callers_all_answered(&bench->callers));
+    callers_end(&bench->callers);
+    free(bench->callers_of_client);
+    callers_report(&bench->callers, stage_held_seats(&bench->stage));
+}
+
+static void ask_closed_loop(struct bench *bench) {
+    for (uint32_t i = 0; i < bench->callers.options->callers; i++) {
+        call_next(&bench->callers_of_client[i]);
+    }
+}
+
+/* --- half of it, open loop ------------------------------------------------------------------------ */
+
+static void on_answer_due(void *context, const struct client_reply *reply) {
+    note_answer(context, reply);
+}
+
+static void ask_due(void *context, uint32_t caller, const struct callers_hold *hold) {
+    struct bench *bench = context;
+    call(&bench->callers_of_client[caller], hold, on_answer_due);
+}
+
+static void ask_open_loop(struct bench *bench) {
+    callers_open_loop(&bench->callers, ask_due, bench);
+}
+
+static void run_half(struct bench *bench, const struct callers_options *options) {
+    struct callers_figures most;
+    callers_figures(&bench->callers, &most);
+    uint32_t first = atomic_load(&bench->callers.next);
+    callers_free(&bench->callers);
+    struct callers_options half = *options;
+    half.name = "half of it, open loop";
+    half.rate = (uint32_t)(most.per_second / 2);
+    half.callers = options->seats - first; /* as many holds as there may be */
+    if (half.callers < half.rate * (uint64_t)(options->seconds + 1)) {
+        callers_fail("--half", "too few seats for both; give more --seats");
+    }
+    run(bench, &half, first, ask_open_loop);
 }
 
 /* The seat of the first hold for the user of the second; then a token that nobody has. */
@@ -79,27 +145,17 @@ static void check_refusals(struct bench *bench) {
 int main(int argc, char **argv) {
     static struct bench bench;
     struct callers_options options;
-    char usherd[512], listen[256], snapshots[] = "--snapshot-mib=0";
     callers_read_options(argc, argv, &options);
-    (void)snprintf(usherd, sizeof usherd, "%s", options.address);
-    (void)snprintf(listen, sizeof listen, "--listen=ipc://%s/s", options.folder);
-    stage_open(&bench.stage, usherd, (char *[]){listen, snapshots, NULL},
-               options.seats - 1); /* so many dates, no more */
+    const struct stage_plan plan = {.dates = options.seats / STAGE_SEATS_PER_DATE,
+                                    .seats_per_date = STAGE_SEATS_PER_DATE,
+                                    .users_per_date = CALLERS_USERS_PER_DATE,
+                                    .unix_socket = true,
+                                    .extra = (char *[]){(char[]){"--snapshot-mib=0"}, NULL}};
+    stage_open_plan(&bench.stage, options.address, &plan);
     struct client_options of_client = {.frames_in_flight = options.connections};
     if (client_open(bench.stage.url, &of_client, &bench.client) != 0) stage_fail("connect");
-    bench.callers_of_client = calloc(options.callers, sizeof *bench.callers_of_client);
-    REQUIRE(bench.callers_of_client);
-    callers_begin(&bench.callers, &options);
-    for (uint32_t i = 0; i < options.callers; i++) {
-        bench.callers_of_client[i] = (struct caller){.bench = &bench, .index = i};
-        call_next(&bench.callers_of_client[i]);
-    }
-    do {
-        usleep(50000); /* longer than a callback is between its answer and its next call */
-    } while (!callers_all_answered(&bench.callers));
-    callers_end(&bench.callers);
-    uint64_t held = stage_held_seats(&bench.stage);
+    run(&bench, &options, 0, ask_closed_loop);
+    if (options.half) run_half(&bench, &options);
     check_refusals(&bench);
-    callers_report(&bench.callers, held);
     return stage_close(&bench.stage);
 }

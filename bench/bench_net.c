@@ -83,7 +83,7 @@ static void run(struct bench *bench, char *self, uint32_t holds) {
     uint64_t held = stage_held_seats(&bench->stage);
     printf("  seats held: %llu, holds sent: %u\n", (unsigned long long)held, bench->stage.next);
     printf("  listeners replaced by the watchdog: %llu\n",
-           (unsigned long long)stage_relistens(&bench->stage));
+           (unsigned long long)stage_stats(&bench->stage, "net", "relistens"));
     if (held != bench->stage.next) stage_fail("some holds were refused or lost");
 }
 

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/histogram.h"
+
 #define CALLERS_SEATS_PER_DATE 100000u
 #define CALLERS_USERS_PER_DATE 6250u
 #define CALLERS_WARM_UP_MS 700u
@@ -33,6 +35,8 @@ struct callers_options {
     uint32_t seats;       /* there are; a multiple of CALLERS_SEATS_PER_DATE */
     uint32_t seconds;     /* that count; 1..60 */
     bool batch;           /* the holds that gather on a connection are one command there */
+    bool half;            /* usher: then an open loop at half of the rate that was found */
+    uint32_t rate; /* of an open loop, holds a second, each by a caller of its own; 0: closed */
 };
 
 struct callers_hold {
@@ -52,7 +56,9 @@ struct callers {
     struct callers_disk disk, disk_after; /* at the beginning and the end */
     uint64_t begun_ns;
     uint32_t window_begin_us, window_end_us;
-    uint32_t *current; /* by caller: the hold under way */
+    uint32_t first;           /* holds before this one were done by an earlier run */
+    struct histogram late_us; /* open loop: from when a hold was due until it was asked for */
+    uint32_t *current;        /* by caller: the hold under way */
     uint32_t *asked_us;
     uint32_t *answered_us; /* by hold; 0: not yet */
     _Atomic uint32_t next; /* hold that nobody has asked for */
@@ -71,14 +77,29 @@ static inline uint32_t callers_users(const struct callers_options *options) {
     return options->seats / CALLERS_SEATS_PER_DATE * CALLERS_USERS_PER_DATE;
 }
 
-/* callers_begin - everything is ready; the clock starts */
-void callers_begin(struct callers *callers, const struct callers_options *options);
+/* callers_begin - everything is ready; the clock starts
+ * @first: the number of the first hold: 0, or what an earlier run on the same system has left */
+void callers_begin(struct callers *callers, const struct callers_options *options, uint32_t first);
 
 /* callers_hold - what hold number n is about */
 struct callers_hold callers_hold(uint32_t number);
 
 /* callers_next - the caller's next hold. Return: false when the time is over or seats are sold out */
 bool callers_next(struct callers *callers, uint32_t caller, struct callers_hold *ret_hold);
+
+/* callers_open_loop - options->rate holds a second, each of a caller of its own and due at its time,
+ * whatever became of those before it; until the time is over or no caller or seat is left
+ * @ask: to ask for that hold; it may block, which delays those that follow
+ * A hold's latency counts from when it was due, so that a stall shows in all the holds that it held up.
+ * Sleeps until the next CALLERS_TICK_US, then asks for all that is due: with two cores for everybody it
+ * could not spin. What it oversleeps counts as latency, and is told beside it (late_*_us). */
+#define CALLERS_TICK_US 100u
+void callers_open_loop(struct callers *callers,
+                       void (*ask)(void *context, uint32_t caller, const struct callers_hold *hold),
+                       void *context);
+
+/* callers_clock_us - since callers_begin(); from 1 */
+uint32_t callers_clock_us(const struct callers *callers);
 
 /* callers_answer - the caller's hold is answered; held: with a seat */
 void callers_answer(struct callers *callers, uint32_t caller, bool held);
@@ -89,9 +110,23 @@ bool callers_all_answered(const struct callers *callers);
 /* callers_end - all are answered */
 void callers_end(struct callers *callers);
 
+/* What counts: answers that came between the end of the warming up and the end of the time. */
+struct callers_figures {
+    double seconds, per_second;
+    uint64_t count, p50_us, p99_us, p999_us;
+    bool sold_out; /* before the time was over; what counts ends with the last answer */
+};
+
+/* callers_figures - after callers_end(). Anything that was refused ends the process with a message. */
+void callers_figures(const struct callers *callers, struct callers_figures *ret_figures);
+
+/* callers_counts - whether hold number n is one that counts */
+bool callers_counts(const struct callers *callers, uint32_t number);
+
 /* callers_report - one line of JSON on standard output
  * @held_there: seats that the system itself says are held. Anything but one seat for each hold that
- *              was answered ends the process with a message. */
-void callers_report(struct callers *callers, uint64_t held_there);
+ *              was answered, in earlier runs too, ends the process with a message. */
+void callers_report(const struct callers *callers, uint64_t held_there);
+void callers_free(struct callers *callers);
 
 #endif

@@ -195,7 +195,7 @@ int main(int argc, char **argv) {
         open_connection(&connections[i], i, &options);
         polls[i].fd = PQsocket(connections[i].pg);
     }
-    callers_begin(&callers, &options);
+    callers_begin(&callers, &options, 0);
     for (uint32_t i = 0; i < options.connections; i++) {
         for (uint32_t n = 0; n < connections[i].caller_count; n++) {
             want_next(&callers, &connections[i], connections[i].callers[n]);

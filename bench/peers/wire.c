@@ -166,7 +166,7 @@ void wire_run(struct wire *wire, struct callers *callers, const struct wire_form
     for (uint32_t i = 0; i < options->connections; i++) {
         open_connection(wire, i, options, greeting);
     }
-    callers_begin(callers, options);
+    callers_begin(callers, options, 0);
     for (uint32_t i = 0; i < options->connections; i++) {
         struct wire_connection *connection = &wire->connections[i];
         for (uint32_t n = 0; n < connection->caller_count; n++) {

@@ -1,16 +1,17 @@
-/* date_prefetch.c - the memory that a decision of a date will touch, asked for ahead (world_prefetch)
+/* date_prefetch.c - the memory that a decision or a command will touch, asked for ahead (world_prefetch)
  *
- * First what the decision names: places, seats, reservations, users' entries in tables. Then, when
- * that has come, what it leads to. Decisions before this one are not applied yet: what it names may
- * not be there, or be something else. That costs time and nothing else.
+ * First what it names: places, seats, reservations, users' entries in tables. Then, when that has
+ * come, what it leads to. Those before it have not changed the state yet: what it names may not be
+ * there, or be something else. That costs time and nothing else.
  */
 #include "engine/domain/date_rules.h"
 
+static void prefetch_seat(const struct seat_map *map, uint32_t number) {
+    if (number <= map->count) __builtin_prefetch(&map->seats[number], 1);
+}
+
 static void prefetch_seats(const struct seat_map *map, const struct numbers *numbers) {
-    for (uint32_t i = 0; i < numbers->count; i++) {
-        if (numbers->values[i] <= map->count)
-            __builtin_prefetch(&map->seats[numbers->values[i]], 1);
-    }
+    for (uint32_t i = 0; i < numbers->count; i++) prefetch_seat(map, numbers->values[i]);
 }
 
 /* The reservation; then its user's list, its seats and its token. */
@@ -74,5 +75,50 @@ void date_prefetch(const struct date *date, const struct decision *decision, enu
         prefetch_reservation(date, decision->seats_refunded.reservation, step);
         break;
     default: break; /* rare */
+    }
+}
+
+/* Of a hold: its token and the seats that it names by number; then its user's entry among those who
+ * hold, and the seats' texts, which the reply shows. */
+static void prefetch_hold(const struct date *date, const struct command *command,
+                          enum prefetch step) {
+    const struct seat_map *map = &date->seats;
+    const struct waiter *waiter = room_find(&date->room, command->hold.token.place);
+    if (step == PREFETCH_FIRST) {
+        room_prefetch(&date->room, command->hold.token.place);
+    } else if (waiter) {
+        reservations_prefetch_user(&date->reservations, &waiter->user);
+    }
+    for (uint32_t i = 0; i < command->hold.count; i++) {
+        uint32_t number = command->hold.seats[i].number;
+        if (command->hold.seats[i].name.bytes || number > map->count) continue;
+        if (step == PREFETCH_FIRST) {
+            prefetch_seat(map, number);
+        } else {
+            __builtin_prefetch(map->texts + map->seats[number].text_offset);
+        }
+    }
+}
+
+void date_prefetch_command(const struct date *date, const struct command *command,
+                           enum prefetch step) {
+    switch (command->kind) {
+    case COMMAND_QUEUE_ENTER:
+        if (step == PREFETCH_FIRST) room_prefetch_user(&date->room, &command->enter.user);
+        break;
+    case COMMAND_QUEUE_STATUS:
+        if (step == PREFETCH_FIRST) room_prefetch(&date->room, command->queue.token.place);
+        break;
+    case COMMAND_QUEUE_LEAVE: prefetch_token(date, command->queue.token.place, step); break;
+    case COMMAND_SEATS_HOLD: prefetch_hold(date, command, step); break;
+    case COMMAND_SEATS_RELEASE:
+    case COMMAND_PAYMENT_PAY:
+        if (step == PREFETCH_FIRST) room_prefetch(&date->room, command->pay.token.place);
+        prefetch_reservation(date, dated_id_sequence(command->pay.reservation), step);
+        break;
+    case COMMAND_RESERVATION_CANCEL:
+        prefetch_reservation(date, dated_id_sequence(command->cancel.reservation), step);
+        break;
+    default: break; /* rare, or long */
     }
 }

@@ -93,5 +93,6 @@ void date_answer(const struct date *, const struct command *, const struct verdi
 void date_resume(struct date *, uint64_t now_ms);
 uint64_t date_hash(const struct date *);
 void date_prefetch(const struct date *, const struct decision *, enum prefetch step);
+void date_prefetch_command(const struct date *, const struct command *, enum prefetch step);
 
 #endif

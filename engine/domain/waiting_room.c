@@ -166,7 +166,10 @@ place_t room_next(const struct waiting_room *room, place_t place) {
 
 void room_prefetch(const struct waiting_room *room, place_t place) {
     const struct waiter *waiter = room_find(room, place);
-    if (waiter) __builtin_prefetch(waiter, 1);
+    if (!waiter) return;
+    __builtin_prefetch(waiter, 1);
+    __builtin_prefetch(&waiter->end, 1); /* most lie across two cache lines */
+    __builtin_prefetch(&room->waiting_bits[block_of(place) * BLOCK_WORDS], 1);
 }
 
 void room_prefetch_user(const struct waiting_room *room, const struct id128 *user) {

@@ -92,6 +92,14 @@ void world_prefetch(const struct world *world, const struct decision *decision,
     }
 }
 
+void world_prefetch_command(const struct world *world, const struct command *command,
+                            enum prefetch step) {
+    /* Wallets are not asked by the hundred. */
+    if (!partition_is_date(command->partition)) return;
+    const struct partition *partition = world_find(world, command->partition);
+    if (partition) date_prefetch_command((const struct date *)partition, command, step);
+}
+
 uint64_t world_hash(const struct world *world) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < 1 + ACCOUNT_PARTITIONS + world->date_count; i++) {

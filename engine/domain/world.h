@@ -39,11 +39,14 @@ enum world_apply_result {
  * DATE_CREATED also brings the date's partition into being. Return: enum world_apply_result */
 int world_apply(struct world *world, const struct decision *decision);
 
-/* world_prefetch - this decision will be applied in a moment, perhaps: bring nearer what it will touch
- * @step: each of a batch of decisions with FIRST (tables), then each with LAST (what they point to)
- * Changes nothing, demands nothing: a hint for who replays. */
+/* world_prefetch, world_prefetch_command - this decision will be applied in a moment, this command
+ * decided, perhaps: bring nearer what it will touch
+ * @step: each of a batch with FIRST (what it names), then each with LAST (what that points to)
+ * Change nothing, demand nothing: hints for who replays, and for a shard with requests before it. */
 enum prefetch { PREFETCH_FIRST, PREFETCH_LAST };
 void world_prefetch(const struct world *world, const struct decision *decision, enum prefetch step);
+void world_prefetch_command(const struct world *world, const struct command *command,
+                            enum prefetch step);
 
 /* world_hash - one number for the whole state; equal states have equal hashes */
 uint64_t world_hash(const struct world *world);

@@ -20,6 +20,8 @@ _Static_assert(2 * COMMAND_BYTES_MAX < DRAIN_BYTES_MAX, "a drain has room for an
 #define ENTROPY_BYTES 4096u
 /* Rounds without work before a shard goes to sleep: about the time of a wake-up. */
 #define IDLE_ROUNDS_MAX 16u
+/* Requests that are looked at before the first of them is handled. Eight do as well as 64. */
+#define AHEAD_REQUESTS 16u
 
 /* Messages in order: to partitions of this shard, or to another shard whose lane is full. Grows to
  * the most that was ever needed, which the requests in flight and DRAIN_DUE_MAX bound. */
@@ -484,22 +486,45 @@ static void tick(struct shard *shard) {
     if (now_ms > shard->now_ms) shard->now_ms = now_ms;
 }
 
+/* Ask for the memory that the next requests will touch, so that the waits for it overlap
+ * (README.md, "Waiting for memory and for work"). */
+static void look_ahead(const struct shard *shard) {
+    for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST; step++) {
+        const struct request *request = shard->chain;
+        for (uint32_t i = 0; i < AHEAD_REQUESTS && request; i++, request = request->next) {
+            world_prefetch_command(&shard->world, &request->command, step);
+        }
+    }
+}
+
+static void handle_request(struct shard *shard, struct request *request) {
+    request->next = NULL;
+    request->lsn = 0;
+    request->command.origin = (uintptr_t)request;
+    if (request->command.kind == COMMAND_RESERVATION_LIST) {
+        visit(shard, request);
+    } else {
+        handle(shard, &request->command);
+    }
+}
+
 static uint32_t handle_requests(struct shard *shard) {
-    uint32_t handled = 0;
+    uint32_t handled = 0, ahead = 0; /* ahead: of the chain's, how many were looked at */
     while (shard->chain && handled < DRAIN_REQUESTS_MAX && handle_local(shard) &&
            make_room(shard)) {
+        if (ahead == 0) {
+            look_ahead(shard);
+            ahead = AHEAD_REQUESTS;
+        }
         struct request *request = shard->chain;
         shard->chain = request->next;
-        request->next = NULL;
-        request->lsn = 0;
-        request->command.origin = (uintptr_t)request;
-        if (request->command.kind == COMMAND_RESERVATION_LIST) {
-            visit(shard, request);
-        } else {
-            handle(shard, &request->command);
-        }
+        handle_request(shard, request);
+        ahead--;
         handled++;
-        if (!shard->chain && (shard->chain = mailbox_receive(shard->mailbox)) != NULL) tick(shard);
+        if (!shard->chain && (shard->chain = mailbox_receive(shard->mailbox)) != NULL) {
+            tick(shard);
+            ahead = 0;
+        }
     }
     return handled;
 }

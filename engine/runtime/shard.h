@@ -5,7 +5,7 @@
  *      came into being is here before the first request that can name it
  *   2. what time decides
  *   3. the requests: decide, apply, what follows at once (admission), messages within the shard,
- *      encode the reply
+ *      encode the reply; the memory of the next ones is asked for ahead
  *   4. append the drain's decisions with one reservation; only then send messages to other shards
  *      and let the replies into the gate
  *   5. release the replies whose LSN is durable

@@ -160,6 +160,10 @@ static void execute(struct domain *domain, const struct command *command) {
     assert_non_null(partition);
     uint64_t hash = partition_hash(partition);
     partition_heard(partition, command, domain->now_ms);
+    /* It must bear whatever a client names. */
+    for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST; step++) {
+        world_prefetch_command(domain->world, command, step);
+    }
     partition_decide(partition, command, domain->now_ms, &domain->verdict);
     assert_true(partition_hash(partition) == hash); /* neither hearing nor deciding changes */
     commit(domain, partition->id, &domain->verdict, command->origin);
