@@ -20,6 +20,8 @@ _Static_assert(2 * COMMAND_BYTES_MAX < DRAIN_BYTES_MAX, "a drain has room for an
 #define ENTROPY_BYTES 4096u
 /* Rounds without work before a shard goes to sleep: about the time of a wake-up. */
 #define IDLE_ROUNDS_MAX 16u
+/* The same while answers wait for the disk: longer than a write takes, as a rule. */
+#define WAITING_ROUNDS_MAX 1000u
 /* Requests that are looked at before the first of them is handled. Eight do as well as 64. */
 #define AHEAD_REQUESTS 16u
 
@@ -609,8 +611,13 @@ void shard_run(struct shard *shard, const _Atomic bool *stop) {
             idle_rounds = 0;
             continue;
         }
-        if (++idle_rounds < IDLE_ROUNDS_MAX) {
+        idle_rounds++;
+        if (idle_rounds < IDLE_ROUNDS_MAX) {
             __builtin_ia32_pause();
+            continue;
+        }
+        if (shard->gate.count > 0 && idle_rounds < WAITING_ROUNDS_MAX &&
+            waker_linger(&shard->waker)) {
             continue;
         }
         idle_rounds = 0;

@@ -1,6 +1,7 @@
 #include "engine/runtime/waker.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -9,6 +10,26 @@
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeout) {
     /* Woken, interrupted, timed out or already changed: the caller looks for work in each case. */
     (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout, NULL, 0);
+}
+
+/* A turn of somebody else that was no mere callback, and how long to sleep instead of lingering then:
+ * so at most a few per cent of the time are lost to finding out. */
+#define LINGER_NS_MAX 2000000u
+#define NO_LINGER_NS 100000000u
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool waker_linger(struct waker *waker) {
+    uint64_t before = now_ns();
+    if (before < waker->no_linger_until_ns) return false;
+    (void)sched_yield(); /* cannot fail on Linux */
+    uint64_t after = now_ns();
+    if (after - before > LINGER_NS_MAX) waker->no_linger_until_ns = after + NO_LINGER_NS;
+    return true;
 }
 
 void waker_announce(struct waker *waker) {

@@ -9,11 +9,19 @@
 #define USHER_ENGINE_RUNTIME_WAKER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct waker {
-    _Atomic uint32_t sleeping; /* futex word: 1 from announcing until woken */
+    _Atomic uint32_t sleeping;   /* futex word: 1 from announcing until woken */
+    uint64_t no_linger_until_ns; /* CLOCK_MONOTONIC; the owner's */
 };
+
+/* waker_linger - expecting work within microseconds: let others run first, and stay awake. Where nobody
+ * else wants the core it does not halt, and whoever brings the work need not wake anybody.
+ * Return: false if the owner had better sleep: the core belonged to somebody else for long (a sleeper that
+ * is woken gets it sooner than one that yields), lately. The owner alone. */
+bool waker_linger(struct waker *waker);
 
 /* waker_announce - the owner is about to sleep; it looks for work after this */
 void waker_announce(struct waker *waker);
