@@ -4,11 +4,11 @@
  * lane that has its answer sends the next batch first and then hands out the answers: the network
  * is busy while callbacks run. What the mutex guards is small; no callback runs under it.
  *
- * A frame costs as much as dozens of calls, in threads woken on both sides. So a call that finds
- * FRAMES_AIM frames under way waits for one of them to come back, and calls that callbacks make wait until
- * the callbacks of their frame have run; unless the frame that they fill gets as large as its share of all
- * calls. Many callers then travel in a few frames, which keep client, engine and disk busy at the same
- * time, rather than in many small ones or in one that everybody waits for.
+ * A frame costs as much as dozens of calls, in threads woken on both sides. So calls that callbacks make
+ * wait until the callbacks of their frame have run, or the frame that they fill is as large as its share
+ * of all calls: many callers then travel in FRAMES_AIM frames, which keep client, engine and disk busy at
+ * the same time, rather than in many small ones or in one that everybody waits for. Other calls leave at
+ * once while a lane is idle, as many small frames if need be: nothing says when the next would come.
  */
 #include "net/client.h"
 
@@ -106,7 +106,6 @@ struct client {
     struct batch *first, *last; /* frames that wait; the last one is being filled */
     uint32_t waiting;           /* how many */
     uint32_t calls;             /* in frames that wait, are under way or being answered */
-    uint32_t under_way;         /* frames on their way, there and back */
     uint32_t answering;         /* threads that run callbacks */
     struct batch *pool;
     uint32_t busy; /* lanes with a frame, and frames whose callbacks run */
@@ -186,8 +185,7 @@ static bool batch_is_full(const struct client *client, const struct batch *batch
 static bool queue_is_ready(const struct client *client) {
     const struct batch *batch = client->first;
     if (!batch || batch->count == 0) return false;
-    if (batch != client->last || batch_is_full(client, batch)) return true;
-    return client->answering == 0 && client->under_way < FRAMES_AIM;
+    return client->answering == 0 || batch != client->last || batch_is_full(client, batch);
 }
 
 /* The first waiting frame, if it should leave. Mutex held. */
@@ -354,7 +352,6 @@ static void lane_next(struct lane *lane) {
             return;
         }
         client->busy++;
-        client->under_way++;
         bool closing = client->closing;
         struct link *link = client->link;
         pthread_mutex_unlock(&client->mutex);
@@ -372,9 +369,6 @@ static void lane_next(struct lane *lane) {
             nng_ctx_send(lane->ctx, lane->aio);
             return;
         }
-        pthread_mutex_lock(&client->mutex);
-        client->under_way--;
-        pthread_mutex_unlock(&client->mutex);
         batch_fail(batch, 0, status_of(rc));
         batch_recycle(client, batch);
     }
@@ -409,7 +403,6 @@ static void lane_done(void *argument) {
     if (rc != 0 && !lane->sent) nng_msg_free(message); /* it is ours again */
     pthread_mutex_lock(&client->mutex);
     link_judge(client, lane, rc);
-    client->under_way--;
     client->answering++;
     pthread_mutex_unlock(&client->mutex);
     /* The next frame leaves before this one's callbacks run: they take their time. */

@@ -1,9 +1,9 @@
 /* client.h - call a usher engine; concurrent callers share frames by themselves
  *
- * Happy path: client_open; any thread calls; while fewer than two frames are under way a call leaves
- * at once, otherwise it joins the frame that leaves next: when one comes back, or when it has a good
- * share of all calls. Calls of a callback leave when the callbacks of its frame have run. So one caller
- * gets the lowest latency and a thousand callers get batch speed, with the same code.
+ * Happy path: client_open; any thread calls; while fewer than `frames_in_flight` frames are under
+ * way a call leaves at once, otherwise it joins the frame that leaves next. Calls of callbacks leave when
+ * the callbacks of their frame have run. So one caller gets the lowest latency and a thousand callers get
+ * batch speed, with the same code.
  *
  * Failure modes: every call gets exactly one callback, with CLIENT_OK or with the reason why there
  * is no answer. After CLIENT_TIMEOUT and CLIENT_LOST the engine may or may not have done it: ask
