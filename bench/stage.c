@@ -260,10 +260,10 @@ uint64_t stage_held_seats(struct stage *stage) {
     value_write_map(&params, 1);
     value_write_pair_uint(&params, "concert", 1);
     const struct value *dates = value_find(ask(stage->client, "catalogue.dates", &params), "dates");
+    struct value_items rows = value_items(dates, VALUE_ARRAY);
     uint64_t held = 0;
-    for (uint32_t i = 0; i < value_count(dates); i++) {
-        held += value_find_uint(value_at(dates, i), "seats_total", 0) -
-                value_find_uint(value_at(dates, i), "seats_available", 0);
+    for (const struct value *row; (row = value_next(&rows)) != NULL;) {
+        held += value_find_uint(row, "seats_total", 0) - value_find_uint(row, "seats_available", 0);
     }
     value_writer_deinit(&params);
     return held;

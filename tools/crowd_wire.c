@@ -29,9 +29,8 @@ static uint32_t add_dates(struct client *client, const struct crowd_options *opt
     value_write_map(&writer, 1);
     value_write_pair_uint(&writer, "concert", concert);
     if (client_call_wait(client, "catalogue.dates", &writer, &answer) == CLIENT_OK) {
-        const struct value *rows = value_find(answer.result, "dates");
-        for (uint32_t i = 0; i < value_count(rows) && count < CROWD_DATES_MAX; i++) {
-            const struct value *row = value_at(rows, i);
+        struct value_items rows = value_items(value_find(answer.result, "dates"), VALUE_ARRAY);
+        for (const struct value *row; count < CROWD_DATES_MAX && (row = value_next(&rows));) {
             uint64_t id = value_find_uint(row, "date", 0);
             bool open = value_text_equal(value_find(row, "state"), "open");
             uint64_t seats = value_find_uint(row, "seats_total", 0);
@@ -52,9 +51,9 @@ uint32_t crowd_find_dates(struct client *client, const struct crowd_options *opt
     uint32_t count = 0;
     struct client_answer answer = {0};
     int status = client_call_wait(client, "catalogue.concerts", NULL, &answer);
-    const struct value *concerts = value_find(answer.result, "concerts");
-    for (uint32_t i = 0; i < value_count(concerts); i++) {
-        uint64_t concert = value_find_uint(value_at(concerts, i), "concert", 0);
+    struct value_items rows = value_items(value_find(answer.result, "concerts"), VALUE_ARRAY);
+    for (const struct value *row; (row = value_next(&rows)) != NULL;) {
+        uint64_t concert = value_find_uint(row, "concert", 0);
         if (options->concert != 0 && concert != options->concert) continue;
         count = add_dates(client, options, concert, ret_dates, count);
     }
@@ -146,8 +145,9 @@ static void read_seats(const struct value *seats, struct fan_answer *answer) {
     answer->seats = calloc(count, sizeof *answer->seats);
     REQUIRE(answer->seats);
     answer->seat_count = count;
+    struct value_items items = value_items(seats, VALUE_ARRAY);
     for (uint32_t i = 0; i < count; i++) {
-        const struct value *seat = value_at(seats, i);
+        const struct value *seat = value_next(&items);
         answer->seats[i].number = (uint32_t)value_find_uint(seat, "number", 0);
         answer->seats[i].price = value_find_uint(seat, "price", 0);
     }

@@ -54,8 +54,9 @@ static uint32_t find_state(const struct value *value, const char *(*name)(uint32
 static void read_seats(const struct value *seats, struct answer *answer) {
     answer->seat_count = value_count(seats);
     REQUIRE(answer->seat_count <= SEATS_LIST_MAX);
+    struct value_items items = value_items(seats, VALUE_ARRAY);
     for (uint32_t i = 0; i < answer->seat_count; i++) {
-        const struct value *seat = value_at(seats, i);
+        const struct value *seat = value_next(&items);
         answer->seats[i] = (struct caller_seat){
             .number = (uint32_t)value_find_uint(seat, "number", 0),
             .price = value_find_uint(seat, "price", UINT64_MAX),
@@ -96,8 +97,10 @@ static void read_result(const struct value *result, struct answer *answer) {
     if (value_type(value_find(result, "seats")) == VALUE_ARRAY) {
         read_seats(value_find(result, "seats"), answer);
     }
-    for (uint32_t i = 0; i < value_count(rows) && i < CALLER_RESERVATIONS_MAX; i++) {
-        const struct value *row = value_at(rows, i);
+    struct value_items items = value_items(rows, VALUE_ARRAY);
+    for (uint32_t i = 0; i < CALLER_RESERVATIONS_MAX; i++) {
+        const struct value *row = value_next(&items);
+        if (!row) break;
         answer->reservations[i].id = value_find_uint(row, "reservation", 0);
         answer->reservations[i].payment = value_find_uint(row, "payment", 0);
         answer->reservations[i].state = find_state(value_find(row, "state"),
