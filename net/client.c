@@ -25,7 +25,7 @@
 
 /* So many frames, of equal size, are to be under way where there are many callers: one is in the engine
  * and on the disk while the callers of the other get their answers. More cost more wake-ups: with 3 there
- * were 20 % fewer calls a second. No frame is cut that has no more calls than FRAME_CALLS_MIN. */
+ * were 4 to 20 % fewer calls a second for 64 and for 256 callers. No frame is cut that has no more calls than FRAME_CALLS_MIN. */
 #define FRAMES_AIM 2u
 #define FRAME_CALLS_MIN 8u
 /* How a lost connection is dialled again: at once, then less and less often. */
