@@ -155,7 +155,7 @@ static void encode_policy(struct value_writer *writer, const struct policy *poli
         uint64_t value = policy_get(policy, i);
         const char *word = policy_value_name(i, value);
         value_write_text(writer, policy_row(i)->name);
-        if (i == POLICY_INDEX_gate_dates) {
+        if (policy_form(i) == POLICY_BOOLEAN) {
             value_write_bool(writer, value != 0);
         } else if (word) {
             value_write_text(writer, word);

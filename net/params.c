@@ -194,11 +194,11 @@ static bool read_policy_field(struct params *params, const char *name, uint32_t 
     int index = policy_find(name, name_size);
     if (index < 0 || (params->policy_fields >> index & 1) != 0) return false;
     uint64_t number;
-    if (index == POLICY_INDEX_gate_dates) {
+    if (policy_form((uint32_t)index) == POLICY_BOOLEAN) {
         bool flag;
         if (!value_get_bool(value, &flag)) return false;
         number = flag;
-    } else if (policy_value_name((uint32_t)index, 0) != NULL) {
+    } else if (policy_form((uint32_t)index) == POLICY_WORD) {
         const char *word;
         uint32_t size;
         if (!value_get_text(value, &word, &size)) return false;

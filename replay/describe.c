@@ -41,6 +41,8 @@ static const struct {
     {0, "starts_at", MEANING_TIME, NULL},
     {0, "expires_at", MEANING_TIME, NULL},
     {0, "sales_open_at", MEANING_TIME, NULL},
+    {0, "sales_end_at", MEANING_TIME, NULL},
+    {0, "refund_until", MEANING_TIME, NULL},
     {0, "held_at", MEANING_TIME, NULL},
     {0, "changed_at", MEANING_TIME, NULL},
     {0, "time_ms", MEANING_TIME, NULL},

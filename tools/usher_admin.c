@@ -61,14 +61,15 @@ static void parse_policy(struct argp_state *state, json_t *params, const char *t
     json_t *json;
     char *end;
     long long number = strtoll(value, &end, 10);
-    if (index == POLICY_INDEX_sales_open_at) {
+    enum policy_form form = policy_form((uint32_t)index);
+    if (form == POLICY_MOMENT) {
         json = json_integer(parse_moment(state, name, value));
-    } else if (policy_value_name((uint32_t)index, 0) == NULL) {
+    } else if (form == POLICY_NUMBER) {
         if (value[0] == '\0' || *end != '\0') {
             argp_error(state, "policy %s: \"%s\" must be a whole number", name, value);
         }
         json = json_integer(number);
-    } else if (index == POLICY_INDEX_gate_dates) {
+    } else if (form == POLICY_BOOLEAN) {
         json = json_boolean(strcmp(value, "true") == 0);
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
             argp_error(state, "policy %s: \"%s\" must be true or false", name, value);
@@ -126,9 +127,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
 #define OPTION_URL                                                                                 \
     { "url", 'u', "URL", 0, "The engine's admin address (default: " USHER_DEFAULT_ADMIN_URL ")", 0 }
 #define POLICY_HELP                                                                                \
-    "Fields: reentry (keep, requeue), token_expires_on (payment, reservation), gate_dates (true, " \
-    "false), waiting_timeout_ms, active_capacity, active_ttl_ms, admit_per_interval, "             \
-    "admit_interval_ms, hold_ttl_ms, max_seats_per_user, sales_open_at (a moment). "               \
+    "Fields: reentry (keep, requeue), token_expires_on (payment, reservation); gate_dates, "       \
+    "outage_credit, admit_first_at_once (true, false); sales_open_at, sales_end_at, refund_until " \
+    "(moments); waiting_timeout_ms, active_capacity, active_ttl_ms, admit_per_interval, "          \
+    "admit_interval_ms, hold_ttl_ms, max_seats_per_user (whole numbers). "                         \
     "engine/domain/policy.h has defaults and ranges."
 
 static const struct argp_option plain_options[] = {OPTION_URL, {0}};

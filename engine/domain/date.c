@@ -63,12 +63,23 @@ void date_counters(const struct date *date, struct date_counters *ret_counters) 
     };
 }
 
+/* A field that is newer than the first logs takes part only where it is not at its default. */
+static uint64_t newer_policy_hash(const struct date *date) {
+    uint64_t hash = 0;
+    for (uint32_t i = POLICY_FIELDS_FIRST; i < POLICY_FIELD_COUNT; i++) {
+        uint64_t value = policy_get(&date->policy, i);
+        if (value == policy_row(i)->initial) continue;
+        hash += index_hash(&value, sizeof value, (uint64_t)i << 32 | date->partition.id);
+    }
+    return hash;
+}
+
 uint64_t date_hash(const struct date *date) {
     struct {
-        struct policy policy;
+        uint64_t policy[POLICY_FIELDS_FIRST];
         uint64_t starts_at, points_sold, interval_began_ms;
         uint32_t id, concert, state, payments, places, reservations, admitted, free;
-    } image = {date->policy,
+    } image = {{0},
                date->starts_at,
                date->points_sold,
                date->room.interval_began_ms,
@@ -80,8 +91,9 @@ uint64_t date_hash(const struct date *date) {
                date->reservations.sequence_count,
                date->room.interval_admitted,
                date->seats.free};
-    return index_hash(&image, sizeof image, date->partition.id) + date->seats.hash +
-           date->reservations.hash + date->room.hash;
+    memcpy(image.policy, &date->policy, sizeof image.policy);
+    return index_hash(&image, sizeof image, date->partition.id) + newer_policy_hash(date) +
+           date->seats.hash + date->reservations.hash + date->room.hash;
 }
 
 void date_decide(const struct date *date, const struct command *command, uint64_t now_ms,

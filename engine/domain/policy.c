@@ -56,7 +56,17 @@ static const char *const words[POLICY_FIELD_COUNT][WORDS_MAX] = {
     [POLICY_INDEX_reentry] = {"keep", "requeue"},
     [POLICY_INDEX_token_expires_on] = {"payment", "reservation"},
     [POLICY_INDEX_gate_dates] = {"false", "true"},
+    [POLICY_INDEX_outage_credit] = {"false", "true"},
+    [POLICY_INDEX_admit_first_at_once] = {"false", "true"},
 };
+
+enum policy_form policy_form(uint32_t index) {
+    REQUIRE(index < POLICY_FIELD_COUNT);
+    if (words[index][0]) {
+        return strcmp(words[index][0], "false") == 0 ? POLICY_BOOLEAN : POLICY_WORD;
+    }
+    return rows[index].max == TIME_MS_MAX ? POLICY_MOMENT : POLICY_NUMBER;
+}
 
 const char *policy_value_name(uint32_t index, uint64_t value) {
     REQUIRE(index < POLICY_FIELD_COUNT);

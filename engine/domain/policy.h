@@ -34,7 +34,15 @@ enum { TOKEN_EXPIRES_ON_PAYMENT = 0, TOKEN_EXPIRES_ON_RESERVATION = 1 };
     P(8, admit_interval_ms, 0, 0, POLICY_YEAR_MS)        /* Q9, 0: at once */                      \
     P(9, hold_ttl_ms, 300000, 100, POLICY_YEAR_MS)       /* R1 */                                  \
     P(10, max_seats_per_user, 4, 1, SEATS_PER_USER_MAX)  /* R5 */                                  \
-    P(11, sales_open_at, 0, 0, TIME_MS_MAX)              /* Q13, Unix ms */
+    P(11, sales_open_at, 0, 0, TIME_MS_MAX)              /* Q13, Unix ms */                        \
+    P(12, outage_credit, 1, 0, 1)                        /* X7 */                                  \
+    P(13, admit_first_at_once, 0, 0, 1)                  /* Q9 */                                  \
+    P(14, sales_end_at, 0, 0, TIME_MS_MAX)               /* O3, Unix ms, 0: no end */              \
+    P(15, refund_until, 0, 0, TIME_MS_MAX)               /* O3, Unix ms, 0: no end */
+
+/* Fields that were there from the beginning. The state hash covers them always, a later field only
+ * where it is not at its default: logs that are older than a field keep their hashes. */
+#define POLICY_FIELDS_FIRST 12
 
 struct policy {
 #define P(index, name, initial, min, max) uint64_t name;
@@ -54,6 +62,15 @@ struct policy_row {
     const char *name;
     uint64_t initial, min, max;
 };
+
+/* How a field's value is written for people, in JSON and on the wire. */
+enum policy_form {
+    POLICY_NUMBER = 1,
+    POLICY_WORD,    /* one of a few: policy_value_name() */
+    POLICY_BOOLEAN, /* "false" and "true" are its words */
+    POLICY_MOMENT,  /* Unix ms, 0: none */
+};
+enum policy_form policy_form(uint32_t index);
 
 /* policy_value_name - the word for an enumerated value ("fifo", "keep", "requeue", "payment",
  * "reservation", "false", "true"), as on the wire

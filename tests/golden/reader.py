@@ -8,7 +8,7 @@ Tables of fields are in the order and with the names of those files. Needs Debia
     reader.py snapshot FILE   every entity of a snapshot, one JSON line each
     reader.py figures DIR     what the log and its snapshots are made of, one JSON object
 
-Numbers stand as they are in the file; ids are 32 hexadecimal digits; a policy is its twelve numbers.
+Numbers stand as they are in the file; ids are 32 hexadecimal digits; a policy is its numbers.
 Exit status: 0; 1 and a sentence that names file and offset: something there is not as specified.
 """
 import json
@@ -21,7 +21,7 @@ import xxhash
 
 PAGE = 4096
 BLOCK_MAX = 1 << 20
-POLICY_DEFAULTS = [0, 0, 0, 0, 60000, 10, 420000, 0, 0, 300000, 4, 0]
+POLICY_DEFAULTS = [0, 0, 0, 0, 60000, 10, 420000, 0, 0, 300000, 4, 0, 1, 0, 0, 0]
 
 
 class Wrong(Exception):

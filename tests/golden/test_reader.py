@@ -26,9 +26,11 @@ RESERVATION = ["", "held", "paying", "paid", "refunding", "refunded", "expired",
 END = ["none", "paid", "reserved", "time", "left", "silent", "requeued"]
 POLICY = ["order", "reentry", "token_expires_on", "gate_dates", "waiting_timeout_ms", "active_capacity",
           "active_ttl_ms", "admit_per_interval", "admit_interval_ms", "hold_ttl_ms",
-          "max_seats_per_user", "sales_open_at"]
+          "max_seats_per_user", "sales_open_at", "outage_credit", "admit_first_at_once", "sales_end_at",
+          "refund_until"]
 POLICY_WORDS = {"order": ["fifo"], "reentry": ["keep", "requeue"],
-                "token_expires_on": ["payment", "reservation"], "gate_dates": ["false", "true"]}
+                "token_expires_on": ["payment", "reservation"], "gate_dates": ["false", "true"],
+                "outage_credit": ["false", "true"], "admit_first_at_once": ["false", "true"]}
 FLIPS = 400
 
 
@@ -109,16 +111,36 @@ def compare(theirs, ours):
     return None
 
 
+def without_additions(ours, wanted):
+    """A line without what an older record cannot have: it must read as nothing there"""
+    for field in list(ours["fields"]):
+        value = ours["fields"][field]
+        if field not in wanted["fields"] and value in (0, "", "0" * 32, []):
+            del ours["fields"][field]
+        elif field == "policy" and value[len(wanted["fields"][field]):] == reader.POLICY_DEFAULTS[
+                len(wanted["fields"][field]):]:
+            del value[len(wanted["fields"][field]):]
+    return ours
+
+
+def lines_are(lines, path):
+    ours, wanted = lines.split("\n"), text_of(path).split("\n")
+    if len(ours) != len(wanted):
+        return f"{len(ours)} lines, not {len(wanted)} as in {path}"
+    for our, want in zip(ours, wanted):
+        if our != want and without_additions(json.loads(our), json.loads(want)) != json.loads(want):
+            return f"{our}, not {want}"
+    return None
+
+
 def log_is_as_expected(folder, _):
-    is_same = printed(["log", folder]) == text_of(os.path.join(folder, "decisions.jsonl"))
-    return None if is_same else "reader.py log differs from decisions.jsonl"
+    return lines_are(printed(["log", folder]), os.path.join(folder, "decisions.jsonl"))
 
 
 def snapshot_is_as_expected(folder, _):
     name = f"snap-{int(expected(folder)['snapshot_lsn']):016x}.snp"
     lines = printed(["snapshot", os.path.join(folder, "snapshots", name)])
-    is_same = lines == text_of(os.path.join(folder, "entities.jsonl"))
-    return None if is_same else "reader.py snapshot differs from entities.jsonl"
+    return lines_are(lines, os.path.join(folder, "entities.jsonl"))
 
 
 def figures_agree(folder, _):

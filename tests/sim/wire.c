@@ -85,7 +85,7 @@ static void write_policy(struct value_writer *writer, const struct call *call) {
         uint64_t value = policy_get(&call->policy, i);
         const char *word = policy_value_name(i, value);
         value_write_text(writer, policy_row(i)->name);
-        if (i == POLICY_INDEX_gate_dates) {
+        if (policy_form(i) == POLICY_BOOLEAN) {
             value_write_bool(writer, value != 0);
         } else if (word) {
             value_write_text(writer, word);

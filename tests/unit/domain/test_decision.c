@@ -194,9 +194,10 @@ static void older_records_read_zero(void **state) {
     policy_default(&policy.policy_changed.policy);
     assert_memory_equal(&decoded.date_created.policy, &policy.policy_changed.policy,
                         sizeof(struct policy));
-    bytes[at] = POLICY_FIELD_COUNT - 2; /* a policy of two fields fewer: they read as default */
-    put_size(bytes, size - 16);
-    assert_int_equal(decision_decode(bytes, size - 16, &decoded), DECISION_DECODE_OK);
+    bytes[at] = POLICY_INDEX_max_seats_per_user; /* a policy of fewer fields: default */
+    size = at + 1 + POLICY_INDEX_max_seats_per_user * 8;
+    put_size(bytes, size);
+    assert_int_equal(decision_decode(bytes, size, &decoded), DECISION_DECODE_OK);
     assert_int_equal(decoded.date_created.policy.hold_ttl_ms, 100);
     assert_int_equal(decoded.date_created.policy.max_seats_per_user, 4);
     (void)state; /* none */

@@ -61,8 +61,12 @@ static void C1_catalogue_full(void **state) {
 
 static void C1_bad_policy(void **state) {
     struct domain *domain = *state;
-    uint32_t date = domain_date(domain, &(struct policy){0, 0, 0, 0, 100, 1, 100, 0, 0, 100, 1, 0},
-                                1, 1);
+    struct policy lowest;
+    for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
+        policy_set(&lowest, i, policy_row(i)->min);
+    }
+    lowest.active_capacity = 1;
+    uint32_t date = domain_date(domain, &lowest, 1, 1);
     for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
         const struct policy_row *row = policy_row(i);
         for (uint32_t high = 0; high < 2; high++) {

@@ -320,7 +320,8 @@ static void admin(void **state) {
                  "'token_expires_on':'payment','gate_dates':false,'waiting_timeout_ms':60000,"
                  "'active_capacity':10,'active_ttl_ms':420000,'admit_per_interval':0,"
                  "'admit_interval_ms':0,'hold_ttl_ms':300000,'max_seats_per_user':4,"
-                 "'sales_open_at':0}}",
+                 "'sales_open_at':0,'outage_credit':true,'admit_first_at_once':false,"
+                 "'sales_end_at':0,'refund_until':0}}",
                  .kind = REPLY_DATE, .date = {f.date});
 }
 
