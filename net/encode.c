@@ -74,9 +74,11 @@ static void encode_token(struct value_writer *writer, const struct reply *reply)
     bool ended = reply->token.state == TOKEN_EXPIRED;
     bool waiting = reply->token.state == TOKEN_WAITING;
     token_format(&reply->token.token, text);
-    value_write_map(writer, ended ? 10 : 9);
+    bool known = !id128_is_none(&reply->token.user);
+    value_write_map(writer, 9u + ended + known);
     value_write_text(writer, "token");
     value_write_text_bytes(writer, text, sizeof text);
+    if (known) encode_user(writer, &reply->token.user);
     value_write_pair_uint(writer, "date", reply->token.token.date);
     value_write_pair_text(writer, "state", token_state_name(reply->token.state));
     if (ended) value_write_pair_text(writer, "end", token_end_name(reply->token.end));

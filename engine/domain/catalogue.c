@@ -86,9 +86,15 @@ void catalogue_decide(const struct catalogue *catalogue, const struct command *c
 void catalogue_answer(const struct catalogue *catalogue, const struct command *command,
                       struct reply *reply) {
     switch (reply->kind) {
-    case REPLY_CONCERTS: reply->concerts.catalogue = catalogue; break;
+    case REPLY_CONCERTS:
+        reply->concerts.catalogue = catalogue;
+        reply->concerts.drafts = command->is_admin;
+        break;
     case REPLY_DATES:
         reply->dates.catalogue = catalogue;
+        reply->dates.drafts = command->is_admin;
+        reply->dates.refusal = command->dates.refusal;
+        reply->dates.refusal_data = command->dates.refusal_data;
         reply->dates.concert = command->dates.concert;
         reply->dates.available_only = command->dates.available_only;
         reply->dates.has_token = command->dates.token_is_active &&

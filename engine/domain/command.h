@@ -88,6 +88,7 @@ struct seat_spec {
 
 struct command {
     uint16_t kind; /* enum command_kind */
+    bool is_admin; /* it came over the admin listener: drafts are shown to it (O2) */
     uint32_t partition;
     /* Opaque to the domain: the request to answer, carried along by every message that follows
      * from it; 0 where nobody waits (recovery, cancellation of a date). */
@@ -103,10 +104,15 @@ struct command {
         struct { /* CATALOGUE_DATES */
             uint32_t concert;
             bool has_token;
-            bool token_is_active; /* set by the token's date, not by the client */
-            bool available_only;  /* only dates with seats left (C2) */
+            bool available_only; /* only dates that can be booked now (C2) */
             struct token token;
+            /* Set by the token's date, not by the client. A bad token is a refusal only where one
+             * of the dates is gated. */
+            bool is_judged;
+            bool token_is_active;
             uint32_t token_concert; /* concert of the token's date; set with token_is_active */
+            uint16_t refusal;       /* enum error: why the token is not active */
+            uint64_t refusal_data;
         } dates;
         struct { /* SEATS_LIST */
             struct token token;
@@ -121,6 +127,8 @@ struct command {
         } hold;
         struct { /* SEATS_RELEASE, PAYMENT_PAY */
             struct token token;
+            struct id128 user; /* PAYMENT_PAY: instead of the token, where that has ended with the
+                                  hold (P1); none: the token counts */
             uint64_t reservation;
             struct id128 key; /* PAYMENT_PAY: digest of the idempotency key, never none */
         } pay;

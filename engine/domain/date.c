@@ -59,6 +59,7 @@ void date_counters(const struct date *date, struct date_counters *ret_counters) 
         .entered = date->room.last,
         .points_sold = date->points_sold,
         .sales_open_at = date->policy.sales_open_at,
+        .sales_end_at = date->policy.sales_end_at,
         .gate_dates = date->policy.gate_dates != 0,
     };
 }

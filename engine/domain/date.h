@@ -25,6 +25,7 @@ struct date_counters {
     uint64_t entered;       /* places handed out since the date exists */
     uint64_t points_sold;   /* price of all seats that are sold now */
     uint64_t sales_open_at; /* Unix ms */
+    uint64_t sales_end_at;  /* Unix ms, 0: no end */
     bool gate_dates;        /* C5 */
 };
 
@@ -46,6 +47,8 @@ struct date {
      * date; volatile. Sequence looked at last; reservations.sequence_count: finished. In order of
      * sequence, and not of slots, so that it goes alike however the state came about. */
     uint32_t volatile_sweep;
+    /* Time has passed sales_end_at when it was last looked at: nobody is due for admission (O3). */
+    bool volatile_sales_over;
 };
 
 /* date_create - what a DATE_CREATED decision brings into being

@@ -58,6 +58,7 @@ static void apply_payment_started(struct date *date, const struct decision_payme
     reservations_move(&date->reservations, body->reservation,
                       &(struct reservation_move){.state = RESERVATION_PAYING,
                                                  .payment = body->payment,
+                                                 .payer = body->payer,
                                                  .payment_key = &body->key,
                                                  .balance = UINT64_MAX},
                       now_ms);
@@ -71,8 +72,9 @@ static void apply_sold(struct date *date, const struct decision_seats_sold *body
         &(struct reservation_move){.state = RESERVATION_PAID, .balance = body->balance}, now_ms);
     date->points_sold += body->amount;
     if (!body->token_expired) return;
-    reservations_spend_token(&date->reservations, &reservation->user, reservation->place);
-    room_expire(&date->room, reservation->place, TOKEN_END_PAID);
+    place_t place = body->payer ? body->payer : reservation->place;
+    reservations_spend_token(&date->reservations, &reservation->user, place);
+    room_expire(&date->room, place, TOKEN_END_PAID);
 }
 
 static void apply_refunded(struct date *date, const struct decision_seats_refunded *body,
@@ -98,6 +100,7 @@ static void move(struct date *date, uint32_t sequence, uint8_t state,
 static void apply_policy(struct date *date, const struct policy *policy, uint64_t now_ms) {
     bool timeout_changed = policy->waiting_timeout_ms != date->policy.waiting_timeout_ms;
     date->policy = *policy;
+    date->volatile_sales_over = false; /* it may have a later end now */
     if (timeout_changed && date->room.wheel) {
         room_wheel_reset(&date->room, now_ms, policy->waiting_timeout_ms, false);
     }
@@ -124,8 +127,7 @@ void date_apply(struct date *date, const struct decision *decision) {
                    &decision->queue_entered.secret, now_ms);
         break;
     case DECISION_ADMITTED:
-        room_admit(&date->room, decision->admitted.place, decision->admitted.expires_at, now_ms,
-                   date->policy.admit_interval_ms);
+        room_admit(&date->room, &decision->admitted, now_ms, date->policy.admit_interval_ms);
         break;
     case DECISION_TOKEN_EXPIRED: apply_token_expired(date, &decision->token_expired, now_ms); break;
     case DECISION_SEATS_HELD: apply_held(date, &decision->seats_held, now_ms); break;

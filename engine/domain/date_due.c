@@ -12,6 +12,7 @@ uint64_t date_admission_ms(const struct date *date, uint64_t now_ms) {
     if (date->state != DATE_OPEN || room->waiting == 0 || room->active >= policy->active_capacity) {
         return UINT64_MAX;
     }
+    if (policy->sales_end_at != 0 && now_ms >= policy->sales_end_at) return UINT64_MAX; /* O3 */
     uint64_t from_ms = policy->sales_open_at;
     if (policy->admit_per_interval > 0 && policy->admit_interval_ms > 0 &&
         room->interval_admitted >= policy->admit_per_interval) {
@@ -70,6 +71,14 @@ static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
     return false;
 }
 
+void date_admit(const struct date *date, place_t place, bool at_once, uint64_t now_ms,
+                struct verdict *verdict) {
+    verdict_add(verdict, &date->partition, DECISION_ADMITTED, now_ms)->admitted =
+        (struct decision_admitted){.place = place,
+                                   .expires_at = now_ms + date->policy.active_ttl_ms,
+                                   .at_once = at_once};
+}
+
 /* Q2, Q6, Q7, Q9: the first who waits is admitted, unless it has gone silent */
 static void admit_first(const struct date *date, uint64_t now_ms, struct verdict *verdict) {
     place_t place = room_first(&date->room);
@@ -77,13 +86,12 @@ static void admit_first(const struct date *date, uint64_t now_ms, struct verdict
         date_expire_token(date, place, TOKEN_END_SILENT, now_ms, verdict);
         return;
     }
-    verdict_add(verdict, &date->partition, DECISION_ADMITTED, now_ms)->admitted =
-        (struct decision_admitted){.place = place,
-                                   .expires_at = now_ms + date->policy.active_ttl_ms};
+    date_admit(date, place, false, now_ms, verdict);
 }
 
 bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
     verdict_begin(verdict);
+    date->volatile_sales_over = date_sales_ended(date, now_ms);
     const struct heap_entry *active = room_due(&date->room);
     if (active && active->due_ms <= now_ms) {
         date_expire_token(date, active->item, TOKEN_END_TIME, now_ms, verdict);
@@ -107,7 +115,9 @@ bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
 
 uint64_t date_next_due_ms(const struct date *date) {
     if (date->volatile_sweep < date->reservations.sequence_count) return 0;
-    uint64_t due = date_admission_ms(date, date->partition.last_time_ms);
+    uint64_t due = date->volatile_sales_over
+                       ? UINT64_MAX
+                       : date_admission_ms(date, date->partition.last_time_ms);
     const struct heap_entry *active = room_due(&date->room);
     if (active && active->due_ms < due) due = active->due_ms;
     const struct reservation *held = reservations_due(&date->reservations);
@@ -131,4 +141,5 @@ void date_heard(struct date *date, const struct command *command, uint64_t now_m
 void date_resume(struct date *date, uint64_t now_ms) {
     room_wheel_reset(&date->room, now_ms, date->policy.waiting_timeout_ms, true);
     date->volatile_sweep = 0;
+    date->volatile_sales_over = false;
 }

@@ -46,19 +46,50 @@ bool date_backs(const struct date *date, const struct reservation *reservation, 
     return waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms > now_ms;
 }
 
+/* P1: who may pay? The holder of a token (date_authorise), or, where the token has ended with a hold
+ * or a payment (Q10), whoever the gateway vouches for. */
+static const struct reservation *authorise_payment(const struct date *date,
+                                                   const struct command *command, uint64_t now_ms,
+                                                   struct verdict *verdict) {
+    uint64_t id = command->pay.reservation;
+    if (id128_is_none(&command->pay.user)) {
+        return date_authorise(date, &command->pay.token, id, now_ms, verdict);
+    }
+    const struct reservation *reservation = date_find(date, id);
+    if (!reservation || !id128_equal(&reservation->user, &command->pay.user)) {
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
+    } else if (!reservation->token_spent && reservation->state == RESERVATION_HELD) {
+        verdict_error(verdict, ERROR_TOKEN_REQUIRED, 0, 0, 0);
+    } else {
+        return reservation;
+    }
+    return NULL;
+}
+
+/* Q10: the token that pays ends. Return: its place; 0: the reservation's own, or there is none */
+static place_t payer_of(const struct reservation *reservation, const struct command *command) {
+    if (!id128_is_none(&command->pay.user)) return 0;
+    place_t place = command->pay.token.place;
+    return place == reservation->place ? 0 : place;
+}
+
 static void start_payment(const struct date *date, const struct reservation *reservation,
                           const struct command *command, uint64_t now_ms, struct verdict *verdict) {
     uint32_t payment = date->payment_count + 1;
     if (date->state == DATE_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (date_sales_ended(date, now_ms)) { /* O3 */
+        verdict_error(verdict, ERROR_SALES_ENDED, date->policy.sales_end_at, 0, 0);
     } else if (reservation->expires_at <= now_ms || !date_backs(date, reservation, now_ms)) {
         verdict_error(verdict, ERROR_RESERVATION_ENDED, command->pay.reservation, 0, 0);
     } else if (key_reused(date, reservation, &command->pay.key)) {
         verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
     } else { /* P1, P5 */
         verdict_add(verdict, &date->partition, DECISION_PAYMENT_STARTED, now_ms)->payment_started =
-            (struct decision_payment_started){
-                .payment = payment, .reservation = reservation->sequence, .key = command->pay.key};
+            (struct decision_payment_started){.payment = payment,
+                                              .reservation = reservation->sequence,
+                                              .key = command->pay.key,
+                                              .payer = payer_of(reservation, command)};
         date_message(date, reservation, COMMAND_FUNDS_RESERVE, payment, verdict);
     }
 }
@@ -66,8 +97,7 @@ static void start_payment(const struct date *date, const struct reservation *res
 void date_pay(const struct date *date, const struct command *command, uint64_t now_ms,
               struct verdict *verdict) {
     uint64_t id = command->pay.reservation;
-    const struct reservation *reservation = date_authorise(date, &command->pay.token, id, now_ms,
-                                                           verdict);
+    const struct reservation *reservation = authorise_payment(date, command, now_ms, verdict);
     if (!reservation) return;
     bool same_key = id128_equal(&reservation->payment_key, &command->pay.key);
     switch (reservation->state) {
@@ -85,7 +115,7 @@ void date_pay(const struct date *date, const struct command *command, uint64_t n
         if (same_key) {
             answer_payment(verdict, reservation, reservation->balance);
         } else if (reservation->state == RESERVATION_REFUNDED) {
-            verdict_error(verdict, ERROR_RESERVATION_ENDED, id, 0, 0);
+            verdict_error(verdict, ERROR_ALREADY_REFUNDED, id, 0, 0);
         } else {
             verdict_error(verdict, ERROR_ALREADY_PAID, id, dated_id(date->id, reservation->payment),
                           0);
@@ -120,15 +150,18 @@ void date_funds_reserved(const struct date *date, const struct command *command,
     if (ours && reservation->state == RESERVATION_PAYING) {
         if (date->state == DATE_CANCELLED) {
             abort_payment(date, reservation, now_ms, verdict);
-        } else { /* P3: payment record, seats and the token they were held with, in one decision */
-            const struct waiter *waiter = room_find(&date->room, reservation->place);
+        } else { /* P3: payment record, seats and the token that pays, in one decision */
+            place_t payer = reservation->payer;
+            const struct waiter *waiter = room_find(&date->room,
+                                                    payer ? payer : reservation->place);
             verdict_add(verdict, &date->partition, DECISION_SEATS_SOLD, now_ms)->seats_sold =
                 (struct decision_seats_sold){.payment = payment,
                                              .reservation = reservation->sequence,
                                              .amount = reservation->amount,
                                              .balance = command->funds.balance,
                                              .token_expired = waiter &&
-                                                              waiter->state != TOKEN_EXPIRED};
+                                                              waiter->state != TOKEN_EXPIRED,
+                                             .payer = payer};
             answer_payment(verdict, reservation, command->funds.balance);
             message = COMMAND_FUNDS_POST;
         }
@@ -194,6 +227,10 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
         break;
     case RESERVATION_PAYING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;
     case RESERVATION_PAID: /* R8: paid, refunded */
+        if (date->policy.refund_until != 0 && now_ms >= date->policy.refund_until) { /* O3 */
+            verdict_error(verdict, ERROR_REFUNDS_ENDED, id, date->policy.refund_until, 0);
+            break;
+        }
         verdict_add(verdict, &date->partition, DECISION_REFUND_STARTED, now_ms)->refund_started =
             (struct decision_refund_started){reservation->sequence, reservation->payment,
                                              command->cancel.key};
@@ -211,6 +248,10 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
     case RESERVATION_CANCELLED:
         if (same_key) {
             answer_reservation(verdict, reservation);
+            break;
+        }
+        if (reservation->state == RESERVATION_REFUNDED) {
+            verdict_error(verdict, ERROR_ALREADY_REFUNDED, id, 0, 0);
             break;
         }
         __attribute__((fallthrough));

@@ -51,10 +51,19 @@ static void answer_token(struct verdict *verdict, place_t place) {
     verdict->place = place;
 }
 
-/* Q13 and the organiser's switch: may anybody enter? */
-static bool may_enter(const struct date *date, uint64_t now_ms, struct verdict *verdict) {
-    if (date->state == DATE_CANCELLED) {
+bool date_sales_ended(const struct date *date, uint64_t now_ms) {
+    return date->policy.sales_end_at != 0 && now_ms >= date->policy.sales_end_at;
+}
+
+/* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know (O2). */
+static bool may_enter(const struct date *date, bool is_admin, uint64_t now_ms,
+                      struct verdict *verdict) {
+    if (date->state == DATE_DRAFT && !is_admin) {
+        verdict_error(verdict, ERROR_NO_SUCH_DATE, date->id, 0, 0);
+    } else if (date->state == DATE_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (date_sales_ended(date, now_ms)) {
+        verdict_error(verdict, ERROR_SALES_ENDED, date->policy.sales_end_at, 0, 0);
     } else if (now_ms < date->policy.sales_open_at) {
         verdict_error(verdict, ERROR_NOT_ON_SALE_YET, date->policy.sales_open_at, 0, 0);
     } else if (date->state != DATE_OPEN) {
@@ -68,6 +77,17 @@ static bool may_enter(const struct date *date, uint64_t now_ms, struct verdict *
     return false;
 }
 
+/* Q9: with admit_first_at_once an interval paces only those who wait. @ending: the user's own live
+ * token, which ends with the entry; NULL: none */
+static bool goes_in_at_once(const struct date *date, const struct waiter *ending) {
+    const struct policy *policy = &date->policy;
+    bool paced = policy->admit_per_interval > 0 && policy->admit_interval_ms > 0;
+    if (!paced || !policy->admit_first_at_once) return false;
+    uint32_t waiting = date->room.waiting - (ending && ending->state == TOKEN_WAITING);
+    uint32_t active = date->room.active - (ending && ending->state == TOKEN_ACTIVE);
+    return waiting == 0 && active < policy->active_capacity;
+}
+
 void date_enter(const struct date *date, const struct command *command, uint64_t now_ms,
                 struct verdict *verdict) {
     place_t live = room_place_of(&date->room, &command->enter.user);
@@ -77,7 +97,7 @@ void date_enter(const struct date *date, const struct command *command, uint64_t
         answer_token(verdict, live); /* Q4 */
         return;
     }
-    if (!may_enter(date, now_ms, verdict)) return;
+    if (!may_enter(date, command->is_admin, now_ms, verdict)) return;
     if (live)
         date_expire_token(date, live, over ? TOKEN_END_TIME : TOKEN_END_REQUEUED, now_ms, verdict);
 
@@ -86,6 +106,7 @@ void date_enter(const struct date *date, const struct command *command, uint64_t
     verdict_add(verdict, &date->partition, DECISION_QUEUE_ENTERED, now_ms)->queue_entered =
         (struct decision_queue_entered){
             .place = place, .user = command->enter.user, .secret = command->enter.secret};
+    if (goes_in_at_once(date, waiter)) date_admit(date, place, true, now_ms, verdict);
     answer_token(verdict, place);
 }
 
@@ -99,6 +120,9 @@ void date_status(const struct date *date, const struct command *command, uint64_
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
     } else if (!waiter) {
         verdict_error(verdict, ERROR_TOKEN_EXPIRED, 0, 0, 0);
+    } else if (guard == GUARD_WAITING && command->kind == COMMAND_QUEUE_STATUS &&
+               date_sales_ended(date, now_ms)) { /* O3: nobody is admitted any more */
+        verdict_error(verdict, ERROR_SALES_ENDED, date->policy.sales_end_at, 0, 0);
     } else {
         answer_token(verdict, command->queue.token.place);
     }
@@ -113,15 +137,23 @@ void date_leave(const struct date *date, const struct command *command, uint64_t
     date_expire_token(date, place, TOKEN_END_LEFT, now_ms, verdict);   /* Q11 */
 }
 
-/* C5: catalogue.dates with a token comes here first; the date vouches for it, or not. */
+/* C5: catalogue.dates with a token comes here first; the date vouches for it, or says why not, which
+ * matters only where a date is gated. */
 void date_vouch(const struct date *date, const struct command *command, uint64_t now_ms,
                 struct verdict *verdict) {
-    if (!date_guard_active(date, &command->dates.token, now_ms, verdict)) return;
+    bool active = date_guard_active(date, &command->dates.token, now_ms, verdict) != NULL;
+    uint16_t refusal = active ? ERROR_NONE : verdict->error;
+    uint64_t refusal_data = active ? 0 : verdict->data[0];
+    verdict_begin(verdict);
     struct command *message = verdict_message(verdict, COMMAND_CATALOGUE_DATES,
                                               PARTITION_CATALOGUE);
     message->dates = command->dates;
-    message->dates.token_is_active = true;
+    message->is_admin = command->is_admin;
+    message->dates.is_judged = true;
+    message->dates.token_is_active = active;
     message->dates.token_concert = date->concert;
+    message->dates.refusal = refusal;
+    message->dates.refusal_data = refusal_data;
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
@@ -160,6 +192,7 @@ static void describe_token(const struct date *date, place_t place, uint64_t now_
     const struct waiter *waiter = room_find(&date->room, place);
     REQUIRE(waiter != NULL);
     reply->token.token = (struct token){date->id, place, waiter->secret};
+    reply->token.user = waiter->user;
     reply->token.state = waiter->state;
     reply->token.end = waiter->end;
     reply->token.ahead = 0;

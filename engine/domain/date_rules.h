@@ -40,6 +40,13 @@ const struct waiter *date_guard_active(const struct date *date, const struct tok
 void date_expire_token(const struct date *date, place_t place, enum token_end end, uint64_t now_ms,
                        struct verdict *verdict);
 
+/* date_sales_ended - O3: is it too late to enter, hold and pay? */
+bool date_sales_ended(const struct date *date, uint64_t now_ms);
+
+/* date_admit - add the ADMITTED of a waiter. at_once: an interval does not count it (Q9) */
+void date_admit(const struct date *date, place_t place, bool at_once, uint64_t now_ms,
+                struct verdict *verdict);
+
 /* date_find - Return: the reservation with this id (dated_id), NULL if this date has none */
 const struct reservation *date_find(const struct date *date, uint64_t id);
 

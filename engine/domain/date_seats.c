@@ -104,12 +104,23 @@ static void answer_spent(const struct date *date, const struct command *command,
     }
 }
 
+/* R4: somebody else's, or the user's own, in another selection? */
+static struct refusal taken(const struct date *date, const struct id128 *user, uint32_t number) {
+    uint32_t sequence = seat_map_seat(&date->seats, number)->reservation;
+    const struct reservation *owner = reservations_find(&date->reservations, sequence);
+    REQUIRE(owner != NULL); /* who has a seat is remembered */
+    if (!id128_equal(&owner->user, user)) {
+        return (struct refusal){ERROR_SEAT_TAKEN, number, number, 0};
+    }
+    return (struct refusal){ERROR_SEAT_YOURS, number, number, dated_id(date->id, sequence)};
+}
+
 /* R2, R5: all of them free, and not too many */
 static struct refusal available(const struct date *date, const struct id128 *user,
                                 const struct numbers *seats) {
     for (uint32_t i = 0; i < seats->count; i++) {
         if (seat_map_seat(&date->seats, seats->values[i])->reservation != 0) {
-            return (struct refusal){ERROR_SEAT_TAKEN, seats->values[i], seats->values[i], 0};
+            return taken(date, user, seats->values[i]);
         }
     }
     uint32_t have = reservations_seats_of(&date->reservations, user);
@@ -138,6 +149,9 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
         }
         refusal = available(date, &waiter->user, &seats);
         if (date->state != DATE_OPEN) refusal = (struct refusal){ERROR_DATE_CLOSED, 0, 0, 0};
+        if (date_sales_ended(date, now_ms)) { /* O3 */
+            refusal = (struct refusal){ERROR_SALES_ENDED, 0, date->policy.sales_end_at, 0};
+        }
     }
     if (refusal.error) { /* R4, and analysts want to know */
         verdict_add(verdict, &date->partition, DECISION_HOLD_REFUSED, now_ms)->hold_refused =

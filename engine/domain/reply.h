@@ -43,6 +43,7 @@ struct reply {
         uint64_t data[ERROR_DATA_COUNT]; /* REPLY_ERROR: values of the row's data names */
         struct {
             struct token token;
+            struct id128 user;     /* none: forgotten, like its token (EXPIRED only) */
             uint8_t state;         /* enum token_state */
             uint8_t end;           /* enum token_end, EXPIRED only */
             uint32_t ahead;        /* live waiters before this one; position is ahead + 1 */
@@ -76,13 +77,16 @@ struct reply {
         } history;
         struct {
             const struct catalogue *catalogue;
+            bool drafts; /* with dates that are not public yet (O2) */
         } concerts;
         struct {
             const struct catalogue *catalogue;
             uint32_t concert;
-            bool available_only;
-            bool has_token; /* and it is active on a date of this concert */
-        } dates;            /* seat counts come from the board (engine/runtime/board.h) */
+            bool available_only, drafts;
+            bool has_token;   /* and it is active on a date of this concert */
+            uint16_t refusal; /* enum error: what is wrong with the one that was given */
+            uint64_t refusal_data;
+        } dates; /* seat counts come from the board (engine/runtime/board.h) */
         struct {
             uint32_t concert;
             uint32_t date; /* 0 for admin.concert_create */

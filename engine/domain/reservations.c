@@ -175,7 +175,13 @@ static uint64_t hash_of(const struct reservation *reservation) {
     };
     size_t seat_bytes = reservation->seats.count * sizeof image.seats[0];
     memcpy(image.seats, reservation->seats.values, seat_bytes);
-    return index_hash(&image, (uint32_t)(offsetof(__typeof__(image), seats) + seat_bytes), 0);
+    uint64_t hash = index_hash(&image, (uint32_t)(offsetof(__typeof__(image), seats) + seat_bytes),
+                               0);
+    /* Newer than the first logs, which keep their hashes. */
+    if (reservation->payer) {
+        hash += index_hash(&reservation->payer, sizeof reservation->payer, reservation->sequence);
+    }
+    return hash;
 }
 
 /* It has changed. */
@@ -399,7 +405,10 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     }
     reservation->state = move->state;
     reservation->changed_at = now_ms;
-    if (move->payment) reservation->payment = move->payment;
+    if (move->payment) {
+        reservation->payment = move->payment;
+        reservation->payer = move->payer;
+    }
     if (move->payment_key) reservation->payment_key = *move->payment_key;
     if (move->cancel_key) reservation->cancel_key = *move->cancel_key;
     if (move->balance != UINT64_MAX) reservation->balance = move->balance;
@@ -456,6 +465,7 @@ const char *reservations_restore_one(struct reservations *all,
         .sequence = saved->reservation,
         .place = saved->place,
         .payment = saved->payment,
+        .payer = saved->payer,
         .state = saved->state,
         .token_spent = saved->token_spent,
         .ended_prev = RESERVATION_NO_SLOT,

@@ -30,6 +30,7 @@ struct reservation {
     uint32_t sequence; /* from 1; never reused */
     place_t place;     /* of the token it was made with */
     uint32_t payment;  /* sequence of the payment that started last, 0 before */
+    place_t payer;     /* of the token that started it; 0: its own, or none was needed */
     uint8_t state;     /* enum reservation_state */
     bool token_spent;  /* the token ended by a hold or a payment (Q10): payable without it */
 
@@ -121,7 +122,8 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
 /* What a move changes besides the state; NULL members stay as they are. */
 struct reservation_move {
     uint8_t state;
-    uint32_t payment;                /* 0: as it is */
+    uint32_t payment;                /* 0: as it is, and so is the payer */
+    place_t payer;                   /* of that payment */
     const struct id128 *payment_key; /* NULL: as it is */
     const struct id128 *cancel_key;  /* NULL: as it is */
     uint64_t balance;                /* UINT64_MAX: as it is */

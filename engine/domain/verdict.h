@@ -41,6 +41,7 @@ static inline struct command *verdict_message(struct verdict *verdict, enum comm
     REQUIRE(!verdict->has_message);
     verdict->has_message = true;
     verdict->message.kind = (uint16_t)kind;
+    verdict->message.is_admin = false;
     verdict->message.partition = partition;
     verdict->message.origin = 0;
     return &verdict->message;

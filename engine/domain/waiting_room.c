@@ -269,12 +269,16 @@ void room_enter(struct waiting_room *room, place_t place, const struct id128 *us
     if (room->wheel) wheel_link(room, place);
 }
 
-static void admission_note(struct waiting_room *room, uint64_t now_ms, uint64_t interval_ms) {
+/* Who goes in at once is not one of those that the interval paces (Q9). */
+static void interval_note(struct waiting_room *room, uint64_t now_ms, uint64_t interval_ms) {
     if (interval_ms == 0 || now_ms - room->interval_began_ms >= interval_ms) {
         room->interval_began_ms = now_ms;
         room->interval_admitted = 0;
     }
     room->interval_admitted++;
+}
+
+static void admission_note(struct waiting_room *room, uint64_t now_ms) {
     if (room->last_admission_ms != 0) {
         uint64_t gap_x16 = (now_ms - room->last_admission_ms) * 16;
         uint64_t average = room->admission_gap_ms_x16;
@@ -283,18 +287,20 @@ static void admission_note(struct waiting_room *room, uint64_t now_ms, uint64_t 
     room->last_admission_ms = now_ms;
 }
 
-void room_admit(struct waiting_room *room, place_t place, uint64_t expires_at, uint64_t now_ms,
+void room_admit(struct waiting_room *room, const struct decision_admitted *admitted, uint64_t now_ms,
                 uint64_t interval_ms) {
+    place_t place = admitted->place;
     struct waiter *waiter = at(room, place);
     REQUIRE(waiter->state == TOKEN_WAITING);
     room->hash -= hash_of(waiter, place);
     waiting_change(room, place, false);
     waiter->state = TOKEN_ACTIVE;
-    waiter->time_ms = expires_at;
+    waiter->time_ms = admitted->expires_at;
     room->active++;
-    waiter->deadline = heap_insert(&room->deadlines, expires_at, place);
+    waiter->deadline = heap_insert(&room->deadlines, admitted->expires_at, place);
     room->hash += hash_of(waiter, place);
-    admission_note(room, now_ms, interval_ms);
+    if (!admitted->at_once) interval_note(room, now_ms, interval_ms);
+    admission_note(room, now_ms);
 }
 
 void room_expire(struct waiting_room *room, place_t place, uint8_t end) {

@@ -333,14 +333,23 @@ static void refuse(struct shard *shard, struct request *request, enum error erro
     answer(shard, request);
 }
 
+/* A token of a date that does not exist, where one may not be needed: the catalogue knows. */
+static void judge_as_invalid(struct shard *shard, const struct command *command) {
+    struct peer_message message = {.kind = PEER_COMMAND, .command = *command};
+    message.command.partition = PARTITION_CATALOGUE;
+    message.command.dates.is_judged = true;
+    message.command.dates.refusal = ERROR_TOKEN_INVALID;
+    route(shard, &message, shard_of_partition(shard->context, PARTITION_CATALOGUE));
+}
+
 /* A command for a partition that does not exist: who could have named it, and how? */
 static void refuse_unknown(struct shard *shard, const struct command *command) {
     REQUIRE(command->origin != 0); /* a message goes to a partition that exists */
     struct request *request = (struct request *)command->origin;
     switch (command->kind) {
+    case COMMAND_CATALOGUE_DATES: judge_as_invalid(shard, command); break;
     case COMMAND_QUEUE_STATUS:
     case COMMAND_QUEUE_LEAVE:
-    case COMMAND_CATALOGUE_DATES:
     case COMMAND_SEATS_LIST:
     case COMMAND_SEATS_HOLD:
     case COMMAND_SEATS_RELEASE:
@@ -366,7 +375,7 @@ static void fill_entropy(struct shard *shard, struct id128 *ret_id) {
 
 static struct partition *owner_of(struct shard *shard, const struct command *command) {
     bool from_token = command->kind == COMMAND_CATALOGUE_DATES && command->dates.has_token &&
-                      !command->dates.token_is_active;
+                      !command->dates.is_judged;
     bool for_date = from_token || command_decider(command->kind) == DECIDER_DATE;
     if (for_date && !partition_is_date(command->partition)) return NULL;
     return world_find(&shard->world, command->partition);
@@ -412,12 +421,13 @@ static void list_date(struct shard *shard, struct request *request, const struct
 static void visit(struct shard *shard, struct request *request) {
     uint32_t only = request->command.reservations.date;
     if (only) {
-        const struct partition *date = world_find(&shard->world, partition_of_date(only));
-        if (!date) {
+        const struct date *date = (const struct date *)world_find(&shard->world,
+                                                                  partition_of_date(only));
+        if (!date || (date->state == DATE_DRAFT && !request->command.is_admin)) { /* O2 */
             refuse(shard, request, ERROR_NO_SUCH_DATE, only);
             return;
         }
-        list_date(shard, request, (const struct date *)date);
+        list_date(shard, request, date);
     } else {
         for (uint32_t i = 1; i <= shard->world.date_count; i++) {
             const struct partition *date = shard->world.dates[i];

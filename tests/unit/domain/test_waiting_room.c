@@ -53,7 +53,7 @@ static void a_million_waiters(void **state) {
         place_t first = room_first(&room);
         assert_true(waits[first]);
         waits[first] = false;
-        room_admit(&room, first, 1000000, 20000, 0);
+        room_admit(&room, &(struct decision_admitted){first, 1000000, 0}, 20000, 0);
         assert_int_equal(room_ahead(&room, first), 0);
     }
     assert_int_equal(room.active, 100000);
