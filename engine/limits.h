@@ -29,6 +29,9 @@
 #define TEXT_BYTES_MAX 255u
 /* Points are the smallest unit of money. 2^53-1 is the largest integer every JSON reader keeps. */
 #define AMOUNT_MAX 9007199254740991ull
+/* Of all seats of a date together: what it has sold is counted in 64 bits here and in PostgreSQL's
+ * 63. A multiple of AMOUNT_MAX that is exact in JSON, too. */
+#define DATE_POINTS_MAX (1024 * AMOUNT_MAX)
 /* Latest moment in Unix ms that is accepted (year 2286): keeps time arithmetic far from overflow. */
 #define TIME_MS_MAX 9999999999999ull
 
@@ -77,6 +80,8 @@
 /* Messages on the way from one shard to another. Power of two (ck_ring). */
 #define PEER_MESSAGES_MAX 8192u
 
+_Static_assert(DATE_POINTS_MAX <= ~0ull / 2, "PostgreSQL's bigint holds it");
+_Static_assert(SEATS_ADD_MAX <= 1024 && SEATS_PER_USER_MAX <= 1024, "sums of prices fit 64 bits");
 _Static_assert(RECORD_BYTES_MAX < DRAIN_BYTES_MAX, "a drain holds at least one record");
 _Static_assert(DRAIN_BYTES_MAX <= WAL_BLOCK_BYTES_MAX / 2, "a drain fits one block");
 _Static_assert((MAILBOX_CHAINS_MAX & (MAILBOX_CHAINS_MAX - 1)) == 0,

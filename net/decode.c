@@ -81,10 +81,12 @@ static const struct params_shape shapes[COMMAND_COUNT] = {
     [COMMAND_CONCERT_CREATE] = {BIT(TITLE), 0, false},
     [COMMAND_DATE_CREATE] = {BIT(CONCERT) | BIT(TITLE) | BIT(STARTS_AT), 0, true},
     [COMMAND_SEATS_ADD] = {BIT(DATE) | BIT(FIRST) | BIT(SEAT_SPECS), 0, false},
+    [COMMAND_DATE_SEATS] = {BIT(DATE), BIT(FIRST) | BIT(LIMIT), false},
     [COMMAND_DATE_POLICY] = {BIT(DATE), 0, true},
     [COMMAND_DATE_OPEN] = {BIT(DATE), 0, false},
     [COMMAND_DATE_CLOSE] = {BIT(DATE), 0, false},
-    [COMMAND_DATE_CANCEL] = {BIT(DATE), 0, false},
+    /* Without `confirm` the engine says what it is for: NOT_CONFIRMED. */
+    [COMMAND_DATE_CANCEL] = {BIT(DATE), BIT(CONFIRM), false},
 };
 #undef BIT
 
@@ -240,13 +242,20 @@ static bool command_admin(struct command *command, const struct params *params,
         command->seats.count = params->seat_count;
         command->seats.seats = params->seat_specs;
         break;
+    case COMMAND_DATE_SEATS:
+        command->list.first = params->first;
+        command->list.limit = params->limit;
+        command->list.all = true;
+        break;
     case COMMAND_DATE_POLICY:
         command->policy.policy = policy;
         command->policy.fields = params->policy_fields;
         break;
-    default:
-        REQUIRE(command->kind == COMMAND_DATE_OPEN || command->kind == COMMAND_DATE_CLOSE ||
-                command->kind == COMMAND_DATE_CANCEL);
+    case COMMAND_DATE_CANCEL:
+        command->confirm.number = params->ids[PARAM_CONFIRM];
+        command->confirm.name = params->confirm;
+        break;
+    default: REQUIRE(command->kind == COMMAND_DATE_OPEN || command->kind == COMMAND_DATE_CLOSE);
     }
     return true;
 }

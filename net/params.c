@@ -35,7 +35,7 @@ static bool read_key(struct reading *reading, const struct value *value) {
     const char *bytes;
     uint32_t size;
     if (!value_get_text(value, &bytes, &size)) return false;
-    if (size == 0 || size > IDEMPOTENCY_KEY_BYTES_MAX) return false;
+    if (size == 0 || size > IDEMPOTENCY_KEY_BYTES_MAX || !text_is_clean(bytes, size)) return false;
     key_digest(bytes, size, &reading->params->key);
     return true;
 }
@@ -81,6 +81,11 @@ static bool get_text(const struct value *value, uint32_t min_bytes, struct text 
 
 static bool read_title(struct reading *reading, const struct value *value) {
     return get_text(value, 1, &reading->params->title);
+}
+
+/* A date named again: by number or by title. */
+static bool read_confirm(struct reading *reading, const struct value *value) {
+    return read_id(reading, value) || get_text(value, 1, &reading->params->confirm);
 }
 
 /* Room for an array of 1..max elements. Return: NULL if the value is no such array */

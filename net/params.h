@@ -25,7 +25,8 @@
     PARAM(SEAT_REFS, "seats", seat_refs)                                                           \
     PARAM(SEAT_SPECS, "seats", seat_specs)                                                         \
     PARAM(TITLE, "title", title)                                                                   \
-    PARAM(STARTS_AT, "starts_at", time)
+    PARAM(STARTS_AT, "starts_at", time)                                                            \
+    PARAM(CONFIRM, "confirm", confirm)
 
 enum param {
 #define PARAM(NAME, name, read) PARAM_##NAME,
@@ -50,6 +51,7 @@ struct params {
     const struct seat_spec *seat_specs;
     uint32_t seat_count; /* of either */
     struct text title;
+    struct text confirm; /* none where it is an id */
     uint64_t starts_at;
     struct policy policy;   /* defaults, changed by what was given */
     uint64_t policy_fields; /* bit i: the field with index i was given */

@@ -113,12 +113,6 @@ void catalogue_answer(const struct catalogue *catalogue, const struct command *c
 
 /* --- apply --------------------------------------------------------------------------------- */
 
-static struct title title_of(const struct text *text) {
-    struct title title = {.size = text->size};
-    if (text->size > 0) memcpy(title.bytes, text->bytes, text->size);
-    return title;
-}
-
 static uint64_t concert_hash(const struct title *title, uint32_t concert) {
     return index_hash(title->bytes, title->size, concert);
 }

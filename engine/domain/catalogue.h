@@ -7,11 +7,6 @@
 
 #include "engine/domain/partition.h"
 
-struct title {
-    uint8_t size;
-    char bytes[TEXT_BYTES_MAX];
-};
-
 struct concert {
     struct title title; /* its id is its index + 1 */
 };

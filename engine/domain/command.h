@@ -37,6 +37,7 @@
     COMMAND(CONCERT_CREATE, "admin.concert_create", CATALOGUE)                                     \
     COMMAND(DATE_CREATE, "admin.date_create", CATALOGUE)                                           \
     COMMAND(SEATS_ADD, "admin.seats_add", DATE)                                                    \
+    COMMAND(DATE_SEATS, "admin.seats_list", DATE)                                                  \
     COMMAND(DATE_POLICY, "admin.date_policy", DATE)                                                \
     COMMAND(DATE_OPEN, "admin.date_open", DATE)                                                    \
     COMMAND(DATE_CLOSE, "admin.date_close", DATE)                                                  \
@@ -114,8 +115,8 @@ struct command {
             uint16_t refusal;       /* enum error: why the token is not active */
             uint64_t refusal_data;
         } dates;
-        struct { /* SEATS_LIST */
-            struct token token;
+        struct {                /* SEATS_LIST, DATE_SEATS */
+            struct token token; /* SEATS_LIST */
             uint32_t first; /* lowest seat number to list, from 1 */
             uint32_t limit; /* 1..SEATS_LIST_MAX */
             bool all;       /* held and sold seats too */
@@ -165,6 +166,10 @@ struct command {
             const struct policy *policy;
             uint64_t fields; /* bit i: field with index i */
         } policy;
+        struct {              /* DATE_CANCEL: the date named again (O5) */
+            uint64_t number;  /* its id; 0: none was given */
+            struct text name; /* its title, or its id in digits; NULL: none was given */
+        } confirm;
         struct { /* messages */
             struct id128 user;
             uint64_t payment;     /* dated_id */

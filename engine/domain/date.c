@@ -13,6 +13,7 @@ struct date *date_create(const struct decision_date_created *created) {
     date->id = created->date;
     date->concert = created->concert;
     date->starts_at = created->starts_at;
+    date->title = title_of(&created->title);
     date->state = DATE_DRAFT;
     date->policy = created->policy;
     seat_map_init(&date->seats, seed);
@@ -21,9 +22,10 @@ struct date *date_create(const struct decision_date_created *created) {
     return date;
 }
 
-struct date *date_restore(const struct entity_date *saved) {
+struct date *date_restore(const struct entity_date *saved, const struct title *title) {
     struct decision_date_created created = {.date = saved->date,
                                             .concert = saved->concert,
+                                            .title = {title->bytes, title->size},
                                             .starts_at = saved->starts_at,
                                             .policy = saved->policy};
     memcpy(created.seed.bytes, &saved->seed, sizeof saved->seed);

@@ -34,6 +34,7 @@ struct date {
     uint32_t id;                /* 1..DATES_MAX */
     uint32_t concert;
     uint64_t starts_at; /* Unix ms */
+    struct title title; /* the catalogue's; an image has it there (O5) */
     uint32_t state;     /* enum date_state */
     struct policy policy;
     uint32_t payment_count; /* payment sequence numbers handed out */
@@ -58,8 +59,9 @@ struct date *date_create(const struct decision_date_created *created);
 void date_free(struct date *date);
 
 /* date_restore - a date of an image, still without seats, reservations and waiters (image_date.c)
+ * @title: what the catalogue has
  * Return: owned by the caller until partition_free() */
-struct date *date_restore(const struct entity_date *saved);
+struct date *date_restore(const struct entity_date *saved, const struct title *title);
 
 void date_counters(const struct date *date, struct date_counters *ret_counters);
 

@@ -1,4 +1,4 @@
-/* date_admin.c - what an organiser decides about a date: seats, policy, open, close, cancel */
+/* date_admin.c - what an organiser asks and decides about a date: seats, policy, open, close, cancel */
 #include "engine/domain/date_rules.h"
 
 static bool guid_repeated(const struct seat_spec *seats, uint32_t index) {
@@ -9,6 +9,13 @@ static bool guid_repeated(const struct seat_spec *seats, uint32_t index) {
         }
     }
     return false;
+}
+
+/* All seats of one addition together; SEATS_ADD_MAX prices cannot overflow. */
+static uint64_t price_of(const struct command *command) {
+    uint64_t points = 0;
+    for (uint32_t i = 0; i < command->seats.count; i++) points += command->seats.seats[i].price;
+    return points;
 }
 
 /* Seats come in order of their number, so that an import that was interrupted, or whose answer was
@@ -26,6 +33,11 @@ static void add_seats(const struct date *date, const struct command *command, ui
     }
     if (date->seats.count + command->seats.count > SEATS_PER_DATE_MAX) {
         verdict_error(verdict, ERROR_SEATS_FULL, SEATS_PER_DATE_MAX, 0, 0);
+        return;
+    }
+    if (date->seats.points > DATE_POINTS_MAX ||
+        price_of(command) > DATE_POINTS_MAX - date->seats.points) {
+        verdict_error(verdict, ERROR_SEATS_FULL, DATE_POINTS_MAX, 0, 0);
         return;
     }
     for (uint32_t i = 0; i < command->seats.count; i++) {
@@ -85,6 +97,34 @@ static void move_to(const struct date *date, enum date_state state, enum decisio
     if (date->state != state) (void)verdict_add(verdict, &date->partition, kind, now_ms);
 }
 
+/* Is the text this number in digits, as anybody would write it? */
+static bool is_digits_of(const struct text *text, uint32_t number) {
+    uint64_t value = 0;
+    if (text->size == 0 || text->size > 10 || text->bytes[0] == '0') return false;
+    for (uint32_t i = 0; i < text->size; i++) {
+        if (text->bytes[i] < '0' || text->bytes[i] > '9') return false;
+        value = value * 10 + (uint64_t)(text->bytes[i] - '0');
+    }
+    return value == number;
+}
+
+/* O5: everybody is refunded for good, so the date must be named twice, by its title or number. */
+static void cancel(const struct date *date, const struct command *command, uint64_t now_ms,
+                   struct verdict *verdict) {
+    const struct text *name = &command->confirm.name;
+    bool confirmed = command->confirm.number == date->id;
+    if (name->bytes) {
+        confirmed = is_digits_of(name, date->id) ||
+                    (name->size == date->title.size &&
+                     memcmp(name->bytes, date->title.bytes, name->size) == 0);
+    }
+    if (!confirmed) {
+        verdict_error(verdict, ERROR_NOT_CONFIRMED, date->id, 0, 0);
+        return;
+    }
+    move_to(date, DATE_CANCELLED, DECISION_DATE_CANCELLED, now_ms, verdict);
+}
+
 void date_administer(const struct date *date, const struct command *command, uint64_t now_ms,
                      struct verdict *verdict) {
     switch (command->kind) {
@@ -94,9 +134,8 @@ void date_administer(const struct date *date, const struct command *command, uin
     case COMMAND_DATE_CLOSE:
         move_to(date, DATE_CLOSED, DECISION_DATE_CLOSED, now_ms, verdict);
         break;
-    case COMMAND_DATE_CANCEL:
-        move_to(date, DATE_CANCELLED, DECISION_DATE_CANCELLED, now_ms, verdict);
-        break;
+    case COMMAND_DATE_CANCEL: cancel(date, command, now_ms, verdict); break;
+    case COMMAND_DATE_SEATS: verdict->reply_kind = REPLY_SEATS; break;
     default: REQUIRE_NEVER("an organiser's command");
     }
 }

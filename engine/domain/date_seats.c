@@ -61,6 +61,9 @@ static struct refusal resolve(const struct date *date, const struct command *com
         ret_seats->values[ret_seats->count++] = number;
         amount += seat->price;
     }
+    if (amount > AMOUNT_MAX) {
+        return (struct refusal){ERROR_HOLD_TOO_EXPENSIVE, 0, AMOUNT_MAX, 0};
+    }
     *ret_amount = amount;
     return (struct refusal){ERROR_NONE, 0, 0, 0};
 }

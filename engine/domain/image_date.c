@@ -130,7 +130,7 @@ static const char *load_date(struct image_loader *loader, const struct entity_da
         saved->admission_gap_ms_x16 / 16 > stated->last_time_ms) {
         return "an admission later than the latest decision";
     }
-    struct date *date = date_restore(saved);
+    struct date *date = date_restore(saved, &created->title);
     partition_restore(&date->partition, stated);
     world_adopt(loader->world, &date->partition);
     loader->partition = &date->partition;

@@ -19,7 +19,7 @@ enum reply_kind {
     REPLY_ERROR,            /* error.def */
     REPLY_DONE,             /* {} : nothing more to say */
     REPLY_TOKEN,            /* queue.enter, queue.status, queue.leave */
-    REPLY_SEATS,            /* seats.list */
+    REPLY_SEATS,            /* seats.list, admin.seats_list */
     REPLY_RESERVATION,      /* seats.hold, seats.release, reservation.cancel */
     REPLY_RESERVATION_ITEM, /* one row of reservation.list; more may follow */
     REPLY_RESERVATION_END,  /* reservation.list is complete */

@@ -78,8 +78,10 @@ static uint32_t label_find(const struct seat_map *map, const char *label, uint32
 int seat_map_find(const struct seat_map *map, const struct seat_ref *ref, uint32_t *ret_number) {
     uint32_t number = ref->number;
     if (ref->name.bytes) {
-        number = seat_map_has_guid(map, &ref->name);
-        if (number == 0) number = label_find(map, ref->name.bytes, ref->name.size);
+        uint32_t by_guid = seat_map_has_guid(map, &ref->name);
+        uint32_t by_label = label_find(map, ref->name.bytes, ref->name.size);
+        number = by_guid != 0 ? by_guid : by_label;
+        if (by_label != 0 && by_label != number) return ERROR_SEAT_AMBIGUOUS;
         if (number & SEAT_MAP_AMBIGUOUS) return ERROR_SEAT_AMBIGUOUS;
     }
     if (number < 1 || number > map->count) return ERROR_SEAT_UNKNOWN;
@@ -136,6 +138,8 @@ void seat_map_add(struct seat_map *map, const struct decision_seat_added *added)
     map->hash += hash_of(map, added->number);
     map->for_sale += seat->for_sale;
     map->free += seat->for_sale;
+    bool more = __builtin_add_overflow(map->points, seat->price, &map->points);
+    if (more) map->points = UINT64_MAX; /* only in logs of before DATE_POINTS_MAX */
 
     if (added->guid.size > 0) {
         index_insert(&map->guids, index_hash(added->guid.bytes, added->guid.size, map->seed),

@@ -2,7 +2,8 @@
  *
  * Seats have plain numbers 1..N in the order in which they were added, which is adjacency order
  * (left to right, row by row). Layout and prices never change after the date was first opened.
- * Labels are text and need not be unique ("16 bis", row "9A"); guids are.
+ * Labels are text and need not be unique ("16 bis", row "9A"); guids are. A text that is one seat's
+ * guid and another's label names neither: whoever sent it must say which by number.
  */
 #ifndef USHER_ENGINE_DOMAIN_SEAT_MAP_H
 #define USHER_ENGINE_DOMAIN_SEAT_MAP_H
@@ -25,6 +26,7 @@ struct seat_map {
     uint32_t capacity;
     uint32_t for_sale; /* how many are */
     uint32_t free;     /* for sale and without reservation */
+    uint64_t points;   /* price of all seats, for sale or not; UINT64_MAX if it is more */
     char *texts;
     uint32_t text_bytes, text_capacity;
     struct index guids;  /* guid -> number */

@@ -24,6 +24,18 @@ struct text {
     uint8_t size;
 };
 
+/* A text that is kept. */
+struct title {
+    uint8_t size;
+    char bytes[TEXT_BYTES_MAX];
+};
+
+static inline struct title title_of(const struct text *text) {
+    struct title title = {.size = text->size};
+    if (text->size > 0) memcpy(title.bytes, text->bytes, text->size);
+    return title;
+}
+
 /* A place in the waiting room of one date, counted from 1 in the order of entry; never reused. */
 typedef uint32_t place_t;
 

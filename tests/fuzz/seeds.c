@@ -124,7 +124,8 @@ static void seeds_frame(void) {
     ADD_FRAME(PUBLIC, "[0,7,'seats.hold',{" TOKEN("002") ",'seats':[1]}]",
               "[0,8,'payment.pay',{" TOKEN("002") ",'reservation':4294967298,'key':'p'}]");
     ADD_FRAME(ADMIN, "[0,1,'admin.date_policy',{'date':1,'hold_ttl_ms':5000}]",
-              "[0,2,'admin.date_close',{'date':1}]", "[0,3,'admin.date_cancel',{'date':1}]");
+              "[0,2,'admin.date_close',{'date':1}]",
+              "[0,3,'admin.date_cancel',{'date':1,'confirm':'Second night'}]");
     ADD_FRAME(PUBLIC, "[0,9,'system.ping',{}]", "[0,10,'system.stats',{}]");
     save("frame", "cancelled");
 

@@ -468,7 +468,9 @@ static void cancel_a_date(struct history *history, struct memory_log *log) {
     history_settle(history);
     buy(history, log, 1, 3);
     ask(history, log,
-        &(struct command){.kind = COMMAND_DATE_CANCEL, .partition = partition_of_date(3)});
+        &(struct command){.kind = COMMAND_DATE_CANCEL,
+                          .partition = partition_of_date(3),
+                          .confirm = {.number = 3}});
     history_settle(history);
 }
 

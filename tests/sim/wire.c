@@ -122,9 +122,13 @@ static void write_admin_params(struct value_writer *writer, const struct call *c
         break;
     case COMMAND_DATE_OPEN:
     case COMMAND_DATE_CLOSE:
-    case COMMAND_DATE_CANCEL:
         value_write_map(writer, 1);
         value_write_pair_uint(writer, "date", call->date);
+        break;
+    case COMMAND_DATE_CANCEL:
+        value_write_map(writer, 2);
+        value_write_pair_uint(writer, "date", call->date);
+        value_write_pair_uint(writer, "confirm", call->date);
         break;
     default: value_write_map(writer, 0); /* catalogue.concerts, system.* */
     }

@@ -171,7 +171,8 @@ struct answer *date_closes(struct rig *rig, uint32_t date) {
 }
 
 struct answer *date_is_cancelled(struct rig *rig, uint32_t date) {
-    return rig_ask(rig, "admin.date_cancel", with_number("date", date));
+    return rig_ask(rig, "admin.date_cancel", with_number("date", date),
+                   with_number("confirm", date));
 }
 
 const struct value *date_row(struct rig *rig, uint32_t concert, uint32_t date, const char *token) {

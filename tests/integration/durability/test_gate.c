@@ -75,7 +75,8 @@ static struct answer *send_close(struct stage *stage) {
     return send_switch(stage, "admin.date_close");
 }
 static struct answer *send_end(struct stage *stage) {
-    return send_switch(stage, "admin.date_cancel");
+    return rig_send(stage->rig, "admin.date_cancel",
+                    PARAMS(with_number("date", stage->date), with_number("confirm", stage->date)));
 }
 static struct answer *send_policy(struct stage *stage) {
     return rig_send(stage->rig, "admin.date_policy",

@@ -397,6 +397,7 @@ uint16_t domain_charge(struct domain *domain, uint32_t user, uint64_t amount, ui
 
 uint16_t domain_switch(struct domain *domain, uint32_t date, enum command_kind kind) {
     struct command command = {.kind = (uint16_t)kind, .partition = partition_of_date(date)};
+    if (kind == COMMAND_DATE_CANCEL) command.confirm.number = date;
     return domain_do(domain, command);
 }
 

@@ -133,6 +133,50 @@ static void C1_open_close_cancel(void **state) {
     assert_int_equal(domain_count(domain, DECISION_DATE_CANCELLED), 1);
 }
 
+/* A date is cancelled for good only by whoever names it twice. */
+static void O5_cancelling_names_the_date_again(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    (void)domain_date(domain, &policy, 1, 1);
+    uint32_t date = domain_date(domain, &policy, 1, 1); /* number 2, called "Date" */
+    const struct {
+        uint64_t number;
+        struct text name;
+        bool confirmed;
+    } cases[] = {
+        {0, {0}, false},
+        {1, {0}, false},
+        {(1ull << 32) + 2, {0}, false},
+        {0, {"date", 4}, false},
+        {0, {"Dat", 3}, false},
+        {0, {"Date ", 5}, false},
+        {0, {"1", 1}, false},
+        {0, {"02", 2}, false},
+        {0, {"2 ", 2}, false},
+        {0, {"4294967298", 10}, false},
+        {0, {"", 0}, false},
+        {0, {"Concert", 7}, false},
+        {2, {0}, true},
+        {0, {"2", 1}, true},
+        {0, {"Date", 4}, true},
+    };
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct command command = {.kind = COMMAND_DATE_CANCEL,
+                                  .partition = partition_of_date(date),
+                                  .confirm = {.number = cases[i].number, .name = cases[i].name}};
+        uint32_t records = domain->record_count;
+        uint16_t error = domain_do(domain, command);
+        if (error != (cases[i].confirmed ? ERROR_NONE : ERROR_NOT_CONFIRMED)) fail_msg("%u", i);
+        if (cases[i].confirmed) continue;
+        assert_refused(domain, ERROR_NOT_CONFIRMED, date, 0, 0);
+        assert_int_equal(domain->record_count, records);
+    }
+    assert_int_equal(domain_date_of(domain, date)->state, DATE_CANCELLED);
+    assert_int_equal(domain_count(domain, DECISION_DATE_CANCELLED), 1);
+    domain_crash(domain);
+    assert_int_equal(domain_date_of(domain, date)->title.size, 4);
+}
+
 static void C1_paused_date_admits_nobody(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
@@ -245,6 +289,26 @@ static void C3_seats_full(void **state) {
     mutable_date->seats.count = 0;
 }
 
+/* What a date has sold is a sum that can always be counted. */
+static void C3_seats_cost_what_can_be_counted(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    struct seat_spec specs[SEATS_ADD_MAX];
+    uint32_t date = domain_date(domain, &policy, 0, 0);
+    for (uint32_t i = 0; i < SEATS_ADD_MAX; i++) {
+        specs[i] = (struct seat_spec){.price = AMOUNT_MAX, .for_sale = i % 2 == 0};
+    }
+    for (uint32_t first = 1; first <= 1024; first += SEATS_ADD_MAX) {
+        assert_int_equal(add_seats(domain, date, first, SEATS_ADD_MAX, specs), ERROR_NONE);
+    }
+    assert_int_equal(domain_date_of(domain, date)->seats.points, DATE_POINTS_MAX);
+    specs[0].price = 1;
+    assert_int_equal(add_seats(domain, date, 1025, 1, specs), ERROR_SEATS_FULL);
+    assert_refused(domain, ERROR_SEATS_FULL, DATE_POINTS_MAX, 0, 0);
+    specs[0].price = 0;
+    assert_int_equal(add_seats(domain, date, 1025, 1, specs), ERROR_NONE);
+}
+
 static void C4_seat_list_needs_no_decision(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
@@ -261,6 +325,26 @@ static void C4_seat_list_needs_no_decision(void **state) {
     assert_int_equal(domain->reply.seats.limit, 3);
     assert_true(domain->reply.seats.all);
     assert_int_equal(domain->record_count, records);
+}
+
+/* Whoever imports a plan compares it with what is there, long before the date is open. */
+static void C4_admins_list_the_seats_of_a_draft(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    uint32_t date = domain_date(domain, &policy, 0, 0);
+    assert_int_equal(add_seats(domain, date, 1, 2, some_seats), ERROR_NONE);
+    uint32_t records = domain->record_count;
+    struct command command = {.kind = COMMAND_DATE_SEATS,
+                              .partition = partition_of_date(date),
+                              .list = {.first = 2, .limit = 3, .all = true}};
+    assert_int_equal(domain_do(domain, command), ERROR_NONE);
+    assert_int_equal(domain->reply.kind, REPLY_SEATS);
+    assert_ptr_equal(domain->reply.seats.date, domain_date_of(domain, date));
+    assert_int_equal(domain->reply.seats.first, 2);
+    assert_true(domain->reply.seats.all);
+    assert_int_equal(domain_switch(domain, date, COMMAND_DATE_CANCEL), ERROR_NONE);
+    assert_int_equal(domain_do(domain, command), ERROR_NONE); /* for the record */
+    assert_int_equal(domain->record_count, records + 1);
 }
 
 static uint16_t list_dates(struct domain *domain, uint32_t concert, const struct token *token) {
@@ -335,13 +419,16 @@ int main(void) {
         T(C1_bad_policy),
         T(C1_policy_set_twice_decides_once),
         T(C1_open_close_cancel),
+        T(O5_cancelling_names_the_date_again),
         T(C1_paused_date_admits_nobody),
         T(C2_counts_for_the_list_of_dates),
         T(C3_seats_have_labels_and_prices),
         T(C3_seats_come_in_order),
         T(C3_seats_only_in_a_draft),
         T(C3_seats_full),
+        T(C3_seats_cost_what_can_be_counted),
         T(C4_seat_list_needs_no_decision),
+        T(C4_admins_list_the_seats_of_a_draft),
         T(C5_active_token_vouches_for_date_lists),
         T(C5_client_cannot_vouch_for_itself),
         T(other_replies_of_the_catalogue),

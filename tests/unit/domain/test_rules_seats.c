@@ -177,6 +177,25 @@ static void R4_not_for_sale_and_ambiguous(void **state) {
     }
 }
 
+/* No reservation costs more than the protocol can say: 2^53-1. */
+static void R4_too_expensive_together(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    policy.max_seats_per_user = SEATS_PER_USER_MAX;
+    uint32_t date = domain_date(domain, &policy, SEATS_PER_USER_MAX, AMOUNT_MAX);
+    struct token token = entered(domain, date, 1);
+    assert_int_equal(domain_hold(domain, &token, SEATS(1, 2), NULL), ERROR_HOLD_TOO_EXPENSIVE);
+    assert_refused(domain, ERROR_HOLD_TOO_EXPENSIVE, AMOUNT_MAX, 0, 0);
+    struct decision record = domain_record(domain, domain->record_count - 1);
+    assert_int_equal(record.kind, DECISION_HOLD_REFUSED);
+    assert_int_equal(record.hold_refused.error, ERROR_HOLD_TOO_EXPENSIVE);
+    const uint32_t all[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0};
+    assert_int_equal(domain_hold(domain, &token, all, NULL), ERROR_HOLD_TOO_EXPENSIVE);
+    uint64_t one = held(domain, &token, SEATS(1)); /* exactly the limit */
+    assert_int_equal(domain_reservation(domain, one)->amount, AMOUNT_MAX);
+    (void)held(domain, &token, SEATS(2)); /* each by itself is fine */
+}
+
 static void R5_all_or_none(void **state) {
     struct hall hall = hall_of(state);
     struct domain *domain = hall.domain;
@@ -359,6 +378,7 @@ int main(void) {
         T(R3_unpaid_hold_ends_by_itself),
         T(R4_refused_hold_says_why),
         T(R4_not_for_sale_and_ambiguous),
+        T(R4_too_expensive_together),
         T(R5_all_or_none),
         T(R5_max_seats_per_user),
         T(R5_sixteen_seats_at_once),

@@ -31,9 +31,15 @@ static void seats_by_guid_label_and_number(void **state) {
     add(&map, "A", "9A", "17", "");      /* three times */
     add(&map, "A/9A", "1", "7", "");     /* slashes: "A/9A/1/7" ... */
     add(&map, "A", "9A/1", "7", "");     /* ... is the same label */
-    add(&map, "B", "1", "1", "A/9A/20"); /* a guid that looks like a label ... */
-    add(&map, "A", "9A", "20", "");      /* ... goes before the label */
+    add(&map, "B", "1", "1", "A/9A/20"); /* a guid that is another's label: ambiguous */
+    add(&map, "A", "9A", "20", "");
     add(&map, "", "", "", "");
+    add(&map, "C", "1", "1", "C/1/1"); /* a guid that is the seat's own label */
+    add(&map, "C", "1", "2", "");      /* a label that is there before the guid */
+    add(&map, "C", "1", "3", "C/1/2");
+    add(&map, "C", "1", "4", "A/9A/17"); /* a guid that several have as their label */
+    add(&map, "D", "1", "1", "D/1/1");   /* its own label, which another has, too */
+    add(&map, "D", "1", "1", "");
     const struct {
         const char *name;
         int error;
@@ -45,7 +51,12 @@ static void seats_by_guid_label_and_number(void **state) {
         {"A/9A/16 bis", ERROR_NONE, 1},
         {"A/9A/17", ERROR_SEAT_AMBIGUOUS, 0},
         {"A/9A/1/7", ERROR_SEAT_AMBIGUOUS, 0},
-        {"A/9A/20", ERROR_NONE, 7},
+        {"A/9A/20", ERROR_SEAT_AMBIGUOUS, 0},
+        {"C/1/1", ERROR_NONE, 10},
+        {"C/1/2", ERROR_SEAT_AMBIGUOUS, 0},
+        {"C/1/3", ERROR_NONE, 12},
+        {"C/1/4", ERROR_NONE, 13},
+        {"D/1/1", ERROR_SEAT_AMBIGUOUS, 0},
         {"B/1/1", ERROR_NONE, 7},
         {"//", ERROR_NONE, 9},
         {"", ERROR_SEAT_UNKNOWN, 0},
@@ -59,7 +70,7 @@ static void seats_by_guid_label_and_number(void **state) {
         assert_int_equal(find(&map, cases[i].name, &number), cases[i].error);
         assert_int_equal(number, cases[i].error ? 777 : cases[i].number); /* on success only */
     }
-    const uint32_t unknown[] = {0, 10, 0x80000001u, UINT32_MAX};
+    const uint32_t unknown[] = {0, 16, 0x80000001u, UINT32_MAX};
     for (uint32_t i = 0; i < 4; i++) {
         struct seat_ref ref = {.number = unknown[i]};
         assert_int_equal(seat_map_find(&map, &ref, &number), ERROR_SEAT_UNKNOWN);

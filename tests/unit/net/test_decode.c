@@ -209,6 +209,23 @@ static void admin_methods(void **state) {
     accept("admin.date_open", "{'date':4096}", COMMAND_DATE_OPEN, partition_of_date(DATES_MAX));
     accept("admin.date_close", "{'date':1}", COMMAND_DATE_CLOSE, partition_of_date(1));
     accept("admin.date_cancel", "{'date':1}", COMMAND_DATE_CANCEL, partition_of_date(1));
+    assert_int_equal(f.command.confirm.number, 0); /* the engine says what is missing */
+    assert_null(f.command.confirm.name.bytes);
+    accept("admin.date_cancel", "{'date':2,'confirm':2}", COMMAND_DATE_CANCEL,
+           partition_of_date(2));
+    assert_int_equal(f.command.confirm.number, 2);
+    accept("admin.date_cancel", "{'confirm':'Friday','date':2}", COMMAND_DATE_CANCEL,
+           partition_of_date(2));
+    assert_int_equal(f.command.confirm.number, 0);
+    assert_text(f.command.confirm.name, "Friday");
+    accept("admin.seats_list", "{'date':7}", COMMAND_DATE_SEATS, partition_of_date(7));
+    assert_int_equal(f.command.list.first, 1);
+    assert_int_equal(f.command.list.limit, 500);
+    assert_true(f.command.list.all);
+    accept("admin.seats_list", "{'date':7,'first':5,'limit':1000}", COMMAND_DATE_SEATS,
+           partition_of_date(7));
+    assert_int_equal(f.command.list.first, 5);
+    assert_int_equal(f.command.list.limit, 1000);
 }
 
 /* Each method once without each of its required parameters, and once with one too many. */
@@ -236,6 +253,7 @@ static void missing_and_unknown(void **state) {
         {"admin.date_open", "'date':1"},
         {"admin.date_close", "'date':1"},
         {"admin.date_cancel", "'date':1"},
+        {"admin.seats_list", "'date':1"},
     };
     for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
         for (size_t skip = 1; skip <= 5; skip++) { /* past the last one: all are there */
@@ -355,6 +373,14 @@ static const struct refusal refusals[] = {
     {"admin.date_policy", "{'date':1,'hold_ttl_ms':'1'}", ERROR_BAD_PARAMS, "hold_ttl_ms", 0},
     {"admin.date_policy", "{'date':1,'hold_ttl_ms':1,'hold_ttl_ms':1}", ERROR_BAD_PARAMS,
      "hold_ttl_ms", 0},
+    {"admin.date_cancel", "{'date':1,'confirm':''}", ERROR_BAD_PARAMS, "confirm", 0},
+    {"admin.date_cancel", "{'date':1,'confirm':-1}", ERROR_BAD_PARAMS, "confirm", 0},
+    {"admin.date_cancel", "{'date':1,'confirm':true}", ERROR_BAD_PARAMS, "confirm", 0},
+    {"admin.date_cancel", "{'date':1,'confirm':'a\nb'}", ERROR_BAD_PARAMS, "confirm", 0},
+    {"admin.date_open", "{'date':1,'confirm':1}", ERROR_BAD_PARAMS, "confirm", 0},
+    {"admin.seats_list", "{'date':0}", ERROR_NO_SUCH_DATE, NULL, 0},
+    {"admin.seats_list", "{'date':1,'limit':1001}", ERROR_BAD_PARAMS, "limit", 0},
+    {"admin.seats_list", "{'date':1,'token':" TOKEN "}", ERROR_BAD_PARAMS, "token", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[]}", ERROR_BAD_PARAMS, "seats", 0},
     {"admin.seats_add", "{'date':1,'first':1,'seats':[5]}", ERROR_BAD_PARAMS, "seats", 0},
     {"admin.seats_add",
@@ -406,6 +432,49 @@ static void refused(void **state) {
         } else {
             assert_null(f.error.param);
             assert_int_equal(f.error.data[0], r->data);
+        }
+    }
+}
+
+/* A key is text like any other, in every method that takes one. */
+static void keys_are_clean_text(void **state) {
+    (void)state;
+    static const struct {
+        const char *method, *params;
+    } methods[] = {
+        {"wallet.charge", "'user':" USER ",'amount':1"},
+        {"payment.pay", "'token':" TOKEN ",'reservation':" RESERVATION},
+        {"reservation.cancel", "'user':" USER ",'reservation':" RESERVATION},
+    };
+    static const struct {
+        const char *key;
+        enum error expected;
+    } keys[] = {
+        {"k", ERROR_NONE},
+        {"0123456789abcdef0123456789ABCDEF {}[]!~", ERROR_NONE},
+        {"\u043a\u043b\u044e\u0447 \U0001f511", ERROR_NONE},
+        {"\xc2\x80", ERROR_NONE}, /* C1 is no control character of this protocol */
+        {"a\nb", ERROR_BAD_PARAMS},
+        {"\x1f", ERROR_BAD_PARAMS},
+        {"a\x7f", ERROR_BAD_PARAMS},
+        {"0123456789abcdef\t", ERROR_BAD_PARAMS},
+        {"0123456\x7f"
+         "89abcdef",
+         ERROR_BAD_PARAMS},
+        {"\xff\xfe", ERROR_BAD_PARAMS},
+        {"0123456789abcde\xc3", ERROR_BAD_PARAMS}, /* cut in the middle */
+        {"\xc0\xaf", ERROR_BAD_PARAMS},            /* overlong */
+        {"\xed\xa0\x80", ERROR_BAD_PARAMS},        /* a surrogate */
+        {"\xf4\x90\x80\x80", ERROR_BAD_PARAMS},    /* above U+10FFFF */
+    };
+    for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            char params[400];
+            (void)snprintf(params, sizeof params, "{%s,'key':'%s'}", methods[m].params,
+                           keys[k].key);
+            int code = decode(methods[m].method, params, true);
+            if (code != (int)keys[k].expected) fail_msg("%s, key %zu", methods[m].method, k);
+            if (code != ERROR_NONE) assert_memory_equal(f.error.param, "key", 3);
         }
     }
 }
@@ -598,12 +667,19 @@ static void random_frames(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(public_methods),   cmocka_unit_test(wallet_methods),
-        cmocka_unit_test(admin_methods),    cmocka_unit_test(missing_and_unknown),
-        cmocka_unit_test(refused),          cmocka_unit_test(text_limits),
-        cmocka_unit_test(admin_is_hidden),  cmocka_unit_test(hostile_frames),
-        cmocka_unit_test(every_truncation), cmocka_unit_test(offset_of_the_fault),
-        cmocka_unit_test(count_is_bounded), cmocka_unit_test(huge_frames),
+        cmocka_unit_test(public_methods),
+        cmocka_unit_test(wallet_methods),
+        cmocka_unit_test(admin_methods),
+        cmocka_unit_test(missing_and_unknown),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(keys_are_clean_text),
+        cmocka_unit_test(text_limits),
+        cmocka_unit_test(admin_is_hidden),
+        cmocka_unit_test(hostile_frames),
+        cmocka_unit_test(every_truncation),
+        cmocka_unit_test(offset_of_the_fault),
+        cmocka_unit_test(count_is_bounded),
+        cmocka_unit_test(huge_frames),
         cmocka_unit_test(random_frames),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

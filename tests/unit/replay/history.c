@@ -209,6 +209,7 @@ static void organise(struct history *history, uint32_t date) {
         command.kind = COMMAND_DATE_CLOSE;
     } else if (what == 4 && date == HISTORY_DATES) {
         command.kind = COMMAND_DATE_CANCEL;
+        command.confirm.number = date;
     } else if (what < 30) {
         command.kind = COMMAND_DATE_OPEN;
     } else {
