@@ -72,7 +72,7 @@ static const struct params_shape shapes[COMMAND_COUNT] = {
     [COMMAND_SEATS_RELEASE] = {BIT(TOKEN) | BIT(RESERVATION), 0, false},
     [COMMAND_RESERVATION_LIST] = {BIT(USER), BIT(DATE), false},
     [COMMAND_RESERVATION_CANCEL] = {BIT(USER) | BIT(RESERVATION) | BIT(KEY), 0, false},
-    [COMMAND_PAYMENT_PAY] = {BIT(TOKEN) | BIT(RESERVATION) | BIT(KEY), 0, false},
+    [COMMAND_PAYMENT_PAY] = {BIT(RESERVATION) | BIT(KEY), BIT(TOKEN) | BIT(USER), false},
     [COMMAND_WALLET_CHARGE] = {BIT(USER) | BIT(AMOUNT) | BIT(KEY), 0, false},
     [COMMAND_WALLET_BALANCE] = {BIT(USER), 0, false},
     [COMMAND_WALLET_HISTORY] = {BIT(USER), 0, false},
@@ -112,13 +112,19 @@ static int refuse(struct decode_error *error, enum error code, uint64_t data) {
     return (int)code;
 }
 
-/* Ids that nothing can have are answered here: a command names a partition that could exist. */
-static int check_ids(const struct params *params, struct decode_error *error) {
+/* Whether such a token can be. */
+static bool token_could_be(const struct params *params) {
+    return !params->token_is_bad && params->token.date >= 1 && params->token.date <= DATES_MAX &&
+           params->token.place >= 1;
+}
+
+/* Ids that nothing can have are answered here: a command names a partition that could exist. A list
+ * of dates may not need the token that came with it: the catalogue judges. */
+static int check_ids(uint32_t kind, const struct params *params, struct decode_error *error) {
     const uint64_t *ids = params->ids;
-    if (params->seen & PARAM_BIT(TOKEN)) {
-        bool good = !params->token_is_bad && params->token.date >= 1 &&
-                    params->token.date <= DATES_MAX && params->token.place >= 1;
-        if (!good) return refuse(error, ERROR_TOKEN_INVALID, 0);
+    if ((params->seen & PARAM_BIT(TOKEN)) != 0 && kind != COMMAND_CATALOGUE_DATES &&
+        !token_could_be(params)) {
+        return refuse(error, ERROR_TOKEN_INVALID, 0);
     }
     if (params->seen & PARAM_BIT(CONCERT)) {
         uint64_t concert = ids[PARAM_CONCERT];
@@ -139,9 +145,41 @@ static int check_ids(const struct params *params, struct decode_error *error) {
     return ERROR_NONE;
 }
 
+/* What the parameters of a method must be together. */
+static int check_together(uint32_t kind, const struct params *params, struct decode_error *error) {
+    if (kind == COMMAND_DATE_POLICY && params->policy_fields == 0) {
+        *error = (struct decode_error){
+            .code = ERROR_BAD_PARAMS,
+            .message = "No policy field is given. Name at least one; net/README.md lists them."};
+        return ERROR_BAD_PARAMS;
+    }
+    if (kind != COMMAND_PAYMENT_PAY) return ERROR_NONE;
+    uint32_t both = PARAM_BIT(TOKEN) | PARAM_BIT(USER);
+    if ((params->seen & both) != 0 && (params->seen & both) != both) return ERROR_NONE;
+    *error = (struct decode_error){
+        .code = ERROR_BAD_PARAMS,
+        .param = "token",
+        .param_size = 5,
+        .message = "Pay with the token that holds the seats; where that has ended with the hold, "
+                   "with the user instead. Give exactly one of the two."};
+    return ERROR_BAD_PARAMS;
+}
+
 /* The partition that decides, and who it is about. */
 static void command_token(struct command *command, const struct params *params) {
     command->partition = partition_of_date(params->token.date);
+}
+
+static void command_dates_token(struct command *command, const struct params *params) {
+    if ((params->seen & PARAM_BIT(TOKEN)) == 0) return;
+    if (!token_could_be(params)) {
+        command->dates.is_judged = true;
+        command->dates.refusal = ERROR_TOKEN_INVALID;
+        return;
+    }
+    command->dates.has_token = true;
+    command->dates.token = params->token;
+    command_token(command, params);
 }
 
 static void command_user(struct command *command, const struct params *params) {
@@ -170,9 +208,7 @@ static void command_public(struct command *command, const struct params *params)
     case COMMAND_CATALOGUE_DATES:
         /* A token is judged by its own date, which passes the command on to the catalogue. */
         command->partition = PARTITION_CATALOGUE;
-        command->dates.has_token = (params->seen & PARAM_BIT(TOKEN)) != 0;
-        if (command->dates.has_token) command_token(command, params);
-        command->dates.token = params->token;
+        command_dates_token(command, params);
         command->dates.concert = (uint32_t)params->ids[PARAM_CONCERT];
         command->dates.available_only = params->flags[PARAM_AVAILABLE_ONLY];
         break;
@@ -191,8 +227,13 @@ static void command_public(struct command *command, const struct params *params)
         break;
     case COMMAND_SEATS_RELEASE:
     case COMMAND_PAYMENT_PAY:
-        command_token(command, params);
+        if (params->seen & PARAM_BIT(TOKEN)) {
+            command_token(command, params);
+        } else {
+            command->partition = partition_of_date(dated_id_date(reservation));
+        }
         command->pay.token = params->token;
+        command->pay.user = params->user;
         command->pay.reservation = reservation;
         command->pay.key = params->key;
         break;
@@ -274,12 +315,10 @@ int decode_request(const uint8_t *bytes, const struct decode_span *span, bool ad
     if (shapes[kind].policy) policy_default(&params.policy);
     int code = params_read(value_scanned(bytes + span->params), &shapes[kind], arena, &params,
                            ret_error);
-    if (code == ERROR_NONE) code = check_ids(&params, ret_error);
+    if (code == ERROR_NONE) code = check_together(kind, &params, ret_error);
+    if (code == ERROR_NONE) code = check_ids(kind, &params, ret_error);
     if (code != ERROR_NONE) return code;
-    if (kind == COMMAND_DATE_POLICY && params.policy_fields == 0) {
-        return refuse(ret_error, ERROR_BAD_PARAMS, 0);
-    }
-    *ret_command = (struct command){.kind = (uint16_t)kind};
+    *ret_command = (struct command){.kind = (uint16_t)kind, .is_admin = admin};
     if (kind < COMMAND_ADMIN_FIRST) {
         command_public(ret_command, &params);
     } else if (!command_admin(ret_command, &params, arena)) {

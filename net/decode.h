@@ -38,6 +38,9 @@ struct decode_error {
      * particular */
     const char *param;
     uint32_t param_size; /* bytes */
+    /* What is wrong in particular, in the words of the request; static or of the frame's arena.
+     * NULL: the code's own text */
+    const char *message;
 };
 
 /* decode_request - one request that decode_scan() has found

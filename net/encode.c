@@ -1,6 +1,9 @@
 /* encode.c - see encode.h; what the results look like is README.md, "Public methods" */
 #include "net/encode.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "engine/domain/date.h"
 #include "engine/require.h"
 #include "net/encode_list.h"
@@ -37,9 +40,7 @@ static void begin_result(struct value_writer *writer, uint32_t msgid) {
 
 /* --- errors -------------------------------------------------------------------------------- */
 
-/* A parameter's name in an error; longer ones are cut. */
-#define ERROR_PARAM_BYTES_MAX 64u
-
+#define ERROR_MESSAGE_BYTES 128u
 void encode_error(struct value_writer *writer, uint32_t msgid, const struct decode_error *error) {
     const struct error_row *row = error_row(error->code);
     REQUIRE(row != NULL);
@@ -49,7 +50,7 @@ void encode_error(struct value_writer *writer, uint32_t msgid, const struct deco
     value_write_uint(writer, msgid);
     value_write_map(writer, 3);
     value_write_pair_text(writer, "code", row->name);
-    value_write_pair_text(writer, "message", row->text);
+    value_write_pair_text(writer, "message", error->message ? error->message : row->text);
     uint32_t count = error->param ? 1 : 0;
     for (uint32_t i = 0; i < ERROR_DATA_COUNT; i++) count += row->data[i][0] != '\0';
     value_write_text(writer, "data");
@@ -59,7 +60,7 @@ void encode_error(struct value_writer *writer, uint32_t msgid, const struct deco
     }
     if (error->param) {
         /* The client's own misspelt key goes back to it only if it is text that can be shown. */
-        bool show = error->param_size <= ERROR_PARAM_BYTES_MAX &&
+        bool show = error->param_size <= PARAM_NAME_BYTES_MAX &&
                     text_is_clean(error->param, error->param_size);
         value_write_text(writer, "param");
         value_write_text_bytes(writer, show ? error->param : "?", show ? error->param_size : 1);
@@ -181,6 +182,17 @@ static void encode_date(struct value_writer *writer, const struct date *date) {
     encode_policy(writer, &date->policy);
 }
 
+/* BAD_POLICY says the field by its name: its number means nothing to a client. */
+static void name_policy(struct decode_error *error, char ret_message[ERROR_MESSAGE_BYTES]) {
+    REQUIRE(error->data[0] < POLICY_FIELD_COUNT);
+    error->param = policy_row((uint32_t)error->data[0])->name;
+    error->param_size = (uint32_t)strlen(error->param);
+    (void)snprintf(ret_message, ERROR_MESSAGE_BYTES, /* fits */
+                   "The policy field %s must be from %" PRIu64 " to %" PRIu64 ".", error->param,
+                   error->data[1], error->data[2]);
+    error->message = ret_message;
+}
+
 static void encode_result(struct value_writer *writer, const struct reply *reply,
                           const struct encode_view *view, uint64_t *ret_lsn) {
     switch (reply->kind) {
@@ -193,7 +205,7 @@ static void encode_result(struct value_writer *writer, const struct reply *reply
     case REPLY_PAYMENT: encode_payment(writer, reply); break;
     case REPLY_WALLET: encode_wallet(writer, reply); break;
     case REPLY_HISTORY: encode_history(writer, reply); break;
-    case REPLY_CONCERTS: encode_concerts(writer, reply); break;
+    case REPLY_CONCERTS: encode_concerts(writer, reply, view->board, ret_lsn); break;
     case REPLY_DATES: encode_dates(writer, reply, view->board, ret_lsn); break;
     case REPLY_CREATED: encode_created(writer, reply); break;
     case REPLY_SEATS_ADDED:
@@ -215,12 +227,17 @@ void encode_reply(struct value_writer *writer, uint32_t msgid, const struct repl
                   const struct encode_view *view, uint64_t *ret_lsn) {
     if (reply->kind == REPLY_ERROR) {
         struct decode_error error = {.code = reply->error};
+        char message[ERROR_MESSAGE_BYTES];
         memcpy(error.data, reply->data, sizeof error.data);
+        if (reply->error == ERROR_BAD_POLICY) name_policy(&error, message);
         encode_error(writer, msgid, &error);
         return;
     }
     if (reply->kind == REPLY_DATES && encode_dates_gated(reply, view->board, ret_lsn)) {
-        encode_error(writer, msgid, &(struct decode_error){.code = ERROR_TOKEN_REQUIRED});
+        uint16_t refusal = reply->dates.refusal;
+        encode_error(writer, msgid,
+                     &(struct decode_error){.code = refusal ? refusal : ERROR_TOKEN_REQUIRED,
+                                            .data = {reply->dates.refusal_data}});
         return;
     }
     value_writer_clear(writer);

@@ -99,12 +99,24 @@ struct date_ids {
 };
 _Static_assert(DATES_MAX <= UINT16_MAX, "date ids fit 16 bits");
 
-static void collect_dates(const struct catalogue *catalogue, struct date_ids *ret_ids) {
+/* A date whose first drain is not on the board yet has an all-zero row. */
+static bool is_draft(const struct date_counters *counters) {
+    return counters->state == 0 || counters->state == DATE_DRAFT;
+}
+
+/* Drafts are left out but for admins (O2). */
+static void collect_dates(const struct reply *reply, const struct board *board, uint64_t *ret_lsn,
+                          struct date_ids *ret_ids) {
+    const struct catalogue *catalogue = reply->concerts.catalogue;
+    bool hidden[DATES_MAX] = {0};
     memset(ret_ids->ends, 0, sizeof ret_ids->ends);
     for (uint32_t i = 0; i < catalogue->date_count; i++) {
+        struct date_counters counters;
         uint32_t concert = catalogue->dates[i].concert;
         REQUIRE(concert >= 1 && concert <= catalogue->concert_count);
-        ret_ids->ends[concert]++;
+        board_read_date(board, i + 1, &counters, ret_lsn);
+        hidden[i] = !reply->concerts.drafts && is_draft(&counters);
+        if (!hidden[i]) ret_ids->ends[concert]++;
     }
     for (uint32_t c = 1; c <= catalogue->concert_count; c++) {
         ret_ids->ends[c] = (uint16_t)(ret_ids->ends[c] + ret_ids->ends[c - 1]);
@@ -114,16 +126,18 @@ static void collect_dates(const struct catalogue *catalogue, struct date_ids *re
     uint16_t begins[CONCERTS_MAX + 1];
     memcpy(begins, ret_ids->ends, sizeof begins);
     for (uint32_t i = catalogue->date_count; i-- > 0;) {
+        if (hidden[i]) continue;
         uint32_t concert = catalogue->dates[i].concert;
         ret_ids->ids[--begins[concert]] = (uint16_t)(i + 1);
     }
 }
 
-void encode_concerts(struct value_writer *writer, const struct reply *reply) {
+void encode_concerts(struct value_writer *writer, const struct reply *reply,
+                     const struct board *board, uint64_t *ret_lsn) {
     const struct catalogue *catalogue = reply->concerts.catalogue;
-    struct date_ids dates; /* 24 KiB of stack, with `begins` above */
+    struct date_ids dates; /* 28 KiB of stack, with what collect_dates() needs */
     REQUIRE(catalogue->concert_count <= CONCERTS_MAX && catalogue->date_count <= DATES_MAX);
-    collect_dates(catalogue, &dates);
+    collect_dates(reply, board, ret_lsn, &dates);
     value_write_map(writer, 1);
     value_write_text(writer, "concerts");
     value_write_array(writer, catalogue->concert_count);
@@ -146,22 +160,28 @@ bool encode_dates_gated(const struct reply *reply, const struct board *board, ui
         struct date_counters counters;
         if (catalogue->dates[i].concert != reply->dates.concert) continue;
         board_read_date(board, i + 1, &counters, ret_lsn);
-        if (counters.gate_dates) return true;
+        if (counters.gate_dates && (reply->dates.drafts || !is_draft(&counters))) return true;
     }
     return false;
 }
 
+/* Can somebody who enters now buy a seat (C2)? */
+static bool is_bookable(const struct date_counters *counters, uint64_t now_ms) {
+    return counters->state == DATE_OPEN && now_ms >= counters->sales_open_at &&
+           (counters->sales_end_at == 0 || now_ms < counters->sales_end_at) &&
+           counters->seats_available > 0;
+}
+
 static void write_date(struct value_writer *writer, uint32_t id, const struct concert_date *date,
                        const struct date_counters *counters, uint64_t now_ms) {
-    bool bookable = counters->state == DATE_OPEN && now_ms >= counters->sales_open_at &&
-                    counters->seats_available > 0;
-    /* A date whose first drain is not on the board yet has an all-zero row. */
+    bool bookable = is_bookable(counters, now_ms);
     uint32_t state = counters->state == 0 ? DATE_DRAFT : counters->state;
-    value_write_map(writer, 10);
+    value_write_map(writer, 11);
     value_write_pair_uint(writer, "date", id);
     write_title(writer, &date->title);
     value_write_pair_uint(writer, "starts_at", date->starts_at);
     value_write_pair_uint(writer, "sales_open_at", counters->sales_open_at);
+    value_write_pair_uint(writer, "sales_end_at", counters->sales_end_at);
     value_write_pair_text(writer, "state", date_state_name(state));
     value_write_pair_uint(writer, "seats_total", counters->seats_total);
     value_write_pair_uint(writer, "seats_available", counters->seats_available);
@@ -181,7 +201,8 @@ void encode_dates(struct value_writer *writer, const struct reply *reply, const 
         struct date_counters counters;
         if (catalogue->dates[i].concert != reply->dates.concert) continue;
         board_read_date(board, i + 1, &counters, ret_lsn);
-        if (reply->dates.available_only && counters.seats_available == 0) continue;
+        if (!reply->dates.drafts && is_draft(&counters)) continue; /* O2 */
+        if (reply->dates.available_only && !is_bookable(&counters, reply->now_ms)) continue;
         write_date(writer, i + 1, &catalogue->dates[i], &counters, reply->now_ms);
         count++;
     }

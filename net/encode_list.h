@@ -7,7 +7,8 @@
 /* Results without the response around them; see encode_reply(). */
 void encode_seats(struct value_writer *writer, const struct reply *reply);
 void encode_history(struct value_writer *writer, const struct reply *reply);
-void encode_concerts(struct value_writer *writer, const struct reply *reply);
+void encode_concerts(struct value_writer *writer, const struct reply *reply,
+                     const struct board *board, uint64_t *ret_lsn);
 /* encode_dates_gated - rule C5: does this list need a token that the client has not got? */
 bool encode_dates_gated(const struct reply *reply, const struct board *board, uint64_t *ret_lsn);
 void encode_dates(struct value_writer *writer, const struct reply *reply, const struct board *board,

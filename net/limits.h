@@ -15,6 +15,8 @@
  * response inside a batch would be 3); msgpack-c itself stops at 32. */
 #define NET_DEPTH_MAX 8u
 
+/* A parameter's name in an error; one that is longer is not shown. */
+#define PARAM_NAME_BYTES_MAX 64u
 /* A response up to this size needs no memory of its own: it covers every reply but the lists and
  * holds of seats with long labels. */
 #define NET_REPLY_INLINE_BYTES 512u

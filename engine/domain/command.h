@@ -128,10 +128,11 @@ struct command {
         } hold;
         struct { /* SEATS_RELEASE, PAYMENT_PAY */
             struct token token;
-            struct id128 user; /* PAYMENT_PAY: instead of the token, where that has ended with the
-                                  hold (P1); none: the token counts */
             uint64_t reservation;
             struct id128 key; /* PAYMENT_PAY: digest of the idempotency key, never none */
+            /* PAYMENT_PAY: instead of the token, where that has ended with the hold (P1); none: the
+             * token counts */
+            struct id128 user;
         } pay;
         struct { /* RESERVATION_LIST; date 0: all dates */
             struct id128 user;

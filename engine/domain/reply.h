@@ -43,13 +43,13 @@ struct reply {
         uint64_t data[ERROR_DATA_COUNT]; /* REPLY_ERROR: values of the row's data names */
         struct {
             struct token token;
-            struct id128 user;     /* none: forgotten, like its token (EXPIRED only) */
             uint8_t state;         /* enum token_state */
             uint8_t end;           /* enum token_end, EXPIRED only */
             uint32_t ahead;        /* live waiters before this one; position is ahead + 1 */
             uint64_t eta_ms;       /* estimated wait until active; 0 when active */
             uint64_t next_poll_ms; /* poll again after this; 0 when expired */
             uint64_t expires_at;   /* Unix ms: end of ACTIVE; WAITING: when silence drops it */
+            struct id128 user;     /* none: forgotten, like its token (EXPIRED only) */
         } token;
         struct {
             const struct date *date;
