@@ -51,6 +51,7 @@ static const struct {
     {0, "last_admission_ms", MEANING_TIME, NULL},
     {0, "for_sale", MEANING_BOOL, NULL},
     {0, "token_expired", MEANING_BOOL, NULL},
+    {0, "at_once", MEANING_BOOL, NULL},
     {0, "token_spent", MEANING_BOOL, NULL},
     {0, "hash", MEANING_HASH, NULL},
     {0, "chain", MEANING_HASH, NULL},

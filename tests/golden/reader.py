@@ -48,15 +48,15 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
     (13, "date_cancelled", ""),
     (14, "policy_changed", "policy policy"),
     (20, "queue_entered", "place u32, user id, secret id"),
-    (21, "admitted", "place u32, expires_at u64"),
+    (21, "admitted", "place u32, expires_at u64, at_once u8"),
     (22, "token_expired", "place u32, end u8, released numbers"),
     (30, "seats_held", "reservation u32, place u32, user id, seats numbers, amount u64, expires_at u64, "
                        "token_expired u8"),
     (31, "hold_refused", "place u32, user id, error u16, seat u32"),
     (32, "reservation_ended", "reservation u32, state u8, key id"),
-    (40, "payment_started", "payment u32, reservation u32, key id"),
+    (40, "payment_started", "payment u32, reservation u32, key id, payer u32"),
     (41, "payment_refused", "payment u32, reservation u32, balance u64, shortfall u64"),
-    (42, "seats_sold", "payment u32, reservation u32, amount u64, balance u64, token_expired u8"),
+    (42, "seats_sold", "payment u32, reservation u32, amount u64, balance u64, token_expired u8, payer u32"),
     (43, "payment_aborted", "payment u32, reservation u32"),
     (44, "refund_started", "reservation u32, payment u32, key id"),
     (45, "seats_refunded", "reservation u32, payment u32, balance u64"),
@@ -80,7 +80,7 @@ ENTITIES = {number: (name, fields(text)) for number, name, text in [
     (21, "seat", "number u32, price u64, for_sale u8, section text, row text, seat text, guid text"),
     (22, "reservation", "reservation u32, place u32, user id, secret id, state u8, token_spent u8, "
                         "seats numbers, amount u64, held_at u64, expires_at u64, changed_at u64, "
-                        "payment u32, payment_key id, cancel_key id, balance u64"),
+                        "payment u32, payment_key id, cancel_key id, balance u64, payer u32"),
     (23, "ended", "reservation u32"),
     (24, "waiter", "place u32, user id, secret id, state u8, end u8, expires_at u64"),
     (30, "account", "user id, balance u64, reserved u64, charged u64, rows u64, chain u64"),

@@ -228,6 +228,7 @@ static void judge_started(struct audit *audit, struct audit_date *date,
     payment->key = started->key;
     payment->reservation = started->reservation;
     reservation->payment = started->payment;
+    reservation->payer = started->payer;
     reservation->state = RESERVATION_PAYING;
     audit->paying++;
 }
@@ -249,9 +250,10 @@ static void judge_sold(struct audit *audit, struct audit_date *date, uint32_t id
     }
     audit->sold++;
     if (!sold->token_expired) return;
-    EXPECT(audit, date->places[reservation->place].state == TOKEN_ACTIVE, "place %u",
-           reservation->place);
-    token_ends(date, reservation->place);
+    uint32_t payer = reservation->payer ? reservation->payer : reservation->place;
+    EXPECT(audit, sold->payer == reservation->payer, "payment %u", sold->payment);
+    EXPECT(audit, date->places[payer].state == TOKEN_ACTIVE, "place %u", payer);
+    token_ends(date, payer);
 }
 
 static void judge_refunded(struct audit *audit, struct audit_date *date, uint32_t id,

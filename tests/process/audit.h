@@ -27,6 +27,7 @@ struct audit_seat {
 };
 
 struct audit_reservation {
+    uint32_t payer; /* place of the token that pays; 0: its own */
     struct id128 user;
     uint32_t place;
     uint32_t payment; /* latest attempt */

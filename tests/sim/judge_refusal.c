@@ -76,6 +76,41 @@ static void refused_not_yet(struct judge *judge) {
     }
 }
 
+/* Too late, as a policy that there was says? */
+static void refused_too_late(struct judge *judge, uint32_t id, bool refund, uint64_t ended_at) {
+    const struct model_date *date = model_date(judge->model, id);
+    if (!date || ended_at == 0 || !judge_had(judge, refund ? &date->refunds_end : &date->ends,
+                                             ended_at)) {
+        judge_wrong(judge, "it ends at another time", ended_at);
+    } else if (ended_at > judge->window.to_ms) {
+        judge_wrong(judge, "it has not ended", ended_at);
+    }
+}
+
+/* A draft is as good as none for who is not an admin (O2). */
+static void refused_date(struct judge *judge) {
+    const struct model_date *date = model_date(judge->model, judge->call->date);
+    bool admin = judge->call->kind >= COMMAND_ADMIN_FIRST;
+    if (date && (admin || !judge_had(judge, &date->history, DATE_DRAFT))) {
+        judge_wrong(judge, "there is such a date", judge->call->date);
+    }
+}
+
+/* Own seat in another selection. */
+static void refused_as_own(struct judge *judge) {
+    const struct model_reservation *one = judge_reservation(judge, judge->answer->error_data[1]);
+    if (!one || !id128_equal(&one->user, &judge->call->user)) {
+        judge_wrong(judge, "it is not this user's reservation", judge->answer->error_data[1]);
+    }
+}
+
+static void refused_as_refunded(struct judge *judge) {
+    const struct model_reservation *one = judge_reservation(judge, judge->call->reservation);
+    if (!one || !judge_had(judge, &one->history, RESERVATION_REFUNDED)) {
+        judge_wrong(judge, "it was not refunded", judge->call->reservation);
+    }
+}
+
 static void refused_not_your_turn(struct judge *judge) {
     const struct model_waiter *waiter = judge_waiter(judge, &judge->call->token);
     if (!waiter || !judge_had(judge, &waiter->history, MODEL_TOKEN(TOKEN_WAITING, 0))) {
@@ -197,6 +232,15 @@ void judge_refusal(struct judge *judge) {
     case ERROR_TOKEN_INVALID: refused_token(judge); break;
     case ERROR_TOKEN_EXPIRED: refused_as_expired(judge); break;
     case ERROR_SEAT_TAKEN: refused_as_taken(judge); break;
+    case ERROR_SEAT_YOURS: refused_as_own(judge); break;
+    case ERROR_NO_SUCH_DATE: refused_date(judge); break;
+    case ERROR_SALES_ENDED:
+        refused_too_late(judge, date, false, judge->answer->error_data[0]);
+        break;
+    case ERROR_REFUNDS_ENDED:
+        refused_too_late(judge, date, true, judge->answer->error_data[1]);
+        break;
+    case ERROR_ALREADY_REFUNDED: refused_as_refunded(judge); break;
     case ERROR_NO_SUCH_RESERVATION: refused_reservation(judge); break;
     case ERROR_DATE_CANCELLED: refused_for_state(judge, date, DATE_CANCELLED, true); break;
     case ERROR_DATE_CLOSED: refused_for_state(judge, date, DATE_OPEN, false); break;

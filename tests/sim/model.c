@@ -26,6 +26,8 @@ void model_free(struct model *model) {
         free(date->history.changes);
         free(date->limits.changes);
         free(date->opens.changes);
+        free(date->ends.changes);
+        free(date->refunds_end.changes);
     }
     for (uint32_t i = 0; i < model->user_count; i++) {
         free(model->users[i].rows);

@@ -63,6 +63,7 @@ struct model_reservation { /* by sequence - 1 */
     struct numbers seats;
     uint64_t amount, held_at, expires_at, changed_at;
     uint32_t payment;             /* latest; 0: none */
+    uint32_t payer;               /* place of the token that started it; 0: its own */
     struct id128 key;             /* of that payment */
     struct model_history history; /* its states */
 };
@@ -106,7 +107,8 @@ struct model_date { /* by id - 1 */
     uint64_t interval_admitted;
     uint64_t last_time_ms;
     uint64_t policy_ms;                 /* when the policy was changed last */
-    struct model_history limits, opens; /* max_seats_per_user, sales_open_at */
+    /* max_seats_per_user, sales_open_at, sales_end_at, refund_until */
+    struct model_history limits, opens, ends, refunds_end;
     struct model_history history;       /* its states */
 };
 

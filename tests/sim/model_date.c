@@ -13,10 +13,19 @@ static uint32_t first_waiting(const struct model_date *date) {
     return 0;
 }
 
+/* O3 */
+static bool sales_ended(const struct model_date *date, uint64_t now_ms) {
+    return date->policy.sales_end_at != 0 && now_ms >= date->policy.sales_end_at;
+}
+
+static bool is_paced(const struct model_date *date) {
+    return date->policy.admit_per_interval > 0 && date->policy.admit_interval_ms > 0;
+}
+
 /* Q9: may one more be admitted, as far as the interval goes? */
 static bool interval_has_room(const struct model_date *date, uint64_t now_ms) {
     const struct policy *policy = &date->policy;
-    if (policy->admit_per_interval == 0 || policy->admit_interval_ms == 0) return true;
+    if (!is_paced(date)) return true;
     return date->interval_admitted < policy->admit_per_interval ||
            now_ms >= date->interval_began_ms + policy->admit_interval_ms;
 }
@@ -33,6 +42,7 @@ static bool entered(struct model *model, struct model_date *date, const struct d
     MODEL_RULE(FIFO, body->place == date->waiter_count + 1, "places are handed out 1, 2, 3");
     MODEL_RULE(RECORD, date->state == DATE_OPEN, "the date is open");
     MODEL_RULE(TIME, decision->time_ms >= date->policy.sales_open_at, "sales have begun");
+    MODEL_RULE(TIME, !sales_ended(date, decision->time_ms), "sales have not ended");
     MODEL_RULE(RECORD, !id128_is_none(&body->secret), "the token has a secret");
     for (uint32_t i = 0; i < date->live_count; i++) {
         MODEL_RULE(RECORD, !id128_equal(&date->waiters[date->live[i] - 1].user, &body->user),
@@ -61,9 +71,15 @@ static bool admitted(struct model *model, struct model_date *date,
     const struct decision_admitted *body = &decision->admitted;
     MODEL_RULE(FIFO, first_waiting(date) == body->place, "the first who waits is admitted");
     MODEL_RULE(CAPACITY, date->active < date->policy.active_capacity, "there is a free slot");
-    MODEL_RULE(CAPACITY, interval_has_room(date, decision->time_ms), "the interval has room");
+    MODEL_RULE(CAPACITY, body->at_once || interval_has_room(date, decision->time_ms),
+               "the interval has room");
+    MODEL_RULE(RECORD,
+               !body->at_once || (date->policy.admit_first_at_once && is_paced(date) &&
+                                  body->place == date->waiter_count),
+               "who goes in at once has just entered, and an interval would have held him up");
     MODEL_RULE(RECORD, date->state == DATE_OPEN, "the date is open");
     MODEL_RULE(TIME, decision->time_ms >= date->policy.sales_open_at, "sales have begun");
+    MODEL_RULE(TIME, !sales_ended(date, decision->time_ms), "sales have not ended");
     MODEL_RULE(TIME, body->expires_at == decision->time_ms + date->policy.active_ttl_ms,
                "it is active for the active time");
     struct model_waiter *waiter = &date->waiters[body->place - 1];
@@ -76,6 +92,7 @@ static bool admitted(struct model *model, struct model_date *date,
     waiter->expires_at = body->expires_at;
     model_note(&waiter->history, model->lsn, MODEL_TOKEN(TOKEN_ACTIVE, 0));
     date->active++;
+    if (body->at_once) return true; /* the interval does not count it */
     uint64_t interval_ms = date->policy.admit_interval_ms;
     if (interval_ms == 0 || decision->time_ms - date->interval_began_ms >= interval_ms) {
         date->interval_began_ms = decision->time_ms;
@@ -316,6 +333,12 @@ static bool payment_started(struct model *model, struct model_date *date,
     MODEL_RULE(TIME, one->expires_at > decision->time_ms, "its time is not over");
     MODEL_RULE(TIME, is_backed(date, one, decision->time_ms), "its token has not ended");
     MODEL_RULE(RECORD, date->state != DATE_CANCELLED, "the date is not cancelled");
+    MODEL_RULE(TIME, !sales_ended(date, decision->time_ms), "sales have not ended");
+    const struct model_waiter *payer = body->payer ? live_waiter(date, body->payer) : NULL;
+    MODEL_RULE(RECORD,
+               !body->payer || (payer && payer->state == TOKEN_ACTIVE &&
+                                body->payer != one->place && id128_equal(&payer->user, &one->user)),
+               "another token that pays is active, and the same user's");
     MODEL_RULE(RECORD, body->payment == date->payment_count + 1, "payments are numbered 1, 2, 3");
     for (uint32_t i = 0; i < date->standing_count; i++) {
         const struct model_reservation *other = model_reservation(date, date->standing[i]);
@@ -329,6 +352,7 @@ static bool payment_started(struct model *model, struct model_date *date,
     date->payments[date->payment_count++] = (struct model_payment){
         .reservation = body->reservation};
     one->payment = body->payment;
+    one->payer = body->payer;
     one->key = body->key;
     set_state(model, date, body->reservation, RESERVATION_PAYING, decision->time_ms);
     return true;
@@ -367,8 +391,10 @@ static bool seats_sold(struct model *model, struct model_date *date,
     MODEL_RULE(HALF, payment->money == MODEL_MONEY_RESERVED, "its points are reserved");
     MODEL_RULE(RECORD, date->state != DATE_CANCELLED, "the date is not cancelled");
     MODEL_RULE(POINTS, body->amount == one->amount, "it costs what was said");
-    bool live = live_waiter(date, one->place) != NULL;
+    uint32_t payer = one->payer ? one->payer : one->place;
+    bool live = live_waiter(date, payer) != NULL;
     MODEL_RULE(RECORD, body->token_expired == live, "a live token ends with the payment");
+    MODEL_RULE(RECORD, body->payer == one->payer, "the token that pays is the one that began");
     const struct model_user *user = model_user(model, &one->user);
     MODEL_RULE(
         POINTS,
@@ -378,8 +404,8 @@ static bool seats_sold(struct model *model, struct model_date *date,
     payment->balance = body->balance;
     set_state(model, date, body->reservation, RESERVATION_PAID, decision->time_ms);
     if (live) {
-        spend(date, one->place);
-        end_token(model, date, one->place, TOKEN_END_PAID);
+        spend(date, payer);
+        end_token(model, date, payer, TOKEN_END_PAID);
     }
     return true;
 }
@@ -401,6 +427,10 @@ static bool refund_started(struct model *model, struct model_date *date,
                "it is paid");
     MODEL_RULE(RECORD, !id128_is_none(&body->key) || date->state == DATE_CANCELLED,
                "its owner cancels, or the date is cancelled");
+    uint64_t until_ms = date->policy.refund_until;
+    MODEL_RULE(TIME,
+               date->state == DATE_CANCELLED || until_ms == 0 || decision->time_ms < until_ms,
+               "its owner could still cancel it");
     set_state(model, date, body->reservation, RESERVATION_REFUNDING, decision->time_ms);
     return true;
 }
@@ -446,6 +476,8 @@ static bool moved(struct model *model, struct model_date *date, const struct dec
 void model_note_policy(struct model *model, struct model_date *date) {
     model_note(&date->limits, model->lsn, date->policy.max_seats_per_user);
     model_note(&date->opens, model->lsn, date->policy.sales_open_at);
+    model_note(&date->ends, model->lsn, date->policy.sales_end_at);
+    model_note(&date->refunds_end, model->lsn, date->policy.refund_until);
 }
 
 bool model_date_apply(struct model *model, const struct decision *decision) {
@@ -528,7 +560,8 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
         }
     }
     bool may_admit = date->state == DATE_OPEN && date->active < policy->active_capacity &&
-                     now_ms >= policy->sales_open_at && interval_has_room(date, now_ms);
+                     now_ms >= policy->sales_open_at && !sales_ended(date, now_ms) &&
+                     interval_has_room(date, now_ms);
     uint32_t first = first_waiting(date);
     if (may_admit && first) {
         return late(model, date, SIM_CHECK_FIFO, "there is room, but not for place", first, now_ms);

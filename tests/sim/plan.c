@@ -130,7 +130,11 @@ void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
     ret_policy->hold_ttl_ms = rng_pick(rng, 100, 1000, 5000, 60000, 300000);
     ret_policy->max_seats_per_user = rng_pick(rng, 1, 2, 4, SEATS_PER_USER_MAX);
     if (rng_chance(rng, 150000)) ret_policy->sales_open_at = now_ms + rng_below(rng, 20000);
+    ret_policy->admit_first_at_once = rng_chance(rng, 500000);
+    if (rng_chance(rng, 50000)) ret_policy->sales_end_at = now_ms + rng_below(rng, 40000);
+    if (rng_chance(rng, 50000)) ret_policy->refund_until = now_ms + rng_below(rng, 40000);
     if (!plan->sells || rng_chance(rng, 50000)) return;
+    ret_policy->sales_end_at = 0;
     uint64_t turn_ms = plan->manners.think_ms + plan->net_us / 250;
     ret_policy->active_capacity = at_least(ret_policy->active_capacity, plan->fans / 2 + 1);
     ret_policy->active_ttl_ms = at_least(ret_policy->active_ttl_ms, 40 * turn_ms);

@@ -178,13 +178,14 @@ static void older_records_read_zero(void **state) {
     uint8_t bytes[RECORD_BYTES_MAX];
     struct decision decoded, sold = sample(DECISION_SEATS_SOLD, 1);
     uint32_t size = decision_encode(&sold, bytes);
-    put_size(bytes, size - 9); /* before balance and token_expired were added */
-    assert_int_equal(decision_decode(bytes, size - 9, &decoded), DECISION_DECODE_OK);
+    put_size(bytes, size - 13); /* before balance, token_expired and payer were added */
+    assert_int_equal(decision_decode(bytes, size - 13, &decoded), DECISION_DECODE_OK);
     assert_int_equal(decoded.seats_sold.amount, sold.seats_sold.amount);
     assert_int_equal(decoded.seats_sold.balance, 0);
     assert_int_equal(decoded.seats_sold.token_expired, 0);
-    put_size(bytes, size - 5); /* inside a field */
-    assert_int_equal(decision_decode(bytes, size - 5, &decoded), DECISION_DECODE_BAD_BODY);
+    assert_int_equal(decoded.seats_sold.payer, 0);
+    put_size(bytes, size - 9); /* inside a field */
+    assert_int_equal(decision_decode(bytes, size - 9, &decoded), DECISION_DECODE_BAD_BODY);
 
     struct decision created = sample(DECISION_DATE_CREATED, 1), policy;
     size = decision_encode(&created, bytes);

@@ -362,7 +362,7 @@ static void R8_refund_at_every_point(void **state) {
             assert_int_equal(domain_answered(story.domain, second), key == 8 ? ERROR_NONE
                                                                     : refunding
                                                                         ? ERROR_PAYMENT_IN_PROGRESS
-                                                                        : ERROR_RESERVATION_ENDED);
+                                                                        : ERROR_ALREADY_REFUNDED);
             assert_int_equal(domain_state(story.domain, story.reservation), RESERVATION_REFUNDED);
             assert_int_equal(domain_count(story.domain, DECISION_FUNDS_REFUNDED), 1);
             check_end(story.domain, &story);

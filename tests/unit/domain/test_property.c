@@ -39,6 +39,7 @@ struct model_reservation {
     uint64_t deadline_ms, amount;
     place_t place;
     bool live, paying, refused_late;
+    place_t payer;
 };
 
 struct model_date {
@@ -177,6 +178,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
             &date->reservations[decision->payment_started.reservation];
         assert_true(paying->live && !paying->paying && paying->deadline_ms > decision->time_ms);
         paying->paying = true;
+        paying->payer = decision->payment_started.payer;
         break;
     }
     case DECISION_PAYMENT_REFUSED: {
@@ -194,7 +196,9 @@ static void model_date_follow(struct model *model, const struct decision *decisi
         assert_true(date->reservations[decision->seats_sold.reservation].paying);
         date->reservations[decision->seats_sold.reservation].deadline_ms = 0;
         if (decision->seats_sold.token_expired) {
-            model_token_ends(date, date->reservations[decision->seats_sold.reservation].place);
+            const struct model_reservation *sold =
+                &date->reservations[decision->seats_sold.reservation];
+            model_token_ends(date, sold->payer ? sold->payer : sold->place);
         }
         model->spendable[user_number(&date->reservations[decision->seats_sold.reservation].user)] -=
             (int64_t)decision->seats_sold.amount;

@@ -373,9 +373,20 @@ static void C5_active_token_vouches_for_date_lists(void **state) {
     assert_int_equal(domain->reply.dates.concert, 1);
     assert_int_equal(list_dates(domain, 1, &elsewhere), ERROR_NONE);
     assert_false(domain->reply.dates.has_token);
-    assert_int_equal(list_dates(domain, 1, &waits), ERROR_NOT_YOUR_TURN);
+    /* What is wrong with a token is said by net, and only where a date is gated. */
+    assert_int_equal(list_dates(domain, 1, &waits), ERROR_NONE);
+    assert_false(domain->reply.dates.has_token);
+    assert_int_equal(domain->reply.dates.refusal, ERROR_NOT_YOUR_TURN);
+    assert_int_equal(domain->reply.dates.refusal_data, 0); /* ahead */
+    assert_int_equal(domain_leave(domain, &waits), ERROR_NONE);
+    assert_int_equal(list_dates(domain, 1, &waits), ERROR_NONE);
+    assert_int_equal(domain->reply.dates.refusal, ERROR_TOKEN_EXPIRED);
     active.secret.bytes[3] ^= 4;
-    assert_int_equal(list_dates(domain, 1, &active), ERROR_TOKEN_INVALID);
+    assert_int_equal(list_dates(domain, 1, &active), ERROR_NONE);
+    assert_false(domain->reply.dates.has_token);
+    assert_int_equal(domain->reply.dates.refusal, ERROR_TOKEN_INVALID);
+    assert_int_equal(list_dates(domain, 1, NULL), ERROR_NONE);
+    assert_int_equal(domain->reply.dates.refusal, ERROR_NONE);
     assert_int_equal(list_dates(domain, 3, NULL), ERROR_NO_SUCH_CONCERT);
     assert_refused(domain, ERROR_NO_SUCH_CONCERT, 3, 0, 0);
 }
@@ -392,7 +403,9 @@ static void C5_client_cannot_vouch_for_itself(void **state) {
                                         .token_is_active = true,
                                         .token_concert = 1,
                                         .token = entered(domain, date, 1)}};
-    assert_int_equal(domain_do(domain, command), ERROR_NOT_YOUR_TURN);
+    assert_int_equal(domain_do(domain, command), ERROR_NONE);
+    assert_false(domain->reply.dates.has_token);
+    assert_int_equal(domain->reply.dates.refusal, ERROR_NOT_YOUR_TURN);
     command.partition = PARTITION_CATALOGUE; /* past the date */
     command.dates.token_is_active = false;
     assert_int_equal(domain_do(domain, command), ERROR_NONE);

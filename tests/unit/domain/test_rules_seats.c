@@ -63,8 +63,9 @@ static void R2_one_holder_or_owner(void **state) {
     struct hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
-    assert_int_equal(domain_hold(domain, &hall.one, SEATS(2), NULL), ERROR_SEAT_TAKEN);
-    assert_int_equal(domain_hold(domain, &hall.one, SEATS(2, 3), NULL), ERROR_SEAT_TAKEN);
+    assert_int_equal(domain_hold(domain, &hall.one, SEATS(2), NULL), ERROR_SEAT_YOURS);
+    assert_int_equal(domain_hold(domain, &hall.one, SEATS(3, 2), NULL), ERROR_SEAT_YOURS);
+    assert_refused(domain, ERROR_SEAT_YOURS, 2, reservation, 0);
     assert_int_equal(domain_pay(domain, &hall.one, reservation, 3), ERROR_NONE);
     assert_int_equal(domain_hold(domain, &hall.two, SEATS(1), NULL), ERROR_SEAT_TAKEN);
     domain_crash(domain);
@@ -83,7 +84,7 @@ static void R2_same_request_again_same_answer(void **state) {
     assert_int_equal(domain_hold(domain, &hall.two, SEATS(1, 2), NULL), ERROR_SEAT_TAKEN);
     /* a hold that is over is no answer, even before its timer has spoken */
     domain_jump(domain, hall.policy.hold_ttl_ms);
-    assert_int_equal(domain_hold(domain, &hall.one, SEATS(1, 2), NULL), ERROR_SEAT_TAKEN);
+    assert_int_equal(domain_hold(domain, &hall.one, SEATS(1, 2), NULL), ERROR_SEAT_YOURS);
     assert_int_equal(domain_hold(domain, &hall.one, SEATS(1, 2), &again), ERROR_NONE);
     assert_true(again != first);
 }
@@ -329,13 +330,14 @@ static void R8_cancel_paid_is_refunded(void **state) {
     assert_int_equal(domain_balance(domain, 1), 1000);
     assert_int_equal(domain_holder(domain, hall.date, 1), 0);
     assert_int_equal(domain_cancel(domain, 1, reservation, 5), ERROR_NONE); /* twice */
-    assert_int_equal(domain_cancel(domain, 1, reservation, 6), ERROR_RESERVATION_ENDED);
+    assert_int_equal(domain_cancel(domain, 1, reservation, 6), ERROR_ALREADY_REFUNDED);
+    assert_refused(domain, ERROR_ALREADY_REFUNDED, reservation, 0, 0);
     assert_int_equal(domain_balance(domain, 1), 1000);
     assert_int_equal(domain_count(domain, DECISION_FUNDS_REFUNDED), 1);
     /* the old payment's key still gets its old answer; another key learns that it is over */
     assert_int_equal(domain_pay(domain, &hall.one, reservation, 3), ERROR_NONE);
     assert_int_equal(domain->reply.payment.balance, 980);
-    assert_int_equal(domain_pay(domain, &hall.one, reservation, 4), ERROR_RESERVATION_ENDED);
+    assert_int_equal(domain_pay(domain, &hall.one, reservation, 4), ERROR_ALREADY_REFUNDED);
     assert_int_equal(domain_hold(domain, &hall.two, SEATS(1), NULL), ERROR_NONE);
     domain_check(domain, true);
 }

@@ -133,6 +133,12 @@ static void public_methods(void **state) {
     assert_token(&f.command.pay.token);
     assert_int_equal(f.command.pay.reservation, dated_id(7, 1));
     assert_true(id128_equal(&f.command.pay.key, &key));
+    assert_true(id128_is_none(&f.command.pay.user));
+    /* P1: the user instead of a token that has ended */
+    accept("payment.pay", "{'user':" USER ",'reservation':" RESERVATION ",'key':'k1'}",
+           COMMAND_PAYMENT_PAY, date);
+    assert_user(&f.command.pay.user);
+    assert_int_equal(f.command.pay.reservation, dated_id(7, 1));
 }
 
 static void wallet_methods(void **state) {
@@ -319,7 +325,6 @@ static const struct refusal refusals[] = {
     {"catalogue.dates", "{'concert':0}", ERROR_NO_SUCH_CONCERT, NULL, 0},
     {"catalogue.dates", "{'concert':4097}", ERROR_NO_SUCH_CONCERT, NULL, 4097},
     {"catalogue.dates", "{'concert':1,'available_only':1}", ERROR_BAD_PARAMS, "available_only", 0},
-    {"catalogue.dates", "{'concert':1,'token':'x'}", ERROR_TOKEN_INVALID, NULL, 0},
     {"catalogue.dates", "{'concert':1,'token':nil}", ERROR_BAD_PARAMS, "token", 0},
     {"seats.list", "{'token':" TOKEN ",'first':0}", ERROR_BAD_PARAMS, "first", 0},
     {"seats.list", "{'token':" TOKEN ",'first':4294967296}", ERROR_BAD_PARAMS, "first", 0},
@@ -416,6 +421,95 @@ static const struct refusal refusals[] = {
     {"queue.ente", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
     {"queue.enter2", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
 };
+
+/* What is wrong with which parameter, and what it must be: in the message. */
+static void what_is_wrong_is_said(void **state) {
+    static const struct {
+        const char *method, *params, *message;
+    } cases[] = {
+        {"queue.enter", "{'date':1}",
+         "Parameter \"user\" is missing. It must be a UUID as text, as in "
+         "123e4567-e89b-42d3-a456-426614174000, but not the nil one."},
+        {"queue.enter", "{'date':'1','user':" USER "}",
+         "Parameter \"date\" has the wrong type. It must be a whole number."},
+        {"queue.enter", "{'date':1,'user':'bob'}",
+         "Parameter \"user\" is not written as it must be. It must be a UUID as text, as in "
+         "123e4567-e89b-42d3-a456-426614174000, but not the nil one."},
+        {"queue.enter", "{'date':1,'date':1,'user':" USER "}",
+         "Parameter \"date\" is given twice. It must be a whole number."},
+        {"queue.enter", "{'dat':1,'user':" USER "}",
+         "Parameter \"dat\" is not a parameter of this method. This method takes date, user."},
+        {"seats.list", "{'token':" TOKEN ",'limit':1001}",
+         "Parameter \"limit\" is out of range. It must be a whole number from 1 to 1000."},
+        {"wallet.charge", "{'user':" USER ",'amount':1,'key':''}",
+         "Parameter \"key\" is empty. It must be text of 1 to 64 bytes without control "
+         "characters."},
+        {"wallet.charge",
+         "{'user':" USER ",'amount':1,"
+         "'key':'12345678901234567890123456789012345678901234567890123456789012345'}",
+         "Parameter \"key\" is too long. It must be text of 1 to 64 bytes without control "
+         "characters."},
+        {"wallet.charge", "{'user':" USER ",'amount':1,'key':'a\x7f'}",
+         "Parameter \"key\" has a control character or is not UTF-8. It must be text of 1 to 64 "
+         "bytes without control characters."},
+        {"seats.hold", "{'token':" TOKEN ",'seats':[1,'']}",
+         "Parameter \"seats\", element 2 is empty. It must be a list of 1 to 16 seats, each its "
+         "number, or text: its guid or section/row/seat."},
+        {"seats.hold", "{'token':" TOKEN ",'seats':[]}",
+         "Parameter \"seats\" has too few or too many elements. It must be a list of 1 to 16 seats, "
+         "each its number, or text: its guid or section/row/seat."},
+        {"admin.date_policy", "{'date':1,'reentry':'kepe'}",
+         "Parameter \"reentry\" is no word that is known here. It must be \"keep\" or \"requeue\"."},
+        {"admin.date_policy", "{'date':1,'gate_dates':1}",
+         "Parameter \"gate_dates\" has the wrong type. It must be true or false."},
+        {"admin.date_policy", "{'date':1,'hold_ttl_ms':'1'}",
+         "Parameter \"hold_ttl_ms\" has the wrong type. It must be a whole number from 100 to "
+         "31622400000."},
+        {"admin.date_policy", "{'date':1,'hold_ttl':1}",
+         "Parameter \"hold_ttl\" is not a parameter of this method. This method takes date and the "
+         "fields of a policy."},
+        {"admin.date_policy", "{'date':1}",
+         "No policy field is given. Name at least one; net/README.md lists them."},
+        {"payment.pay", "{'reservation':" RESERVATION ",'key':'k'}",
+         "Pay with the token that holds the seats; where that has ended with the hold, with the "
+         "user instead. Give exactly one of the two."},
+        {"payment.pay",
+         "{'token':" TOKEN ",'user':" USER ",'reservation':" RESERVATION ",'key':'k'}",
+         "Pay with the token that holds the seats; where that has ended with the hold, with the "
+         "user instead. Give exactly one of the two."},
+        {"admin.seats_add",
+         "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'','price':1},"
+         "{'section':'','row':1,'seat':'','price':1}]}",
+         "Parameter \"seats\", element 2, \"row\" has the wrong type. It must be a list of 1 to 64 "
+         "seats, each {section, row, seat, price, guid?, for_sale?}: texts of at most 255 bytes, "
+         "the price in points, for_sale true or false."},
+        {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':''}]}",
+         "Parameter \"seats\", element 1, \"price\" is missing. It must be a list of 1 to 64 "
+         "seats, each {section, row, seat, price, guid?, for_sale?}: texts of at most 255 bytes, "
+         "the price in points, for_sale true or false."},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(decode(cases[i].method, cases[i].params, true), ERROR_BAD_PARAMS);
+        assert_non_null(f.error.message);
+        assert_string_equal(f.error.message, cases[i].message);
+    }
+    /* The longest name that is shown, with the longest words for it. */
+    (void)decode("admin.date_create",
+                 "{'1234567890123456789012345678901234567890123456789012345678901234':1}", true);
+    assert_non_null(strstr(f.error.message, "of a policy."));
+}
+
+/* C5: whether a list of dates needs its token is not judged here. */
+static void a_list_of_dates_takes_any_token(void **state) {
+    (void)state;
+    accept("catalogue.dates", "{'concert':2,'token':'nonsense'}", COMMAND_CATALOGUE_DATES,
+           PARTITION_CATALOGUE);
+    assert_false(f.command.dates.has_token);
+    assert_true(f.command.dates.is_judged);
+    assert_int_equal(f.command.dates.refusal, ERROR_TOKEN_INVALID);
+    assert_true(f.command.is_admin);
+}
 
 static void refused(void **state) {
     (void)state;
@@ -671,6 +765,8 @@ int main(void) {
         cmocka_unit_test(wallet_methods),
         cmocka_unit_test(admin_methods),
         cmocka_unit_test(missing_and_unknown),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(a_list_of_dates_takes_any_token),
         cmocka_unit_test(refused),
         cmocka_unit_test(keys_are_clean_text),
         cmocka_unit_test(text_limits),

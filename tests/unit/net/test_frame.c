@@ -102,11 +102,13 @@ static const char *finish(void) {
     return text;
 }
 
-static const char *error_text(uint32_t msgid, enum error code, const char *data) {
+/* @message: NULL: the code's own */
+static const char *error_text(uint32_t msgid, enum error code, const char *message,
+                              const char *data) {
     static char text[512];
     const struct error_row *row = error_row(code);
     (void)snprintf(text, sizeof text, "[1,%u,{'code':'%s','message':'%s','data':{%s}},nil]", msgid,
-                   row->name, row->text, data);
+                   row->name, message ? message : row->text, data);
     return text;
 }
 
@@ -142,11 +144,14 @@ static void neighbours(void **state) {
     assert_int_equal(f.submitted_count, 1);
     answer(f.submitted[0]);
     int size = snprintf(expected, sizeof expected, "%s [1,2,nil,{'concert':10}] ",
-                        error_text(1, ERROR_UNKNOWN_METHOD, ""));
+                        error_text(1, ERROR_UNKNOWN_METHOD, NULL, ""));
     size += snprintf(expected + size, sizeof expected - (size_t)size, "%s ",
-                     error_text(3, ERROR_BAD_PARAMS, "'param':'x'"));
+                     error_text(3, ERROR_BAD_PARAMS,
+                                "Parameter \"x\" is not a parameter of this method. This method "
+                                "takes no parameters.",
+                                "'param':'x'"));
     (void)snprintf(expected + size, sizeof expected - (size_t)size, "%s",
-                   error_text(4, ERROR_UNKNOWN_METHOD, ""));
+                   error_text(4, ERROR_UNKNOWN_METHOD, NULL, ""));
     assert_string_equal(finish(), expected);
     assert_int_equal(atomic_load(&f.shared.refused), 3);
     assert_int_equal(atomic_load(&f.shared.requests), 4);
@@ -159,13 +164,13 @@ static void malformed(void **state) {
     run(requests, 3);
     assert_int_equal(f.submit_calls, 0); /* nothing in it was done */
     (void)snprintf(offset, sizeof offset, "'offset':%u", f.bytes.size - 1);
-    assert_string_equal(finish(), error_text(0, ERROR_MALFORMED, offset));
+    assert_string_equal(finish(), error_text(0, ERROR_MALFORMED, NULL, offset));
     assert_int_equal(atomic_load(&f.shared.malformed), 1);
     /* Too long by a byte, whatever it holds. */
     static uint8_t big[FRAME_BYTES_MAX + 1];
     f.done = 0;
     frame_run(&f.frame, big, sizeof big);
-    assert_string_equal(finish(), error_text(0, ERROR_MALFORMED, "'offset':0"));
+    assert_string_equal(finish(), error_text(0, ERROR_MALFORMED, NULL, "'offset':0"));
 }
 
 static void busy(void **state) {
@@ -179,9 +184,9 @@ static void busy(void **state) {
     assert_int_equal(f.done, 0);
     answer(f.submitted[0]);
     int size = snprintf(expected, sizeof expected, "%s [1,2,nil,{'concert':11}] ",
-                        error_text(1, ERROR_BUSY, "'retry_ms':5"));
+                        error_text(1, ERROR_BUSY, NULL, "'retry_ms':5"));
     (void)snprintf(expected + size, sizeof expected - (size_t)size, "%s",
-                   error_text(3, ERROR_BUSY, "'retry_ms':5"));
+                   error_text(3, ERROR_BUSY, NULL, "'retry_ms':5"));
     assert_string_equal(finish(), expected);
     assert_int_equal(atomic_load(&f.shared.busy), 2);
 }
@@ -192,7 +197,7 @@ static void stopping(void **state) {
     atomic_store(&f.shared.stopping, true);
     run(requests, 1);
     assert_int_equal(f.submit_calls, 0);
-    assert_string_equal(finish(), error_text(1, ERROR_STOPPING, ""));
+    assert_string_equal(finish(), error_text(1, ERROR_STOPPING, NULL, ""));
 }
 
 /* A date whose list of seats is as long as can be: 4 x 255 bytes of text for each seat. */
@@ -273,7 +278,7 @@ static void list_in_pieces(void **state) {
         if (round == 1) { end = (struct reply){.kind = REPLY_ERROR, .error = ERROR_DATE_CLOSED}; }
         frame_sink_encode(&f.shared, f.submitted[0], &end);
         frame_sink_release(&f.shared, f.submitted[0]);
-        const char *expected = round == 1 ? error_text(1, ERROR_DATE_CLOSED, "")
+        const char *expected = round == 1 ? error_text(1, ERROR_DATE_CLOSED, NULL, "")
                                           : "[1,1,nil,{'reservations':[],'truncated':false}]";
         assert_string_equal(finish(), expected);
     }
