@@ -111,11 +111,10 @@ static void answer_spent(const struct date *date, const struct command *command,
 static struct refusal taken(const struct date *date, const struct id128 *user, uint32_t number) {
     uint32_t sequence = seat_map_seat(&date->seats, number)->reservation;
     const struct reservation *owner = reservations_find(&date->reservations, sequence);
-    REQUIRE(owner != NULL); /* who has a seat is remembered */
-    if (!id128_equal(&owner->user, user)) {
-        return (struct refusal){ERROR_SEAT_TAKEN, number, number, 0};
+    if (owner && id128_equal(&owner->user, user)) {
+        return (struct refusal){ERROR_SEAT_YOURS, number, number, dated_id(date->id, sequence)};
     }
-    return (struct refusal){ERROR_SEAT_YOURS, number, number, dated_id(date->id, sequence)};
+    return (struct refusal){ERROR_SEAT_TAKEN, number, number, 0};
 }
 
 /* R2, R5: all of them free, and not too many */

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RULES "Q1 Q2 Q3 Q5 Q10 Q12 C2 C3 C4 C5 R1 R2 R3 R4 R5 W1 P1 P3 X1"
+#define RULES "Q1 Q2 Q3 Q5 Q10 Q12 O2 C2 C3 C4 C5 R1 R2 R3 R4 R5 W1 P1 P3 X1"
 
 #define SEATS 50u
 #define HOLD_MS 300000u
@@ -45,8 +45,12 @@ static struct s1 open_s1(void **state) {
 }
 
 static void the_date_is_listed(struct s1 *s1) {
+    bool bookable = false;
+    RULE(s1->rig, "O2", date_row(s1->rig, s1->concert, s1->date, NULL) == NULL);
+    RULE(s1->rig, "O2", answer_is(fan_enters(&s1->first), "NO_SUCH_DATE"));
+    assert_true(answer_is_ok(date_opens(s1->rig, s1->date)));
+    assert_true(answer_is_ok(date_closes(s1->rig, s1->date)));
     const struct value *row = date_row(s1->rig, s1->concert, s1->date, NULL);
-    bool bookable = true;
     RULE(s1->rig, "C2", value_get_bool(value_find(row, "bookable"), &bookable) && !bookable);
     RULE(s1->rig, "X1", answer_is(fan_enters(&s1->first), "DATE_CLOSED"));
     assert_true(answer_is_ok(date_opens(s1->rig, s1->date)));
@@ -83,6 +87,8 @@ static void a_crowd_waits(struct s1 *s1) {
         }
         for (uint32_t i = 0; i < WAVE; i++) {
             RULE(rig, "Q12", answer_says(rig_wait(rig, answers[i]), "state", "waiting"));
+            (void)snprintf(user, sizeof user, "fa000000-0000-4000-8001-%012x", done + i);
+            RULE(rig, "Q1", answer_says(answers[i], "user", user));
         }
     }
     RULE(rig, "Q12",

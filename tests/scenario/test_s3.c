@@ -81,6 +81,11 @@ static void reserving_ends_the_token(struct s3 *s3) {
 static void charged_once(struct s3 *s3) {
     struct rig *rig = s3->rig;
     RULE(rig, "P1", answer_is(fan_pays(&s3->anna, "a0"), "INSUFFICIENT_FUNDS"));
+    /* The token has ended with the hold: user and reservation are enough, but they must be that. */
+    RULE(rig, "P1", answer_is(fan_pays_as_user(&s3->anna, "a0"), "INSUFFICIENT_FUNDS"));
+    struct fan stranger = s3->carl;
+    stranger.reservation = s3->anna.reservation;
+    RULE(rig, "P1", answer_is(fan_pays_as_user(&stranger, "a0"), "NO_SUCH_RESERVATION"));
     RULE(rig, "W1", answer_number(fan_charges(&s3->anna, 3 * PRICE, "c"), "balance") == 3 * PRICE);
     rig_advance(rig, HOLD_MS - 1000); /* payable until the hold ends, without a token */
     const struct param pay[] = {with_text("token", s3->anna.token),
@@ -95,6 +100,8 @@ static void charged_once(struct s3 *s3) {
         RULE(rig, "P4", answer_number(rig_wait(rig, clicks[i]), "balance") == 2 * PRICE);
         RULE(rig, "P4", answer_number(clicks[i], "payment") == answer_number(clicks[0], "payment"));
     }
+    RULE(rig, "P4", answer_number(fan_pays_as_user(&s3->anna, "a1"), "payment") ==
+                        answer_number(clicks[0], "payment"));
     RULE(rig, "P4", fan_balance(&s3->anna) == 2 * PRICE);
     struct answer *other = fan_pays(&s3->anna, "a2"); /* another pay of a paid reservation */
     RULE(rig, "P4", answer_is(other, "ALREADY_PAID"));

@@ -278,6 +278,15 @@ static bool hold_refused(struct model *model, struct model_date *date,
     case ERROR_SEAT_TAKEN:
         MODEL_RULE(SEAT, seat && seat->reservation != 0, "somebody has the seat");
         break;
+    case ERROR_SEAT_YOURS: {
+        const struct model_reservation *own = seat ? model_reservation(date, seat->reservation)
+                                                   : NULL;
+        MODEL_RULE(SEAT, own && id128_equal(&own->user, &body->user), "the user has the seat");
+        break;
+    }
+    case ERROR_SALES_ENDED:
+        MODEL_RULE(TIME, sales_ended(date, decision->time_ms), "sales have ended");
+        break;
     case ERROR_SEAT_NOT_FOR_SALE:
         MODEL_RULE(RECORD, seat && !seat->for_sale, "the seat is not for sale");
         break;

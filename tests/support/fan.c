@@ -56,6 +56,11 @@ struct answer *fan_pays(const struct fan *fan, const char *key) {
                    with_number("reservation", fan->reservation), with_text("key", key));
 }
 
+struct answer *fan_pays_as_user(const struct fan *fan, const char *key) {
+    return rig_ask(fan->rig, "payment.pay", with_text("user", fan->user),
+                   with_number("reservation", fan->reservation), with_text("key", key));
+}
+
 struct answer *fan_cancels(const struct fan *fan, const char *key) {
     return rig_ask(fan->rig, "reservation.cancel", with_text("user", fan->user),
                    with_number("reservation", fan->reservation), with_text("key", key));

@@ -29,6 +29,7 @@ struct answer *fan_holds_(struct fan *fan, const uint32_t *seats);
 #define fan_holds(fan, ...) fan_holds_(fan, (const uint32_t[]){__VA_ARGS__, 0})
 struct answer *fan_holds_by_name(struct fan *fan, const char *name);
 struct answer *fan_releases(const struct fan *fan);
+struct answer *fan_pays_as_user(const struct fan *fan, const char *key);
 struct answer *fan_pays(const struct fan *fan, const char *key);
 struct answer *fan_cancels(const struct fan *fan, const char *key);
 struct answer *fan_charges(const struct fan *fan, uint64_t amount, const char *key);

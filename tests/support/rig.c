@@ -614,14 +614,22 @@ int rig_teardown(void **state) {
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-struct answer *rig_send(struct rig *rig, const char *method, const struct param *params) {
-    bool admin = strncmp(method, "admin.", 6) == 0;
+static struct answer *send_to(struct rig *rig, struct client *client, const char *method,
+                              const struct param *params) {
     rig->answers = realloc(rig->answers, (rig->answer_count + 1) * sizeof(struct answer *));
     assert_non_null(rig->answers);
-    struct answer *answer = answer_send(admin ? rig->admin : rig->public, method, params,
-                                        &rig->deaf);
+    struct answer *answer = answer_send(client, method, params, &rig->deaf);
     rig->answers[rig->answer_count++] = answer;
     return answer;
+}
+
+struct answer *rig_send(struct rig *rig, const char *method, const struct param *params) {
+    bool admin = strncmp(method, "admin.", 6) == 0;
+    return send_to(rig, admin ? rig->admin : rig->public, method, params);
+}
+
+struct answer *rig_send_as_admin(struct rig *rig, const char *method, const struct param *params) {
+    return send_to(rig, rig->admin, method, params);
 }
 
 static bool is_here(void *context) { return answer_is_here(context); }

@@ -71,6 +71,8 @@ int rig_teardown(void **state);
 
 /* rig_send - ask, do not wait. Methods that begin with "admin." go to the admin listener. */
 struct answer *rig_send(struct rig *rig, const char *method, const struct param *params);
+/* rig_send_as_admin - any method, to the admin listener */
+struct answer *rig_send_as_admin(struct rig *rig, const char *method, const struct param *params);
 /* rig_has_answer - the answer is here (or the connection is gone) */
 bool rig_has_answer(const struct answer *answer);
 /* rig_wait - until it is here. Return: the answer again */

@@ -94,8 +94,9 @@ static struct answer *ask_reservations_of_date(struct stage *stage) {
                     PARAMS(with_text("user", stage->anna.user), with_number("date", stage->date)));
 }
 static struct answer *ask_new_date(struct stage *stage) {
-    return rig_send(stage->rig, "reservation.list",
-                    PARAMS(with_text("user", stage->anna.user), with_number("date", NEWEST_DATE)));
+    return rig_send_as_admin(
+        stage->rig, "reservation.list",
+        PARAMS(with_text("user", stage->anna.user), with_number("date", NEWEST_DATE)));
 }
 static struct answer *ask_new_draft(struct stage *stage) {
     return rig_send(stage->rig, "admin.date_close", PARAMS(with_number("date", NEWEST_DATE)));
@@ -111,6 +112,10 @@ static struct answer *ask_concerts(struct stage *stage) {
 }
 static struct answer *ask_dates(struct stage *stage) {
     return rig_send(stage->rig, "catalogue.dates", PARAMS(with_number("concert", stage->concert)));
+}
+static struct answer *ask_dates_as_admin(struct stage *stage) {
+    return rig_send_as_admin(stage->rig, "catalogue.dates",
+                             PARAMS(with_number("concert", stage->concert)));
 }
 static struct answer *ask_dates_as_anna(struct stage *stage) {
     return rig_send(
@@ -229,7 +234,7 @@ static const struct look looks[] = {
     {"catalogue.dates of a sale", hold_with_money, change_pay, 1, ask_dates, saw_seat_less},
     {"system.stats of a sale", hold_with_money, change_pay, 1, ask_stats, saw_spent},
     {"catalogue.concerts of a concert", NULL, change_concert, 1, ask_concerts, saw_concert},
-    {"catalogue.dates of new dates", NULL, change_date, NEW_DATES, ask_dates, saw_new_dates},
+    {"catalogue.dates of new dates", NULL, change_date, NEW_DATES, ask_dates_as_admin, saw_new_dates},
     {"reservation.list of a new date", NULL, change_date, NEW_DATES, ask_new_date,
      saw_no_reservation},
     {"admin.date_close of a new date", NULL, change_date, NEW_DATES, ask_new_draft, saw_draft},
