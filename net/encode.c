@@ -189,8 +189,8 @@ static void name_policy(struct decode_error *error, char ret_message[ERROR_MESSA
     error->param_size = (uint32_t)strlen(error->param);
     (void)snprintf(ret_message, ERROR_MESSAGE_BYTES, /* fits */
                    "The policy field %s must be from %" PRIu64 " to %" PRIu64
-                   ". Nothing was changed.", error->param,
-                   error->data[1], error->data[2]);
+                   ". Nothing was changed.",
+                   error->param, error->data[1], error->data[2]);
     error->message = ret_message;
 }
 

@@ -99,8 +99,8 @@ static bool read_key(struct reading *reading, const struct value *value) {
 #define TAKES_amount "a whole number of points"
 static bool read_amount(struct reading *reading, const struct value *value) {
     reading->params->amount = 0;
-    return value_type(value) == VALUE_NEGATIVE ||
-           value_get_uint(value, &reading->params->amount) || wrong(reading, PROBLEM_TYPE);
+    return value_type(value) == VALUE_NEGATIVE || value_get_uint(value, &reading->params->amount) ||
+           wrong(reading, PROBLEM_TYPE);
 }
 
 #define TAKES_flag "true or false"
@@ -223,9 +223,7 @@ static uint32_t read_spec_pair(struct reading *reading, struct seat_spec *spec,
     case SPEC_SEAT: good = get_text(reading, value, 0, &spec->seat); break;
     case SPEC_GUID: good = get_text(reading, value, 0, &spec->guid); break;
     case SPEC_PRICE: good = get_number(reading, value, 0, AMOUNT_MAX, &spec->price); break;
-    default:
-        good = value_get_bool(value, &spec->for_sale) || wrong(reading, PROBLEM_TYPE);
-        break;
+    default: good = value_get_bool(value, &spec->for_sale) || wrong(reading, PROBLEM_TYPE); break;
     }
     return good ? keys[i].bit : 0;
 }
@@ -331,8 +329,7 @@ static void add_names(struct message *message, const struct params_shape *shape)
  * @name: as the client wrote it, or static; NULL: it is no text */
 static int bad_param(const struct reading *reading, const struct params_shape *shape,
                      const char *name, uint32_t size, struct decode_error *ret_error) {
-    *ret_error = (struct decode_error){
-        .code = ERROR_BAD_PARAMS, .param = name, .param_size = size};
+    *ret_error = (struct decode_error){.code = ERROR_BAD_PARAMS, .param = name, .param_size = size};
     struct message message = {.bytes = arena_take(reading->arena, MESSAGE_BYTES)};
     if (!message.bytes) return ERROR_BAD_PARAMS; /* the code's own text will do */
     bool shown = name && size <= PARAM_NAME_BYTES_MAX && text_is_clean(name, size);

@@ -74,9 +74,8 @@ static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
 void date_admit(const struct date *date, place_t place, bool at_once, uint64_t now_ms,
                 struct verdict *verdict) {
     verdict_add(verdict, &date->partition, DECISION_ADMITTED, now_ms)->admitted =
-        (struct decision_admitted){.place = place,
-                                   .expires_at = now_ms + date->policy.active_ttl_ms,
-                                   .at_once = at_once};
+        (struct decision_admitted){
+            .place = place, .expires_at = now_ms + date->policy.active_ttl_ms, .at_once = at_once};
 }
 
 /* Q2, Q6, Q7, Q9: the first who waits is admitted, unless it has gone silent */

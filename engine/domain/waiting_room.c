@@ -287,8 +287,8 @@ static void admission_note(struct waiting_room *room, uint64_t now_ms) {
     room->last_admission_ms = now_ms;
 }
 
-void room_admit(struct waiting_room *room, const struct decision_admitted *admitted, uint64_t now_ms,
-                uint64_t interval_ms) {
+void room_admit(struct waiting_room *room, const struct decision_admitted *admitted,
+                uint64_t now_ms, uint64_t interval_ms) {
     place_t place = admitted->place;
     struct waiter *waiter = at(room, place);
     REQUIRE(waiter->state == TOKEN_WAITING);

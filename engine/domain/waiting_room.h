@@ -109,8 +109,8 @@ const char *room_restored(struct waiting_room *room);
 /* changes of state, from date_apply.c alone */
 void room_enter(struct waiting_room *room, place_t place, const struct id128 *user,
                 const struct id128 *secret, uint64_t now_ms);
-void room_admit(struct waiting_room *room, const struct decision_admitted *admitted, uint64_t now_ms,
-                uint64_t interval_ms);
+void room_admit(struct waiting_room *room, const struct decision_admitted *admitted,
+                uint64_t now_ms, uint64_t interval_ms);
 void room_expire(struct waiting_room *room, place_t place, uint8_t end);
 
 /* volatile: signs of life */

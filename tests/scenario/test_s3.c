@@ -100,8 +100,9 @@ static void charged_once(struct s3 *s3) {
         RULE(rig, "P4", answer_number(rig_wait(rig, clicks[i]), "balance") == 2 * PRICE);
         RULE(rig, "P4", answer_number(clicks[i], "payment") == answer_number(clicks[0], "payment"));
     }
-    RULE(rig, "P4", answer_number(fan_pays_as_user(&s3->anna, "a1"), "payment") ==
-                        answer_number(clicks[0], "payment"));
+    RULE(rig, "P4",
+         answer_number(fan_pays_as_user(&s3->anna, "a1"), "payment") ==
+             answer_number(clicks[0], "payment"));
     RULE(rig, "P4", fan_balance(&s3->anna) == 2 * PRICE);
     struct answer *other = fan_pays(&s3->anna, "a2"); /* another pay of a paid reservation */
     RULE(rig, "P4", answer_is(other, "ALREADY_PAID"));

@@ -79,8 +79,8 @@ static void refused_not_yet(struct judge *judge) {
 /* Too late, as a policy that there was says? */
 static void refused_too_late(struct judge *judge, uint32_t id, bool refund, uint64_t ended_at) {
     const struct model_date *date = model_date(judge->model, id);
-    if (!date || ended_at == 0 || !judge_had(judge, refund ? &date->refunds_end : &date->ends,
-                                             ended_at)) {
+    if (!date || ended_at == 0 ||
+        !judge_had(judge, refund ? &date->refunds_end : &date->ends, ended_at)) {
         judge_wrong(judge, "it ends at another time", ended_at);
     } else if (ended_at > judge->window.to_ms) {
         judge_wrong(judge, "it has not ended", ended_at);

@@ -437,8 +437,7 @@ static bool refund_started(struct model *model, struct model_date *date,
     MODEL_RULE(RECORD, !id128_is_none(&body->key) || date->state == DATE_CANCELLED,
                "its owner cancels, or the date is cancelled");
     uint64_t until_ms = date->policy.refund_until;
-    MODEL_RULE(TIME,
-               date->state == DATE_CANCELLED || until_ms == 0 || decision->time_ms < until_ms,
+    MODEL_RULE(TIME, date->state == DATE_CANCELLED || until_ms == 0 || decision->time_ms < until_ms,
                "its owner could still cancel it");
     set_state(model, date, body->reservation, RESERVATION_REFUNDING, decision->time_ms);
     return true;

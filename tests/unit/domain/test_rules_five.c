@@ -45,7 +45,7 @@ static void Q9_first_at_once(void **state) {
     const struct waiting_room *room = &domain_date_of(domain, date)->room;
     struct token tokens[6];
     for (uint32_t user = 1; user <= 5; user++) tokens[user] = entered(domain, date, user);
-    assert_int_equal(room->active, 3); /* the slots there were */
+    assert_int_equal(room->active, 3);            /* the slots there were */
     assert_int_equal(room->interval_admitted, 0); /* and none of them counts */
     assert_int_equal(token_state(domain, &tokens[4]), TOKEN_WAITING);
     assert_int_equal(domain_leave(domain, &tokens[1]), ERROR_NONE);
@@ -165,9 +165,8 @@ static void P1_user_alone_is_not_enough_for_a_live_token(void **state) {
 /* --- O2: a draft is known to admins only ----------------------------------------------------------- */
 
 static uint16_t enter(struct domain *domain, uint32_t date, bool is_admin) {
-    struct command command = {.kind = COMMAND_QUEUE_ENTER,
-                              .is_admin = is_admin,
-                              .partition = partition_of_date(date)};
+    struct command command = {
+        .kind = COMMAND_QUEUE_ENTER, .is_admin = is_admin, .partition = partition_of_date(date)};
     command.enter.user = domain_user(1);
     command.enter.secret = (struct id128){{7}};
     return domain_do(domain, command);
@@ -290,7 +289,8 @@ static void O3_refunds_end(void **state) {
         uint64_t paid = held(domain, &token, SEATS(1)), unpaid = held(domain, &token, SEATS(2));
         assert_int_equal(domain_pay(domain, &token, paid, 2), ERROR_NONE);
         domain_advance(domain, policy.refund_until - 1 + late_ms - domain->now_ms);
-        assert_int_equal(domain_cancel(domain, 1, unpaid, 3), ERROR_NONE); /* costs nobody anything */
+        assert_int_equal(domain_cancel(domain, 1, unpaid, 3),
+                         ERROR_NONE); /* costs nobody anything */
         uint16_t said = domain_cancel(domain, 1, paid, 4);
         assert_int_equal(said, late_ms ? ERROR_REFUNDS_ENDED : ERROR_NONE);
         if (late_ms) assert_refused(domain, ERROR_REFUNDS_ENDED, paid, policy.refund_until, 0);

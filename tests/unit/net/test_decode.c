@@ -456,10 +456,12 @@ static void what_is_wrong_is_said(void **state) {
          "Parameter \"seats\", element 2 is empty. It must be a list of 1 to 16 seats, each its "
          "number, or text: its guid or section/row/seat."},
         {"seats.hold", "{'token':" TOKEN ",'seats':[]}",
-         "Parameter \"seats\" has too few or too many elements. It must be a list of 1 to 16 seats, "
+         "Parameter \"seats\" has too few or too many elements. It must be a list of 1 to 16 "
+         "seats, "
          "each its number, or text: its guid or section/row/seat."},
         {"admin.date_policy", "{'date':1,'reentry':'kepe'}",
-         "Parameter \"reentry\" is no word that is known here. It must be \"keep\" or \"requeue\"."},
+         "Parameter \"reentry\" is no word that is known here. It must be \"keep\" or "
+         "\"requeue\"."},
         {"admin.date_policy", "{'date':1,'gate_dates':1}",
          "Parameter \"gate_dates\" has the wrong type. It must be true or false."},
         {"admin.date_policy", "{'date':1,'hold_ttl_ms':'1'}",

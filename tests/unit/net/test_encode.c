@@ -130,11 +130,11 @@ static const char *encode(const struct reply *reply) {
 static void tokens(void **state) {
     (void)state;
     struct token token = {7, 9, secret};
-    ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','user':" USER_TEXT
-                 ",'date':7,'state':'waiting','position':4,'ahead':3,'eta_ms':8000,'next_poll_ms':500,"
-                 "'expires_at':1700000060000,'now':1700000000000}",
-                 .kind = REPLY_TOKEN,
-                 .token = {token, TOKEN_WAITING, 0, 3, 8000, 500, NOW + 60000, user});
+    ASSERT_REPLY(
+        "{'token':'000000070000000901020300000000000000000000000000','user':" USER_TEXT
+        ",'date':7,'state':'waiting','position':4,'ahead':3,'eta_ms':8000,'next_poll_ms':500,"
+        "'expires_at':1700000060000,'now':1700000000000}",
+        .kind = REPLY_TOKEN, .token = {token, TOKEN_WAITING, 0, 3, 8000, 500, NOW + 60000, user});
     ASSERT_REPLY("{'token':'000000070000000901020300000000000000000000000000','user':" USER_TEXT
                  ",'date':7,'state':'active','position':0,'ahead':0,'eta_ms':0,'next_poll_ms':500,"
                  "'expires_at':1700000000009,'now':1700000000000}",
@@ -311,10 +311,10 @@ static void dates(void **state) {
                               "1") "," DATE_ROW("5", "0", "open", "5", "0", "false", "2", "1") "]}",
         LIST(.drafts = false));
     write_board(3, DATE_CLOSED, 4, 0, false, 43);
-    ASSERT_REPLY("{'dates':[" DATE_ROW("3", "0", "closed", "5", "4", "false", "2",
-                                       "1") "," DATE_ROW("5", "0", "open", "5", "0", "false", "2",
-                                                         "1") "]}",
-                 LIST(.drafts = false));
+    ASSERT_REPLY(
+        "{'dates':[" DATE_ROW("3", "0", "closed", "5", "4", "false", "2",
+                              "1") "," DATE_ROW("5", "0", "open", "5", "0", "false", "2", "1") "]}",
+        LIST(.drafts = false));
 }
 
 /* C2: available_only lists what somebody who enters now can buy, and nothing else. */
@@ -324,10 +324,10 @@ static void only_what_can_be_bought(void **state) {
         uint64_t opens_at, ends_at;
         bool listed;
     } rows[] = {
-        {DATE_OPEN, 1, NOW, 0, true},        {DATE_OPEN, 1, NOW + 1, 0, false},
-        {DATE_OPEN, 1, 0, NOW + 1, true},    {DATE_OPEN, 1, 0, NOW, false},
-        {DATE_OPEN, 0, 0, 0, false},         {DATE_DRAFT, 1, 0, 0, false},
-        {DATE_CLOSED, 1, 0, 0, false},       {DATE_CANCELLED, 1, 0, 0, false},
+        {DATE_OPEN, 1, NOW, 0, true},     {DATE_OPEN, 1, NOW + 1, 0, false},
+        {DATE_OPEN, 1, 0, NOW + 1, true}, {DATE_OPEN, 1, 0, NOW, false},
+        {DATE_OPEN, 0, 0, 0, false},      {DATE_DRAFT, 1, 0, 0, false},
+        {DATE_CLOSED, 1, 0, 0, false},    {DATE_CANCELLED, 1, 0, 0, false},
     };
     const struct catalogue *catalogue = (struct catalogue *)f.catalogue;
     (void)state;
@@ -355,8 +355,7 @@ static void dates_gated(void **state) {
     const char *refusal = encode(&(struct reply){LIST(.drafts = false)});
     assert_non_null(strstr(refusal, "[1,3,{'code':'TOKEN_REQUIRED',"));
     assert_int_equal(f.lsn, 50);
-    refusal = encode(
-        &(struct reply){LIST(.refusal = ERROR_NOT_YOUR_TURN, .refusal_data = 7)});
+    refusal = encode(&(struct reply){LIST(.refusal = ERROR_NOT_YOUR_TURN, .refusal_data = 7)});
     assert_non_null(strstr(refusal, "[1,3,{'code':'NOT_YOUR_TURN',"));
     assert_non_null(strstr(refusal, "'data':{'ahead':7}"));
     refusal = encode(&(struct reply){LIST(.refusal = ERROR_TOKEN_EXPIRED)});
