@@ -111,9 +111,9 @@ struct command {
         } dates;
         struct {                /* SEATS_LIST, DATE_SEATS */
             struct token token; /* SEATS_LIST */
-            uint32_t first; /* lowest seat number to list, from 1 */
-            uint32_t limit; /* 1..SEATS_LIST_MAX */
-            bool all;       /* held and sold seats too */
+            uint32_t first;     /* lowest seat number to list, from 1 */
+            uint32_t limit;     /* 1..SEATS_LIST_MAX */
+            bool all;           /* held and sold seats too */
         } list;
         struct { /* SEATS_HOLD */
             struct token token;
