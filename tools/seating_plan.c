@@ -468,6 +468,8 @@ int seating_plan_check_prices(const struct seating_plan *plan,
 
 /* Duplicates that a message names; the others are counted. */
 #define GUIDS_NAMED_MAX 20u
+/* Room for one of them: seven texts that are cut, three numbers, the words between. */
+#define GUID_NAMED_BYTES 300u
 
 static int compare_guids(const void *a, const void *b) {
     const struct seating_plan_seat *left = *(const struct seating_plan_seat *const *)a;
@@ -494,40 +496,35 @@ static uint32_t run_of(const struct seating_plan *plan, struct seating_plan_seat
     return end - first;
 }
 
-/* "dup-1" at A/1/4 (seat 5) and A/1/7 (seat 8) */
-static size_t name_run(const struct seating_plan *plan, struct seating_plan_seat *const *run,
-                       uint32_t count, char *text, size_t size) {
-    size_t used = (size_t)snprintf(text, size, "\"%.40s\"", run[0]->guid);
-    for (uint32_t i = 0; i < count && i < 2 && used < size; i++) {
-        const struct seating_plan_seat *seat = run[i];
-        used += (size_t)snprintf(text + used, size - used, " %s %.40s/%.20s/%.20s (seat %u)",
-                                 i == 0 ? "at" : "and", seat->section, seat->row, seat->number,
-                                 (uint32_t)(seat - plan->seats) + 1);
-    }
-    if (count > 2 && used < size) {
-        used += (size_t)snprintf(text + used, size - used, " and %u more", count - 2);
-    }
-    return used;
+/* "dup-1" at A/1/4 (seat 5) and A/1/7 (seat 8) and 3 more */
+static void name_run(const struct seating_plan *plan, struct seating_plan_seat *const *run,
+                     uint32_t count, char ret_text[GUID_NAMED_BYTES]) {
+    char rest[24] = "";
+    if (count > 2) (void)snprintf(rest, sizeof rest, " and %u more", count - 2); /* fits */
+    (void)snprintf(ret_text, GUID_NAMED_BYTES,
+                   "\"%.40s\" at %.40s/%.20s/%.20s (seat %u) and %.40s/%.20s/%.20s (seat %u)%s",
+                   run[0]->guid, run[0]->section, run[0]->row, run[0]->number,
+                   (uint32_t)(run[0] - plan->seats) + 1, run[1]->section, run[1]->row,
+                   run[1]->number, (uint32_t)(run[1] - plan->seats) + 1, rest); /* fits */
 }
 
 int seating_plan_check_guids(const struct seating_plan *plan,
                              struct seating_plan_error *ret_error) {
     REQUIRE(plan && ret_error);
     struct seating_plan_seat **seats = by_guid(plan);
-    char named[3000] = "";
+    char named[GUIDS_NAMED_MAX * GUID_NAMED_BYTES] = "", rest[40] = "";
     size_t used = 0;
     uint32_t twice = 0;
     for (uint32_t i = 0, run; i < plan->seat_count; i += run) {
+        char one[GUID_NAMED_BYTES];
         run = run_of(plan, seats, i);
-        if (run == 1 || ++twice > GUIDS_NAMED_MAX || used >= sizeof named) continue;
-        if (twice > 1) used += (size_t)snprintf(named + used, sizeof named - used, "; ");
-        if (used < sizeof named) {
-            used += name_run(plan, &seats[i], run, named + used, sizeof named - used);
-        }
+        if (run == 1 || ++twice > GUIDS_NAMED_MAX) continue;
+        name_run(plan, &seats[i], run, one);
+        used += (size_t)snprintf(named + used, sizeof named - used, "%s%s", twice > 1 ? "; " : "",
+                                 one); /* fits: `one` has room for it */
     }
     free(seats);
     if (twice == 0) return 0;
-    char rest[40] = "";
     if (twice > GUIDS_NAMED_MAX) {
         (void)snprintf(rest, sizeof rest, "; and %u more", twice - GUIDS_NAMED_MAX); /* fits */
     }

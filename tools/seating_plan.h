@@ -61,7 +61,7 @@ struct seating_plan {
 /* Where and what, printable: control characters of the plan are replaced. */
 struct seating_plan_error {
     char where[1024]; /* for example: zones[1] "Balcony", rows[3] "F", seats[12] "16 bis" */
-    char what[4096];
+    char what[7168];
 };
 
 /* seating_plan_load, seating_plan_parse - read a file, or bytes

@@ -222,6 +222,18 @@ static void names_all_duplicate_guids_at_once(void **state) {
     assert_non_null(strstr(error.what, "; and 80 more. "));
     seating_plan_free(plan);
 
+    char longest[TEXT_BYTES_MAX + 1];
+    memset(longest, 'x', TEXT_BYTES_MAX);
+    longest[TEXT_BYTES_MAX] = '\0';
+    plan = plan_with_guids(200, 100); /* all of them are named, however long their labels are */
+    for (uint32_t i = 0; i < 200; i++) {
+        plan->seats[i].section = plan->seats[i].row = plan->seats[i].number = longest;
+    }
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1);
+    assert_non_null(strstr(error.what, "\"g25\" at xxx")); /* the 20th */
+    assert_non_null(strstr(error.what, "; and 80 more. "));
+    seating_plan_free(plan);
+
     plan = parse_good(PLAN("{\"category\":\"300 UAH\"},{\"category\":\"300 UAH\"}"));
     assert_int_equal(seating_plan_check_guids(plan, &error), 0); /* none is no duplicate */
     seating_plan_free(plan);
