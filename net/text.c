@@ -135,9 +135,23 @@ static uint32_t utf8_sequence(uint8_t first, uint8_t *ret_low, uint8_t *ret_high
     return 0;
 }
 
+/* Most texts are plain ASCII, and each payment has a key. Return: so many bytes from the beginning are
+ * printable ASCII, a multiple of 16; the next ones may be, too */
+static uint32_t plain_bytes(const char *bytes, uint32_t size) {
+    const __m128i below = _mm_set1_epi8(0x1f), above = _mm_set1_epi8(0x7f);
+    uint32_t i = 0;
+    for (; size - i >= sizeof below; i += (uint32_t)sizeof below) {
+        __m128i all = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i));
+        /* As signed numbers all bytes from 0x80 on are below, too. */
+        __m128i plain = _mm_and_si128(_mm_cmpgt_epi8(all, below), _mm_cmpgt_epi8(above, all));
+        if (_mm_movemask_epi8(plain) != 0xffff) break;
+    }
+    return i;
+}
+
 bool text_is_clean(const char *bytes, uint32_t size) {
     const uint8_t *text = (const uint8_t *)bytes;
-    uint32_t i = 0;
+    uint32_t i = plain_bytes(bytes, size);
     while (i < size) {
         if (text[i] < 0x80) {
             if (text[i] < 0x20 || text[i] == 0x7f) return false;

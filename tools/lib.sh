@@ -18,7 +18,7 @@ usage() {
 }
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libpq-dev libnng-dev
-    libmsgpack-dev libjansson-dev libinih-dev libck-dev libxxhash-dev libcmocka-dev)
+    libmsgpack-dev libjansson-dev libinih-dev libutf8proc-dev libck-dev libxxhash-dev libcmocka-dev)
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 

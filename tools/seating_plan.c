@@ -2,8 +2,9 @@
  *
  * jansson does the lexing (UTF-8, escapes, depth) and owns the texts; this file owns the meaning.
  * The walk carries its place in the document with it, so that every error can say where. Failure
- * modes: unreadable file, bad JSON, wrong type, a text that is too long, a category nobody
- * declared, one guid twice, too many or no seats.
+ * modes: unreadable file, another encoding, bad JSON, wrong type, a text that is too long, a category
+ * nobody declared, too many or no seats. Texts come out in form NFC, and every text that was not in it
+ * is replaced in the document, which owns them.
  */
 #include "tools/seating_plan.h"
 
@@ -17,12 +18,12 @@
 #include "engine/limits.h"
 #include "engine/require.h"
 #include "net/text.h"
+#include "tools/unicode.h"
 
 /* Where the walk is. Names are borrowed from the document; NULL below the level reached. */
 struct walk {
     struct seating_plan *plan;
     struct seating_plan_error *error;
-    json_t *guids; /* owned; guid -> place of its first seat */
     uint32_t seat_capacity;
     size_t zone, row, seat;
     const char *zone_name, *row_name, *seat_name;
@@ -64,7 +65,14 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
                        struct seating_plan_error *ret_error) {
     REQUIRE(bytes && ret_plan && ret_error);
     json_error_t json_error;
-    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &json_error);
+    size_t mark_bytes;
+    const char *encoding = unicode_byte_order_mark(bytes, size, &mark_bytes);
+    if (encoding && strcmp(encoding, "UTF-8") != 0) {
+        return plan_fail(ret_error, "the first bytes",
+                         "are the byte order mark of %s; save the plan as UTF-8", encoding);
+    }
+    json_t *root = json_loadb(bytes + mark_bytes, size - mark_bytes, JSON_REJECT_DUPLICATES,
+                              &json_error);
     if (!root) {
         char where[64];
         (void)snprintf(where, sizeof where, "line %d, column %d", json_error.line,
@@ -72,12 +80,11 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
         return plan_fail(ret_error, where, "is not valid JSON: %s", json_error.text);
     }
     struct seating_plan *plan = calloc(1, sizeof *plan);
-    struct walk walk = {.plan = plan, .error = ret_error, .guids = json_object()};
-    REQUIRE(plan && walk.guids);
+    struct walk walk = {.plan = plan, .error = ret_error};
+    REQUIRE(plan);
     plan->document = root;
-    int result = read_document(&walk, root);
-    json_decref(walk.guids);
-    if (result < 0) {
+    plan->byte_order_mark = mark_bytes > 0;
+    if (read_document(&walk, root) < 0) {
         seating_plan_free(plan);
         return -1;
     }
@@ -117,6 +124,7 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
 void seating_plan_free(struct seating_plan *plan) {
     if (!plan) return;
     json_decref(plan->document);
+    json_decref(plan->new_guids);
     free(plan->categories);
     free(plan->seats);
     free(plan);
@@ -124,28 +132,10 @@ void seating_plan_free(struct seating_plan *plan) {
 
 /* --- errors and texts ------------------------------------------------------------------------ */
 
-/* Bytes of the well-formed, printable character at `text`; 0: there is none */
-static size_t character_bytes(const char *text) {
-    uint32_t size = 1, left = (uint32_t)strnlen(text, 4);
-    while (size <= left && !text_is_clean(text, size)) size++;
-    bool is_c1 = size == 2 && text[0] == '\xC2' && (unsigned char)text[1] < 0xA0;
-    return size <= left && !is_c1 ? size : 0;
-}
-
-/* The plan is somebody else's text: it must not steer the terminal that shows it. Long names were
- * cut, perhaps inside a character: what is shown is well-formed all the same. */
-static void make_printable(char *text) {
-    while (*text) {
-        size_t size = character_bytes(text);
-        if (size == 0) *text = '?';
-        text += size > 0 ? size : 1;
-    }
-}
-
 static void fail_list(struct seating_plan_error *error, const char *format, va_list arguments) {
     (void)vsnprintf(error->what, sizeof error->what, format, arguments); /* cut where too long */
-    make_printable(error->where);
-    make_printable(error->what);
+    unicode_make_printable(error->where);
+    unicode_make_printable(error->what);
 }
 
 static int plan_fail(struct seating_plan_error *error, const char *where, const char *format, ...) {
@@ -196,6 +186,21 @@ static const char *type_name(const json_t *value) {
     return "of an unknown type";
 }
 
+/* The text in form NFC, in the document's place of the one that was not. Return: the text */
+static const json_t *to_nfc(const struct walk *walk, json_t *object, const char *key,
+                            const json_t *value) {
+    char *nfc = unicode_nfc(json_string_value(value));
+    REQUIRE(nfc); /* jansson takes well-formed UTF-8 only */
+    if (strcmp(nfc, json_string_value(value)) != 0) {
+        json_t *text = json_string(nfc);
+        REQUIRE(text && json_object_set_new(object, key, text) == 0);
+        walk->plan->texts_changed++;
+        value = text;
+    }
+    free(nfc);
+    return value;
+}
+
 /* A text that may be absent or null ("" then). Hand-made plans write seat_number: 12 without the
  * quotes; the document's value is replaced by its text, so that the document owns that too. */
 static int walk_text(const struct walk *walk, json_t *object, const char *key,
@@ -213,6 +218,7 @@ static int walk_text(const struct walk *walk, json_t *object, const char *key,
     if (!json_is_string(value)) {
         return walk_fail(walk, "\"%s\" is %s; it must be a text", key, type_name(value));
     }
+    value = to_nfc(walk, object, key, value);
     if (json_string_length(value) > TEXT_BYTES_MAX) {
         return walk_fail(walk,
                          "\"%s\" has %zu bytes (\"%.60s...\"); usher takes at most %u. "
@@ -266,21 +272,6 @@ static int read_categories(struct walk *walk, const json_t *categories) {
     return 0;
 }
 
-/* Only a guid identifies a seat; the same one twice would make an order ambiguous. */
-static int check_guid(struct walk *walk, const char *guid) {
-    if (guid[0] == '\0') return 0;
-    const json_t *first = json_object_get(walk->guids, guid);
-    if (first) {
-        return walk_fail(walk, "has the guid \"%.80s\" of %.300s; make it unique in the plan", guid,
-                         json_string_value(first));
-    }
-    char where[400];
-    walk_where(walk, where, sizeof where);
-    /* A name of 80 bytes may have been cut inside a character: the place is for people. */
-    REQUIRE(json_object_set_new(walk->guids, guid, json_string_nocheck(where)) == 0);
-    return 0;
-}
-
 static void plan_grow(struct walk *walk) {
     if (walk->plan->seat_count < walk->seat_capacity) return;
     walk->seat_capacity = walk->seat_capacity ? walk->seat_capacity * 2 : 1024;
@@ -296,19 +287,21 @@ static int walk_seat(struct walk *walk, json_t *seat) {
     if (!json_is_object(seat)) {
         return walk_fail(walk, "is %s; a seat must be an object", type_name(seat));
     }
-    const char *category_name;
+    const char *category_text;
+    uint32_t changed;
     if (walk_text(walk, seat, "seat_number", &result.number) < 0) return -1;
     walk->seat_name = result.number;
     if (walk_text(walk, seat, "seat_guid", &result.guid) < 0) return -1;
-    if (walk_text(walk, seat, "category", &category_name) < 0) return -1;
-    const struct seating_plan_category *category = find_category(plan, category_name);
+    changed = plan->texts_changed;
+    if (walk_text(walk, seat, "category", &category_text) < 0) return -1;
+    plan->texts_changed = changed; /* it is compared, not stored */
+    const struct seating_plan_category *category = find_category(plan, category_text);
     if (!category) {
         return walk_fail(walk,
                          "has the category \"%.80s\", which \"categories\" does not list; "
                          "its price cannot be known",
-                         category_name);
+                         category_text);
     }
-    if (check_guid(walk, result.guid) < 0) return -1;
     if (plan->seat_count == SEATS_PER_DATE_MAX) {
         return walk_fail(walk, "is seat number %u; a date has at most %u", SEATS_PER_DATE_MAX + 1,
                          SEATS_PER_DATE_MAX);
@@ -392,6 +385,15 @@ static int no_category(const struct seating_plan *plan, const char *name,
                      known);
 }
 
+/* Whoever types a name may get another form of it than the plan's author did. */
+static struct seating_plan_category *find_category_as_typed(const struct seating_plan *plan,
+                                                            const char *name) {
+    char *nfc = unicode_nfc(name);
+    struct seating_plan_category *category = nfc ? find_category(plan, nfc) : NULL;
+    free(nfc);
+    return category;
+}
+
 int seating_plan_price(struct seating_plan *plan, const char *mapping,
                        struct seating_plan_error *ret_error) {
     REQUIRE(plan && mapping && ret_error);
@@ -405,7 +407,7 @@ int seating_plan_price(struct seating_plan *plan, const char *mapping,
     }
     char *name = strndup(mapping, (size_t)(equals - mapping));
     REQUIRE(name);
-    struct seating_plan_category *category = find_category(plan, name);
+    struct seating_plan_category *category = find_category_as_typed(plan, name);
     int result = category ? 0 : no_category(plan, name, ret_error);
     if (category) set_price(category, price);
     free(name);
@@ -415,7 +417,7 @@ int seating_plan_price(struct seating_plan *plan, const char *mapping,
 int seating_plan_not_for_sale(struct seating_plan *plan, const char *name,
                               struct seating_plan_error *ret_error) {
     REQUIRE(plan && name && ret_error);
-    struct seating_plan_category *category = find_category(plan, name);
+    struct seating_plan_category *category = find_category_as_typed(plan, name);
     if (!category) return no_category(plan, name, ret_error);
     category->price = 0;
     category->priced = true;
@@ -439,15 +441,132 @@ int seating_plan_check_prices(const struct seating_plan *plan,
     REQUIRE(plan && ret_error);
     char missing[800] = "";
     size_t used = 0;
+    bool too_much = false;
+    uint64_t points = 0, more;
     for (uint32_t i = 0; i < plan->category_count && used < sizeof missing; i++) {
         const struct seating_plan_category *category = &plan->categories[i];
+        too_much = too_much || __builtin_mul_overflow(category->price, category->seats, &more) ||
+                   __builtin_add_overflow(points, more, &points);
         if (category->priced || category->seats == 0) continue;
         used += (size_t)snprintf(missing + used, sizeof missing - used, "%s\"%s\" (%u seats)",
                                  used > 0 ? ", " : "", category->name, category->seats);
+    }
+    if (used == 0 && (too_much || points > DATE_POINTS_MAX)) {
+        return plan_fail(ret_error, "categories",
+                         "all seats together cost more than %llu points, which no date may; is a "
+                         "price mistyped?",
+                         DATE_POINTS_MAX);
     }
     if (used == 0) return 0;
     return plan_fail(ret_error, "categories",
                      "no price for %s; give --price CATEGORY=POINTS, --prices-from-names or "
                      "--not-for-sale CATEGORY",
                      missing);
+}
+
+/* --- guids ----------------------------------------------------------------------------------- */
+
+/* Duplicates that a message names; the others are counted. */
+#define GUIDS_NAMED_MAX 20u
+/* Room for one of them: seven texts that are cut, three numbers, the words between. */
+#define GUID_NAMED_BYTES 300u
+
+static int compare_guids(const void *a, const void *b) {
+    const struct seating_plan_seat *left = *(const struct seating_plan_seat *const *)a;
+    const struct seating_plan_seat *right = *(const struct seating_plan_seat *const *)b;
+    int order = strcmp(left->guid, right->guid);
+    return order != 0 ? order : (left > right) - (left < right); /* then as in the file */
+}
+
+/* All seats in the order of their guids. Return: owned by the caller */
+static struct seating_plan_seat **by_guid(const struct seating_plan *plan) {
+    struct seating_plan_seat **seats = calloc(plan->seat_count, sizeof *seats);
+    REQUIRE(seats);
+    for (uint32_t i = 0; i < plan->seat_count; i++) seats[i] = &plan->seats[i];
+    qsort(seats, plan->seat_count, sizeof *seats, compare_guids);
+    return seats;
+}
+
+/* How many seats from `first` on have one guid; 1 for those without any. */
+static uint32_t run_of(const struct seating_plan *plan, struct seating_plan_seat *const *seats,
+                       uint32_t first) {
+    uint32_t end = first + 1;
+    if (seats[first]->guid[0] == '\0') return 1;
+    while (end < plan->seat_count && strcmp(seats[end]->guid, seats[first]->guid) == 0) end++;
+    return end - first;
+}
+
+/* "dup-1" at A/1/4 (seat 5) and A/1/7 (seat 8) and 3 more */
+static void name_run(const struct seating_plan *plan, struct seating_plan_seat *const *run,
+                     uint32_t count, char ret_text[GUID_NAMED_BYTES]) {
+    char rest[24] = "";
+    if (count > 2) (void)snprintf(rest, sizeof rest, " and %u more", count - 2); /* fits */
+    (void)snprintf(ret_text, GUID_NAMED_BYTES,
+                   "\"%.40s\" at %.40s/%.20s/%.20s (seat %u) and %.40s/%.20s/%.20s (seat %u)%s",
+                   run[0]->guid, run[0]->section, run[0]->row, run[0]->number,
+                   (uint32_t)(run[0] - plan->seats) + 1, run[1]->section, run[1]->row,
+                   run[1]->number, (uint32_t)(run[1] - plan->seats) + 1, rest); /* fits */
+}
+
+int seating_plan_check_guids(const struct seating_plan *plan,
+                             struct seating_plan_error *ret_error) {
+    REQUIRE(plan && ret_error);
+    struct seating_plan_seat **seats = by_guid(plan);
+    char named[GUIDS_NAMED_MAX * GUID_NAMED_BYTES] = "", rest[40] = "";
+    size_t used = 0;
+    uint32_t twice = 0;
+    for (uint32_t i = 0, run; i < plan->seat_count; i += run) {
+        char one[GUID_NAMED_BYTES];
+        run = run_of(plan, seats, i);
+        if (run == 1 || ++twice > GUIDS_NAMED_MAX) continue;
+        name_run(plan, &seats[i], run, one);
+        used += (size_t)snprintf(named + used, sizeof named - used, "%s%s", twice > 1 ? "; " : "",
+                                 one); /* fits: `one` has room for it */
+    }
+    free(seats);
+    if (twice == 0) return 0;
+    if (twice > GUIDS_NAMED_MAX) {
+        (void)snprintf(rest, sizeof rest, "; and %u more", twice - GUIDS_NAMED_MAX); /* fits */
+    }
+    return plan_fail(
+        ret_error, "seat_guid",
+        "%u guid%s there more than once: %s%s. Only a guid identifies a seat: make them "
+        "unique in the plan, or give --new-guids: each of these seats then gets "
+        "GUID#NUMBER, its own number",
+        twice, twice == 1 ? " is" : "s are", named, rest);
+}
+
+/* GUID#NUMBER. Return: 0; -1: it is too long */
+static int number_anew(struct seating_plan *plan, struct seating_plan_seat *seat,
+                       struct seating_plan_error *error) {
+    uint32_t number = (uint32_t)(seat - plan->seats) + 1;
+    json_t *guid = json_sprintf("%s#%u", seat->guid, number);
+    REQUIRE(guid && json_array_append_new(plan->new_guids, guid) == 0);
+    if (json_string_length(guid) > TEXT_BYTES_MAX) {
+        return plan_fail(error, "seat_guid",
+                         "\"%.60s...\" of seat %u has no room for #%u; shorten it in the plan",
+                         seat->guid, number, number);
+    }
+    seat->guid = json_string_value(guid);
+    return 0;
+}
+
+int seating_plan_new_guids(struct seating_plan *plan, uint32_t *ret_count,
+                           struct seating_plan_error *ret_error) {
+    REQUIRE(plan && ret_count && ret_error && !plan->new_guids);
+    struct seating_plan_seat **seats = by_guid(plan);
+    uint32_t count = 0;
+    int result = 0;
+    plan->new_guids = json_array();
+    REQUIRE(plan->new_guids);
+    for (uint32_t i = 0, run; i < plan->seat_count && result == 0; i += run) {
+        run = run_of(plan, seats, i);
+        for (uint32_t k = 0; run > 1 && k < run && result == 0; k++) {
+            result = number_anew(plan, seats[i + k], ret_error);
+            count++;
+        }
+    }
+    free(seats);
+    if (result == 0) *ret_count = count;
+    return result;
 }

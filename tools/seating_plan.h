@@ -8,7 +8,11 @@
  * The format has no price and no sale flag: both are given per category, with seating_plan_price
  * and its siblings, and seating_plan_check_prices says what is still missing.
  *
- * Happy path: seating_plan_load, prices, seating_plan_check_prices, use, seating_plan_free.
+ * Texts are compared and looked up by people: all of them are brought into Unicode's form NFC, and
+ * how many were changed is counted. A byte order mark of UTF-8 is skipped and remembered.
+ *
+ * Happy path: seating_plan_load, seating_plan_check_guids, prices, seating_plan_check_prices, use,
+ * seating_plan_free.
  * One thread at a time per plan.
  */
 #ifndef USHER_TOOLS_SEATING_PLAN_H
@@ -48,13 +52,16 @@ struct seating_plan {
     uint32_t seat_count; /* 1..SEATS_PER_DATE_MAX */
     uint32_t zone_count;
     uint32_t row_count;
-    void *document; /* owns the texts */
+    uint32_t texts_changed; /* names, labels and guids that were not in form NFC */
+    bool byte_order_mark;   /* the file began with one */
+    void *document;         /* owns the texts */
+    void *new_guids;        /* owns those of seating_plan_new_guids; NULL: none were made */
 };
 
 /* Where and what, printable: control characters of the plan are replaced. */
 struct seating_plan_error {
     char where[1024]; /* for example: zones[1] "Balcony", rows[3] "F", seats[12] "16 bis" */
-    char what[1024];
+    char what[7168];
 };
 
 /* seating_plan_load, seating_plan_parse - read a file, or bytes
@@ -65,6 +72,17 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
 int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret_plan,
                        struct seating_plan_error *ret_error);
 void seating_plan_free(struct seating_plan *plan);
+
+/* seating_plan_check_guids - only a guid identifies a seat: no two may have the same
+ * Return: 0; -1 and *ret_error names those that are there more than once, as many as it can */
+int seating_plan_check_guids(const struct seating_plan *plan, struct seating_plan_error *ret_error);
+
+/* seating_plan_new_guids - every seat whose guid another seat has, too, gets GUID#NUMBER, with its
+ * number in the plan. So the same plan gets the same guids each time. At most once per plan.
+ * @ret_count: seats that got a new one
+ * Return: 0, and check them again: the plan may have had GUID#NUMBER before; -1 and *ret_error */
+int seating_plan_new_guids(struct seating_plan *plan, uint32_t *ret_count,
+                           struct seating_plan_error *ret_error);
 
 /* seating_plan_price - apply one "CATEGORY=POINTS"; the last '=' divides
  * seating_plan_not_for_sale - seats of this category exist but are not sold
@@ -79,7 +97,8 @@ int seating_plan_not_for_sale(struct seating_plan *plan, const char *category,
  * Categories that are priced already, or whose name has no such number, stay as they are. */
 void seating_plan_prices_from_names(struct seating_plan *plan);
 
-/* seating_plan_check_prices - every category with seats is priced or not for sale
+/* seating_plan_check_prices - every category with seats is priced or not for sale, and all seats
+ * together cost at most DATE_POINTS_MAX
  * Return: 0; -1 and *ret_error names those that are not */
 int seating_plan_check_prices(const struct seating_plan *plan,
                               struct seating_plan_error *ret_error);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/domain/policy.h"
 #include "engine/require.h"
@@ -11,7 +12,7 @@
 #include "tools/usher.h"
 
 /* Arguments of all the small commands; each takes what its `wants` say. */
-enum { WANTS_TITLE = 1, WANTS_DATE = 2, WANTS_CONCERT = 4, WANTS_POLICY = 8 };
+enum { WANTS_TITLE = 1, WANTS_DATE = 2, WANTS_CONCERT = 4, WANTS_POLICY = 8, WANTS_CONFIRM = 16 };
 
 struct admin_arguments {
     uint32_t wants;
@@ -81,7 +82,17 @@ static void parse_policy(struct argp_state *state, json_t *params, const char *t
     free(name);
 }
 
+/* O5: by the caller, or typed at the terminal later. */
+static void parse_confirm(struct argp_state *state, json_t *params, const char *text) {
+    json_t *json = json_string(text);
+    if (!json || text[0] == '\0') {
+        argp_error(state, "--confirm must be the date's title or number");
+    }
+    REQUIRE(json_object_set_new(params, "confirm", json) == 0);
+}
+
 #define KEY_STARTS_AT 0x100
+#define KEY_CONFIRM 0x101
 
 static error_t parse_option(int key, char *argument, struct argp_state *state) {
     struct admin_arguments *arguments = state->input;
@@ -95,6 +106,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     case KEY_STARTS_AT:
         return json_object_set_new(params, "starts_at",
                                    json_integer(parse_moment(state, "--starts-at", argument)));
+    case KEY_CONFIRM: parse_confirm(state, params, argument); return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && (arguments->wants & WANTS_TITLE)) {
             json_t *title = json_string(argument);
@@ -115,6 +127,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         }
         if ((arguments->wants & WANTS_CONCERT) && !json_object_get(params, "starts_at")) {
             argp_error(state, "--starts-at is missing");
+        }
+        if ((arguments->wants & WANTS_CONFIRM) && !json_object_get(params, "confirm") &&
+            isatty(STDIN_FILENO) != 1) {
+            argp_error(state, "--confirm TITLE|NUMBER is missing: everybody will be refunded, for "
+                              "good, so name the date again");
         }
         if (arguments->policy_demanded && json_object_size(params) < 2) {
             argp_error(state, "no policy field given; write NAME=VALUE");
@@ -143,6 +160,68 @@ static const struct argp_option date_options[] = {
     {0},
 };
 
+/* --- cancelling at a terminal ----------------------------------------------------------------- */
+
+/* The row of a list of maps whose list `key` has the number. NULL: there is none */
+static const json_t *row_with(const json_t *rows, const char *key, json_int_t number) {
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i), *value = json_object_get(row, key);
+        if (json_is_integer(value) && json_integer_value(value) == number) return row;
+        for (size_t k = 0; k < json_array_size(value); k++) {
+            if (json_integer_value(json_array_get(value, k)) == number) return row;
+        }
+    }
+    return NULL;
+}
+
+/* Show which date it is, as far as the engine says it. Return: false where it cannot be asked */
+static bool show_date(const char *url, json_int_t date) {
+    json_t *concerts = NULL, *dates = NULL, *params = NULL;
+    struct client *client = usher_connect(url, NULL);
+    if (!client) return false;
+    const json_t *concert = NULL, *row = NULL;
+    if (usher_ask(client, "catalogue.concerts", NULL, &concerts) == 0) {
+        concert = row_with(json_object_get(concerts, "concerts"), "dates", date);
+    }
+    if (concert) {
+        params = json_pack("{s:O}", "concert", json_object_get(concert, "concert"));
+        REQUIRE(params);
+        if (usher_ask(client, "catalogue.dates", params, &dates) == 0) {
+            row = row_with(json_object_get(dates, "dates"), "date", date);
+        }
+    }
+    client_close(client);
+    (void)fprintf(stderr, "Date %" JSON_INTEGER_FORMAT, date); /* the prompt's result tells */
+    if (row) (void)fprintf(stderr, ", \"%s\"", json_string_value(json_object_get(row, "title")));
+    if (concert) {
+        (void)fprintf(stderr, ", of \"%s\"", json_string_value(json_object_get(concert, "title")));
+    }
+    (void)fputs(": cancelling it is for good, and everybody who has paid is refunded.\n"
+                "Type its title or its number to cancel it: ",
+                stderr); /* likewise */
+    json_decref(concerts);
+    json_decref(dates);
+    json_decref(params);
+    return true;
+}
+
+/* Return: whether something was typed that can be sent */
+static bool ask_to_confirm(const char *url, json_t *params) {
+    char *line = NULL;
+    size_t room = 0;
+    if (!show_date(url, json_integer_value(json_object_get(params, "date")))) return false;
+    ssize_t size = getline(&line, &room, stdin);
+    while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) line[--size] = '\0';
+    json_t *typed = size > 0 ? json_string(line) : NULL;
+    free(line);
+    if (!typed) {
+        (void)fputs("usher: nothing was cancelled\n", stderr); /* the exit status tells, too */
+        return false;
+    }
+    REQUIRE(json_object_set_new(params, "confirm", typed) == 0);
+    return true;
+}
+
 static int run(int argc, char **argv, const struct argp *argp, uint32_t wants, const char *method) {
     struct admin_arguments arguments = {
         .wants = wants,
@@ -153,6 +232,11 @@ static int run(int argc, char **argv, const struct argp *argp, uint32_t wants, c
     REQUIRE(arguments.params);
     argp_err_exit_status = USHER_USAGE;
     if (argp_parse(argp, argc, argv, 0, NULL, &arguments) != 0) return USHER_USAGE;
+    if ((wants & WANTS_CONFIRM) && !json_object_get(arguments.params, "confirm") &&
+        !ask_to_confirm(arguments.url, arguments.params)) {
+        json_decref(arguments.params);
+        return USHER_FAILED;
+    }
     return usher_ask_and_print(arguments.url, method, arguments.params);
 }
 
@@ -206,10 +290,16 @@ static int date_close(int argc, char **argv) {
 }
 
 static int date_cancel(int argc, char **argv) {
+    static const struct argp_option options[] = {
+        {"confirm", KEY_CONFIRM, "TITLE|NUMBER", 0,
+         "The date's title or number again. At a terminal you are asked to type it", 0},
+        OPTION_URL,
+        {0},
+    };
     static const struct argp argp = {
-        plain_options, parse_option, "DATE", "Cancel a date for good and refund everybody.",
-        NULL,          NULL,         NULL};
-    return run(argc, argv, &argp, WANTS_DATE, "admin.date_cancel");
+        options, parse_option, "DATE", "Cancel a date for good and refund everybody.",
+        NULL,    NULL,         NULL};
+    return run(argc, argv, &argp, WANTS_DATE | WANTS_CONFIRM, "admin.date_cancel");
 }
 
 int usher_admin(int argc, char **argv) {
@@ -221,7 +311,7 @@ int usher_admin(int argc, char **argv) {
         {"date-policy", "DATE NAME=VALUE...", "change its policy", date_policy},
         {"date-open", "DATE", "put it on sale", date_open},
         {"date-close", "DATE", "pause its sale", date_close},
-        {"date-cancel", "DATE", "cancel it for good, refund everybody", date_cancel},
+        {"date-cancel", "DATE --confirm NAME", "cancel it for good, refund everybody", date_cancel},
         {0},
     };
     return usher_dispatch("usher admin", "organisers' commands, on the engine's admin address",

@@ -11,6 +11,7 @@
 #include "net/text.h"
 #include "replay/describe.h"
 #include "tools/suggest.h"
+#include "tools/unicode.h"
 #include "tools/usher.h"
 
 static uint64_t parse_number(struct argp_state *state, const char *what, const char *text,
@@ -182,13 +183,18 @@ static int find_seat(const struct world *world, uint32_t date, const char *text,
                       date); /* the caller's status tells, too */
         return -1;
     }
-    int error = size > TEXT_BYTES_MAX
-                    ? ERROR_SEAT_UNKNOWN
-                    : seat_map_find(&((const struct date *)partition)->seats, &ref, ret_seat);
+    const struct seat_map *seats = &((const struct date *)partition)->seats;
+    int error = size > TEXT_BYTES_MAX ? ERROR_SEAT_UNKNOWN : seat_map_find(seats, &ref, ret_seat);
+    char *nfc = error == ERROR_SEAT_UNKNOWN && ref.name.bytes ? unicode_nfc(text) : NULL;
+    if (nfc && strlen(nfc) <= TEXT_BYTES_MAX) { /* as import-plan writes it */
+        ref.name = (struct text){nfc, (uint8_t)strlen(nfc)};
+        error = seat_map_find(seats, &ref, ret_seat);
+    }
+    free(nfc);
     if (error == ERROR_NONE) return 0;
     (void)fprintf(stderr,
                   error == ERROR_SEAT_AMBIGUOUS
-                      ? "usher: date %u has several seats \"%s\"; name it by guid or number "
+                      ? "usher: date %u has several seats \"%s\"; name it by its number "
                         "(usher state DIR --date %u lists them)\n"
                       : "usher: date %u has no seat \"%s\" at this point of the log; usher state "
                         "DIR --date %u lists them\n",

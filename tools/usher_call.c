@@ -1,5 +1,6 @@
 /* usher_call.c - `usher call METHOD [JSON]`, and what every subcommand needs to ask an engine */
 #include <argp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "engine/limits.h"
 #include "engine/require.h"
 #include "tools/json_value.h"
+#include "tools/unicode.h"
 #include "tools/usher.h"
 
 #define JSON_OUT (JSON_PRESERVE_ORDER | JSON_ENCODE_ANY)
@@ -89,10 +91,26 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static json_t *load_params(const char *text) {
+/* JSON from the command line, or all of standard input. Return: owned by the caller; NULL after
+ * saying what is wrong with it */
+static json_t *load_params(const char *argument) {
     json_error_t error;
-    json_t *params = strcmp(text, "-") == 0 ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &error)
-                                            : json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    char *input = NULL;
+    size_t room = 0, mark_bytes;
+    bool from_input = strcmp(argument, "-") == 0;
+    ssize_t got = from_input ? getdelim(&input, &room, '\0', stdin) : 0;
+    const char *text = !from_input ? argument : got > 0 ? input : "";
+    const char *encoding = unicode_byte_order_mark(text, strlen(text), &mark_bytes);
+    if (encoding && strcmp(encoding, "UTF-8") != 0) {
+        (void)fprintf(stderr,
+                      "usher call: the parameters begin with the byte order mark of %s; send them "
+                      "as UTF-8\n",
+                      encoding); /* see the exit status */
+        free(input);
+        return NULL;
+    }
+    json_t *params = json_loads(text + mark_bytes, JSON_REJECT_DUPLICATES, &error);
+    free(input);
     if (!params) {
         (void)fprintf(stderr, "usher call: the parameters are not valid JSON: column %d: %s\n",
                       error.column, error.text); /* see the exit status */

@@ -1,12 +1,14 @@
 /* usher_import.c - `usher admin import-plan`: a hall's seats from a seating plan into a date
  *
- * Happy path: read and price the whole plan first, so that a mistake in it changes nothing; then
- * send it in chunks of SEATS_ADD_MAX seats, a window of chunks at a time. One frame in flight keeps
- * the chunks in order; the client puts a window's chunks into one frame by itself.
+ * Happy path: read and price the whole plan first, so that a mistake in it changes nothing; compare
+ * the seats that the date has with the plan's beginning (date_seats.h); send the rest in chunks of
+ * SEATS_ADD_MAX seats, a window of chunks at a time; read everything back and sum it up. One frame in
+ * flight keeps the chunks in order; the client puts a window's chunks into one frame by itself.
  *
- * Failure modes: the engine counts seats, so an import that broke off is taken up where it stopped:
- * SEATS_OUT_OF_ORDER names the next number, which is also the place in the plan. A timeout is
- * followed by asking the same way. Any other refusal ends it with the seat's place in the hall.
+ * Failure modes: the date has other seats: nothing is sent. The engine counts seats, so an import
+ * that broke off is taken up where it stopped. SEATS_OUT_OF_ORDER in the middle says that seats were
+ * added whose answer was lost, or that somebody else adds some: they are compared before going on. A
+ * timeout is followed by asking the same way. Any other refusal ends it with the seat's place.
  */
 #include <argp.h>
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 #include "engine/limits.h"
 #include "engine/require.h"
 #include "net/client.h"
+#include "tools/date_seats.h"
 #include "tools/progress.h"
 #include "tools/seating_plan.h"
 #include "tools/usher.h"
@@ -46,7 +49,8 @@ struct import {
     struct client *client;
     const struct seating_plan *plan;
     uint32_t date;
-    uint32_t next; /* number of the next seat to send, from 1 */
+    uint32_t next;  /* number of the next seat to send, from 1 */
+    uint32_t began; /* the same, when this import began */
     uint32_t attempts_without_progress;
     struct chunk chunks[WINDOW_CHUNKS];
     pthread_mutex_t lock;
@@ -141,6 +145,26 @@ static int refused(const struct import *import, const struct chunk *chunk) {
     return -1;
 }
 
+/* Go on behind the seats that are there, if they are the plan's. Return: 0; -1 after saying why not */
+static int take_up(struct import *import) {
+    uint32_t count;
+    int result = date_seats_compare(import->client, import->date, import->plan, import->next,
+                                    &count, NULL);
+    if (result == DATE_SEATS_EQUAL) {
+        import->next = count + 1;
+        return 0;
+    }
+    if (import->next == import->began) {
+        (void)fputs("usher: nothing was imported\n", stderr); /* the exit status tells, too */
+    } else if (result == DATE_SEATS_DIFFER) {
+        (void)fprintf(stderr,
+                      "usher: somebody else adds seats to this date: before seat %" PRIu32
+                      " it has seats of this plan, of which %" PRIu32 " were added just now\n",
+                      import->next, import->next - import->began); /* likewise */
+    }
+    return -1;
+}
+
 /* What the window's answers mean for import->next. Return: 0 go on, -1 give up */
 static int judge_window(struct import *import, uint32_t sent) {
     uint32_t before = import->next;
@@ -150,9 +174,7 @@ static int judge_window(struct import *import, uint32_t sent) {
         bool elsewhere = strcmp(chunk->code, "SEATS_OUT_OF_ORDER") == 0;
         if (chunk->status == CLIENT_TOO_BIG) return refused(import, chunk);
         if (!unsure && !elsewhere && chunk->code[0] != '\0') return refused(import, chunk);
-        if (elsewhere && i == 0 && chunk->next > chunk->first) {
-            import->next = (uint32_t)chunk->next; /* some were there before */
-        }
+        if (elsewhere && i == 0 && chunk->next > chunk->first && take_up(import) < 0) return -1;
         if (unsure || elsewhere) break;
         import->next = (uint32_t)chunk->next;
     }
@@ -177,23 +199,19 @@ static int judge_window(struct import *import, uint32_t sent) {
 static int import_seats(struct import *import) {
     const uint32_t total = import->plan->seat_count;
     struct progress progress;
+    import->next = import->began = 1;
+    if (take_up(import) < 0) return -1;
+    import->began = import->next;
+    if (import->began > 1) {
+        (void)fprintf(
+            stderr, "usher: the date has the plan's first %" PRIu32 " seats already; %s\n",
+            import->began - 1,
+            import->began > total ? "nothing is left to add" : "going on there"); /* a note */
+    }
     progress_begin(&progress, "seats");
-    import->next = 1;
     while (import->next <= total) {
-        bool at_start = import->next == 1;
         uint32_t sent = send_window(import);
         if (judge_window(import, sent) < 0) return -1;
-        if (at_start && import->next > 1 && import->chunks[0].code[0] != '\0') {
-            (void)fprintf(stderr, "usher: the date has %" PRIu32 " seats already; going on there\n",
-                          import->next - 1); /* a note */
-        }
-        if (import->next > total + 1) {
-            (void)fprintf(stderr,
-                          "usher: the date has %" PRIu32 " seats, the plan %" PRIu32
-                          "; is it another hall's?\n",
-                          import->next - 1, total); /* the exit status tells, too */
-            return -1;
-        }
         progress_at(&progress, import->next - 1, total, "");
     }
     progress_end(&progress, import->next - 1, total, "");
@@ -205,7 +223,7 @@ static int import_seats(struct import *import) {
 struct import_arguments {
     const char *url, *file;
     uint32_t date;
-    bool prices_from_names;
+    bool prices_from_names, new_guids;
     const char *prices[MAPPINGS_MAX], *not_for_sale[MAPPINGS_MAX];
     uint32_t price_count, not_for_sale_count;
 };
@@ -225,6 +243,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         arguments->date = (uint32_t)date;
         return 0;
     case 'n': arguments->prices_from_names = true; return 0;
+    case 'g': arguments->new_guids = true; return 0;
     case 'p':
         if (arguments->price_count == MAPPINGS_MAX) argp_error(state, "too many --price");
         arguments->prices[arguments->price_count++] = argument;
@@ -247,6 +266,36 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     }
 }
 
+/* What was done to the plan's texts before anybody sees them. */
+static void tell_notes(const char *file, const struct seating_plan *plan, uint32_t new_guids) {
+    if (plan->byte_order_mark) {
+        (void)fprintf(stderr, "usher: %s begins with a byte order mark (U+FEFF); it was skipped\n",
+                      file); /* a note */
+    }
+    if (plan->texts_changed > 0) {
+        (void)fprintf(stderr,
+                      "usher: %" PRIu32 " name%s or label%s of the plan %s brought into Unicode's "
+                      "form NFC: they look the same, and are found by whoever types them\n",
+                      plan->texts_changed, plan->texts_changed == 1 ? "" : "s",
+                      plan->texts_changed == 1 ? "" : "s",
+                      plan->texts_changed == 1 ? "was" : "were"); /* likewise */
+    }
+    if (new_guids > 0) {
+        (void)fprintf(stderr, "usher: %" PRIu32 " seats got a new guid, GUID#NUMBER\n",
+                      new_guids); /* likewise */
+    }
+}
+
+/* Return: 0; -1 and *ret_error */
+static int check_guids(const struct import_arguments *arguments, struct seating_plan *plan,
+                       uint32_t *ret_new_guids, struct seating_plan_error *ret_error) {
+    *ret_new_guids = 0;
+    if (arguments->new_guids && seating_plan_new_guids(plan, ret_new_guids, ret_error) < 0) {
+        return -1;
+    }
+    return seating_plan_check_guids(plan, ret_error);
+}
+
 static int price_plan(const struct import_arguments *arguments, struct seating_plan *plan,
                       struct seating_plan_error *ret_error) {
     for (uint32_t i = 0; i < arguments->not_for_sale_count; i++) {
@@ -259,24 +308,21 @@ static int price_plan(const struct import_arguments *arguments, struct seating_p
     return seating_plan_check_prices(plan, ret_error);
 }
 
-static void print_summary(const struct import *import) {
+/* What the date has now, read back. Return: 0; -1 after saying why it is not the plan */
+static int print_summary(const struct import *import) {
     const struct seating_plan *plan = import->plan;
-    uint32_t for_sale = 0;
-    uint64_t points = 0;
-    for (uint32_t i = 0; i < plan->category_count; i++) {
-        const struct seating_plan_category *category = &plan->categories[i];
-        if (!category->for_sale) continue;
-        for_sale += category->seats;
-        points += category->seats * category->price;
-    }
-    json_t *summary = json_pack("{s:i, s:s, s:i, s:i, s:i, s:i, s:I}", "date", (int)import->date,
-                                "plan", plan->name, "zones", (int)plan->zone_count, "rows",
-                                (int)plan->row_count, "seats", (int)plan->seat_count,
-                                "seats_for_sale", (int)for_sale, "points", (json_int_t)points);
+    uint32_t count;
+    json_t *summary = json_pack("{s:i, s:s, s:i, s:i, s:i}", "date", (int)import->date, "plan",
+                                plan->name, "zones", (int)plan->zone_count, "rows",
+                                (int)plan->row_count, "added", (int)(import->next - import->began));
     REQUIRE(summary);
-    (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER); /* the import is done all the same */
-    (void)putchar('\n');
+    int result = date_seats_compare(import->client, import->date, plan, 1, &count, summary);
+    if (result == DATE_SEATS_EQUAL) {
+        (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER); /* it is done all the same */
+        (void)putchar('\n');
+    }
     json_decref(summary);
+    return result == DATE_SEATS_EQUAL ? 0 : -1;
 }
 
 static int run_import(const struct import_arguments *arguments, const struct seating_plan *plan) {
@@ -288,8 +334,8 @@ static int run_import(const struct import_arguments *arguments, const struct sea
     (void)pthread_mutex_init(&import.lock, NULL);    /* cannot fail with default attributes */
     (void)pthread_cond_init(&import.answered, NULL); /* likewise */
     int result = import_seats(&import);
+    if (result == 0) result = print_summary(&import);
     client_close(import.client);
-    if (result == 0) print_summary(&import);
     return result == 0 ? USHER_DONE : USHER_FAILED;
 }
 
@@ -304,6 +350,8 @@ int usher_import_plan(int argc, char **argv) {
          0},
         {"not-for-sale", 'x', "CATEGORY", 0,
          "Seats of this category exist but are not sold; may be given repeatedly", 0},
+        {"new-guids", 'g', NULL, 0,
+         "Seats whose guid is there more than once get GUID#NUMBER, with their own number", 0},
         {"url", 'u', "URL", 0, "The engine's admin address (default: " USHER_DEFAULT_ADMIN_URL ")",
          0},
         {0},
@@ -315,7 +363,8 @@ int usher_import_plan(int argc, char **argv) {
         .doc = "Add the seats of a hall to a date, from a seating plan in the open JSON format of "
                "pretix. Seats are numbered in the order of the file.\v"
                "The whole plan is checked before the first seat is sent. An import that broke off "
-               "is taken up where it stopped: run the same command again.\n\n"
+               "is taken up where it stopped: run the same command again. A date that has other "
+               "seats than the plan's first ones is refused.\n\n"
                "For example: usher admin import-plan --date 1 --prices-from-names "
                "--not-for-sale \"Not for sale\" tools/demo/kherson-yubileynyi.json",
     };
@@ -330,10 +379,16 @@ int usher_import_plan(int argc, char **argv) {
         return USHER_FAILED;
     }
     int status = USHER_USAGE;
-    if (price_plan(&arguments, plan, &error) < 0) {
+    uint32_t new_guids;
+    if (check_guids(&arguments, plan, &new_guids, &error) < 0) {
+        (void)fprintf(stderr, "usher: %s: %s: %s. Nothing was imported.\n", arguments.file,
+                      error.where, error.what); /* the exit status tells, too */
+        status = USHER_FAILED;
+    } else if (price_plan(&arguments, plan, &error) < 0) {
         (void)fprintf(stderr, "usher: %s: %s: %s. Nothing was imported.\n", arguments.file,
                       error.where, error.what); /* the exit status tells, too */
     } else {
+        tell_notes(arguments.file, plan, new_guids);
         status = run_import(&arguments, plan);
     }
     seating_plan_free(plan);

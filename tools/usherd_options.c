@@ -17,6 +17,7 @@
 
 #include "engine/limits.h"
 #include "engine/require.h"
+#include "tools/unicode.h"
 #include "wal/wal.h"
 
 #define MIB (1024ull * 1024)
@@ -141,8 +142,25 @@ static int parse_line(void *context, const char *section, const char *name, cons
     return 0;
 }
 
+/* inih skips a byte order mark of UTF-8; it would call any other file one without name = value. */
+static void check_encoding(const char *path) {
+    char first[4];
+    size_t mark_bytes;
+    FILE *file = fopen(path, "rbe");
+    if (!file) usage_error(path, strerror(errno));
+    size_t size = fread(first, 1, sizeof first, file);
+    (void)fclose(file); /* read only: nothing can be lost */
+    const char *encoding = unicode_byte_order_mark(first, size, &mark_bytes);
+    if (!encoding || strcmp(encoding, "UTF-8") == 0) return;
+    char what[100];
+    (void)snprintf(what, sizeof what, "begins with the byte order mark of %s; save it as UTF-8",
+                   encoding); /* fits */
+    usage_error(path, what);
+}
+
 static void read_config(struct reading *reading) {
     if (!reading->config_path) return;
+    check_encoding(reading->config_path);
     int line = ini_parse(reading->config_path, parse_line, reading);
     if (line == 0) return;
     char where[512];

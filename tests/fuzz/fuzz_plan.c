@@ -4,17 +4,20 @@
  *
  * What must hold:
  * - a plan is taken within all limits, or refused with a place and a reason that can be printed
- * - of one that is taken every seat has a category and texts that the log can hold, no guid is there
- *   twice, the counts agree, and prices can be given by the very names that it has
+ * - of one that is taken every seat has a category and texts that the log can hold, in form NFC, the
+ *   counts agree, and prices can be given by the very names that it has
+ * - no guid is there twice where the plan says so, also after guids were numbered anew
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/limits.h"
 #include "net/text.h"
 #include "tools/seating_plan.h"
+#include "tools/unicode.h"
 
 static void error_is_right(const struct seating_plan_error *error) {
     REQUIRE(memchr(error->where, '\0', sizeof error->where) != NULL);
@@ -26,21 +29,44 @@ static void error_is_right(const struct seating_plan_error *error) {
 static void text_is_right(const char *text) {
     REQUIRE(text != NULL && strlen(text) <= TEXT_BYTES_MAX);
     REQUIRE(text_is_clean(text, (uint32_t)strlen(text)));
+    char *nfc = unicode_nfc(text);
+    REQUIRE(nfc != NULL && strcmp(nfc, text) == 0);
+    free(nfc);
 }
 
 static int compare_texts(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void guids_are_right(const struct seating_plan *plan) {
+/* Return: whether no guid is there twice */
+static bool guids_are_unique(const struct seating_plan *plan) {
+    bool unique = true;
     const char **guids = malloc(plan->seat_count * sizeof *guids);
     REQUIRE(guids != NULL);
     for (uint32_t i = 0; i < plan->seat_count; i++) guids[i] = plan->seats[i].guid;
     qsort(guids, plan->seat_count, sizeof *guids, compare_texts);
     for (uint32_t i = 1; i < plan->seat_count; i++) {
-        REQUIRE(guids[i][0] == '\0' || strcmp(guids[i - 1], guids[i]) != 0);
+        unique = unique && (guids[i][0] == '\0' || strcmp(guids[i - 1], guids[i]) != 0);
     }
     free(guids);
+    return unique;
+}
+
+static void guids_are_right(struct seating_plan *plan) {
+    struct seating_plan_error error;
+    uint32_t changed = 0;
+    bool unique = guids_are_unique(plan);
+    REQUIRE((seating_plan_check_guids(plan, &error) == 0) == unique);
+    if (!unique) error_is_right(&error);
+    if (seating_plan_new_guids(plan, &changed, &error) != 0) {
+        error_is_right(&error);
+        return;
+    }
+    REQUIRE((changed == 0) == unique);
+    REQUIRE((seating_plan_check_guids(plan, &error) == 0) == guids_are_unique(plan));
+    for (uint32_t i = 0; i < plan->seat_count; i++) {
+        REQUIRE(strlen(plan->seats[i].guid) <= TEXT_BYTES_MAX);
+    }
 }
 
 static void plan_is_right(const struct seating_plan *plan) {
@@ -62,7 +88,6 @@ static void plan_is_right(const struct seating_plan *plan) {
         text_is_right(seat->guid);
         REQUIRE(seat->category < plan->category_count);
     }
-    guids_are_right(plan);
 }
 
 static void prices_are_right(struct seating_plan *plan) {
@@ -92,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         return 0;
     }
     plan_is_right(plan);
+    guids_are_right(plan);
     prices_are_right(plan);
     seating_plan_free(plan);
     return 0;

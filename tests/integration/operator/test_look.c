@@ -468,7 +468,7 @@ static void refusals(void **state) {
         {{"usher", "state", FOLDER, "--date", "2"}, "there is no date 2"},
         {{"usher", "state", FOLDER, "--date", "1", "--seat", "Z/1/1"}, "has no seat \"Z/1/1\""},
         {{"usher", "state", FOLDER, "--date", "1", "--seat", "7"}, "has no seat \"7\""},
-        {{"usher", "state", FOLDER, "--date", "1", "--seat", "B/1/1"}, "name it by guid or number"},
+        {{"usher", "state", FOLDER, "--date", "1", "--seat", "B/1/1"}, "name it by its number"},
         {{"usher", "state", FOLDER, "--date", "1", "--seat", "2", "--at", "1"},
          "there is no date 1"},
         {{"usher", "state", FOLDER, "--reservation", "1-4"},

@@ -153,12 +153,33 @@ static void clean_text(void **state) {
     assert_false(text_is_clean("a\0b", 3));
 }
 
+/* Wherever a byte stands, and whatever it is: plain text is read sixteen bytes at a time. */
+static void clean_text_at_every_place(void **state) {
+    (void)state;
+    for (uint32_t size = 1; size <= 50; size++) {
+        for (uint32_t at = 0; at < size; at++) {
+            for (uint32_t byte = 0; byte < 256; byte++) {
+                char text[50];
+                memset(text, 'x', size);
+                text[at] = (char)byte;
+                bool clean = byte >= 0x20 && byte < 0x7f;
+                if (text_is_clean(text, size) != clean) fail_msg("%u at %u of %u", byte, at, size);
+            }
+            if (at + 1 == size) continue;
+            char text[50];
+            memset(text, 'x', size);
+            memcpy(text + at, "\xc3\xb3", 2);
+            assert_true(text_is_clean(text, size));
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(token_round_trip), cmocka_unit_test(token_refused),
         cmocka_unit_test(every_digit),      cmocka_unit_test(uuid_round_trip),
         cmocka_unit_test(uuid_cases),       cmocka_unit_test(digests),
-        cmocka_unit_test(clean_text),
+        cmocka_unit_test(clean_text),       cmocka_unit_test(clean_text_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,12 @@ static void takes_what_is_unusual(void **state) {
 #define TEXT_64 "0123456789012345678901234567890123456789012345678901234567890123"
 #define TEXT_256 TEXT_64 TEXT_64 TEXT_64 TEXT_64
 
+/* 43 times U+0958, three bytes each: its form NFC is two characters of three bytes. */
+#define QA_8                                                                                       \
+    "\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5" \
+    "\x98"
+#define TEXT_DEVANAGARI QA_8 QA_8 QA_8 QA_8 QA_8 "\xe0\xa5\x98\xe0\xa5\x98\xe0\xa5\x98"
+
 static void refuses_with_the_place(void **state) {
     (void)state;
     static const struct {
@@ -108,7 +114,13 @@ static void refuses_with_the_place(void **state) {
         {"{" CATEGORIES ",\"zones\":[{\"rows\":[null]}]}", "rows[0]", "null"},
         {"{" CATEGORIES ",\"zones\":[]}", "zones", "no seats"},
         {PLAN("5"), "zones[0] \"Stalls\", rows[0] \"9A\", seats[0]", "must be an object"},
-        {PLAN(SEAT("a", "1") "," SEAT("a", "2")), "seats[1] \"2\"", "guid \"a\" of zones[0]"},
+        {"\xff\xfe[\0", "first bytes", "byte order mark of UTF-16"},
+        {"\xfe\xff", "first bytes", "byte order mark of UTF-16"},
+        {"\xef\xbb\xbf\xef\xbb\xbf[]", "line 1", "not valid JSON"}, /* one is enough */
+        {"{\"categories\":[{\"name\":\"Balc\\u00f3n\"},{\"name\":\"Balco\\u0301n\"}]}", "the plan",
+         "as one before it"},
+        {PLAN("{\"seat_number\":\"" TEXT_DEVANAGARI "\",\"category\":\"300 UAH\"}"), "seats[0]",
+         "\"seat_number\" has 258 bytes"}, /* in form NFC */
         {PLAN(SEAT("a", "1") ",{\"seat_number\":\"2\"}"), "seats[1] \"2\"", "category \"\""},
         {PLAN("{\"category\":\"VIP\"}"), "seats[0]", "\"VIP\""},
         {PLAN("{\"seat_number\":1.5,\"category\":\"300 UAH\"}"), "seats[0]", "a fraction"},
@@ -128,6 +140,151 @@ static void refuses_with_the_place(void **state) {
             fail_msg("case %zu: %s: %s", i, error.where, error.what);
         }
     }
+}
+
+/* What looks the same is the same: every text comes out in form NFC, and it is told how many were not. */
+static void brings_texts_into_one_form(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"name\":\"O\\u0308\",\"categories\":[{\"name\":\"10 Balco\\u0301n\"}],\"zones\":["
+        "{\"name\":\"Balc\\u00f3n\",\"rows\":[{\"row_number\":\"1\",\"seats\":["
+        "{\"seat_number\":\"1\",\"seat_guid\":\"\\u212b\",\"category\":\"10 Balc\\u00f3n\"}]}]},"
+        "{\"name\":\"Balco\\u0301n\",\"rows\":[{\"row_number\":\"e\\u0301\",\"seats\":["
+        "{\"seat_number\":\"2\",\"seat_guid\":\"b\",\"category\":\"10 Balco\\u0301n\"}]}]}]}";
+    struct seating_plan *plan = parse_good(json);
+    assert_string_equal(plan->name, "\xc3\x96");
+    assert_string_equal(plan->seats[0].section, "Balc\xc3\xb3n");
+    assert_string_equal(plan->seats[1].section, "Balc\xc3\xb3n");
+    assert_string_equal(plan->seats[1].row, "\xc3\xa9");
+    assert_string_equal(plan->seats[0].guid, "\xc3\x85"); /* the sign for Angstrom is a letter */
+    assert_int_equal(plan->categories[0].seats, 2);
+    assert_int_equal(plan->texts_changed, 5); /* not the categories that seats only refer to */
+    struct seating_plan_error error;
+    assert_int_equal(seating_plan_price(plan, "10 Balc\xc3\xb3n=3", &error), 0);
+    assert_int_equal(seating_plan_price(plan, "10 Balco\xcc\x81n=4", &error), 0);
+    assert_int_equal(plan->categories[0].price, 4);
+    assert_int_equal(seating_plan_not_for_sale(plan, "10 Balco\xcc\x81n", &error), 0);
+    assert_int_equal(seating_plan_not_for_sale(plan, "\xff", &error), -1);
+    seating_plan_free(plan);
+
+    plan = parse_good(PLAN(SEAT("\\u043a", "\\u2116 1")));
+    assert_int_equal(plan->texts_changed, 0);
+    seating_plan_free(plan);
+}
+
+static void skips_a_byte_order_mark(void **state) {
+    (void)state;
+    struct seating_plan *plan = parse_good("\xef\xbb\xbf" PLAN(SEAT("a", "1")));
+    assert_true(plan->byte_order_mark);
+    seating_plan_free(plan);
+    plan = parse_good(PLAN(SEAT("a", "1")));
+    assert_false(plan->byte_order_mark);
+    seating_plan_free(plan);
+}
+
+/* A plan of `count` seats whose guids are "g0" .. repeated after `guids` of them. */
+static struct seating_plan *plan_with_guids(uint32_t count, uint32_t guids) {
+    static char json[256 * 1024];
+    size_t used = (size_t)snprintf(json, sizeof json,
+                                   "{" CATEGORIES ",\"zones\":[{\"name\":\"A\",\"rows\":["
+                                   "{\"row_number\":\"1\",\"seats\":[");
+    for (uint32_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(json + used, sizeof json - used,
+                                 "%s{\"seat_guid\":\"g%u\",\"seat_number\":\"%u\","
+                                 "\"category\":\"300 UAH\"}",
+                                 i > 0 ? "," : "", i % guids, i);
+    }
+    used += (size_t)snprintf(json + used, sizeof json - used, "]}]}]}");
+    assert_true(used < sizeof json);
+    return parse_good(json);
+}
+
+static void names_all_duplicate_guids_at_once(void **state) {
+    (void)state;
+    struct seating_plan_error error;
+    struct seating_plan *plan = plan_with_guids(5, 5);
+    assert_int_equal(seating_plan_check_guids(plan, &error), 0);
+    seating_plan_free(plan);
+
+    plan = plan_with_guids(7, 3); /* g0 three times, g1 and g2 twice */
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1);
+    assert_string_equal(error.where, "seat_guid");
+    assert_non_null(strstr(error.what, "3 guids are there more than once"));
+    assert_non_null(strstr(error.what, "\"g0\" at A/1/0 (seat 1) and A/1/3 (seat 4) and 1 more"));
+    assert_non_null(strstr(error.what, "\"g1\" at A/1/1 (seat 2) and A/1/4 (seat 5); "));
+    assert_non_null(strstr(error.what, "\"g2\" at A/1/2 (seat 3) and A/1/5 (seat 6). "));
+    assert_non_null(strstr(error.what, "--new-guids"));
+    seating_plan_free(plan);
+
+    plan = plan_with_guids(200, 100); /* as many as are readable, and how many more */
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1);
+    assert_non_null(strstr(error.what, "100 guids are there more than once"));
+    assert_non_null(strstr(error.what, "; and 80 more. "));
+    seating_plan_free(plan);
+
+    char longest[TEXT_BYTES_MAX + 1];
+    memset(longest, 'x', TEXT_BYTES_MAX);
+    longest[TEXT_BYTES_MAX] = '\0';
+    plan = plan_with_guids(200, 100); /* all of them are named, however long their labels are */
+    for (uint32_t i = 0; i < 200; i++) {
+        plan->seats[i].section = plan->seats[i].row = plan->seats[i].number = longest;
+    }
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1);
+    assert_non_null(strstr(error.what, "\"g25\" at xxx")); /* the 20th */
+    assert_non_null(strstr(error.what, "; and 80 more. "));
+    seating_plan_free(plan);
+
+    plan = parse_good(PLAN("{\"category\":\"300 UAH\"},{\"category\":\"300 UAH\"}"));
+    assert_int_equal(seating_plan_check_guids(plan, &error), 0); /* none is no duplicate */
+    seating_plan_free(plan);
+    plan = parse_good(PLAN(SEAT("\\u00f3", "1") "," SEAT("o\\u0301", "2")));
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1); /* they look the same */
+    seating_plan_free(plan);
+}
+
+static void numbers_duplicate_guids_anew(void **state) {
+    (void)state;
+    struct seating_plan_error error;
+    uint32_t changed;
+    struct seating_plan *plan = plan_with_guids(5, 3); /* g0 g1 g2 g0 g1 */
+    assert_int_equal(seating_plan_new_guids(plan, &changed, &error), 0);
+    assert_int_equal(changed, 4);
+    static const char *const expected[] = {"g0#1", "g1#2", "g2", "g0#4", "g1#5"};
+    for (uint32_t i = 0; i < 5; i++) assert_string_equal(plan->seats[i].guid, expected[i]);
+    assert_int_equal(seating_plan_check_guids(plan, &error), 0);
+    seating_plan_free(plan);
+
+    plan = parse_good(PLAN(SEAT("a", "1") "," SEAT("a", "2") "," SEAT("a#2", "3")));
+    assert_int_equal(seating_plan_new_guids(plan, &changed, &error), 0);
+    assert_int_equal(seating_plan_check_guids(plan, &error), -1); /* that was there before */
+    assert_non_null(strstr(error.what, "\"a#2\""));
+    seating_plan_free(plan);
+
+#define LONG_GUID                                                                                  \
+    TEXT_64 TEXT_64 TEXT_64 "0123456789012345678901234567890123456789012345678901234567890"
+    plan = parse_good(PLAN(SEAT(LONG_GUID, "1") "," SEAT(LONG_GUID, "2")));
+    assert_int_equal(seating_plan_new_guids(plan, &changed, &error), 0); /* 255 bytes */
+    seating_plan_free(plan);
+    plan = parse_good(PLAN(SEAT(LONG_GUID "x", "1") "," SEAT(LONG_GUID "x", "2")));
+    assert_int_equal(seating_plan_new_guids(plan, &changed, &error), -1);
+    assert_non_null(strstr(error.what, "no room for #1"));
+    seating_plan_free(plan);
+}
+
+static void refuses_a_hall_that_nobody_can_count(void **state) {
+    (void)state;
+    struct seating_plan_error error;
+    struct seating_plan *plan = plan_with_guids(1025, 1025);
+    assert_int_equal(seating_plan_price(plan, "300 UAH=8998403161718784", &error), 0);
+    assert_int_equal(seating_plan_check_prices(plan, &error), 0);
+    assert_int_equal(seating_plan_price(plan, "300 UAH=9007199254740991", &error), 0);
+    assert_int_equal(seating_plan_check_prices(plan, &error), -1);
+    assert_non_null(strstr(error.what, "cost more than 9223372036854774784 points"));
+    seating_plan_free(plan);
+    plan = plan_with_guids(2049, 2049); /* their sum needs more than 64 bits */
+    assert_int_equal(seating_plan_price(plan, "300 UAH=9007199254740991", &error), 0);
+    assert_int_equal(seating_plan_check_prices(plan, &error), -1);
+    seating_plan_free(plan);
 }
 
 static void takes_texts_up_to_the_limit(void **state) {
@@ -249,6 +406,11 @@ int main(void) {
         cmocka_unit_test(takes_seats_in_order_of_the_file),
         cmocka_unit_test(takes_what_is_unusual),
         cmocka_unit_test(refuses_with_the_place),
+        cmocka_unit_test(brings_texts_into_one_form),
+        cmocka_unit_test(skips_a_byte_order_mark),
+        cmocka_unit_test(names_all_duplicate_guids_at_once),
+        cmocka_unit_test(numbers_duplicate_guids_anew),
+        cmocka_unit_test(refuses_a_hall_that_nobody_can_count),
         cmocka_unit_test(takes_texts_up_to_the_limit),
         cmocka_unit_test(refuses_deep_nesting),
         cmocka_unit_test(refuses_every_prefix),

@@ -1,8 +1,10 @@
-/* test_words.c - what people type: moments and misspelt commands; and JSON as messages */
+/* test_words.c - what people type: moments and misspelt commands; texts; and JSON as messages */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,6 +14,7 @@
 #include "tools/log_point.h"
 #include "tools/moment.h"
 #include "tools/suggest.h"
+#include "tools/unicode.h"
 
 static void moments(void **state) {
     (void)state;
@@ -139,6 +142,78 @@ static void json_that_no_message_has(void **state) {
     value_writer_deinit(&writer);
 }
 
+static void byte_order_marks(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *encoding;
+        size_t mark_bytes;
+    } cases[] = {
+        {"\xef\xbb\xbf{", 4, "UTF-8", 3},
+        {"\xef\xbb\xbf", 3, "UTF-8", 3},
+        {"\xef\xbb", 2, NULL, 0},
+        {"\xff\xfe{\0", 4, "UTF-16", 2},
+        {"\xfe\xff\0{", 4, "UTF-16", 2},
+        {"\xff\xfe\0\0", 4, "UTF-32", 4},
+        {"\0\0\xfe\xff", 4, "UTF-32", 4},
+        {"\xff\xfe\0", 3, "UTF-16", 2},
+        {"", 0, NULL, 0},
+        {"{}", 2, NULL, 0},
+        {" \xef\xbb\xbf", 4, NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t bytes = 99;
+        const char *encoding = unicode_byte_order_mark(cases[i].bytes, cases[i].size, &bytes);
+        if (!encoding != !cases[i].encoding || bytes != cases[i].mark_bytes) fail_msg("%zu", i);
+        if (encoding) assert_string_equal(encoding, cases[i].encoding);
+    }
+}
+
+static void texts_in_form_nfc(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *nfc;
+    } cases[] = {
+        {"", ""},
+        {"Row 9A, seat 16 bis", "Row 9A, seat 16 bis"},
+        {"Balc\xc3\xb3n", "Balc\xc3\xb3n"},
+        {"Balco\xcc\x81n", "Balc\xc3\xb3n"},
+        {"\xd0\xb8\xcc\x86", "\xd0\xb9"},             /* Cyrillic short i */
+        {"\xe1\x84\x92\xe1\x85\xa1", "\xed\x95\x98"}, /* Hangul */
+        {"a\xcc\xa3\xcc\x82", "\xe1\xba\xad"},        /* two accents */
+        {"a\xcc\x82\xcc\xa3", "\xe1\xba\xad"},        /* in another order */
+        {"\xef\xac\x81", "\xef\xac\x81"},             /* a ligature is a letter of its own */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *nfc = unicode_nfc(cases[i].text);
+        assert_non_null(nfc);
+        assert_string_equal(nfc, cases[i].nfc);
+        free(nfc);
+    }
+    assert_null(unicode_nfc("\xff"));
+    assert_null(unicode_nfc("a\xc3"));
+}
+
+static void printable(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"\xd0\xba 1", "\xd0\xba 1"},
+        {"a\x1b[2J", "a?[2J"},
+        {"\xc2\x9b", "??"},
+        {"a\xd0", "a?"},
+        {"\x7f\n", "??"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "%s", cases[i].text);
+        unicode_make_printable(text);
+        assert_string_equal(text, cases[i].shown);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moments),
@@ -147,6 +222,9 @@ int main(void) {
         cmocka_unit_test(distances),
         cmocka_unit_test(json_there_and_back),
         cmocka_unit_test(json_that_no_message_has),
+        cmocka_unit_test(byte_order_marks),
+        cmocka_unit_test(texts_in_form_nfc),
+        cmocka_unit_test(printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
