@@ -7,6 +7,12 @@ static uint64_t passed_ns(const struct engine_clock *clock, uint64_t mono_ns) {
     return mono_ns > clock->mono_ns ? mono_ns - clock->mono_ns : 0;
 }
 
+/* A look takes time, so what it finds is a little less than what happened: rounded. */
+static int64_t to_ms(int64_t ns) {
+    const int64_t unit = CLOCK_NS_PER_MS;
+    return ns < 0 ? (ns - unit / 2) / unit : (ns + unit / 2) / unit;
+}
+
 static uint64_t magnitude(int64_t number) {
     return number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 }
@@ -42,7 +48,7 @@ uint64_t clock_raise(struct engine_clock *clock, uint64_t mono_ns, uint64_t floo
         clock->time_ns = floor_ns;
     }
     REQUIRE(clock_at(clock, mono_ns) >= floor_ns);
-    return gap_ns < 0 ? magnitude(gap_ns) / CLOCK_NS_PER_MS : 0;
+    return gap_ns < 0 ? magnitude(to_ms(gap_ns)) : 0;
 }
 
 /* By how much the wall clock was changed, at least; 0 if it may be what it was. */
@@ -55,7 +61,7 @@ static int64_t changed_ns(const struct engine_clock *clock, const struct clock_r
 }
 
 static void count_step(struct clock_figures *figures, int64_t step_ns) {
-    figures->step_last_ms = step_ns / (int64_t)CLOCK_NS_PER_MS;
+    figures->step_last_ms = to_ms(step_ns);
     if (step_ns > 0) figures->steps_forward++;
     if (step_ns < 0) figures->steps_back++;
 }
@@ -86,7 +92,7 @@ void clock_figures_get(const struct engine_clock *clock, uint64_t mono_ns,
                        struct clock_figures *ret_figures) {
     int64_t gap_ns = clock_gap_ns(clock, mono_ns);
     *ret_figures = clock->figures;
-    ret_figures->behind_ms = gap_ns < 0 ? magnitude(gap_ns) / CLOCK_NS_PER_MS : 0;
+    ret_figures->behind_ms = gap_ns < 0 ? magnitude(to_ms(gap_ns)) : 0;
 }
 
 bool clock_may_start(uint64_t wall_ms, uint64_t last_ms, uint64_t *ret_behind_ms) {
