@@ -116,9 +116,15 @@ static void durations(void **state) {
         uint64_t ms;
         const char *text;
     } cases[] = {
-        {0, "0 s"},          {1, "0.001 s"},          {1000, "1 s"},
-        {59999, "59.999 s"}, {60000, "1 min"},        {3600000, "1 h"},
-        {3600001, "1 h 0.001 s"}, {3723250, "1 h 2 min 3.250 s"}, {28790499, "7 h 59 min 50.499 s"},
+        {0, "0 s"},
+        {1, "0.001 s"},
+        {1000, "1 s"},
+        {59999, "59.999 s"},
+        {60000, "1 min"},
+        {3600000, "1 h"},
+        {3600001, "1 h 0.001 s"},
+        {3723250, "1 h 2 min 3.250 s"},
+        {28790499, "7 h 59 min 50.499 s"},
     };
     char text[CLOCK_DURATION_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -143,7 +149,8 @@ static void changes(void **state) {
          "the machine's clock has met the engine's time again"},
         {{0},
          {1, 0, 3600000, 0},
-         "the machine's clock was set forward by 1 h (or the machine was suspended); the engine's time "
+         "the machine's clock was set forward by 1 h (or the machine was suspended); the engine's "
+         "time "
          "has followed at once"},
         {{1, 0, 1000, 0},
          {3, 0, 2000, 0},
@@ -151,11 +158,14 @@ static void changes(void **state) {
          "steps; the engine's time has followed at once"},
         {{0, 1, -10000, 9000},
          {1, 1, 3000, 6000},
-         "the machine's clock was set forward by 3 s (or the machine was suspended); it is still behind "
-         "the engine's time, which goes on at half speed until the clock has met it, in about 12 s"},
+         "the machine's clock was set forward by 3 s (or the machine was suspended); it is still "
+         "behind "
+         "the engine's time, which goes on at half speed until the clock has met it, in about 12 "
+         "s"},
         {{0},
          {0, 1, -10000, 9750},
-         "the machine's clock was set back by 10 s; the engine's time never goes back: it runs at half "
+         "the machine's clock was set back by 10 s; the engine's time never goes back: it runs at "
+         "half "
          "speed until the clock has met it, in about 20 s"},
         {{0},
          {0, 1, -1000, 0},
@@ -175,15 +185,17 @@ static void starts(void **state) {
     char text[CLOCK_WORDS_BYTES];
     memset(long_name, 'x', sizeof long_name - 1);
     clock_words_waits(1795815642031, 1795815702530, text);
-    assert_string_equal(text, "the machine's clock says 2026-11-27T21:40:42.031Z, but the log's last "
-                              "decision was made at 2026-11-27T21:41:42.530Z: the clock is 1 min 0.499 "
-                              "s behind. The engine's time goes on from the decision's, at half speed "
-                              "until the clock has met it, in about 2 min 1 s");
+    assert_string_equal(text,
+                        "the machine's clock says 2026-11-27T21:40:42.031Z, but the log's last "
+                        "decision was made at 2026-11-27T21:41:42.530Z: the clock is 1 min 0.499 "
+                        "s behind. The engine's time goes on from the decision's, at half speed "
+                        "until the clock has met it, in about 2 min 1 s");
     clock_words_refused(long_name, 0, UINT64_MAX, text);
     assert_true(strlen(text) < sizeof text - 1); /* nothing is cut but the name */
     clock_words_refused("data", 1795815602031, 1795844402530, text);
     static const char *const parts[] = {
-        "data: the machine's clock says 2026-11-27T21:40:02.031Z, but the log's last decision was made "
+        "data: the machine's clock says 2026-11-27T21:40:02.031Z, but the log's last decision was "
+        "made "
         "at 2026-11-28T05:40:02.530Z: the clock is 8 h 0.499 s behind. ",
         "At most 5 minutes are waited for. ", "If the clock is wrong now, set it and start again. ",
         "`usher restore data NEW --to MOMENT`", "--accept-clock-behind"};
@@ -194,9 +206,12 @@ static void starts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_thread_sees_time_go_back), cmocka_unit_test(follows_when_asked),
-        cmocka_unit_test(is_raised),  cmocka_unit_test(durations),
-        cmocka_unit_test(changes),    cmocka_unit_test(starts),
+        cmocka_unit_test(no_thread_sees_time_go_back),
+        cmocka_unit_test(follows_when_asked),
+        cmocka_unit_test(is_raised),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(changes),
+        cmocka_unit_test(starts),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }
