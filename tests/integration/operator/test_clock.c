@@ -266,6 +266,8 @@ static void a_fast_start_leaves_no_trace(void **state) {
     kit_path(kit, "restored", restored);
     USHER(kit, "restore", folder, restored, "--to", before);
     DONE(kit);
+    USHER(kit, "wal", "ls", restored);
+    SAYS_NOT(kit, "2026-11-22"); /* nor were its blocks written then */
     starts_right(restored);
     starts_right(folder);
 }
