@@ -114,6 +114,9 @@ static const struct table_case table[] = {
      {{10, -600, 10, 600}, {10, -600, 15, 1195}, {10, -600, 20, 1790}, {10, 0, 25, 1785}},
      {0, 1, -1195}},
     {"two steps back", {{10, -5000, 10, 5000}, {10, -6000, 15, 10995}}, {0, 2, -6000}},
+    {"behind, and back by just a second",
+     {{10, -5000, 10, 5000}, {10, -1000, 15, 5995}},
+     {0, 2, -1000}},
 };
 
 static void follows_the_wall_clock(void **state) {

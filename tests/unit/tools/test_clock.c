@@ -26,6 +26,10 @@
 struct machine {
     _Atomic uint64_t mono_ns;
     _Atomic int64_t set_ns; /* by so much was the wall clock changed */
+    uint32_t readings;      /* of the monotonic clock, where `meanwhile` counts them */
+    /* After this reading, and before its reader goes on, another thread does this; NULL: nothing */
+    uint32_t reading;
+    void (*meanwhile)(void);
 };
 
 struct asking {
@@ -37,7 +41,11 @@ struct asking {
 
 static uint64_t read_machine(void *context, clockid_t id) {
     struct machine *machine = context;
-    if (id == CLOCK_MONOTONIC) return atomic_fetch_add(&machine->mono_ns, 1000) + 1000;
+    if (id == CLOCK_MONOTONIC) {
+        uint64_t now_ns = atomic_fetch_add(&machine->mono_ns, 1000) + 1000;
+        if (machine->meanwhile && ++machine->readings == machine->reading) machine->meanwhile();
+        return now_ns;
+    }
     return WALL * MS + atomic_load(&machine->mono_ns) + (uint64_t)atomic_load(&machine->set_ns);
 }
 
@@ -72,6 +80,34 @@ static void no_thread_sees_time_go_back(void **state) {
     system_clock_figures(&asking.clock, &figures);
     assert_int_equal(asking.backwards, 0);
     assert_true(figures.steps_forward > 0 && figures.steps_back > 0);
+}
+
+/* A thread has found that the clock was set back, and is halted before it says so. For ten seconds
+ * others know nothing of it. What they are told stays true. */
+static struct asking halted;
+static uint64_t told_meanwhile_ms;
+
+static void ask_meanwhile(void) {
+    halted.machine.meanwhile = NULL;
+    atomic_fetch_add(&halted.machine.mono_ns, 10000 * MS);
+    told_meanwhile_ms = system_clock_now_ms(&halted.clock);
+}
+
+static void what_was_told_stays_true(void **state) {
+    (void)state;
+    system_clock_init_with(&halted.clock, read_machine, &halted.machine);
+    atomic_fetch_add(&halted.machine.mono_ns, 500 * MS);
+    halted.machine.set_ns = -2 * MINUTE * (int64_t)MS;
+    halted.machine.reading = 3; /* now_ms reads one, and its look at the wall clock two */
+    halted.machine.meanwhile = ask_meanwhile;
+    uint64_t first_ms = system_clock_now_ms(&halted.clock);
+    assert_int_equal(told_meanwhile_ms, WALL + 10500);
+    assert_int_equal(first_ms, told_meanwhile_ms);
+    atomic_fetch_add(&halted.machine.mono_ns, 9990 * MS);
+    assert_int_equal(system_clock_now_ms(&halted.clock), told_meanwhile_ms);
+    atomic_fetch_add(&halted.machine.mono_ns, 30 * MS);
+    assert_in_range(system_clock_now_ms(&halted.clock), told_meanwhile_ms + 9,
+                    told_meanwhile_ms + 11);
 }
 
 static void follows_when_asked(void **state) {
@@ -207,6 +243,7 @@ static void starts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_thread_sees_time_go_back),
+        cmocka_unit_test(what_was_told_stays_true),
         cmocka_unit_test(follows_when_asked),
         cmocka_unit_test(is_raised),
         cmocka_unit_test(durations),
