@@ -104,10 +104,11 @@ static void stop(void) {
     assert_int_equal(daemon_stop(&usherd), 0);
 }
 
-/* A date, and a fan who holds its first seat. */
+/* A date, and a fan who holds its first seat. Between its deadlines there is nothing to do. */
 static void make_date(uint64_t sales_open_at, bool hold) {
-    static const char *const names[] = {"hold_ttl_ms", "active_ttl_ms", "sales_open_at", NULL};
-    const uint64_t values[] = {10 * MINUTE, HOUR, sales_open_at};
+    static const char *const names[] = {"hold_ttl_ms", "active_ttl_ms", "waiting_timeout_ms",
+                                        "sales_open_at", NULL};
+    const uint64_t values[] = {10 * MINUTE, HOUR, 24 * HOUR, sales_open_at};
     const struct id128 user = test_user(4, 4, 4);
     const uint32_t seat = 1;
     struct caller admin;
