@@ -131,6 +131,7 @@ static void follows_when_asked(void **state) {
     machine.mono_ns += 1000 * MS;
     assert_int_equal(system_clock_now_ms(&clock), WALL + 2002 + 2 * MINUTE);
     assert_int_equal(system_clock_wall_ms(&clock), WALL + 2502);
+    assert_int_equal(system_clock_mono_ms(&clock), 2502);
 }
 
 static void is_raised(void **state) {
