@@ -339,7 +339,7 @@ static void is_set_while_it_runs(void **state) {
     clock_is_right();
 
     wall_step(&wall, 300); /* no step: followed, but not worth a word */
-    pause_us(2000); /* the next millisecond */
+    pause_us(2000);        /* the next millisecond */
     (void)engine_now_ms();
     wall_step(&wall, HOUR); /* and nobody asks */
     wait_for_words("was set forward by 1 h (or");
