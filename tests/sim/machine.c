@@ -141,15 +141,11 @@ static void stall(struct machine *machine) {
     run_event(machine->run, RUN_EVENT_STALL, shard, stalls_us);
 }
 
-/* The wall clock is set, which a running process does not notice; or the whole machine was halted. */
+/* The wall clock is set, or the whole machine was suspended: a running process sees no difference. */
 static void clock_forward(struct machine *machine) {
     struct run *run = machine->run;
     uint64_t ms = rng_below(&machine->rng, rng_pick(&machine->rng, 100, 5000, 600000, 7200000));
-    if (rng_chance(&machine->rng, 500000)) {
-        run->wall_offset_ms += ms;
-    } else {
-        machine->anchor_ms += ms;
-    }
+    run->wall_offset_ms += ms;
     run->counters.clock_jumps++;
     run_event(run, RUN_EVENT_CLOCK, ms, 0);
 }

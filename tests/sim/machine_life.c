@@ -277,12 +277,13 @@ static void draw_start(struct machine *machine) {
     if (run_fault(run, SIM_FAULT_CRASH_INSIDE)) {
         disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 4));
     }
-    machine->anchor_ms = run_wall_ms(run) - run->now_us / 1000; /* a new process */
+    const struct clock_reading reading = machine_reading(machine);
+    clock_begin(&machine->clock, &reading); /* a new process */
 }
 
+/* However far the wall clock is behind: --accept-clock-behind. */
 static void raise_clock(struct machine *machine, uint64_t last_time_ms) {
-    uint64_t now_ms = machine_now_ms(machine);
-    if (now_ms < last_time_ms) machine->anchor_ms += last_time_ms - now_ms;
+    (void)clock_raise(&machine->clock, machine->run->now_us * 1000, last_time_ms); /* likewise */
 }
 
 /* The projection wants to know which log it is: the daemon looks once more. */
@@ -371,7 +372,6 @@ void machine_start(struct machine *machine) {
         world_free(world);
         return;
     }
-    raise_clock(machine, machine->recovery.last_wall_ms);
     run->counters.starts++;
     run->counters.segments++;
     run_event(run, RUN_EVENT_START, machine->shards, machine->recovery.end_lsn);

@@ -9,6 +9,7 @@
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
 #define USHER_TESTS_SIM_MACHINE_PARTS_H
 
+#include "engine/runtime/clock.h"
 #include "engine/runtime/engine.h"
 #include "net/frame.h"
 #include "replay/projection.h"
@@ -82,9 +83,9 @@ struct machine {
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
     bool log_failed;      /* the process has to exit */
-    /* The process's clock is the wall's at its start, raised to the log's time, plus what has passed
-     * since: as in tools/system_ports.c. */
-    uint64_t anchor_ms;
+    /* The process's, as in tools/system_ports.c; what it reads is the run's time and wall clock. Whoever
+     * sets the wall clock (run->wall_offset_ms) is noticed at the next look. */
+    struct engine_clock clock;
     uint64_t projection_us; /* when its next step is */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
@@ -99,6 +100,7 @@ struct machine {
 /* --- machine_ports.c */
 void machine_ports_open(struct machine *machine, struct engine_options *ret_options);
 void machine_slots_close(struct machine *machine);
+struct clock_reading machine_reading(const struct machine *machine);
 uint64_t machine_now_ms(void *machine);
 void machine_fill(void *machine, void *bytes, uint32_t size);
 /* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */

@@ -8,9 +8,18 @@
 
 /* --- clock and entropy ------------------------------------------------------------------------------- */
 
+struct clock_reading machine_reading(const struct machine *machine) {
+    const struct run *run = machine->run;
+    uint64_t mono_ns = run->now_us * 1000;
+    uint64_t wall_ns = run_wall_ms(run) * CLOCK_NS_PER_MS + mono_ns % CLOCK_NS_PER_MS;
+    return (struct clock_reading){mono_ns, wall_ns, mono_ns};
+}
+
 uint64_t machine_now_ms(void *context) {
     struct machine *machine = context;
-    return machine->anchor_ms + machine->run->now_us / 1000;
+    const struct clock_reading reading = machine_reading(machine);
+    (void)clock_look(&machine->clock, &reading); /* what it says is in the clock */
+    return clock_at(&machine->clock, reading.after_ns) / CLOCK_NS_PER_MS;
 }
 
 /* As a shard sees it: each look at the clock may take a while. */
