@@ -29,6 +29,7 @@
 
 #include "engine/require.h"
 #include "engine/runtime/engine.h"
+#include "net/figures.h"
 #include "net/server.h"
 #include "replay/projection.h"
 #include "replay/recover.h"
@@ -69,6 +70,7 @@ struct daemon {
     struct engine *engine;
     struct net_server *server;
     struct net_engine net_engine;
+    struct net_figures figures; /* for system.stats; written by whoever knows them */
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection; /* NULL: none wanted */
@@ -343,6 +345,7 @@ static void start_engine(struct daemon *daemon) {
     if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
     if (engine_start(daemon->engine) != 0) give_up("the shards' threads cannot be started");
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
+    daemon->net_engine.figures = &daemon->figures;
     if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
     }
