@@ -10,6 +10,7 @@
 #ifndef USHER_TOOLS_SYSTEM_PORTS_H
 #define USHER_TOOLS_SYSTEM_PORTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/runtime/ports.h"
@@ -30,5 +31,9 @@ uint64_t system_clock_raise(struct system_clock *clock, uint64_t floor_ms);
 /* The ports; the clock is borrowed as long as the port is used. */
 void system_clock_port(struct system_clock *clock, struct clock_port *ret_port);
 void system_entropy_port(struct entropy_port *ret_port);
+
+/* system_place - this machine and a folder of it, for people elsewhere: "host:/var/lib/usher"
+ * @size: of ret_text, 1 or more; what does not fit is cut */
+void system_place(const char *directory, char *ret_text, size_t size);
 
 #endif
