@@ -278,12 +278,12 @@ static const char schema[] =
                                                     " dropped and rebuilt. Schema version " TEXT_OF(
                                                         PROJECTION_SCHEMA_VERSION) ".';\n";
 
-static const char raise_1[] =
-    "ALTER TABLE usher.projection_state" RUN_COLUMNS(
-        " ADD COLUMN IF NOT EXISTS") ";\n"
-                                     "UPDATE usher.projection_state SET schema_version = " TEXT_OF(
-                                         PROJECTION_SCHEMA_VERSION) " WHERE schema_version "
-                                                                    "= " TEXT_OF(PROJECTION_SCHEMA_VERSION_RAISED);
+static const char raise_1[] = "ALTER TABLE usher.projection_state" RUN_COLUMNS(
+    " ADD COLUMN IF NOT EXISTS") ";\n"
+                                 "UPDATE usher.projection_state SET schema_version = " TEXT_OF(
+                                     PROJECTION_SCHEMA_VERSION) " WHERE schema_version "
+                                                                "= " TEXT_OF(
+                                                                    PROJECTION_SCHEMA_VERSION_RAISED);
 
 const char *projection_raise_sql(void) { return raise_1; }
 

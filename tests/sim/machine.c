@@ -187,7 +187,7 @@ void machine_heal(struct machine *machine) {
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
     if (!machine->postgres) return;
     postgres_heal(machine->postgres);
-    /* One that has nothing to write does not notice that the server went back. */
+    /* One that has nothing to write would notice at its next look only that the server went back. */
     if (machine->projection) machine_projection_restart(machine);
 }
 
