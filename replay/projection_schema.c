@@ -244,4 +244,19 @@ static const char schema[] =
                                             " dropped and rebuilt. Schema version " TEXT_OF(
                                                 PROJECTION_SCHEMA_VERSION) ".';\n";
 
+/* Which run projects, and what its last batch was (README.md, "Two engines"). New schemas get these
+ * columns in the same way as old ones, so that both end alike. */
+static const char raise_1[] =
+    "ALTER TABLE usher.projection_state"
+    " ADD COLUMN IF NOT EXISTS run bigint NOT NULL DEFAULT 0 CHECK (run >= 0),"
+    " ADD COLUMN IF NOT EXISTS run_id uuid,"
+    " ADD COLUMN IF NOT EXISTS run_by text NOT NULL DEFAULT '',"
+    " ADD COLUMN IF NOT EXISTS batch_lsn bigint NOT NULL DEFAULT 0 CHECK (batch_lsn >= 0),"
+    " ADD COLUMN IF NOT EXISTS batch_hash bigint NOT NULL DEFAULT 0 CHECK (batch_hash >= 0);\n"
+    "UPDATE usher.projection_state SET schema_version = 2 WHERE schema_version = 1";
+_Static_assert(PROJECTION_SCHEMA_VERSION == 2 && PROJECTION_SCHEMA_VERSION_RAISED == 1,
+               "the statement above says the same");
+
+const char *projection_raise_sql(void) { return raise_1; }
+
 const char *projection_schema_sql(void) { return schema; }

@@ -23,6 +23,7 @@ struct machine *machine_open(struct run *run, struct network *network, struct pe
 
 void machine_close(struct machine *machine) {
     if (machine->engine || machine->wal) machine_exit(machine, true);
+    machine_clone_end(machine);
     if (machine->snapshot_disk) disk_close(machine->snapshot_disk);
     if (machine->postgres) postgres_free(machine->postgres);
     disk_close(machine->disk);
@@ -170,6 +171,7 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
     case SIM_FAULT_TRIM: machine_trim(machine); break;
     case SIM_FAULT_CLOCK_FORWARD: clock_forward(machine); break;
     case SIM_FAULT_POSTGRES: disturb_postgres(machine); break;
+    case SIM_FAULT_CLONE: machine_clone_begin(machine); break;
     default: break;
     }
 }
@@ -181,7 +183,7 @@ void machine_heal(struct machine *machine) {
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
     if (!machine->postgres) return;
     postgres_heal(machine->postgres);
-    /* One that has nothing to write does not notice that the server went back. */
+    /* One that has nothing to write would notice at its next look only that the server went back. */
     if (machine->projection) machine_projection_restart(machine);
 }
 
@@ -194,6 +196,7 @@ uint64_t machine_due_us(const struct machine *machine) {
     const struct run *run = machine->run;
     uint64_t due_us = disk_due_us(machine->disk);
     if (machine->projection) due_us = earlier(due_us, machine->projection_us);
+    if (machine->clone.projection) due_us = earlier(due_us, machine->clone.step_us);
     for (uint32_t i = 0; i < machine->shards; i++) {
         uint64_t due_ms = engine_next_due_ms(machine->engine, i),
                  now_ms = machine_now_ms((void *)(uintptr_t)machine);

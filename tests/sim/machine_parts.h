@@ -4,6 +4,7 @@
  *   machine_life.c     start, crash, stop: recovery and what it must have found
  *   machine_ports.c    journal, clock, entropy, frames and replies
  *   machine_readers.c  projection
+ *   machine_clone.c    a copy of the log that projects as well
  *   machine_snapshot.c snapshots
  */
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
@@ -48,6 +49,23 @@ struct machine_diary {
     uint64_t size, capacity; /* size: the LSN after the last record */
 };
 
+/* The diary as a source. */
+struct diary_source {
+    const struct machine_diary *diary;
+    uint64_t limit_lsn; /* no further than this; 0: all of it */
+    uint64_t at;
+};
+
+/* A copy of the log as it was durable at some moment, which projects. */
+struct machine_clone {
+    struct projection *projection; /* NULL: there is none */
+    struct diary_source diary;
+    struct record_source port;
+    char run_id[37];
+    uint64_t run; /* the number that it took over with; 0: it has not, or the machine has since */
+    uint64_t step_us; /* when its next step is */
+};
+
 struct machine {
     struct run *run; /* borrowed; likewise the next two */
     struct network *network;
@@ -79,6 +97,7 @@ struct machine {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection;
+    struct machine_clone clone;
     struct id128 log_id;
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
@@ -106,10 +125,6 @@ void machine_fill(void *machine, void *bytes, uint32_t size);
 /* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */
 void machine_believe(struct machine *machine, uint64_t lsn);
 /* machine_diary_source - the diary as a source; one at a time */
-struct diary_source {
-    const struct machine_diary *diary;
-    uint64_t at;
-};
 struct record_source machine_diary_source(struct diary_source *source);
 
 /* --- machine_readers.c */
@@ -118,6 +133,17 @@ void machine_projection_end(struct machine *machine);
 void machine_projection_restart(struct machine *machine);
 void machine_check_projection(struct machine *machine);
 uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found);
+
+/* --- machine_clone.c */
+/* machine_clone_begin - where there is none, and something to copy */
+void machine_clone_begin(struct machine *machine);
+void machine_clone_end(struct machine *machine);
+bool machine_clone_step(struct machine *machine);
+/* machine_clone_check - after a step of the machine's projection: what a clone has is the clone's */
+void machine_clone_check(struct machine *machine);
+/* machine_clone_noticed - the machine's projection has stopped: because of a clone?
+ * Return: then the clone is gone, and the projection begins anew */
+bool machine_clone_noticed(struct machine *machine, const struct projection_status *status);
 
 /* --- machine_snapshot.c */
 void machine_snapshot(struct machine *machine);

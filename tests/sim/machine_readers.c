@@ -26,11 +26,15 @@ void machine_projection_start(struct machine *machine, const struct id128 *log_i
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
+    struct id128 run_id;
+    machine_fill(machine, run_id.bytes, sizeof run_id.bytes);
     const struct projection_options options = {
         .conninfo = postgres_conninfo(machine->postgres),
         .source = &machine->source_port,
         .log_id = *log_id,
         .epoch = machine->recovery.epoch + 1,
+        .run_id = run_id,
+        .run_by = "the machine",
         .clock = {machine, machine_now_ms},
         .batch_records = (uint32_t)rng_pick(&machine->rng, 1, 7, 100, 50000),
         .batch_ms = (uint32_t)rng_pick(&machine->rng, 1, 50, 200),
@@ -57,6 +61,7 @@ void machine_projection_end(struct machine *machine) {
 static void halted(struct machine *machine, const struct projection_status *status) {
     struct disk_lies lies;
     struct postgres_status postgres;
+    if (machine_clone_noticed(machine, status)) return;
     disk_lies(machine->disk, &lies);
     postgres_status(machine->postgres, &postgres);
     bool refused = postgres.happened[POSTGRES_FAULT_INVALID] > machine->refusals;
@@ -72,9 +77,13 @@ static void halted(struct machine *machine, const struct projection_status *stat
 bool machine_step_projection(struct machine *machine) {
     struct run *run = machine->run;
     struct projection_status status;
-    if (!machine->projection || run->now_us < machine->projection_us) return false;
+    bool cloned = machine_clone_step(machine);
+    if (!machine->projection || run->now_us < machine->projection_us) return cloned;
+    projection_status_get(machine->projection, &status);
+    bool starts = status.run == 0;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
+    if (starts && status.run > 0) machine->clone.run = 0; /* whoever starts takes over, once */
     if (result == PROJECTION_IDLE) {
         machine->projection_us = run->now_us + 1000ull * projection_idle_ms(machine->projection);
     }
@@ -83,8 +92,9 @@ bool machine_step_projection(struct machine *machine) {
     }
     const char *failure = postgres_failure(machine->postgres);
     if (failure) run_fail(run, SIM_CHECK_PROJECTION, "%s", failure);
+    machine_clone_check(machine);
     if (result == PROJECTION_HALTED) halted(machine, &status);
-    return result != PROJECTION_IDLE;
+    return cloned || result != PROJECTION_IDLE;
 }
 
 void machine_check_projection(struct machine *machine) {

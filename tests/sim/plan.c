@@ -27,6 +27,7 @@ static const struct {
     [SIM_FAULT_POSTGRES] = {100, 3000},
     [SIM_FAULT_SNAPSHOT] = {50, 1000},
     [SIM_FAULT_TRIM] = {20, 500},
+    [SIM_FAULT_CLONE] = {20, 500},
 };
 
 static void draw_faults(struct rng *rng, const struct sim_options *options, struct plan *plan) {

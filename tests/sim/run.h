@@ -43,6 +43,7 @@
     X(STALL, "shard %llu stalls for %llu us")                                                      \
     X(POSTGRES, "PostgreSQL: fault %llu, applied LSN %llu")                                        \
     X(PROJECTION, "projection: %llu, applied LSN %llu")                                            \
+    X(CLONE, "clone: log up to LSN %llu, run %llu")                                                \
     X(SNAPSHOT, "snapshot: result %llu, LSN %llu")                                                 \
     X(TRIM, "trim: %llu segments, %llu snapshots")                                                 \
     X(HASH, "state hash %llx at LSN %llu")                                                         \

@@ -69,7 +69,8 @@ const char *sim_check_text(uint32_t check);
     X(MAILBOX_FULL, "mailbox-full", "a shard has no room for a request")                           \
     X(POSTGRES, "postgres", "PostgreSQL dies, in mid-commit too")                                  \
     X(SNAPSHOT, "snapshot", "a snapshot is made now")                                              \
-    X(TRIM, "trim", "old segments and snapshots are deleted now")
+    X(TRIM, "trim", "old segments and snapshots are deleted now")                                  \
+    X(CLONE, "clone", "a copy of the log projects into the same database")
 
 enum sim_fault {
 #define X(name, word, text) SIM_FAULT_##name,
@@ -117,6 +118,8 @@ int sim_fault_find(const char *word);
     X(mailbox_fulls, "requests answered BUSY", 1)                                                  \
     X(postgres_faults, "faults of PostgreSQL", 1)                                                  \
     X(postgres_checks, "comparisons of its rows", 1)                                               \
+    X(clones, "clones that project", 1)                                                            \
+    X(clones_noticed, "of those, noticed by the original", 1)                                      \
     X(snapshots, "snapshots", 1)                                                                   \
     X(snapshot_checks, "ways from a snapshot, or from nothing, to the end", 1)                     \
     X(snapshot_starts, "starts from a snapshot", 1)                                                \
