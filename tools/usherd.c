@@ -36,6 +36,7 @@
 #include "replay/source_wal.h"
 #include "replay/text.h"
 #include "tools/log_folder.h"
+#include "tools/outage_watch.h"
 #include "tools/progress.h"
 #include "tools/snapshot_worker.h"
 #include "tools/system_ports.h"
@@ -64,6 +65,8 @@ struct daemon {
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
+    uint64_t last_time_ms; /* of the last decision that was recovered; 0: none */
+    struct outage_watch outages;
     struct id128 log_id;
     struct world *world; /* until the engine takes it */
     struct engine *engine;
@@ -294,6 +297,7 @@ static void replay(struct daemon *daemon) {
     struct replaying replaying = {.end_lsn = daemon->recovery.end_lsn};
     const struct snapshot_recover_options options = {.progress = replay_progress,
                                                      .context = &replaying};
+    daemon->last_time_ms = daemon->from.last_time_ms;
     if (!daemon->recovery.found) {
         say("new log in %s", daemon->options.data);
         return;
@@ -314,9 +318,16 @@ static void replay(struct daemon *daemon) {
             "; nobody was told about it, it is cut off",
             daemon->recovery.torn_file, daemon->recovery.torn_offset);
     }
-    raise_clock(daemon, result.last_time_ms > daemon->from.last_time_ms
-                            ? result.last_time_ms
-                            : daemon->from.last_time_ms);
+    if (result.last_time_ms > daemon->last_time_ms) daemon->last_time_ms = result.last_time_ms;
+    raise_clock(daemon, daemon->last_time_ms);
+}
+
+/* Until when the run before is known to have served: its log was written then, or something decided. A
+ * block from a clock that was wrong says nothing. */
+static uint64_t served_until_ms(struct daemon *daemon) {
+    uint64_t written_ms = daemon->recovery.last_wall_ms;
+    if (written_ms > system_clock_now_ms(&daemon->clock)) written_ms = 0;
+    return written_ms > daemon->last_time_ms ? written_ms : daemon->last_time_ms;
 }
 
 static void start_engine(struct daemon *daemon) {
@@ -334,6 +345,7 @@ static void start_engine(struct daemon *daemon) {
         .clock = daemon->clock_port,
         .entropy = daemon->entropy,
         .start_lsn = daemon->recovery.end_lsn,
+        .served_until_ms = served_until_ms(daemon),
     };
     net_server_sink(daemon->server, &engine_options.sink);
     daemon->engine = engine_open(&engine_options);
@@ -392,6 +404,16 @@ static uint64_t log_bytes(const struct daemon *daemon) {
     return (blocks > records ? blocks : records) + stats.written_bytes;
 }
 
+/* What time has done to those who wait is told; that it is running for them, the log shows. */
+static void tell_outages(struct daemon *daemon) {
+    const struct board *board = engine_board(daemon->engine);
+    char text[OUTAGE_TEXT_BYTES];
+    if (outage_watch_tell(&daemon->outages, board, text)) {
+        (void)fprintf(stderr, "usherd: %s\n", text); /* nobody may be reading */
+    }
+    if (outage_watch_anybody(board)) wal_beat(daemon->wal);
+}
+
 /* Until somebody wants it to end: look after snapshots. */
 static void run(struct daemon *daemon) {
     const struct timespec pause = {.tv_sec = SNAPSHOT_LOOK_MS / 1000,
@@ -402,6 +424,7 @@ static void run(struct daemon *daemon) {
     for (;;) {
         int number = sigtimedwait(&signals, NULL, &pause);
         if (number == SIGINT || number == SIGTERM) return;
+        tell_outages(daemon);
         if (daemon->projection) projection_status_get(daemon->projection, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
                              status.applied_lsn, system_clock_now_ms(&daemon->clock));
