@@ -653,6 +653,7 @@ static void outage_that_nobody_feels(void **state) {
     t->now_ms += STALL_MS;
     step(t);
     struct token token = enter(t, 1, 1);
+    pass(t, 2 * t->policy.waiting_timeout_ms, true); /* the wheel has forgotten it */
     uint64_t due = engine_next_due_ms(t->engine, 1); /* a turn of minutes: still looked at */
     assert_true(due <= t->now_ms + SHARD_ROUND_MS_MAX);
     struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
