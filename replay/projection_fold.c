@@ -29,7 +29,7 @@ enum {
 #undef DECISION
     KIND_COUNT
 };
-_Static_assert(KIND_COUNT == 27, "a new kind of decision needs a place in the projection");
+_Static_assert(KIND_COUNT == 28, "a new kind of decision needs a place in the projection");
 
 /* States of a payment: its own numbers, since only SQL knows them. */
 #define PAYMENT_STATES(X)                                                                          \
