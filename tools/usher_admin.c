@@ -81,7 +81,7 @@ static void parse_policy(struct argp_state *state, json_t *params, const char *t
     free(name);
 }
 
-#define KEY_STARTS_AT 0x100
+enum { OPTION_STARTS_AT = 0x100, OPTION_KEY };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state) {
     struct admin_arguments *arguments = state->input;
@@ -92,7 +92,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     case 'c':
         return json_object_set_new(params, "concert",
                                    json_integer(parse_id(state, "concert", argument)));
-    case KEY_STARTS_AT:
+    case OPTION_KEY: {
+        json_t *text = json_string(argument);
+        if (!text) argp_error(state, "the key is not UTF-8");
+        return json_object_set_new(params, "key", text);
+    }
+    case OPTION_STARTS_AT:
         return json_object_set_new(params, "starts_at",
                                    json_integer(parse_moment(state, "--starts-at", argument)));
     case ARGP_KEY_ARG:
@@ -133,12 +138,20 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     "admit_interval_ms, hold_ttl_ms, max_seats_per_user (whole numbers). "                         \
     "engine/domain/policy.h has defaults and ranges."
 
+#define OPTION_KEY_ROW                                                                             \
+    {                                                                                              \
+        "key", OPTION_KEY, "TEXT", 0,                                                              \
+            "Idempotency key: repeating the call with it adds nothing and prints the same id", 0   \
+    }
+
 static const struct argp_option plain_options[] = {OPTION_URL, {0}};
+static const struct argp_option concert_options[] = {OPTION_KEY_ROW, OPTION_URL, {0}};
 static const struct argp_option date_options[] = {
     {"concert", 'c', "ID", 0, "The concert that the date belongs to", 0},
-    {"starts-at", KEY_STARTS_AT, "MOMENT", 0, "When the concert begins: " MOMENT_FORM, 0},
+    {"starts-at", OPTION_STARTS_AT, "MOMENT", 0, "When the concert begins: " MOMENT_FORM, 0},
     {"policy", 'p', "NAME=VALUE", 0, "Set a field of the date's policy; may be given repeatedly",
      0},
+    OPTION_KEY_ROW,
     OPTION_URL,
     {0},
 };
@@ -158,7 +171,7 @@ static int run(int argc, char **argv, const struct argp *argp, uint32_t wants, c
 
 static int concert_create(int argc, char **argv) {
     static const struct argp argp = {
-        plain_options, parse_option, "TITLE", "Add a concert. Prints its id.", NULL, NULL, NULL};
+        concert_options, parse_option, "TITLE", "Add a concert. Prints its id.", NULL, NULL, NULL};
     return run(argc, argv, &argp, WANTS_TITLE, "admin.concert_create");
 }
 

@@ -64,7 +64,8 @@ static int save_reservations(const struct reservations *all, const struct image_
                                                          .payment = saved->payment,
                                                          .payment_key = saved->payment_key,
                                                          .cancel_key = saved->cancel_key,
-                                                         .balance = saved->balance};
+                                                         .balance = saved->balance,
+                                                         .kept = saved->kept};
         result = image_put(sink, &entity);
     }
     entity.kind = ENTITY_ENDED;
