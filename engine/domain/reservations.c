@@ -134,6 +134,7 @@ const struct reservation *reservations_of(const struct reservations *all,
 
 const struct reservation *reservations_kept_of(const struct reservations *all,
                                                const struct id128 *user) {
+    if (all->kept_ends.count == 0) return NULL; /* mostly */
     uint32_t slot = newest_in(all, &all->kept_by_user, user, user_hash(all, user));
     return slot == RESERVATION_NO_SLOT ? NULL : at(all, slot);
 }
