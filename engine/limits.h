@@ -51,15 +51,37 @@
 /* Of one user, so that holding and releasing in a loop does not make that user's next hold slow. */
 #define ENDED_RESERVATIONS_KEPT_PER_USER 32u
 
+/* Reservations that have ended with a key in the last 24 hours and would be forgotten but for it. Where
+ * so many are kept a payment with a new key is refused (KEYS_FULL), and at half as many the
+ * cancellation of an unpaid hold, so that holding and cancelling in a loop never stops sales. About
+ * 350 bytes each, as they come. */
+#define KEPT_RESERVATIONS_MAX 131072u
+/* Of one user: a day of paying and giving back every quarter of an hour. Walked by that user's payments. */
+#define KEPT_RESERVATIONS_PER_USER_MAX 96u
+/* What was let in can end later: all that is paid, and all that is remembered besides. */
+#define KEPT_RESERVATIONS_HARD_MAX                                                                 \
+    (KEPT_RESERVATIONS_MAX + ENDED_RESERVATIONS_KEPT + SEATS_PER_DATE_MAX)
+
 /* --- wallets ------------------------------------------------------------------------------- */
 
 /* Account partitions; a user's UUID picks one. Part of the log's identity: never change it for an
  * existing log. */
 #define ACCOUNT_PARTITIONS 16u
 #define ACCOUNTS_PER_PARTITION_MAX 4194304u
-/* Rows of a wallet's history that the engine keeps per user, and the window in which an
- * idempotency key of a charge is recognised (the log and PostgreSQL keep all rows). */
+/* Rows of a wallet's history that the engine keeps per user (the log and PostgreSQL keep all). */
 #define WALLET_HISTORY_KEPT 64u
+
+/* --- idempotency keys ---------------------------------------------------------------------- */
+
+/* For so long at least a key is recognised, in the time of decisions: a day. */
+#define KEY_KEPT_MS 86400000ull
+/* Keys of charges that an account partition remembers: 16.7 million charges a day over all of them,
+ * 194 a second around the clock. 56 bytes each and 11 to 21 in the index: at most 80 MiB a partition,
+ * taken as they come. More are refused (KEYS_FULL). */
+#define KEYS_PER_PARTITION_MAX 1048576u
+/* Of one user: a wallet is charged a few times a day by hand, some thousand times by a program that
+ * is tested; 256 users who do that do not yet fill a partition. */
+#define KEYS_PER_USER_MAX 4096u
 
 /* --- requests ------------------------------------------------------------------------------ */
 

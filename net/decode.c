@@ -62,7 +62,7 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
 /* What each method takes: README.md, "Public methods" and "Admin methods". */
 #define BIT PARAM_BIT
 static const struct params_shape shapes[COMMAND_COUNT] = {
-    [COMMAND_QUEUE_ENTER] = {BIT(DATE) | BIT(USER), 0, false},
+    [COMMAND_QUEUE_ENTER] = {BIT(DATE) | BIT(USER), BIT(KEY), false},
     [COMMAND_QUEUE_STATUS] = {BIT(TOKEN), 0, false},
     [COMMAND_QUEUE_LEAVE] = {BIT(TOKEN), 0, false},
     [COMMAND_CATALOGUE_CONCERTS] = {0, 0, false},
@@ -78,8 +78,8 @@ static const struct params_shape shapes[COMMAND_COUNT] = {
     [COMMAND_WALLET_HISTORY] = {BIT(USER), 0, false},
     [COMMAND_SYSTEM_PING] = {0, 0, false},
     [COMMAND_SYSTEM_STATS] = {0, 0, false},
-    [COMMAND_CONCERT_CREATE] = {BIT(TITLE), 0, false},
-    [COMMAND_DATE_CREATE] = {BIT(CONCERT) | BIT(TITLE) | BIT(STARTS_AT), 0, true},
+    [COMMAND_CONCERT_CREATE] = {BIT(TITLE), BIT(KEY), false},
+    [COMMAND_DATE_CREATE] = {BIT(CONCERT) | BIT(TITLE) | BIT(STARTS_AT), BIT(KEY), true},
     [COMMAND_SEATS_ADD] = {BIT(DATE) | BIT(FIRST) | BIT(SEAT_SPECS), 0, false},
     [COMMAND_DATE_SEATS] = {BIT(DATE), BIT(FIRST) | BIT(LIMIT), false},
     [COMMAND_DATE_POLICY] = {BIT(DATE), 0, true},
@@ -196,6 +196,7 @@ static void command_public(struct command *command, const struct params *params)
     case COMMAND_QUEUE_ENTER:
         command->partition = partition_of_date(date);
         command->enter.user = params->user;
+        command->enter.key = params->key;
         break;
     case COMMAND_QUEUE_STATUS:
     case COMMAND_QUEUE_LEAVE:
@@ -270,6 +271,7 @@ static bool command_admin(struct command *command, const struct params *params,
     case COMMAND_CONCERT_CREATE:
         command->partition = PARTITION_CATALOGUE;
         command->concert.title = params->title;
+        command->concert.key = params->key;
         break;
     case COMMAND_DATE_CREATE:
         command->partition = PARTITION_CATALOGUE;
@@ -277,6 +279,7 @@ static bool command_admin(struct command *command, const struct params *params,
         command->date.title = params->title;
         command->date.starts_at = params->starts_at;
         command->date.policy = policy;
+        command->date.key = params->key;
         break;
     case COMMAND_SEATS_ADD:
         command->seats.first = params->first;

@@ -41,6 +41,10 @@ static void set_key(struct side *side, const struct entity *entity, struct item 
     case ENTITY_SEAT: item->number = entity->seat.number; break;
     case ENTITY_RESERVATION: item->number = entity->reservation.reservation; break;
     case ENTITY_WAITER: item->number = entity->waiter.place; break;
+    case ENTITY_CHARGE_KEY:
+        item->id = entity->charge_key.user;
+        memcpy(&item->number, entity->charge_key.key.bytes, sizeof item->number);
+        break;
     case ENTITY_TRANSFER: item->number = entity->transfer.payment; break;
     case ENTITY_ACCOUNT:
         side->user = item->id = entity->account.user;
@@ -113,7 +117,7 @@ static void name_item(const struct item *item, char ret_name[COMPARE_NAME_BYTES]
     char user[TEXT_UUID_BYTES];
     text_uuid(&item->id, user);
     const char *kind = entity_name(item->kind);
-    if (item->kind == ENTITY_LEDGER_ROW) {
+    if (item->kind == ENTITY_LEDGER_ROW || item->kind == ENTITY_CHARGE_KEY) {
         snprintf(ret_name, COMPARE_NAME_BYTES, "%s %llu of %s", kind,
                  (unsigned long long)item->number, user);
     } else if (item->kind == ENTITY_ACCOUNT) {

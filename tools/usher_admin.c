@@ -91,8 +91,7 @@ static void parse_confirm(struct argp_state *state, json_t *params, const char *
     REQUIRE(json_object_set_new(params, "confirm", json) == 0);
 }
 
-#define KEY_STARTS_AT 0x100
-#define KEY_CONFIRM 0x101
+enum { OPTION_STARTS_AT = 0x100, OPTION_KEY, OPTION_CONFIRM };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state) {
     struct admin_arguments *arguments = state->input;
@@ -103,10 +102,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     case 'c':
         return json_object_set_new(params, "concert",
                                    json_integer(parse_id(state, "concert", argument)));
-    case KEY_STARTS_AT:
+    case OPTION_KEY: {
+        json_t *text = json_string(argument);
+        if (!text) argp_error(state, "the key is not UTF-8");
+        return json_object_set_new(params, "key", text);
+    }
+    case OPTION_STARTS_AT:
         return json_object_set_new(params, "starts_at",
                                    json_integer(parse_moment(state, "--starts-at", argument)));
-    case KEY_CONFIRM: parse_confirm(state, params, argument); return 0;
+    case OPTION_CONFIRM: parse_confirm(state, params, argument); return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && (arguments->wants & WANTS_TITLE)) {
             json_t *title = json_string(argument);
@@ -150,12 +154,20 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     "admit_interval_ms, hold_ttl_ms, max_seats_per_user (whole numbers). "                         \
     "engine/domain/policy.h has defaults and ranges."
 
+#define OPTION_KEY_ROW                                                                             \
+    {                                                                                              \
+        "key", OPTION_KEY, "TEXT", 0,                                                              \
+            "Idempotency key: repeating the call with it adds nothing and prints the same id", 0   \
+    }
+
 static const struct argp_option plain_options[] = {OPTION_URL, {0}};
+static const struct argp_option concert_options[] = {OPTION_KEY_ROW, OPTION_URL, {0}};
 static const struct argp_option date_options[] = {
     {"concert", 'c', "ID", 0, "The concert that the date belongs to", 0},
-    {"starts-at", KEY_STARTS_AT, "MOMENT", 0, "When the concert begins: " MOMENT_FORM, 0},
+    {"starts-at", OPTION_STARTS_AT, "MOMENT", 0, "When the concert begins: " MOMENT_FORM, 0},
     {"policy", 'p', "NAME=VALUE", 0, "Set a field of the date's policy; may be given repeatedly",
      0},
+    OPTION_KEY_ROW,
     OPTION_URL,
     {0},
 };
@@ -242,7 +254,7 @@ static int run(int argc, char **argv, const struct argp *argp, uint32_t wants, c
 
 static int concert_create(int argc, char **argv) {
     static const struct argp argp = {
-        plain_options, parse_option, "TITLE", "Add a concert. Prints its id.", NULL, NULL, NULL};
+        concert_options, parse_option, "TITLE", "Add a concert. Prints its id.", NULL, NULL, NULL};
     return run(argc, argv, &argp, WANTS_TITLE, "admin.concert_create");
 }
 
@@ -291,7 +303,7 @@ static int date_close(int argc, char **argv) {
 
 static int date_cancel(int argc, char **argv) {
     static const struct argp_option options[] = {
-        {"confirm", KEY_CONFIRM, "TITLE|NUMBER", 0,
+        {"confirm", OPTION_CONFIRM, "TITLE|NUMBER", 0,
          "The date's title or number again. At a terminal you are asked to type it", 0},
         OPTION_URL,
         {0},

@@ -19,6 +19,10 @@ static struct account *at(const struct account_partition *all, uint32_t index) {
     return &all->accounts[index / CHUNK][index % CHUNK];
 }
 
+struct account *account_entry(const struct account_partition *all, uint32_t index) {
+    return at(all, index);
+}
+
 static struct ledger_row *row_at(const struct account_partition *all, uint32_t index) {
     REQUIRE(index < all->row_count);
     return &all->rows[index / CHUNK][index % CHUNK];
@@ -31,6 +35,7 @@ struct account_partition *account_partition_create(uint32_t id, const struct id1
     memcpy(&all->seed, seed->bytes, sizeof all->seed);
     index_init(&all->by_user);
     index_init(&all->by_payment);
+    charge_keys_init(&all->keys);
     all->transfer_free = UINT32_MAX;
     return all;
 }
@@ -43,6 +48,7 @@ void account_partition_free(struct account_partition *all) {
     free(all->transfers);
     index_deinit(&all->by_user);
     index_deinit(&all->by_payment);
+    charge_keys_deinit(&all->keys);
     free(all);
 }
 
@@ -59,6 +65,10 @@ static uint32_t index_of(const struct account_partition *all, const struct id128
         if (id128_equal(&at(all, index)->user, user)) return index;
     }
     return NO_ACCOUNT;
+}
+
+uint32_t account_index(const struct account_partition *all, const struct id128 *user) {
+    return index_of(all, user);
 }
 
 const struct account *account_at(const struct account_partition *all, uint32_t index) {
@@ -116,21 +126,32 @@ struct transfer *account_transfers(const struct account_partition *all) {
 
 /* --- decide -------------------------------------------------------------------------------- */
 
-/* W1, P4: the same key gets the same answer, the same key for another amount is refused */
-static bool charged_before(const struct account_partition *all, const struct account *account,
+static void answer_again(const struct command *command, uint64_t amount, uint64_t balance,
+                         struct verdict *verdict) {
+    if (amount != command->wallet.amount) {
+        verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
+    } else {
+        verdict->reply_kind = REPLY_WALLET;
+        verdict->balance = balance;
+    }
+}
+
+/* W1, P4: the same key gets the same answer, the same key for another amount is refused. A key is
+ * known for a day at least, and as long as its row is among those that are kept. */
+static bool charged_before(const struct account_partition *all, uint32_t index,
                            const struct command *command, struct verdict *verdict) {
+    const struct charge_key *known = charge_keys_find(all, index, &command->wallet.key);
+    if (known) {
+        answer_again(command, known->amount, known->balance, verdict);
+        return true;
+    }
     const struct ledger_row *rows[WALLET_HISTORY_KEPT];
-    uint32_t count = account_history(all, account, rows);
+    uint32_t count = account_history(all, account_at(all, index), rows);
     for (uint32_t i = 0; i < count; i++) {
         if (rows[i]->reason != LEDGER_CHARGE || !id128_equal(&rows[i]->key, &command->wallet.key)) {
             continue;
         }
-        if (rows[i]->amount != command->wallet.amount) {
-            verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
-        } else {
-            verdict->reply_kind = REPLY_WALLET;
-            verdict->balance = rows[i]->balance;
-        }
+        answer_again(command, rows[i]->amount, rows[i]->balance, verdict);
         return true;
     }
     return false;
@@ -138,19 +159,25 @@ static bool charged_before(const struct account_partition *all, const struct acc
 
 static void charge(const struct account_partition *all, const struct command *command,
                    uint64_t now_ms, struct verdict *verdict) {
-    const struct account *account = find(all, &command->wallet.user);
+    uint32_t index = index_of(all, &command->wallet.user), limit = 0;
+    const struct account *account = index == NO_ACCOUNT ? NULL : at(all, index);
     uint64_t amount = command->wallet.amount;
     if (amount < 1 || amount > AMOUNT_MAX) {
         verdict_error(verdict, ERROR_AMOUNT_INVALID, AMOUNT_MAX, 0, 0);
         return;
     }
-    if (account && charged_before(all, account, command, verdict)) return;
+    if (account && charged_before(all, index, command, verdict)) return;
     if (amount + (account ? account->charged : 0) > AMOUNT_MAX) {
         verdict_error(verdict, ERROR_BALANCE_LIMIT, AMOUNT_MAX, 0, 0);
         return;
     }
     if (!account && all->account_count >= ACCOUNTS_PER_PARTITION_MAX) {
         verdict_error(verdict, ERROR_ACCOUNTS_FULL, ACCOUNTS_PER_PARTITION_MAX, 0, 0);
+        return;
+    }
+    uint64_t room_ms = charge_keys_room_ms(all, account, now_ms, &limit);
+    if (room_ms > now_ms) { /* never forget a key early, never charge twice */
+        verdict_error(verdict, ERROR_KEYS_FULL, limit, room_ms - now_ms, 0);
         return;
     }
     uint64_t balance = (account ? account->balance : 0) + amount;
@@ -450,7 +477,8 @@ static void transfer_close(struct account_partition *all, struct transfer *trans
 
 static void apply_charged(struct account_partition *all, const struct decision_wallet_charged *body,
                           uint64_t now_ms) {
-    struct account *account = at(all, account_open(all, &body->user));
+    uint32_t index = account_open(all, &body->user);
+    struct account *account = at(all, index);
     all->hash -= hash_of(account);
     account->balance += body->amount;
     account->charged += body->amount;
@@ -463,6 +491,13 @@ static void apply_charged(struct account_partition *all, const struct decision_w
                                  .amount = body->amount,
                                  .balance = body->balance,
                                  .reason = LEDGER_CHARGE});
+    if (!id128_is_none(&body->key)) { /* always, but in a log of a very old usher */
+        charge_keys_add(all, index,
+                        &(struct charge_key){.key = body->key,
+                                             .amount = body->amount,
+                                             .balance = body->balance,
+                                             .time_ms = now_ms});
+    }
     all->hash += hash_of(account);
 }
 
@@ -564,8 +599,12 @@ void account_prefetch(const struct account_partition *all, const struct decision
         index_prefetch(&all->by_user, user_hash(all, user));
         return;
     }
-    const struct account *account = find(all, user);
-    if (account) __builtin_prefetch(account, 1);
+    uint32_t index = index_of(all, user);
+    if (index == NO_ACCOUNT) return;
+    __builtin_prefetch(at(all, index), 1);
+    if (decision->kind == DECISION_WALLET_CHARGED) {
+        charge_keys_prefetch(all, index, &decision->wallet_charged.key);
+    }
 }
 
 /* --- from an image ------------------------------------------------------------------------- */
@@ -684,6 +723,12 @@ const char *account_restore_transfer(struct account_partition *all,
     return NULL;
 }
 
+const char *account_restore_key(struct account_partition *all,
+                                const struct entity_charge_key *saved) {
+    return charge_keys_restore(all, saved);
+}
+
+/* The newest charge's key is never forgotten: without any, this is from an usher that kept none. */
 const char *account_restored(struct account_partition *all, const struct entity_totals *saved) {
     struct money_totals *totals = &all->totals;
     for (uint32_t i = 0; i < all->account_count; i++) {
@@ -704,5 +749,6 @@ const char *account_restored(struct account_partition *all, const struct entity_
     }
     totals->spent = saved->spent;
     totals->refunded = saved->refunded;
+    if (all->keys.count == 0) charge_keys_from_rows(all);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #ifndef USHER_ENGINE_DOMAIN_ACCOUNT_H
 #define USHER_ENGINE_DOMAIN_ACCOUNT_H
 
+#include "engine/domain/charge_keys.h"
 #include "engine/domain/index.h"
 #include "engine/domain/partition.h"
 #include "engine/domain/world.h"
@@ -27,12 +28,13 @@ struct ledger_row {
 
 struct account {
     struct id128 user;
-    uint64_t balance;  /* spendable points */
-    uint64_t reserved; /* set aside by payments under way */
-    uint64_t charged;  /* over its life; at most AMOUNT_MAX */
-    uint64_t rows;     /* ledger rows over its life */
-    uint64_t chain;    /* hash over all its ledger rows, oldest first */
-    uint32_t newest;   /* index of the newest ledger row; valid if rows > 0 */
+    uint64_t balance;                /* spendable points */
+    uint64_t reserved;               /* set aside by payments under way */
+    uint64_t charged;                /* over its life; at most AMOUNT_MAX */
+    uint64_t rows;                   /* ledger rows over its life */
+    uint64_t chain;                  /* hash over all its ledger rows, oldest first */
+    uint32_t newest;                 /* index of the newest ledger row; valid if rows > 0 */
+    struct charge_keys_of_user keys; /* of its charges */
 };
 
 enum transfer_state { TRANSFER_RESERVED = 1, TRANSFER_REFUNDED = 2 };
@@ -55,6 +57,7 @@ struct account_partition {
     uint32_t transfer_count, transfer_capacity, transfer_free;
     uint32_t transfer_open; /* how many are in use */
     struct index by_user, by_payment;
+    struct charge_keys keys;
     struct money_totals totals;
     uint64_t seed;
     uint64_t hash;           /* sum over all accounts and transfers */

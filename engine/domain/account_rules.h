@@ -16,12 +16,19 @@ void account_answer(const struct account_partition *, const struct command *,
 
 /* From an image (image_account.c): as if every decision had been applied. First each account, in the
  * order in which they were opened, with the ledger rows that are kept, oldest first; then each
- * transfer, in order of payment; at last the totals, and what only the whole can tell.
+ * transfer, in order of payment; then each key of a charge, in order of age; at last the totals, and
+ * what only the whole can tell.
  * Return: NULL, or what the image contradicts: the partition is then of no use */
 const char *account_restore(struct account_partition *, const struct entity_account *,
                             const struct entity_ledger_row *rows, uint32_t count);
 const char *account_restore_transfer(struct account_partition *, const struct entity_transfer *);
 const char *account_restored(struct account_partition *, const struct entity_totals *);
+
+const char *account_restore_key(struct account_partition *, const struct entity_charge_key *);
+
+/* For charge_keys.c. account_index - Return: UINT32_MAX if this user has no account */
+struct account *account_entry(const struct account_partition *, uint32_t index);
+uint32_t account_index(const struct account_partition *, const struct id128 *user);
 
 uint64_t account_hash_recount(const struct account_partition *);
 void account_resume(struct account_partition *);

@@ -9,12 +9,15 @@
 
 struct concert {
     struct title title; /* its id is its index + 1 */
+    struct id128 key;   /* of the request that made it; none: it had none */
 };
 
 struct concert_date {
     uint32_t concert;
-    uint64_t starts_at; /* Unix ms */
-    struct title title; /* its id is its index + 1 */
+    uint64_t starts_at;   /* Unix ms */
+    struct title title;   /* its id is its index + 1 */
+    struct id128 key;     /* of the request that made it; none: it had none */
+    uint64_t policy_hash; /* of the policy that it was created with; 0: no key */
 };
 
 struct catalogue {

@@ -13,6 +13,7 @@ void catalogue_apply(struct catalogue *, const struct decision *);
 const char *catalogue_restore_concert(struct catalogue *, const struct entity_concert *);
 const char *catalogue_restore_date(struct catalogue *, const struct entity_concert_date *);
 uint64_t catalogue_hash_recount(const struct catalogue *);
-void catalogue_answer(const struct catalogue *, const struct command *, struct reply *);
+void catalogue_answer(const struct catalogue *, const struct command *, const struct verdict *,
+                      struct reply *);
 
 #endif

@@ -98,6 +98,7 @@ struct command {
         struct { /* QUEUE_ENTER */
             struct id128 user;
             struct id128 secret; /* entropy for the token, stamped by the runtime */
+            struct id128 key;    /* digest of the idempotency key, or none */
         } enter;
         struct { /* QUEUE_STATUS, QUEUE_LEAVE */
             struct token token;
@@ -150,6 +151,7 @@ struct command {
         } wallet;
         struct { /* CONCERT_CREATE */
             struct text title;
+            struct id128 key; /* digest of the idempotency key, or none */
         } concert;
         struct { /* DATE_CREATE */
             uint32_t concert;
@@ -157,6 +159,7 @@ struct command {
             uint64_t starts_at;
             const struct policy *policy;
             struct id128 seed; /* entropy, stamped by the runtime */
+            struct id128 key;  /* digest of the idempotency key, or none */
         } date;
         struct {            /* SEATS_ADD */
             uint32_t first; /* number of the first seat: how many the date has, plus one */

@@ -144,7 +144,13 @@ void date_apply(struct date *date, const struct decision *decision) {
         apply_payment_started(date, &decision->payment_started, now_ms);
         break;
     case DECISION_PAYMENT_REFUSED:
-        move(date, decision->payment_refused.reservation, RESERVATION_HELD, NULL, now_ms);
+        reservations_move(
+            &date->reservations, decision->payment_refused.reservation,
+            &(struct reservation_move){.state = RESERVATION_HELD,
+                                       .balance = UINT64_MAX,
+                                       .refused = true,
+                                       .refused_balance = decision->payment_refused.balance},
+            now_ms);
         break;
     case DECISION_SEATS_SOLD: apply_sold(date, &decision->seats_sold, now_ms); break;
     case DECISION_PAYMENT_ABORTED:

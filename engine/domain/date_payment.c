@@ -37,7 +37,22 @@ static bool key_reused(const struct date *date, const struct reservation *reserv
     for (; other; other = reservations_older(&date->reservations, other)) {
         if (other != reservation && id128_equal(&other->payment_key, key)) return true;
     }
+    other = reservations_kept_of(&date->reservations, &reservation->user);
+    for (; other; other = reservations_older(&date->reservations, other)) {
+        if (id128_equal(&other->payment_key, key)) return true;
+    }
     return false;
+}
+
+/* What ends with a key is remembered for a day. Is there room for one more? */
+static bool keys_are_full(const struct date *date, const struct reservation *reservation, bool paid,
+                          uint64_t now_ms, struct verdict *verdict) {
+    uint32_t limit = 0;
+    uint64_t room_ms = reservations_keys_room_ms(&date->reservations, &reservation->user, paid,
+                                                 now_ms, &limit);
+    if (room_ms <= now_ms) return false;
+    verdict_error(verdict, ERROR_KEYS_FULL, limit, room_ms - now_ms, 0);
+    return true;
 }
 
 bool date_backs(const struct date *date, const struct reservation *reservation, uint64_t now_ms) {
@@ -84,7 +99,7 @@ static void start_payment(const struct date *date, const struct reservation *res
         verdict_error(verdict, ERROR_RESERVATION_ENDED, command->pay.reservation, 0, 0);
     } else if (key_reused(date, reservation, &command->pay.key)) {
         verdict_error(verdict, ERROR_KEY_REUSED, 0, 0, 0);
-    } else { /* P1, P5 */
+    } else if (!keys_are_full(date, reservation, true, now_ms, verdict)) { /* P1, P5 */
         verdict_add(verdict, &date->partition, DECISION_PAYMENT_STARTED, now_ms)->payment_started =
             (struct decision_payment_started){.payment = payment,
                                               .reservation = reservation->sequence,
@@ -139,6 +154,17 @@ static bool is_paid(const struct reservation *reservation) {
            reservation->state == RESERVATION_REFUNDED;
 }
 
+/* P4: refused before, then charged, and only now the account heard of the second click. The points
+ * are given back, and both clicks get the same answer: the first one's. Return: false: not refused */
+static bool answer_refused(const struct reservation *reservation, uint32_t payment,
+                           struct verdict *verdict) {
+    if (!reservation || reservation->volatile_refused != payment) return false;
+    uint64_t amount = reservation->amount, balance = reservation->volatile_refused_balance;
+    verdict_error(verdict, ERROR_INSUFFICIENT_FUNDS, balance, amount,
+                  amount > balance ? amount - balance : 0);
+    return true;
+}
+
 void date_funds_reserved(const struct date *date, const struct command *command, uint64_t now_ms,
                          struct verdict *verdict) {
     uint64_t id = command->funds.reservation;
@@ -170,10 +196,11 @@ void date_funds_reserved(const struct date *date, const struct command *command,
         message = COMMAND_FUNDS_POST;
     } else if (ours && reservation->state == RESERVATION_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
-    } else {
-        /* Refused before, and charged between two clicks: give the points back, let it be paid
-         * again. */
-        verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0);
+    } else if (!answer_refused(reservation, payment, verdict)) {
+        /* A newer payment is under way; or the reservation is forgotten, which takes thousands that
+         * end between two messages. */
+        verdict_error(verdict, reservation ? ERROR_PAYMENT_IN_PROGRESS : ERROR_RESERVATION_ENDED,
+                      id, 0, 0);
     }
     struct command *out = verdict_message(verdict, message,
                                           partition_of_user(&command->funds.user));
@@ -191,8 +218,9 @@ void date_funds_refused(const struct date *date, const struct command *command, 
         answer_payment(verdict, reservation, reservation->balance);
         return;
     }
+    if (answer_refused(reservation, payment, verdict)) return; /* said before */
     verdict_error(verdict, ERROR_INSUFFICIENT_FUNDS, balance, amount, shortfall);
-    if (!ours || reservation->state != RESERVATION_PAYING) return; /* said before */
+    if (!ours || reservation->state != RESERVATION_PAYING) return;
     if (date->state == DATE_CANCELLED) {
         abort_payment(date, reservation, now_ms, verdict);
         return;
@@ -218,6 +246,7 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
                     id128_is_none(&reservation->cancel_key);
     switch (reservation->state) {
     case RESERVATION_HELD: /* R8: unpaid, released */
+        if (keys_are_full(date, reservation, false, now_ms, verdict)) break;
         verdict_add(verdict, &date->partition, DECISION_RESERVATION_ENDED, now_ms)
             ->reservation_ended = (struct decision_reservation_ended){
             .reservation = reservation->sequence,

@@ -22,15 +22,17 @@ static int save_catalogue(const struct catalogue *catalogue, const struct image_
     struct entity entity = {.kind = ENTITY_CONCERT};
     int result = 0;
     for (uint32_t i = 0; i < catalogue->concert_count && result == 0; i++) {
-        const struct title *title = &catalogue->concerts[i].title;
-        entity.concert = (struct entity_concert){i + 1, {title->bytes, title->size}};
+        const struct concert *concert = &catalogue->concerts[i];
+        entity.concert = (struct entity_concert){
+            i + 1, {concert->title.bytes, concert->title.size}, concert->key};
         result = image_put(sink, &entity);
     }
     entity.kind = ENTITY_CONCERT_DATE;
     for (uint32_t i = 0; i < catalogue->date_count && result == 0; i++) {
         const struct concert_date *date = &catalogue->dates[i];
         entity.concert_date = (struct entity_concert_date){
-            i + 1, date->concert, date->starts_at, {date->title.bytes, date->title.size}};
+            i + 1,     date->concert,    date->starts_at, {date->title.bytes, date->title.size},
+            date->key, date->policy_hash};
         result = image_put(sink, &entity);
     }
     return result;

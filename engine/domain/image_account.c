@@ -1,8 +1,8 @@
 /* image_account.c - accounts as entities, and back (image.h)
  *
  * Order: the accounts as they were opened, each followed by its ledger rows; then the transfers by
- * payment; then the totals, which come last in every account partition. At the end of the image the
- * accounts and the dates must agree about every point.
+ * payment; then the totals, which every account partition has; then the keys of charges by age. At
+ * the end of the image the accounts and the dates must agree about every point.
  */
 #include <stdlib.h>
 
@@ -54,6 +54,23 @@ static int save_transfers(const struct account_partition *all, const struct imag
     return result;
 }
 
+static int save_keys(const struct account_partition *all, const struct image_sink *sink) {
+    struct entity entity = {.kind = ENTITY_CHARGE_KEY};
+    const struct charge_key *saved;
+    uint32_t slot = CHARGE_KEY_NONE;
+    int result = 0;
+    while (result == 0 && (saved = charge_keys_next(all, &slot)) != NULL) {
+        entity.charge_key = (struct entity_charge_key){
+            .user = account_at(all, saved->account)->user,
+            .key = saved->key,
+            .amount = saved->amount,
+            .balance = saved->balance,
+            .time_ms = saved->time_ms};
+        result = image_put(sink, &entity);
+    }
+    return result;
+}
+
 int image_save_accounts(const struct account_partition *all, const struct image_sink *sink) {
     int result = 0;
     for (uint32_t i = 0; i < all->account_count && result == 0; i++) {
@@ -66,7 +83,8 @@ int image_save_accounts(const struct account_partition *all, const struct image_
                                            .reserved = all->totals.reserved,
                                            .spent = all->totals.spent,
                                            .refunded = all->totals.refunded};
-    return result == 0 ? image_put(sink, &entity) : result;
+    if (result == 0) result = image_put(sink, &entity);
+    return result == 0 ? save_keys(all, sink) : result;
 }
 
 /* --- load ---------------------------------------------------------------------------------- */
@@ -88,7 +106,14 @@ static const char *load_transfer(struct image_loader *loader, const struct entit
 }
 
 const char *image_load_accounts(struct image_loader *loader, const struct entity *entity) {
-    if (loader->kind == ENTITY_TOTALS) return "nothing comes after the totals";
+    bool key = entity->kind == ENTITY_CHARGE_KEY;
+    bool totals_are_there = loader->kind == ENTITY_TOTALS || loader->kind == ENTITY_CHARGE_KEY;
+    if (totals_are_there && !key) return "nothing but keys comes after the totals";
+    if (key && !totals_are_there) return "the totals are missing";
+    if (key) {
+        return account_restore_key((struct account_partition *)loader->partition,
+                                   &entity->charge_key);
+    }
     if (entity->kind == ENTITY_LEDGER_ROW) {
         if (!loader->account_open) return "a ledger row without account";
         if (loader->row_count == WALLET_HISTORY_KEPT) return "too many ledger rows";
@@ -109,7 +134,9 @@ const char *image_load_accounts(struct image_loader *loader, const struct entity
 }
 
 const char *image_end_accounts(struct image_loader *loader) {
-    if (loader->kind != ENTITY_TOTALS) return "the totals are missing";
+    if (loader->kind != ENTITY_TOTALS && loader->kind != ENTITY_CHARGE_KEY) {
+        return "the totals are missing";
+    }
     return account_restored((struct account_partition *)loader->partition, &loader->totals);
 }
 

@@ -65,7 +65,8 @@ static int save_reservations(const struct reservations *all, const struct image_
                                                          .payment_key = saved->payment_key,
                                                          .cancel_key = saved->cancel_key,
                                                          .balance = saved->balance,
-                                                         .payer = saved->payer};
+                                                         .payer = saved->payer,
+                                                         .kept = saved->kept};
         result = image_put(sink, &entity);
     }
     entity.kind = ENTITY_ENDED;

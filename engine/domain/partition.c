@@ -132,7 +132,7 @@ void partition_answer(const struct partition *partition, const struct command *c
     } else if (partition_is_account(partition->id)) {
         account_answer((const struct account_partition *)partition, command, verdict, ret_reply);
     } else {
-        catalogue_answer((const struct catalogue *)partition, command, ret_reply);
+        catalogue_answer((const struct catalogue *)partition, command, verdict, ret_reply);
     }
 }
 

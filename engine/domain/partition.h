@@ -36,6 +36,7 @@ struct verdict {
     /* What the answer is about; which of them matters depends on reply_kind. */
     place_t place;
     uint32_t reservation; /* sequence */
+    uint32_t created;     /* id of the concert or date */
     uint64_t balance;
     struct decision decisions[VERDICT_DECISIONS_MAX];
 };

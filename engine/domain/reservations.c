@@ -14,7 +14,9 @@ void reservations_init(struct reservations *all, uint64_t seed) {
     memset(all, 0, sizeof *all);
     all->free_first = all->ended_first = all->ended_last = RESERVATION_NO_SLOT;
     index_init(&all->by_user);
+    index_init(&all->kept_by_user);
     heap_init(&all->deadlines);
+    heap_init(&all->kept_ends);
     all->seed = seed;
 }
 
@@ -24,7 +26,9 @@ void reservations_deinit(struct reservations *all) {
     for (uint32_t i = 0; i < all->page_capacity; i++) free(all->pages[i]);
     free(all->pages);
     index_deinit(&all->by_user);
+    index_deinit(&all->kept_by_user);
     heap_deinit(&all->deadlines);
+    heap_deinit(&all->kept_ends);
 }
 
 /* --- read ---------------------------------------------------------------------------------- */
@@ -103,13 +107,19 @@ const struct reservation *reservations_next(const struct reservations *all, uint
     return NULL;
 }
 
-static uint32_t newest_of(const struct reservations *all, const struct id128 *user, uint64_t hash) {
+/* In the list of a user's remembered ones (index: by_user) or kept ones (kept_by_user). */
+static uint32_t newest_in(const struct reservations *all, const struct index *index,
+                          const struct id128 *user, uint64_t hash) {
     uint32_t slot;
-    struct index_cursor cursor = index_find(&all->by_user, hash);
+    struct index_cursor cursor = index_find(index, hash);
     while (index_next(&cursor, &slot)) {
         if (id128_equal(&at(all, slot)->user, user)) return slot;
     }
     return RESERVATION_NO_SLOT;
+}
+
+static uint32_t newest_of(const struct reservations *all, const struct id128 *user, uint64_t hash) {
+    return newest_in(all, &all->by_user, user, hash);
 }
 
 static uint64_t user_hash(const struct reservations *all, const struct id128 *user) {
@@ -120,6 +130,40 @@ const struct reservation *reservations_of(const struct reservations *all,
                                           const struct id128 *user) {
     uint32_t slot = newest_of(all, user, user_hash(all, user));
     return slot == RESERVATION_NO_SLOT ? NULL : at(all, slot);
+}
+
+const struct reservation *reservations_kept_of(const struct reservations *all,
+                                               const struct id128 *user) {
+    if (all->kept_ends.count == 0) return NULL; /* mostly */
+    uint32_t slot = newest_in(all, &all->kept_by_user, user, user_hash(all, user));
+    return slot == RESERVATION_NO_SLOT ? NULL : at(all, slot);
+}
+
+/* From this moment on it may be forgotten. */
+static uint64_t keys_end_ms(const struct reservation *reservation) {
+    return reservation->changed_at + KEY_KEPT_MS + 1;
+}
+
+uint64_t reservations_keys_room_ms(const struct reservations *all, const struct id128 *user,
+                                   bool paid, uint64_t now_ms, uint32_t *ret_limit) {
+    uint32_t limit = paid ? KEPT_RESERVATIONS_MAX : KEPT_RESERVATIONS_MAX / 2;
+    uint64_t room_ms = 0;
+    if (all->kept_ends.count >= limit) {
+        room_ms = heap_first(&all->kept_ends)->due_ms;
+        if (room_ms > now_ms) *ret_limit = limit;
+    }
+    const struct reservation *kept = room_ms > now_ms ? NULL : reservations_kept_of(all, user);
+    if (!kept || kept->user_ended < KEPT_RESERVATIONS_PER_USER_MAX) return room_ms;
+    uint64_t first_ms = UINT64_MAX;
+    uint32_t count = 0;
+    for (const struct reservation *one = kept; one; one = reservations_older(all, one)) {
+        uint64_t end_ms = keys_end_ms(one);
+        count += end_ms > now_ms;
+        if (end_ms > now_ms && end_ms < first_ms) first_ms = end_ms;
+    }
+    if (count < KEPT_RESERVATIONS_PER_USER_MAX) return room_ms;
+    *ret_limit = KEPT_RESERVATIONS_PER_USER_MAX;
+    return first_ms;
 }
 
 uint32_t reservations_seats_of(const struct reservations *all, const struct id128 *user) {
@@ -194,7 +238,8 @@ static void rehash(struct reservations *all, struct reservation *reservation) {
 uint64_t reservations_hash_recount(const struct reservations *all) {
     uint64_t hash = 0;
     for (uint32_t slot = 0; slot < all->slot_count; slot++) {
-        if (at(all, slot)->sequence != 0) hash += hash_of(at(all, slot));
+        const struct reservation *reservation = at(all, slot);
+        if (reservation->sequence != 0 && !reservation->kept) hash += hash_of(reservation);
     }
     return hash;
 }
@@ -243,29 +288,29 @@ static uint32_t slot_take(struct reservations *all) {
     return all->slot_count++;
 }
 
-static void user_link(struct reservations *all, uint32_t slot) {
+static void user_link(struct reservations *all, struct index *index, uint32_t slot) {
     struct reservation *reservation = at(all, slot);
     uint64_t hash = user_hash(all, &reservation->user);
-    uint32_t newest = newest_of(all, &reservation->user, hash);
+    uint32_t newest = newest_in(all, index, &reservation->user, hash);
     reservation->user_prev = RESERVATION_NO_SLOT;
     reservation->user_next = newest;
     reservation->user_seats = reservation->seats.count;
     reservation->user_last = slot;
     if (newest == RESERVATION_NO_SLOT) {
-        index_insert(&all->by_user, hash, slot);
+        index_insert(index, hash, slot);
     } else {
         at(all, newest)->user_prev = slot;
         reservation->user_seats += at(all, newest)->user_seats;
         reservation->user_ended = at(all, newest)->user_ended;
         reservation->user_last = at(all, newest)->user_last;
-        index_replace(&all->by_user, hash, newest, slot);
+        index_replace(index, hash, newest, slot);
     }
 }
 
-static void user_unlink(struct reservations *all, uint32_t slot) {
+static void user_unlink(struct reservations *all, struct index *index, uint32_t slot) {
     struct reservation *reservation = at(all, slot);
     uint64_t hash = user_hash(all, &reservation->user);
-    uint32_t newest = newest_of(all, &reservation->user, hash);
+    uint32_t newest = newest_in(all, index, &reservation->user, hash);
     at(all, newest)->user_ended--;
     if (at(all, newest)->user_last == slot) at(all, newest)->user_last = reservation->user_prev;
     uint32_t next = reservation->user_next, prev = reservation->user_prev;
@@ -276,9 +321,9 @@ static void user_unlink(struct reservations *all, uint32_t slot) {
         at(all, next)->user_seats = reservation->user_seats;
         at(all, next)->user_ended = reservation->user_ended;
         at(all, next)->user_last = reservation->user_last;
-        index_replace(&all->by_user, hash, slot, next);
+        index_replace(index, hash, slot, next);
     } else {
-        index_remove(&all->by_user, hash, slot);
+        index_remove(index, hash, slot);
     }
 }
 
@@ -306,7 +351,7 @@ const struct reservation *reservations_add(struct reservations *all,
     all->sequence_count++;
     all->held++;
     slot_remember(all, reservation->sequence, slot);
-    user_link(all, slot);
+    user_link(all, &all->by_user, slot);
     reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at,
                                         reservation->sequence);
     rehash(all, reservation);
@@ -341,7 +386,49 @@ void reservations_postpone(struct reservations *all, uint64_t by_ms) {
     heap_shift(&all->deadlines, by_ms, TIME_MS_MAX);
 }
 
-static void forget_ended(struct reservations *all, uint32_t slot) {
+/* Does somebody who asks again with a key need it to get the same answer? A refused payment spends
+ * none. */
+static bool carries_key(const struct reservation *reservation) {
+    return reservation->state == RESERVATION_REFUNDED || !id128_is_none(&reservation->cancel_key);
+}
+
+static void slot_free(struct reservations *all, uint32_t slot) {
+    *at(all, slot) = (struct reservation){.user_next = all->free_first};
+    all->free_first = slot;
+}
+
+static void keep(struct reservations *all, uint32_t slot) {
+    struct reservation *reservation = at(all, slot);
+    reservation->kept = true;
+    reservation->hash = 0;
+    reservation->user_ended = 0;
+    reservation->ended_prev = reservation->ended_next = RESERVATION_NO_SLOT;
+    user_link(all, &all->kept_by_user, slot);
+    reservation->user_seats -= reservation->seats.count;
+    reservation->user_ended++;
+    reservation->deadline = heap_insert(&all->kept_ends, keys_end_ms(reservation),
+                                        reservation->sequence);
+}
+
+static void forget_kept(struct reservations *all) {
+    uint32_t slot = slot_of(all, heap_first(&all->kept_ends)->item);
+    heap_remove(&all->kept_ends, at(all, slot)->deadline);
+    user_unlink(all, &all->kept_by_user, slot);
+    slot_forget(all, at(all, slot)->sequence);
+    slot_free(all, slot);
+}
+
+/* A few at a time, but more than come: what is let in while the first is old enough adds none. The
+ * hard limit is met by logs that an older usher decided. */
+static void forget_old_keys(struct reservations *all, uint64_t now_ms) {
+    for (uint32_t i = 0; i < 2 && all->kept_ends.count > 0; i++) {
+        if (heap_first(&all->kept_ends)->due_ms > now_ms) break;
+        forget_kept(all);
+    }
+    if (all->kept_ends.count > KEPT_RESERVATIONS_HARD_MAX) forget_kept(all);
+}
+
+static void forget_ended(struct reservations *all, uint32_t slot, uint64_t now_ms) {
     struct reservation *reservation = at(all, slot);
     uint32_t prev = reservation->ended_prev, next = reservation->ended_next;
     REQUIRE(!reservation_is_live(reservation) && all->ended_count > 0);
@@ -351,10 +438,13 @@ static void forget_ended(struct reservations *all, uint32_t slot) {
     if (all->ended_last == slot) all->ended_last = prev;
     all->ended_count--;
     all->hash -= reservation->hash;
+    user_unlink(all, &all->by_user, slot);
+    if (carries_key(reservation) && keys_end_ms(reservation) > now_ms) {
+        keep(all, slot);
+        return;
+    }
     slot_forget(all, reservation->sequence);
-    user_unlink(all, slot);
-    *reservation = (struct reservation){.user_next = all->free_first};
-    all->free_first = slot;
+    slot_free(all, slot);
 }
 
 /* The oldest ended one in a user's list but for the one that is just ending, which is still to be
@@ -381,16 +471,17 @@ static void ended_append(struct reservations *all, uint32_t slot) {
     all->ended_count++;
 }
 
-static void remember_ended(struct reservations *all, uint32_t slot) {
+static void remember_ended(struct reservations *all, uint32_t slot, uint64_t now_ms) {
     ended_append(all, slot);
     struct reservation *reservation = at(all, slot);
     uint32_t newest = newest_of(all, &reservation->user, user_hash(all, &reservation->user));
     at(all, newest)->user_seats -= reservation->seats.count;
     at(all, newest)->user_ended++;
     if (at(all, newest)->user_ended > ENDED_RESERVATIONS_KEPT_PER_USER) {
-        forget_ended(all, oldest_ended_of(all, newest, slot));
+        forget_ended(all, oldest_ended_of(all, newest, slot), now_ms);
     }
-    if (all->ended_count > ENDED_RESERVATIONS_KEPT) forget_ended(all, all->ended_first);
+    if (all->ended_count > ENDED_RESERVATIONS_KEPT) forget_ended(all, all->ended_first, now_ms);
+    forget_old_keys(all, now_ms);
 }
 
 /* The table of allowed moves: the picture in reservations.h. */
@@ -427,13 +518,18 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     if (move->payment_key) reservation->payment_key = *move->payment_key;
     if (move->cancel_key) reservation->cancel_key = *move->cancel_key;
     if (move->balance != UINT64_MAX) reservation->balance = move->balance;
+    if (move->refused) {
+        reservation->volatile_refused = reservation->payment;
+        reservation->volatile_refused_balance = move->refused_balance;
+    }
     count(all, reservation->state, 1);
     if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
     rehash(all, reservation);
     if (reservation->state == RESERVATION_HELD) {
         reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, sequence);
     }
-    if (!reservation_is_live(reservation)) remember_ended(all, slot);
+    if (move->state == RESERVATION_PAYING) forget_old_keys(all, now_ms);
+    if (!reservation_is_live(reservation)) remember_ended(all, slot, now_ms);
 }
 
 /* --- from an image ------------------------------------------------------------------------- */
@@ -456,6 +552,10 @@ static const char *check_saved(const struct reservations *all,
     if (saved->changed_at < saved->held_at) return "it changed before it was made";
     bool charged = saved->state >= RESERVATION_PAYING && saved->state <= RESERVATION_REFUNDED;
     if (charged && saved->payment == 0) return "it is being paid, or was, without a payment";
+    if (saved->kept > 1) return "kept is neither 0 nor 1";
+    bool keyed = saved->state == RESERVATION_REFUNDED ||
+                 (saved->state > RESERVATION_REFUNDED && !id128_is_none(&saved->cancel_key));
+    if (saved->kept && !keyed) return "it is kept for its keys, and has none";
     return NULL;
 }
 
@@ -489,7 +589,12 @@ const char *reservations_restore_one(struct reservations *all,
     count(all, reservation->state, 1);
     if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
     slot_remember(all, reservation->sequence, slot);
-    user_link(all, slot);
+    if (saved->kept) {
+        keep(all, slot);
+        bool fits = all->kept_ends.count <= KEPT_RESERVATIONS_HARD_MAX;
+        return fits ? NULL : "too many are kept for their keys";
+    }
+    user_link(all, &all->by_user, slot);
     if (!reservation_is_live(reservation)) {
         reservation->user_seats -= reservation->seats.count;
         reservation->user_ended++;
@@ -507,7 +612,7 @@ const char *reservations_restore_one(struct reservations *all,
 
 const char *reservations_restore_ended(struct reservations *all, uint32_t sequence) {
     uint32_t slot = slot_of(all, sequence);
-    if (slot == RESERVATION_NO_SLOT || reservation_is_live(at(all, slot))) {
+    if (slot == RESERVATION_NO_SLOT || reservation_is_live(at(all, slot)) || at(all, slot)->kept) {
         return "there is no ended reservation with this number";
     }
     if (all->ended_first == slot || at(all, slot)->ended_prev != RESERVATION_NO_SLOT) {
@@ -544,7 +649,7 @@ static const char *check_payments(const struct reservations *all, uint32_t payme
 
 const char *reservations_restored(const struct reservations *all, uint32_t payments) {
     uint32_t live = all->held + all->paying + all->paid + all->refunding;
-    if (all->slot_count != live + all->ended_count) {
+    if (all->slot_count != live + all->ended_count + all->kept_ends.count) {
         return "an ended reservation is missing in the order in which they ended";
     }
     return check_payments(all, payments);

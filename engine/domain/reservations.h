@@ -6,6 +6,11 @@
  *     HELD ---+--> PAYING --+--> PAID --> REFUNDING --> REFUNDED
  *       ^----- refused -----+
  *                           +--> CANCELLED                 (date cancelled meanwhile)
+ *
+ * Of those that have ended a date remembers the latest. One that carries an idempotency key which
+ * somebody may ask with again (refunded, or cancelled with a key) is then *kept* until it has ended
+ * for a day (KEY_KEPT_MS): found by its number, and by its user's keys, but in no list of the user,
+ * and no part of the state hash (which is that of logs from before keys were kept).
  */
 #ifndef USHER_ENGINE_DOMAIN_RESERVATIONS_H
 #define USHER_ENGINE_DOMAIN_RESERVATIONS_H
@@ -33,15 +38,21 @@ struct reservation {
     place_t payer;     /* of the token that started it; 0: its own, or none was needed */
     uint8_t state;     /* enum reservation_state */
     bool token_spent;  /* the token ended by a hold or a payment (Q10): payable without it */
+    bool kept;         /* forgotten but for its keys */
 
     uint64_t hash; /* what it contributes to the state hash; derived, as is everything below */
     /* Where it stands in the lists below. */
     uint32_t user_next, user_prev;   /* slots of the same user's others, newest first */
     uint32_t ended_prev, ended_next; /* slots that ended before and after it */
-    uint32_t deadline;               /* HELD: handle in `deadlines` */
+    uint32_t deadline;               /* HELD: handle in `deadlines`; kept: in `kept_ends` */
     uint32_t user_seats;             /* newest of its user: seats of all that are live */
     uint32_t user_ended;             /* newest of its user: how many ended ones are remembered */
     uint32_t user_last;              /* newest of its user: slot of the oldest of all */
+
+    /* What the answer to a payment that was refused was, for clicks that were already under way. Whoever
+     * waits for it is of this run: in no image. */
+    uint32_t volatile_refused;         /* payment; 0: none was */
+    uint64_t volatile_refused_balance; /* spendable then */
 };
 
 #define RESERVATIONS_CHUNK 256u
@@ -64,8 +75,10 @@ struct reservations {
     struct sequence_page *
         *pages; /* sequence -> slot: by sequence / SEQUENCE_PAGE, NULL: forgotten */
     uint32_t page_capacity;
-    struct index by_user;  /* user -> slot of the newest */
-    struct heap deadlines; /* of HELD: end of the hold -> sequence */
+    struct index by_user;      /* user -> slot of the newest */
+    struct heap deadlines;     /* of HELD: end of the hold -> sequence */
+    struct index kept_by_user; /* user -> slot of the one that was kept last */
+    struct heap kept_ends;     /* of those kept: when a day is over -> sequence */
     uint64_t seed;
     uint64_t hash; /* sum over all that are remembered */
 };
@@ -85,6 +98,16 @@ const struct reservation *reservations_older(const struct reservations *all,
                                              const struct reservation *reservation);
 /* reservations_seats_of - seats of a user's live reservations (R5), in O(1) */
 uint32_t reservations_seats_of(const struct reservations *all, const struct id128 *user);
+/* reservations_kept_of - a user's that are kept for their keys; reservations_older() walks on
+ * Return: NULL: none */
+const struct reservation *reservations_kept_of(const struct reservations *all,
+                                               const struct id128 *user);
+/* reservations_keys_room_ms - from when on may another one end with a key, or be paid for?
+ * @paid:      it is to be paid for; otherwise it only ends
+ * @ret_limit: the limit that is in the way; set where there is no room at now_ms
+ * Return: Unix ms; at most now_ms: at once */
+uint64_t reservations_keys_room_ms(const struct reservations *all, const struct id128 *user,
+                                   bool paid, uint64_t now_ms, uint32_t *ret_limit);
 /* reservation_is_live - has seats: HELD, PAYING, PAID or REFUNDING */
 bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */
@@ -130,6 +153,8 @@ struct reservation_move {
     const struct id128 *payment_key; /* NULL: as it is */
     const struct id128 *cancel_key;  /* NULL: as it is */
     uint64_t balance;                /* UINT64_MAX: as it is */
+    bool refused;                    /* the payment was, with this balance */
+    uint64_t refused_balance;
 };
 void reservations_move(struct reservations *all, uint32_t sequence,
                        const struct reservation_move *move, uint64_t now_ms);

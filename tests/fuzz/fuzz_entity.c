@@ -6,7 +6,8 @@
  * What must hold:
  * - an entity decodes or is refused; what was decoded encodes to the same and describes itself as
  *   one line without control characters
- * - an image is taken or refused with a reason; one that is taken, saved again, is the same bytes
+ * - an image is taken or refused with a reason; one that is taken, saved again, is the same bytes,
+ *   but for the keys of charges where it is of an older usher
  * - the state that it makes is in itself consistent and lives on: everything that is due happens,
  *   its waiters and buyers ask, hours pass, and the journal of all that, applied to the image, gives
  *   the same state. Whatever an image says, no invariant of the engine can be broken by it.
@@ -124,11 +125,18 @@ struct comparison {
     uint32_t at;
 };
 
+/* An older usher's image has no keys of charges: those that stand in ledger rows are known. */
+static bool is_older(const struct comparison *comparison) {
+    const struct entity *next = &comparison->entities->all[comparison->at];
+    bool more = comparison->at < comparison->entities->count && next->kind == ENTITY_CHARGE_KEY;
+    return !more && next[-1].kind != ENTITY_CHARGE_KEY;
+}
+
 static int compare(void *context, const struct entity *entity, const uint8_t *bytes,
                    uint32_t size) {
     static uint8_t loaded[RECORD_BYTES_MAX];
     struct comparison *comparison = context;
-    (void)entity; /* its bytes say it all */
+    if (entity->kind == ENTITY_CHARGE_KEY && is_older(comparison)) return 0;
     REQUIRE(comparison->at < comparison->entities->count);
     uint32_t loaded_size = entity_encode(&comparison->entities->all[comparison->at++], loaded);
     REQUIRE(loaded_size == size && memcmp(loaded, bytes, size) == 0);

@@ -40,8 +40,9 @@ def fields(text):
 
 
 DECISIONS = {number: (name, fields(text)) for number, name, text in [
-    (1, "concert_created", "concert u32, title text"),
-    (2, "date_created", "date u32, concert u32, title text, starts_at u64, seed id, policy policy"),
+    (1, "concert_created", "concert u32, title text, key id"),
+    (2, "date_created", "date u32, concert u32, title text, starts_at u64, seed id, policy policy, "
+                        "key id"),
     (10, "seat_added", "number u32, price u64, for_sale u8, section text, row text, seat text, guid text"),
     (11, "date_opened", ""),
     (12, "date_closed", ""),
@@ -73,21 +74,22 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
 
 ENTITIES = {number: (name, fields(text)) for number, name, text in [
     (1, "partition", "partition u32, decision_count u64, last_time_ms u64, hash u64"),
-    (10, "concert", "concert u32, title text"),
-    (11, "concert_date", "date u32, concert u32, starts_at u64, title text"),
+    (10, "concert", "concert u32, title text, key id"),
+    (11, "concert_date", "date u32, concert u32, starts_at u64, title text, key id, policy_hash u64"),
     (20, "date", "date u32, concert u32, starts_at u64, state u8, seed u64, payments u32, reservations u32, "
                  "places u32, points_sold u64, interval_began_ms u64, interval_admitted u32, "
                  "last_admission_ms u64, admission_gap_ms_x16 u64, policy policy"),
     (21, "seat", "number u32, price u64, for_sale u8, section text, row text, seat text, guid text"),
     (22, "reservation", "reservation u32, place u32, user id, secret id, state u8, token_spent u8, "
                         "seats numbers, amount u64, held_at u64, expires_at u64, changed_at u64, "
-                        "payment u32, payment_key id, cancel_key id, balance u64, payer u32"),
+                        "payment u32, payment_key id, cancel_key id, balance u64, payer u32, kept u8"),
     (23, "ended", "reservation u32"),
     (24, "waiter", "place u32, user id, secret id, state u8, end u8, expires_at u64"),
     (30, "account", "user id, balance u64, reserved u64, charged u64, rows u64, chain u64"),
     (31, "ledger_row", "time_ms u64, reason u8, amount u64, balance u64, payment u64, reservation u64, key id"),
     (32, "transfer", "payment u64, reservation u64, user id, amount u64, state u8"),
     (33, "totals", "charged u64, balances u64, reserved u64, spent u64, refunded u64"),
+    (34, "charge_key", "user id, key id, amount u64, balance u64, time_ms u64"),
 ]}
 
 ZERO = {"id": "0" * 32, "text": "", "numbers": [], "policy": POLICY_DEFAULTS}

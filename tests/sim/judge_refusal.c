@@ -40,9 +40,11 @@ static void refused_reservation(struct judge *judge) {
     const struct model_reservation *one = judge_reservation(judge, call->reservation);
     if (call->forged || !one || !id128_equal(&one->user, &call->user)) return;
     if (call->has_token && call->token.date != dated_id_date(call->reservation)) return;
-    /* One that ended long ago may be forgotten. */
+    /* One that ended may be forgotten; one that was refunded, not for a day (P4). */
+    bool young = one->changed_at + KEY_KEPT_MS >= judge->window.to_ms;
     bool stands = judge_always(judge, &one->history, RESERVATION_HELD) ||
-                  judge_always(judge, &one->history, RESERVATION_PAID);
+                  judge_always(judge, &one->history, RESERVATION_PAID) ||
+                  (young && judge_always(judge, &one->history, RESERVATION_REFUNDED));
     if (stands) judge_wrong(judge, "it stands", call->reservation);
 }
 
@@ -58,11 +60,23 @@ static void refused_for_state(struct judge *judge, uint32_t id, uint8_t state, b
     if (!fits) judge_wrong(judge, "the date's state is another one", id);
 }
 
+/* Is this the answer to a click before it? */
+static bool was_refused_with(const struct judge *judge, uint64_t balance) {
+    uint64_t id = judge->call->reservation;
+    const struct model_date *date = model_date(judge->model, dated_id_date(id));
+    for (uint32_t i = 0; date && i < date->payment_count; i++) {
+        const struct model_payment *payment = &date->payments[i];
+        bool same = payment->reservation == dated_id_sequence(id) && payment->refused;
+        if (same && payment->refused_balance == balance) return true;
+    }
+    return false;
+}
+
 static void refused_funds(struct judge *judge) {
     const struct model_user *user = model_user(judge->model, &judge->call->user);
     const uint64_t *told = judge->answer->error_data;
     if (told[0] + told[2] != told[1]) judge_wrong(judge, "the shortfall", told[2]);
-    if (user && !judge_had(judge, &user->balances, told[0]))
+    if (user && !was_refused_with(judge, told[0]) && !judge_had(judge, &user->balances, told[0]))
         judge_wrong(judge, "the balance", told[0]);
 }
 
@@ -151,20 +165,14 @@ static void refused_seat(struct judge *judge) {
     }
 }
 
-/* Is a payment or refund under way, or has the account been asked once more about one that it had
- * refused, and had to give the points back? */
+/* Is a payment or refund under way? */
 static void refused_in_progress(struct judge *judge) {
     const struct model_reservation *one = judge_reservation(judge, judge->call->reservation);
     if (!one) {
         judge_wrong(judge, "there is no such reservation", judge->call->reservation);
         return;
     }
-    const struct model_date *date = model_date(judge->model,
-                                               dated_id_date(judge->call->reservation));
-    enum model_money money = one->payment ? date->payments[one->payment - 1].money
-                                          : MODEL_MONEY_NONE;
-    bool late = money == MODEL_MONEY_RESERVED || money == MODEL_MONEY_VOIDED;
-    if (!late && !judge_had(judge, &one->history, RESERVATION_PAYING) &&
+    if (!judge_had(judge, &one->history, RESERVATION_PAYING) &&
         !judge_had(judge, &one->history, RESERVATION_REFUNDING)) {
         judge_wrong(judge, "nothing was under way", judge->call->reservation);
     }

@@ -84,6 +84,8 @@ struct model_payment { /* by sequence - 1 */
     bool sold;             /* SEATS_SOLD is in the log */
     uint64_t reserved_lsn; /* FUNDS_RESERVED, the latest */
     uint64_t balance;      /* as SEATS_SOLD has it */
+    bool refused;          /* FUNDS_REFUSED is in the log, with this balance */
+    uint64_t refused_balance;
     enum model_money money;
 };
 

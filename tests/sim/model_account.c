@@ -21,16 +21,17 @@ static void add_row(struct model *model, struct model_user *user, const struct m
     user->rows[user->row_count++].balance = user->balance;
 }
 
-/* W1: once per key, within the rows that the engine keeps. */
+/* W1: once per key, within a day and within the rows that the engine keeps. */
 static bool charged(struct model *model, const struct decision *decision) {
     const struct decision_wallet_charged *body = &decision->wallet_charged;
     struct model_user *user = open_user(model, &body->user);
     MODEL_RULE(POINTS, body->amount >= 1 && body->amount <= AMOUNT_MAX, "the amount is allowed");
     uint32_t from = user->row_count > WALLET_HISTORY_KEPT ? user->row_count - WALLET_HISTORY_KEPT
                                                           : 0;
-    for (uint32_t i = from; i < user->row_count; i++) {
+    for (uint32_t i = 0; i < user->row_count; i++) {
+        bool old = user->rows[i].time_ms + KEY_KEPT_MS < decision->time_ms;
         MODEL_RULE(POINTS,
-                   user->rows[i].reason != LEDGER_CHARGE ||
+                   (old && i < from) || user->rows[i].reason != LEDGER_CHARGE ||
                        !id128_equal(&user->rows[i].key, &body->key),
                    "a key charges once");
     }
@@ -118,7 +119,11 @@ static uint8_t move(struct model *model, struct model_user *user, struct model_p
         payment->money = MODEL_MONEY_RESERVED;
         payment->reserved_lsn = model->lsn;
         return LEDGER_PAYMENT;
-    case DECISION_FUNDS_REFUSED: payment->money = MODEL_MONEY_REFUSED; return 0;
+    case DECISION_FUNDS_REFUSED:
+        payment->money = MODEL_MONEY_REFUSED;
+        payment->refused = true;
+        payment->refused_balance = user->balance;
+        return 0;
     case DECISION_FUNDS_POSTED:
         user->reserved -= amount, model->reserved -= amount;
         user->spent += amount, model->spent += amount;

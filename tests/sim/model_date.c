@@ -356,6 +356,15 @@ static bool payment_started(struct model *model, struct model_date *date,
                        !id128_equal(&other->key, &body->key),
                    "a key pays one reservation");
     }
+    for (uint32_t i = 0; i < date->reservation_count; i++) { /* P4: for a day after a refund */
+        const struct model_reservation *other = &date->reservations[i];
+        MODEL_RULE(HALF,
+                   other->state != RESERVATION_REFUNDED ||
+                       other->changed_at + KEY_KEPT_MS < decision->time_ms ||
+                       !id128_equal(&other->user, &one->user) ||
+                       !id128_equal(&other->key, &body->key),
+                   "a key pays one reservation, also one that was refunded");
+    }
     date->payments = model_grow(date->payments, date->payment_count, &date->payment_capacity,
                                 sizeof *date->payments);
     date->payments[date->payment_count++] = (struct model_payment){

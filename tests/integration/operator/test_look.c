@@ -375,7 +375,8 @@ static void diff_tells_fields(void **state) {
     DONE(kit);
     SAYS(kit, "+ ledger_row 3000 of " CAROL);
     SAYS(kit, "- ledger_row 2936 of " CAROL);
-    SAYS(kit, "1 entities only on the right, 1 only on the left");
+    SAYS(kit, "+ charge_key ");
+    SAYS(kit, "2 entities only on the right, 1 only on the left");
 }
 
 static void diff_of_the_same(void **state) {

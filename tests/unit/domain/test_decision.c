@@ -189,7 +189,7 @@ static void older_records_read_zero(void **state) {
 
     struct decision created = sample(DECISION_DATE_CREATED, 1), policy;
     size = decision_encode(&created, bytes);
-    uint32_t at = size - 1 - POLICY_FIELD_COUNT * 8;
+    uint32_t at = size - 1 - POLICY_FIELD_COUNT * 8 - (uint32_t)sizeof(struct id128);
     put_size(bytes, at);
     assert_int_equal(decision_decode(bytes, at, &decoded), DECISION_DECODE_OK);
     policy_default(&policy.policy_changed.policy);

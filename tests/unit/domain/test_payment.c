@@ -211,7 +211,14 @@ static void P4_charged_between_two_clicks(void **state) {
     (void)domain_charge(story.domain, 1, 1, 2);
     domain_settle(story.domain);
     assert_int_equal(domain_answered(story.domain, first), ERROR_INSUFFICIENT_FUNDS);
-    assert_int_not_equal(domain_answered(story.domain, second), DOMAIN_UNANSWERED);
+    assert_int_equal(domain_answered(story.domain, second), ERROR_INSUFFICIENT_FUNDS);
+    const struct reply *replies[] = {&story.domain->answers[first % DOMAIN_ANSWERS_KEPT].reply,
+                                     &story.domain->answers[second % DOMAIN_ANSWERS_KEPT].reply};
+    for (uint32_t i = 0; i < 2; i++) { /* the same answer: the first one's */
+        assert_int_equal(replies[i]->data[0], 9);
+        assert_int_equal(replies[i]->data[1], PRICE);
+        assert_int_equal(replies[i]->data[2], 1);
+    }
     assert_int_equal(domain_balance(story.domain, 1), 10); /* given back */
     assert_int_equal(domain_state(story.domain, story.reservation), RESERVATION_HELD);
     check_end(story.domain, &story);

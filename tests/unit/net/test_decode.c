@@ -85,6 +85,9 @@ static void public_methods(void **state) {
     key_digest("k1", 2, &key);
     accept("queue.enter", "{'date':7,'user':" USER "}", COMMAND_QUEUE_ENTER, date);
     assert_user(&f.command.enter.user);
+    assert_true(id128_is_none(&f.command.enter.key)); /* O4: where it is optional */
+    accept("queue.enter", "{'date':7,'user':" USER ",'key':'k1'}", COMMAND_QUEUE_ENTER, date);
+    assert_true(id128_equal(&f.command.enter.key, &key));
     accept("queue.status", "{'token':" TOKEN "}", COMMAND_QUEUE_STATUS, date);
     assert_token(&f.command.queue.token);
     accept("queue.leave", "{'token':" TOKEN "}", COMMAND_QUEUE_LEAVE, date);
@@ -176,11 +179,21 @@ static void admin_methods(void **state) {
     accept("admin.concert_create", "{'title':'Requiem'}", COMMAND_CONCERT_CREATE,
            PARTITION_CATALOGUE);
     assert_text(f.command.concert.title, "Requiem");
+    assert_true(id128_is_none(&f.command.concert.key)); /* O4: where it is optional */
+    struct id128 key;
+    key_digest("k1", 2, &key);
+    accept("admin.concert_create", "{'key':'k1','title':'Requiem'}", COMMAND_CONCERT_CREATE,
+           PARTITION_CATALOGUE);
+    assert_true(id128_equal(&f.command.concert.key, &key));
+    accept("admin.date_create", "{'concert':2,'title':'Friday','starts_at':1,'key':'k1'}",
+           COMMAND_DATE_CREATE, PARTITION_CATALOGUE);
+    assert_true(id128_equal(&f.command.date.key, &key));
     accept("admin.date_create", "{'concert':2,'title':'Friday','starts_at':1700000000000}",
            COMMAND_DATE_CREATE, PARTITION_CATALOGUE);
     assert_int_equal(f.command.date.concert, 2);
     assert_text(f.command.date.title, "Friday");
     assert_int_equal(f.command.date.starts_at, 1700000000000);
+    assert_true(id128_is_none(&f.command.date.key));
     struct policy defaults;
     policy_default(&defaults);
     assert_memory_equal(f.command.date.policy, &defaults, sizeof defaults);
@@ -358,6 +371,7 @@ static const struct refusal refusals[] = {
     {"wallet.charge", "{'user':" USER ",'amount':'1','key':'k'}", ERROR_BAD_PARAMS, "amount", 0},
     {"wallet.charge", "{'user':" USER ",'amount':1.5,'key':'k'}", ERROR_BAD_PARAMS, "amount", 0},
     {"admin.concert_create", "{'title':''}", ERROR_BAD_PARAMS, "title", 0},
+    {"admin.concert_create", "{'title':'t','key':''}", ERROR_BAD_PARAMS, "key", 0},
     {"admin.concert_create", "{'title':'a\nb'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':'\xff'}", ERROR_BAD_PARAMS, "title", 0},
     {"admin.concert_create", "{'title':5}", ERROR_BAD_PARAMS, "title", 0},

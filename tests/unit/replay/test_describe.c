@@ -62,9 +62,10 @@ static const struct {
     {{.kind = DECISION_CONCERT_CREATED,
       .partition = PARTITION_CATALOGUE,
       .concert_created = {1, {"a\n\"b\"\\\xFF\xC3\x9C", 9}}},
-     "catalogue concert_created concert=1 title=\"a\\u000a\\\"b\\\"\\\\\xEF\xBF\xBD\xC3\x9C\"",
+     "catalogue concert_created concert=1 title=\"a\\u000a\\\"b\\\"\\\\\xEF\xBF\xBD\xC3\x9C\""
+     " key=none",
      "\"catalogue\",\"kind\":\"concert_created\",\"fields\":{\"concert\":1,"
-     "\"title\":\"a\\n\\\"b\\\"\\\\\xEF\xBF\xBD\xC3\x9C\"}}"},
+     "\"title\":\"a\\n\\\"b\\\"\\\\\xEF\xBF\xBD\xC3\x9C\",\"key\":\"none\"}}"},
     {{.kind = DECISION_STATE_HASHED,
       .partition = PARTITION_ACCOUNT_FIRST + 3,
       .state_hashed = {0xFEDCBA9876543210ull}},
