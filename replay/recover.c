@@ -122,7 +122,9 @@ static int window_apply(const struct window *window, struct world *world,
         result->bytes += window->items[i].size;
         result->decisions[decision->kind]++;
         result->last_lsn = lsn;
-        if (decision->time_ms > result->last_time_ms) result->last_time_ms = decision->time_ms;
+        if (decision->kind != DECISION_STATE_HASHED && decision->time_ms > result->last_time_ms) {
+            result->last_time_ms = decision->time_ms;
+        }
         if (options->progress && result->records % every == 0) {
             options->progress(options->progress_context, result->records, result->bytes, lsn);
         }

@@ -19,7 +19,8 @@ struct recover_result {
     uint64_t records;         /* state_hashed included */
     uint64_t bytes;           /* of records */
     uint64_t last_lsn;        /* just after the last record; the start if there is none */
-    uint64_t last_time_ms;    /* Unix ms, highest time of a decision; 0 if there is none */
+    uint64_t last_time_ms;    /* Unix ms, highest time of a decision; 0 if there is none. Of a
+                                 state_hashed record not: it decides nothing */
     uint64_t hashes_verified; /* state_hashed records that agreed */
     uint64_t world_hash;
     uint64_t decisions[RECOVER_KINDS_MAX]; /* by kind */

@@ -1,8 +1,10 @@
 /* log_point.c - see log_point.h
  *
- * A segment's header is written after everything before it was decided, so no decision before it is
- * later than the header: the search for a moment begins with the last segment that was begun well
- * before it, and reads on to the first decision that is later.
+ * The search for a moment begins with the last segment before which no decision can be later, and
+ * reads on to the first decision that is later. A process writes a segment's header after everything
+ * before it was decided. But the first header of a process may be made with a clock that is behind the
+ * log. Its first decision is not: time goes on from the log's last one. So no decision before a segment
+ * is later than both its header and its first decision. A header that is too late costs time alone.
  */
 #include "tools/log_point.h"
 
@@ -55,21 +57,42 @@ static int at_end(const struct log_folder *folder, const struct log_point *point
     return -1;
 }
 
+/* A state hash decides nothing; older logs have it later than it should be. */
+static bool decides(const struct log_cursor *cursor) {
+    return cursor->decision.kind != DECISION_STATE_HASHED;
+}
+
+/* Can the search begin with this segment? Return: 1; 0; -1 */
+static int begins_before(struct log_folder *folder, const struct log_segment *segment,
+                         uint64_t moment_ms) {
+    struct log_cursor cursor;
+    if (segment->first_lsn > folder->end_lsn) return 0;
+    if (segment->created_ms + CLOCK_SLACK_MS > moment_ms) return 0;
+    if (log_cursor_open(folder, segment->first_lsn, folder->end_lsn, &cursor) < 0) return -1;
+    int result;
+    while ((result = log_cursor_next(&cursor)) == 0 && !decides(&cursor)) {}
+    uint64_t first_ms = result == 0 ? cursor.decision.time_ms : UINT64_MAX - CLOCK_SLACK_MS;
+    log_cursor_close(&cursor);
+    return result < 0 ? -1 : first_ms + CLOCK_SLACK_MS <= moment_ms;
+}
+
 static int find_moment(struct log_folder *folder, const struct log_point *point,
                        enum log_point_side side, uint64_t *ret_lsn) {
     uint64_t start = folder->first_lsn;
-    for (uint32_t i = 0; i < folder->segment_count; i++) {
-        const struct log_segment *segment = &folder->segments[i];
-        if (segment->created_ms + CLOCK_SLACK_MS > point->value) break;
-        if (segment->first_lsn > start && segment->first_lsn <= folder->end_lsn) {
-            start = segment->first_lsn;
-        }
+    int begins = 0;
+    for (uint32_t i = folder->segment_count; i > 0 && begins == 0; i--) {
+        const struct log_segment *segment = &folder->segments[i - 1];
+        if (segment->first_lsn <= start) break;
+        begins = begins_before(folder, segment, point->value);
+        if (begins < 0) return -1;
+        if (begins > 0) start = segment->first_lsn;
     }
     struct log_cursor cursor;
     if (log_cursor_open(folder, start, folder->end_lsn, &cursor) < 0) return -1;
     uint64_t lsn = start;
     int result;
-    while ((result = log_cursor_next(&cursor)) == 0 && cursor.decision.time_ms <= point->value) {
+    while ((result = log_cursor_next(&cursor)) == 0 &&
+           (!decides(&cursor) || cursor.decision.time_ms <= point->value)) {
         lsn = cursor.lsn;
     }
     uint64_t later_ms = result == 0 ? cursor.decision.time_ms : 0;

@@ -1,31 +1,62 @@
 /* system_ports.h - the real clock and the real entropy, behind the runtime's ports
  *
- * Time is Unix ms UTC, taken from the wall clock once and advanced by CLOCK_MONOTONIC from then on:
- * somebody who sets the machine's clock back, or a leap second, cannot make time run backwards
- * within a process. Across processes the log is the floor: system_clock_raise() lifts the clock to
- * the last time that the log has seen, should the wall clock be behind it.
+ * Engine time is what engine/runtime/clock.h makes of CLOCK_MONOTONIC and CLOCK_REALTIME. Most calls
+ * read the monotonic clock alone. Whoever finds a new millisecond also looks at the wall clock.
  *
- * Reading is lock-free from any thread; raising happens before other threads read.
+ * Any thread may ask, and nobody waits for anybody. The state that times are computed from is read
+ * without a lock; while it is being changed, the last time that was told is the answer. One thread at
+ * a time changes it; others do not look at the wall clock meanwhile. What is told never goes back,
+ * whichever thread asks: the latest time told is shared.
+ *
+ * Across processes the log is the floor: system_clock_raise(), before other threads ask.
  */
 #ifndef USHER_TOOLS_SYSTEM_PORTS_H
 #define USHER_TOOLS_SYSTEM_PORTS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
+#include "engine/runtime/clock.h"
 #include "engine/runtime/ports.h"
 
-struct system_clock {
-    uint64_t anchor_wall_ms; /* Unix ms when it was anchored */
-    uint64_t anchor_mono_ms; /* CLOCK_MONOTONIC at the same moment */
+/* The words of struct engine_clock that other threads need, as they were published. */
+struct system_clock_words {
+    _Atomic uint64_t mono_ns, time_ns, steps_forward, steps_back;
+    _Atomic int64_t gap_ns, step_last_ms;
 };
 
-/* system_clock_init - anchor at the wall clock of this moment */
-void system_clock_init(struct system_clock *clock);
-uint64_t system_clock_now_ms(const struct system_clock *clock);
+struct system_clock {
+    struct system_clock_words words;
+    _Atomic uint64_t version; /* of the words; odd: they are being changed */
+    _Atomic uint64_t told_ms; /* the latest time that anybody was told */
+    atomic_flag looking;      /* somebody owns `state` */
+    struct engine_clock state;
+    /* Where readings come from, ns; a test has its own. */
+    uint64_t (*read)(void *context, clockid_t id);
+    void *context;
+};
 
-/* system_clock_raise - never say less than this from now on
- * Return: by how many ms the clock had to be advanced; 0 if it was not behind */
+/* system_clock_init - begin at the wall clock of this moment
+ * system_clock_init_with - likewise, with readings from elsewhere */
+void system_clock_init(struct system_clock *clock);
+void system_clock_init_with(struct system_clock *clock,
+                            uint64_t (*read)(void *context, clockid_t id), void *context);
+
+/* system_clock_now_ms - engine time; any thread, lock-free */
+uint64_t system_clock_now_ms(struct system_clock *clock);
+
+/* system_clock_raise - never say less than this from now on; before other threads ask
+ * @floor_ms: at most CLOCK_MS_MAX
+ * Return: how far the wall clock is behind engine time now, ms */
 uint64_t system_clock_raise(struct system_clock *clock, uint64_t floor_ms);
+
+/* system_clock_wall_ms - the wall clock itself, Unix ms; any thread */
+uint64_t system_clock_wall_ms(const struct system_clock *clock);
+
+/* system_clock_figures - look at the wall clock, and say what has become of it; any thread
+ * Waits for a thread that changes the clock, which takes moments. */
+void system_clock_figures(struct system_clock *clock, struct clock_figures *ret_figures);
 
 /* The ports; the clock is borrowed as long as the port is used. */
 void system_clock_port(struct system_clock *clock, struct clock_port *ret_port);

@@ -161,8 +161,6 @@ static int write_log(struct restore *restore, struct storage *storage) {
         .first_lsn = restore->source.first_lsn,
     };
     system_clock_init(&clock);
-    /* Not before the source's last write: no block may be older than what is in it. */
-    (void)system_clock_raise(&clock, restore->source.state.last_wall_ms); /* by how much: no news */
     system_clock_port(&clock, &options.clock);
     system_entropy_port(&options.entropy);
     if (wal_open(&options, NULL, &restore->wal, &error) < 0) return complain_log(restore, &error);

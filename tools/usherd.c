@@ -35,6 +35,7 @@
 #include "replay/snapshot.h"
 #include "replay/source_wal.h"
 #include "replay/text.h"
+#include "tools/clock_words.h"
 #include "tools/log_folder.h"
 #include "tools/progress.h"
 #include "tools/snapshot_worker.h"
@@ -53,6 +54,7 @@ struct daemon {
     struct usherd_options options;
     sigset_t signals;
     struct system_clock clock;
+    struct clock_figures told; /* of the clock, when they were looked at last */
     struct clock_port clock_port;
     struct entropy_port entropy;
     struct storage *storage, *snapshots;
@@ -252,7 +254,6 @@ static void open_log(struct daemon *daemon) {
     }
     if (result < 0) give_up("%s: %s", data, error.text);
     wal_journal(daemon->wal, &daemon->journal);
-    (void)system_clock_raise(&daemon->clock, daemon->recovery.last_wall_ms); /* told below */
 
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_recovery now;
@@ -278,14 +279,21 @@ static void replay_progress(void *context, uint64_t records, uint64_t bytes, uin
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
 }
 
-/* The log is the floor of the clock. */
+/* The log's last decision is the floor of the clock (engine/README.md, "Time"). */
 static void raise_clock(struct daemon *daemon, uint64_t last_time_ms) {
-    uint64_t behind_ms = system_clock_raise(&daemon->clock, last_time_ms);
-    if (behind_ms == 0) return;
-    (void)fprintf(stderr,
-                  "usherd: the machine's clock is %" PRIu64 " ms behind the log; going "
-                  "on from the log's time\n",
-                  behind_ms); /* nobody may be reading */
+    char words[CLOCK_WORDS_BYTES];
+    uint64_t wall_ms = system_clock_wall_ms(&daemon->clock), behind_ms;
+    bool may_start = clock_may_start(wall_ms, last_time_ms, &behind_ms);
+    bool accepted = daemon->options.accept_clock_behind && last_time_ms <= CLOCK_MS_MAX;
+    if (!may_start && !accepted) {
+        clock_words_refused(daemon->options.data, wall_ms, last_time_ms, words);
+        give_up("%s", words);
+    }
+    if (behind_ms >= CLOCK_STEP_NS / CLOCK_NS_PER_MS) {
+        clock_words_waits(wall_ms, last_time_ms, words);
+        (void)fprintf(stderr, "usherd: %s\n", words); /* nobody may be reading */
+    }
+    (void)system_clock_raise(&daemon->clock, last_time_ms); /* by how much: just told */
 }
 
 static void replay(struct daemon *daemon) {
@@ -392,7 +400,20 @@ static uint64_t log_bytes(const struct daemon *daemon) {
     return (blocks > records ? blocks : records) + stats.written_bytes;
 }
 
-/* Until somebody wants it to end: look after snapshots. */
+/* Say what has become of the machine's clock. A shard that sleeps until a deadline has counted
+ * without the step: it counts again. */
+static void tell_clock(struct daemon *daemon) {
+    char words[CLOCK_WORDS_BYTES];
+    struct clock_figures now;
+    system_clock_figures(&daemon->clock, &now);
+    if (clock_words_change(&daemon->told, &now, words)) {
+        (void)fprintf(stderr, "usherd: %s\n", words); /* nobody may be reading */
+        engine_wake(daemon->engine);
+    }
+    daemon->told = now;
+}
+
+/* Until somebody wants it to end: look after the clock and snapshots. */
 static void run(struct daemon *daemon) {
     const struct timespec pause = {.tv_sec = SNAPSHOT_LOOK_MS / 1000,
                                    .tv_nsec = SNAPSHOT_LOOK_MS % 1000 * 1000000L};
@@ -402,6 +423,7 @@ static void run(struct daemon *daemon) {
     for (;;) {
         int number = sigtimedwait(&signals, NULL, &pause);
         if (number == SIGINT || number == SIGTERM) return;
+        tell_clock(daemon);
         if (daemon->projection) projection_status_get(daemon->projection, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
                              status.applied_lsn, system_clock_now_ms(&daemon->clock));

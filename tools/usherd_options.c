@@ -32,6 +32,7 @@ enum setting {
     SETTING_SNAPSHOT_KEEP,
     SETTING_ARCHIVE,
     SETTING_DELETE_LOG,
+    SETTING_ACCEPT_CLOCK_BEHIND,
     SETTING_COUNT,
 };
 #define KEY_CONFIG 'c'
@@ -48,6 +49,7 @@ static const char *const names[SETTING_COUNT] = {
     [SETTING_SNAPSHOT_KEEP] = "snapshot-keep",
     [SETTING_ARCHIVE] = "archive",
     [SETTING_DELETE_LOG] = "delete-log",
+    [SETTING_ACCEPT_CLOCK_BEHIND] = "accept-clock-behind",
 };
 
 static const struct argp_option options[] = {
@@ -82,6 +84,11 @@ static const struct argp_option options[] = {
     {"delete-log", KEY_FIRST + SETTING_DELETE_LOG, "yes|no", OPTION_ARG_OPTIONAL,
      "Delete files of the log when nothing needs them any more. History before that is lost "
      "(default: no)",
+     1},
+    {"accept-clock-behind", KEY_FIRST + SETTING_ACCEPT_CLOCK_BEHIND, "yes|no", OPTION_ARG_OPTIONAL,
+     "Start although the machine's clock is more than 5 minutes behind the log's last decision: time "
+     "goes on from there, at half speed until the clock has met it. For one start; without it such a "
+     "start is refused (default: no)",
      1},
     {"config", KEY_CONFIG, "FILE", 0,
      "Read settings from FILE: lines `name = value`, names as above without the dashes. The "
@@ -249,6 +256,9 @@ static void fill_in(struct reading *reading, struct usherd_options *ret_options)
                                                          values[SETTING_SEGMENT_MB], 1,
                                                          WAL_SEGMENT_BYTES_MAX / MIB)
                                      : 0;
+    const char *accept = values[SETTING_ACCEPT_CLOCK_BEHIND];
+    ret_options->accept_clock_behind = accept &&
+                                       read_yes_no(SETTING_ACCEPT_CLOCK_BEHIND, accept);
     fill_in_snapshots(values, ret_options);
 }
 

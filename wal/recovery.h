@@ -44,7 +44,7 @@ struct wal_recovery {
     uint64_t next_number;  /* of the segment that the next epoch begins with */
     uint64_t next_chain;   /* what its header must state */
     uint64_t epoch;        /* of the last segment in use */
-    uint64_t last_wall_ms; /* of the last block walked; 0 = none */
+    uint64_t last_wall_ms; /* of the last block walked, for people; 0 = none */
     uint64_t segments;     /* in use */
     uint64_t blocks;       /* with records */
     uint64_t seals;

@@ -39,7 +39,7 @@ enum {
 
 struct wal_options {
     struct storage *storage;     /* borrowed; outlives the log */
-    struct clock_port clock;     /* wall time of blocks; decides when to seal */
+    struct clock_port clock;     /* times of writing; decides when to seal */
     struct entropy_port entropy; /* the id of a new log */
     uint64_t segment_bytes;      /* multiple of 4096; 0 = default */
     uint64_t buffer_bytes;       /* power of two, >= DRAIN_BYTES_MAX; 0 = default */

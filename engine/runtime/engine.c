@@ -154,11 +154,13 @@ void engine_log_hashes(struct engine *engine, uint32_t shard) {
     shard_log_hashes(engine->context.shards[shard]);
 }
 
-void engine_durable(struct engine *engine) {
+void engine_wake(struct engine *engine) {
     for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         shard_wake(engine->context.shards[i]);
     }
 }
+
+void engine_durable(struct engine *engine) { engine_wake(engine); }
 
 const struct board *engine_board(const struct engine *engine) { return engine->context.board; }
 

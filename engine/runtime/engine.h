@@ -68,6 +68,10 @@ void engine_stop(struct engine *engine);
  * shard's partitions goes into its drain; the next engine_step appends it */
 void engine_log_hashes(struct engine *engine, uint32_t shard);
 
+/* engine_wake - shards that sleep look again at once, at the clock as well
+ * Any thread; cheap when nobody sleeps. */
+void engine_wake(struct engine *engine);
+
 /* engine_durable - the journal's durable LSN has moved: wake shards that wait for it
  * Any thread; cheap when nobody sleeps. */
 void engine_durable(struct engine *engine);
