@@ -13,6 +13,16 @@
 /* "'held', 'paying', ..." and one of them again, for the comma */
 #define NAME(number, NAME_, text) "'" text "', "
 
+/* Time in which the engine could not serve, as it was credited to a date (X7) */
+#define OUTAGES_TABLE                                                                              \
+    "CREATE TABLE usher.outages ("                                                                 \
+    " lsn bigint PRIMARY KEY,"                                                                     \
+    " date integer NOT NULL REFERENCES usher.dates,"                                               \
+    " since timestamptz NOT NULL,"                                                                 \
+    " credited_at timestamptz NOT NULL,"                                                           \
+    " credit_ms bigint NOT NULL CHECK (credit_ms > 0),"                                            \
+    " cause text NOT NULL CHECK (cause IN (" OUTAGE_CAUSES(NAME) "'down')));\n"
+
 static const char schema[] =
     "CREATE SCHEMA IF NOT EXISTS usher;\n"
 
@@ -199,6 +209,8 @@ static const char schema[] =
                                             "NULL)));\n"
                                             "CREATE INDEX refusals_at ON usher.refusals (date, "
                                             "at);\n"
+
+                                            OUTAGES_TABLE
 
                                             /* --- for analysts --- */
                                             "CREATE VIEW usher.sales_by_date AS"

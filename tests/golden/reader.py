@@ -47,6 +47,7 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
     (12, "date_closed", ""),
     (13, "date_cancelled", ""),
     (14, "policy_changed", "policy policy"),
+    (15, "outage_credited", "cause u8, since u64, credit_ms u64"),
     (20, "queue_entered", "place u32, user id, secret id"),
     (21, "admitted", "place u32, expires_at u64"),
     (22, "token_expired", "place u32, end u8, released numbers"),
