@@ -74,6 +74,14 @@
 #define DRAIN_REQUESTS_MAX 256u
 /* Time-driven decisions of one drain: an hour of expiries at once must not stall the requests. */
 #define DRAIN_DUE_MAX 256u
+/* A shard that has anything due looks at the time at least so often. */
+#define SHARD_ROUND_MS_MAX 100u
+/* What a round, or the disk, may take beyond that before it is an outage, which is credited (X7): long
+ * against a slow write or a busy machine, short against anybody's patience. */
+#define OUTAGE_MS_MIN 250u
+/* How much more after an outage nobody counts as silent: what was sent meanwhile is still in the
+ * sockets. */
+#define OUTAGE_HEARING_MS 1000u
 /* Messages on the way from one shard to another. Power of two (ck_ring). */
 #define PEER_MESSAGES_MAX 8192u
 

@@ -119,6 +119,10 @@ void date_apply(struct date *date, const struct decision *decision) {
     case DECISION_POLICY_CHANGED:
         apply_policy(date, &decision->policy_changed.policy, now_ms);
         break;
+    case DECISION_OUTAGE_CREDITED:
+        room_postpone(&date->room, decision->outage_credited.credit_ms);
+        reservations_postpone(&date->reservations, decision->outage_credited.credit_ms);
+        break;
     case DECISION_QUEUE_ENTERED:
         room_enter(&date->room, decision->queue_entered.place, &decision->queue_entered.user,
                    &decision->queue_entered.secret, now_ms);

@@ -5,6 +5,7 @@
  *   date_payment.c  pay, cancel, and the messages with accounts   P1 to P5, R8
  *   date_admin.c    seats, policy, open, close, cancel            C1, C3
  *   date_due.c      what time decides                             Q6 to Q9, R3
+ *   date_outage.c   what an outage gives back                     X7
  *   date_apply.c    how a decision changes the state
  *   date_prefetch.c what it will touch
  */
@@ -86,6 +87,8 @@ void date_administer(const struct date *, const struct command *, uint64_t now_m
 void date_decide(const struct date *, const struct command *, uint64_t now_ms, struct verdict *);
 void date_apply(struct date *, const struct decision *);
 bool date_due(struct date *, uint64_t now_ms, struct verdict *);
+bool date_outage(const struct date *, enum outage_cause cause, uint64_t since_ms, uint64_t now_ms,
+                 struct verdict *);
 uint64_t date_next_due_ms(const struct date *);
 void date_heard(struct date *, const struct command *, uint64_t now_ms);
 void date_answer(const struct date *, const struct command *, const struct verdict *,

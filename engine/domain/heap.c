@@ -96,6 +96,17 @@ void heap_remove(struct heap *heap, uint32_t handle) {
     }
 }
 
+void heap_shift(struct heap *heap, uint64_t by_ms, uint64_t max_ms) {
+    bool equal = false; /* deadlines that differed may be equal now: then the items' order counts */
+    for (uint32_t i = 0; i < heap->count; i++) {
+        struct heap_entry *entry = &heap->entries[i];
+        entry->due_ms = heap_shifted_ms(entry->due_ms, by_ms, max_ms);
+        equal |= entry->due_ms >= max_ms;
+    }
+    if (!equal) return;
+    for (uint32_t i = heap->count; i-- > 0;) sift_down(heap, i, heap->entries[i]);
+}
+
 const struct heap_entry *heap_first(const struct heap *heap) {
     return heap->count > 0 ? &heap->entries[0] : NULL;
 }

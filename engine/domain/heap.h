@@ -26,6 +26,12 @@ struct heap {
 };
 #define HEAP_NO_HANDLE UINT32_MAX
 
+/* heap_shifted_ms - a deadline, some time later, but not beyond max_ms (nor earlier than it was) */
+static inline uint64_t heap_shifted_ms(uint64_t due_ms, uint64_t by_ms, uint64_t max_ms) {
+    if (due_ms >= max_ms) return due_ms;
+    return by_ms < max_ms - due_ms ? due_ms + by_ms : max_ms;
+}
+
 void heap_init(struct heap *heap);
 void heap_deinit(struct heap *heap);
 /* heap_reserve - memory for `count` entries, touched now: no insertion up to then allocates */
@@ -33,6 +39,8 @@ void heap_reserve(struct heap *heap, uint32_t count);
 /* heap_insert - Return: the entry's handle, until it is removed */
 uint32_t heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item);
 void heap_remove(struct heap *heap, uint32_t handle);
+/* heap_shift - every deadline moves by the same time, but not beyond max_ms; handles stay */
+void heap_shift(struct heap *heap, uint64_t by_ms, uint64_t max_ms);
 /* heap_first - Return: the earliest, or NULL if empty; borrowed until the heap changes */
 const struct heap_entry *heap_first(const struct heap *heap);
 

@@ -105,9 +105,11 @@ int image_save_date(const struct date *date, const struct image_sink *sink) {
 
 /* --- load ---------------------------------------------------------------------------------- */
 
-/* Deadlines are set at a moment that was decided at, and a policy reaches a year at most. */
+/* Deadlines are set at a moment that was decided at, and a policy reaches a year at most; an outage's
+ * credit may begin OUTAGE_MS_MIN before that moment. */
 static bool deadline_is_possible(const struct partition *partition, uint64_t due_ms) {
-    return due_ms <= partition->last_time_ms || due_ms - partition->last_time_ms <= POLICY_YEAR_MS;
+    return due_ms <= partition->last_time_ms ||
+           due_ms - partition->last_time_ms <= POLICY_YEAR_MS + OUTAGE_MS_MIN;
 }
 
 static const char *load_date(struct image_loader *loader, const struct entity_date *saved) {

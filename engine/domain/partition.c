@@ -101,6 +101,16 @@ void partition_heard(struct partition *partition, const struct command *command,
     if (partition_is_date(partition->id)) date_heard((struct date *)partition, command, now_ms);
 }
 
+bool partition_outage(const struct partition *partition, enum outage_cause cause, uint64_t since_ms,
+                      uint64_t now_ms, struct verdict *verdict) {
+    if (!partition_is_date(partition->id)) return false; /* time runs out for nobody there */
+    return date_outage((const struct date *)partition, cause, since_ms, now_ms, verdict);
+}
+
+void partition_unserved(struct partition *partition, uint64_t ms) {
+    if (partition_is_date(partition->id)) room_unserved(&((struct date *)partition)->room, ms);
+}
+
 void partition_answer(const struct partition *partition, const struct command *command,
                       const struct verdict *verdict, uint64_t now_ms, struct reply *ret_reply) {
     REQUIRE(verdict->reply_kind != REPLY_NONE);

@@ -88,6 +88,16 @@ uint64_t partition_next_due_ms(const struct partition *partition);
 /* partition_heard - note a client's sign of life (Q5); volatile */
 void partition_heard(struct partition *partition, const struct command *command, uint64_t now_ms);
 
+/* partition_outage - the engine could not serve from `since` until now, for this cause: what that gives
+ * back (X7). Before anything else is decided at this moment.
+ * @verdict: overwritten; its decision is logged and applied
+ * Return: true if there is anything */
+bool partition_outage(const struct partition *partition, enum outage_cause cause, uint64_t since_ms,
+                      uint64_t now_ms, struct verdict *verdict);
+
+/* partition_unserved - so much time has passed that is nobody's silence (Q6, X7); volatile */
+void partition_unserved(struct partition *partition, uint64_t ms);
+
 /* partition_answer - build the reply; `verdict` after its decisions were applied */
 void partition_answer(const struct partition *partition, const struct command *command,
                       const struct verdict *verdict, uint64_t now_ms, struct reply *ret_reply);

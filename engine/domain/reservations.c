@@ -320,6 +320,21 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
     }
 }
 
+void reservations_postpone(struct reservations *all, uint64_t by_ms) {
+    uint32_t unpaid = all->held + all->paying;
+    for (uint32_t slot = 0; slot < all->slot_count && unpaid > 0; slot++) {
+        struct reservation *reservation = at(all, slot);
+        if (reservation->sequence == 0) continue;
+        if (reservation->state != RESERVATION_HELD && reservation->state != RESERVATION_PAYING) {
+            continue;
+        }
+        reservation->expires_at = heap_shifted_ms(reservation->expires_at, by_ms, TIME_MS_MAX);
+        rehash(all, reservation);
+        unpaid--;
+    }
+    heap_shift(&all->deadlines, by_ms, TIME_MS_MAX);
+}
+
 static void forget_ended(struct reservations *all, uint32_t slot) {
     struct reservation *reservation = at(all, slot);
     uint32_t prev = reservation->ended_prev, next = reservation->ended_next;

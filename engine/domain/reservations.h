@@ -118,6 +118,9 @@ const struct reservation *reservations_add(struct reservations *all,
 /* reservations_spend_token - the token ended by a reservation or a payment (Q10): what the user
  * still holds with it stays payable without it */
 void reservations_spend_token(struct reservations *all, const struct id128 *user, place_t place);
+/* reservations_postpone - every unpaid one ends so much later (X7), at TIME_MS_MAX at the latest; one
+ * that is being paid has the new deadline if its payment is refused */
+void reservations_postpone(struct reservations *all, uint64_t by_ms);
 /* What a move changes besides the state; NULL members stay as they are. */
 struct reservation_move {
     uint8_t state;

@@ -18,3 +18,6 @@ const char *reservation_state_name(uint32_t state) {
 const char *ledger_reason_name(uint32_t reason) {
     switch (reason) { LEDGER_REASONS(X) default : return "unknown"; }
 }
+const char *outage_cause_name(uint32_t cause) {
+    switch (cause) { OUTAGE_CAUSES(X) default : return "unknown"; }
+}

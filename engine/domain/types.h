@@ -114,6 +114,12 @@ static inline bool id128_is_none(const struct id128 *id) {
     X(3, VOID, "void") /* a payment that the date could not take any more: points are back */      \
     X(4, REFUND, "refund")
 
+/* Why the engine could not serve for a while. */
+#define OUTAGE_CAUSES(X)                                                                           \
+    X(1, DOWN, "down")       /* it did not run: stopped, crashed, upgraded */                      \
+    X(2, STALLED, "stalled") /* it stood still: frozen, suspended, starved, or its clock leapt */  \
+    X(3, LOG, "log")         /* nothing could be made durable */
+
 #define X(number, name, text) DATE_##name = (number),
 enum date_state { DATE_STATES(X) };
 #undef X
@@ -129,6 +135,9 @@ enum reservation_state { RESERVATION_STATES(X) };
 #define X(number, name, text) LEDGER_##name = (number),
 enum ledger_reason { LEDGER_REASONS(X) };
 #undef X
+#define X(number, name, text) OUTAGE_##name = (number),
+enum outage_cause { OUTAGE_CAUSES(X) };
+#undef X
 
 /* Names as on the wire, in SQL and in the docs; "unknown" for a number outside the table. */
 const char *date_state_name(uint32_t state);
@@ -136,5 +145,6 @@ const char *token_state_name(uint32_t state);
 const char *token_end_name(uint32_t end);
 const char *reservation_state_name(uint32_t state);
 const char *ledger_reason_name(uint32_t reason);
+const char *outage_cause_name(uint32_t cause);
 
 #endif

@@ -234,6 +234,11 @@ static void chunk_release(struct waiting_room *room, place_t place) {
     }
 }
 
+/* Engine time less all outages: the time in which silence is measured. */
+static uint64_t served_ms(const struct waiting_room *room, uint64_t now_ms) {
+    return now_ms > room->unserved_ms ? now_ms - room->unserved_ms : 0;
+}
+
 static void wheel_link(struct waiting_room *room, place_t place) {
     struct waiter *waiter = at(room, place);
     uint64_t due_ms = waiter->time_ms + room->wheel_timeout_ms;
@@ -260,8 +265,10 @@ void room_enter(struct waiting_room *room, place_t place, const struct id128 *us
     if ((place - 1) % ROOM_BLOCK == 0) sums_append(room, block);
 
     struct waiter *waiter = at(room, place);
-    *waiter = (struct waiter){
-        .user = *user, .secret = *secret, .time_ms = now_ms, .state = TOKEN_WAITING};
+    *waiter = (struct waiter){.user = *user,
+                              .secret = *secret,
+                              .time_ms = served_ms(room, now_ms),
+                              .state = TOKEN_WAITING};
     room->chunks[chunk_of(place)]->in_use++;
     waiting_change(room, place, true);
     index_insert(&room->by_user, index_hash(user->bytes, sizeof user->bytes, room->seed), place);
@@ -312,6 +319,17 @@ void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
     waiter->state = TOKEN_EXPIRED;
     waiter->end = end;
     chunk_release(room, place);
+}
+
+void room_postpone(struct waiting_room *room, uint64_t by_ms) {
+    for (uint32_t i = 0; i < room->deadlines.count; i++) {
+        place_t place = room->deadlines.entries[i].item;
+        struct waiter *waiter = at(room, place);
+        room->hash -= hash_of(waiter, place);
+        waiter->time_ms = heap_shifted_ms(waiter->time_ms, by_ms, TIME_MS_MAX);
+        room->hash += hash_of(waiter, place);
+    }
+    heap_shift(&room->deadlines, by_ms, TIME_MS_MAX);
 }
 
 /* --- from an image ------------------------------------------------------------------------- */
@@ -445,13 +463,20 @@ const char *room_restored(struct waiting_room *room) {
 
 /* --- volatile: signs of life ---------------------------------------------------------------- */
 
+void room_unserved(struct waiting_room *room, uint64_t ms) { room->unserved_ms += ms; }
+
 void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms) {
     struct waiter *waiter = at(room, place);
-    if (waiter->state == TOKEN_WAITING) waiter->time_ms = now_ms;
+    if (waiter->state == TOKEN_WAITING) waiter->time_ms = served_ms(room, now_ms);
+}
+
+uint64_t room_silent_ms(const struct waiting_room *room, place_t place,
+                        uint64_t waiting_timeout_ms) {
+    return at(room, place)->time_ms + waiting_timeout_ms + room->unserved_ms;
 }
 
 bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms) {
-    return room->wheel != NULL && now_ms >= at(room, place)->time_ms + room->wheel_timeout_ms;
+    return room->wheel != NULL && now_ms >= room_silent_ms(room, place, room->wheel_timeout_ms);
 }
 
 /* Take the first waiter out of the slot under the hand. Return: its place, 0 if the slot is empty */
@@ -466,7 +491,7 @@ static place_t wheel_pop(struct waiting_room *room) {
 
 place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget) {
     if (!room->wheel) return 0;
-    uint64_t now_tick = now_ms / room->wheel_tick_ms;
+    uint64_t now_tick = served_ms(room, now_ms) / room->wheel_tick_ms;
     if (room->wheel_count == 0 && room->wheel_tick <= now_tick) room->wheel_tick = now_tick + 1;
     if (now_tick >= room->wheel_tick + ROOM_WHEEL_SLOTS) {
         room->wheel_tick = now_tick - ROOM_WHEEL_SLOTS + 1; /* each slot once is enough */
@@ -490,7 +515,7 @@ place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget
 
 uint64_t room_wheel_due_ms(const struct waiting_room *room) {
     if (!room->wheel || room->wheel_count == 0) return UINT64_MAX;
-    return room->wheel_tick * room->wheel_tick_ms;
+    return room->wheel_tick * room->wheel_tick_ms + room->unserved_ms;
 }
 
 void room_wheel_reset(struct waiting_room *room, uint64_t now_ms, uint64_t waiting_timeout_ms,
@@ -510,11 +535,13 @@ void room_wheel_reset(struct waiting_room *room, uint64_t now_ms, uint64_t waiti
     room->wheel_timeout_ms = waiting_timeout_ms;
     room->wheel_tick_ms = waiting_timeout_ms / WHEEL_TICKS_PER_TIMEOUT;
     if (room->wheel_tick_ms == 0) room->wheel_tick_ms = 1;
-    room->wheel_tick = now_ms / room->wheel_tick_ms + 1;
+    if (heard_now) room->unserved_ms = 0; /* served time begins anew */
+    uint64_t served_now_ms = served_ms(room, now_ms);
+    room->wheel_tick = served_now_ms / room->wheel_tick_ms + 1;
     for (uint32_t word = 0; word < room->block_capacity * BLOCK_WORDS; word++) {
         for (uint64_t bits = room->waiting_bits[word]; bits != 0; bits &= bits - 1) {
             place_t place = word * 64 + (uint32_t)__builtin_ctzll(bits) + 1;
-            if (heard_now) at(room, place)->time_ms = now_ms;
+            if (heard_now) at(room, place)->time_ms = served_now_ms;
             wheel_link(room, place);
         }
     }

@@ -6,7 +6,9 @@
  * a fraction per place. Admission takes the first live place after the last one admitted: exact
  * entry order. A chunk is freed when all its places have ended.
  *
- * Signs of life are volatile: never logged, set afresh on recovery. Silence is found by a wheel of
+ * Signs of life are volatile: never logged, set afresh on recovery. They are kept in served time:
+ * engine time less all time in which the engine could not serve (room_unserved), so that an outage of
+ * any length costs one addition and nobody's silence grows by it. Silence is found by a wheel of
  * ROOM_WHEEL_SLOTS slots that together span four times `waiting_timeout`; a waiter who was heard from
  * meanwhile is put into a later slot only when the hand reaches its old one, so a poll touches
  * nothing but its own waiter. A waiter is dropped at most 1/256 of the timeout late, never early.
@@ -25,7 +27,8 @@
 struct waiter {
     struct id128 user;
     struct id128 secret;
-    uint64_t time_ms;   /* WAITING: last sign of life (volatile). ACTIVE: when it ends (logged) */
+    uint64_t time_ms;   /* WAITING: last sign of life (volatile, in served time). ACTIVE: when it
+                           ends (logged) */
     uint32_t deadline;  /* ACTIVE: handle in `deadlines` */
     place_t wheel_next; /* volatile: next place in its wheel slot, 0: last. An ended waiter leaves
                            the wheel when the hand meets it. */
@@ -47,6 +50,7 @@ struct waiting_room {
     uint64_t *waiting_bits; /* bit (place - 1): WAITING */
     uint32_t *waiting_sums; /* Fenwick tree over blocks; [0] is never used */
     uint32_t block_capacity;
+    uint64_t unserved_ms; /* volatile: what served time is behind engine time */
 
     struct index by_user;  /* live tokens: user -> place */
     struct heap deadlines; /* ACTIVE: end of active time -> place */
@@ -59,7 +63,7 @@ struct waiting_room {
     uint64_t last_admission_ms;
     uint64_t admission_gap_ms_x16;
 
-    /* Volatile: the wheel of silence. NULL during replay, made by room_wheel_reset(). */
+    /* Volatile: the wheel of silence, in served time. NULL during replay, made by room_wheel_reset(). */
     place_t *wheel;         /* ROOM_WHEEL_SLOTS heads, 0: empty */
     uint64_t wheel_tick;    /* the hand: every slot before this tick was looked at */
     uint64_t wheel_tick_ms; /* length of a tick */
@@ -112,8 +116,15 @@ void room_enter(struct waiting_room *room, place_t place, const struct id128 *us
 void room_admit(struct waiting_room *room, place_t place, uint64_t expires_at, uint64_t now_ms,
                 uint64_t interval_ms);
 void room_expire(struct waiting_room *room, place_t place, uint8_t end);
+/* room_postpone - every active token ends so much later (X7), at TIME_MS_MAX at the latest */
+void room_postpone(struct waiting_room *room, uint64_t by_ms);
 
-/* volatile: signs of life */
+/* volatile: signs of life; now_ms is engine time everywhere */
+/* room_unserved - the engine could not serve for so long: it counts as nobody's silence. O(1) */
+void room_unserved(struct waiting_room *room, uint64_t ms);
+/* room_silent_ms - when this WAITING place counts as silent unless it is heard from, in engine time */
+uint64_t room_silent_ms(const struct waiting_room *room, place_t place,
+                        uint64_t waiting_timeout_ms);
 void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms);
 /* room_silent - turn the wheel up to now
  * Return: a WAITING place not heard from for the timeout, or 0. At most `budget` looks per call;

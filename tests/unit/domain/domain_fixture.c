@@ -276,6 +276,19 @@ void domain_advance(struct domain *domain, uint64_t ms) {
 
 void domain_jump(struct domain *domain, uint64_t ms) { domain->now_ms += ms; }
 
+void domain_outage(struct domain *domain, enum outage_cause cause, uint64_t ms) {
+    uint64_t since_ms = domain->now_ms;
+    domain->now_ms += ms;
+    for (uint32_t i = 1; i <= domain->world->date_count; i++) {
+        struct partition *date = domain->world->dates[i];
+        partition_unserved(date, ms);
+        if (!partition_outage(date, cause, since_ms, domain->now_ms, &domain->verdict)) continue;
+        assert_int_equal(domain->verdict.count, 1);
+        commit(domain, date->id, &domain->verdict, 0);
+    }
+    step(domain);
+}
+
 /* --- requests -------------------------------------------------------------------------------- */
 
 uint32_t domain_date(struct domain *domain, const struct policy *policy, uint32_t seats,

@@ -88,11 +88,13 @@ static void names_of_states(void **state) {
     assert_string_equal(token_end_name(TOKEN_END_REQUEUED), "requeued");
     assert_string_equal(reservation_state_name(RESERVATION_REFUNDING), "refunding");
     assert_string_equal(ledger_reason_name(LEDGER_VOID), "void");
+    assert_string_equal(outage_cause_name(OUTAGE_STALLED), "stalled");
     assert_string_equal(date_state_name(0), "unknown");
     assert_string_equal(token_state_name(4), "unknown");
     assert_string_equal(token_end_name(7), "unknown");
     assert_string_equal(reservation_state_name(9), "unknown");
     assert_string_equal(ledger_reason_name(5), "unknown");
+    assert_string_equal(outage_cause_name(0), "unknown");
     (void)state; /* none */
 }
 

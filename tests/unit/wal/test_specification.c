@@ -127,6 +127,7 @@ static void test_numbers(void **state) {
     expect(&expected, "| `reason` of a ledger row | %s |", list("" LEDGER_REASONS(X)));
     expect(&expected, "| state of a transfer | %d reserved, %d refunded |", TRANSFER_RESERVED,
            TRANSFER_REFUNDED);
+    expect(&expected, "| `cause` of an outage | %s |", list("" OUTAGE_CAUSES(X)));
     assert_rows("### Numbers in fields\n", &expected);
 }
 
