@@ -9,6 +9,7 @@
 
 #include "engine/domain/reply.h"
 #include "net/decode.h"
+#include "net/figures.h"
 #include "net/server.h"
 #include "net/value.h"
 
@@ -17,6 +18,7 @@ struct encode_view {
     const struct board *board;
     uint64_t durable_lsn;                /* system.stats */
     const struct net_counters *counters; /* system.stats; else may be NULL */
+    const struct net_figures *figures;   /* system.stats; NULL: all 0 */
 };
 
 /* encode_is_list - may this kind of reply be refused for its size? It changed nothing. */

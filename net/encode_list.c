@@ -231,6 +231,28 @@ static void write_net(struct value_writer *writer, const struct net_counters *co
     WRITE_COUNTER(frames_in_flight);
 }
 
+/* Atomics: read, whoever writes them. */
+static uint64_t figure(const _Atomic uint64_t *value) {
+    return value ? atomic_load_explicit(value, memory_order_relaxed) : 0;
+}
+
+static void write_figures(struct value_writer *writer, const struct net_figures *figures) {
+#define COUNT(map, name) +1
+#define WRITE(map, name)                                                                           \
+    value_write_pair_uint(writer, #name, figure(figures ? &figures->map##_##name : NULL));
+#define WRITE_MAP(map, FIGURES)                                                                    \
+    value_write_text(writer, #map);                                                                \
+    value_write_map(writer, 0 FIGURES(COUNT));                                                     \
+    FIGURES(WRITE)
+    NET_FIGURE_MAPS(WRITE_MAP)
+#undef WRITE_MAP
+#undef WRITE
+#undef COUNT
+}
+
+#define COUNT_MAP(map, FIGURES) +1
+#define FIGURE_MAPS (0 NET_FIGURE_MAPS(COUNT_MAP))
+
 void encode_stats(struct value_writer *writer, const struct reply *reply,
                   const struct encode_view *view, uint64_t *ret_lsn) {
     struct shard_counters shards;
@@ -238,11 +260,12 @@ void encode_stats(struct value_writer *writer, const struct reply *reply,
     REQUIRE(view->counters != NULL);
     board_read_shards(view->board, &shards);
     board_read_money(view->board, &money, ret_lsn);
-    value_write_map(writer, 6);
+    value_write_map(writer, 6 + FIGURE_MAPS);
     value_write_pair_uint(writer, "now", reply->now_ms);
     value_write_pair_uint(writer, "version", NET_PROTOCOL_VERSION);
     value_write_pair_uint(writer, "durable_lsn", view->durable_lsn);
     write_shards(writer, &shards);
     write_money(writer, &money);
     write_net(writer, view->counters);
+    write_figures(writer, view->figures);
 }

@@ -245,6 +245,7 @@ void frame_sink_encode(void *context, struct request *request_, const struct rep
     case REPLY_STATS:
         frame_counters(shared, &counters);
         view.counters = &counters;
+        view.figures = shared->engine.figures;
         view.durable_lsn = shared->engine.journal.durable_lsn(shared->engine.journal.context);
         /* fall through */
     default: encode_reply(&request->writer, request->msgid, reply, &view, &request->request.lsn);

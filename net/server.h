@@ -23,6 +23,7 @@
 struct board;
 struct command;
 struct engine;
+struct net_figures;
 struct net_server;
 
 /* What net needs from the engine. net_engine_init() fills it in for a real one; tests for theirs. */
@@ -32,6 +33,8 @@ struct net_engine {
     int (*submit)(void *context, uint32_t shard, struct request *chain); /* 0 or ENGINE_BUSY */
     const struct board *board; /* for catalogue.dates and system.stats */
     struct journal journal;    /* durable_lsn, for system.stats; append is not used */
+    /* Of the process, for system.stats (net/figures.h); NULL: all 0. */
+    const struct net_figures *figures;
 };
 void net_engine_init(struct net_engine *net_engine, struct engine *engine,
                      const struct journal *journal);

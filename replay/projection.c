@@ -4,7 +4,8 @@
  * there are no more -> one transaction -> clear the stage.
  * Failure modes: every failure ends in retry() or stop(). retry() drops the connection (the server
  * rolls back) and the stage; the next step connects, reads the applied LSN and reads the log again
- * from there. So there is one way to begin, and it is the way after a crash.
+ * from there. So there is one way to begin, and it is the way after a crash. Only the first time it
+ * takes the database over; who finds that another run has done so stops.
  * Thread: the projection's own, or a test's; `status` alone is shared, under its mutex.
  */
 #include "replay/projection.h"
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -27,12 +29,15 @@ struct projection {
     struct projection_options options;
     struct sql *sql;     /* NULL: not connected */
     struct stage *stage; /* the batch; decisions after applied_lsn */
-    char log_id[TEXT_UUID_BYTES];
+    char log_id[TEXT_UUID_BYTES], run_id[TEXT_UUID_BYTES];
     int wake_fd; /* readable once the projection is to stop */
 
+    uint64_t run;             /* this run's number in PostgreSQL; 0: it has not taken over yet */
+    uint64_t look_at_ms;      /* FOLLOWING: when to look whether it still has it */
     uint64_t applied_lsn;     /* as read from or written to PostgreSQL */
     uint64_t stage_lsn;       /* after the last decision of the stage */
     uint64_t stage_time_ms;   /* of it */
+    uint64_t stage_hash;      /* of its records: projection_batch_hash() */
     uint64_t stage_began_ms;  /* when the first one was read */
     uint16_t stage_kind;      /* of the last decision */
     uint32_t stage_partition; /* of the last decision */
@@ -94,6 +99,7 @@ void projection_status_get(struct projection *projection, struct projection_stat
 static void all_is_well(struct projection *projection) {
     pthread_mutex_lock(&projection->mutex);
     projection->status.text[0] = '\0';
+    projection->status.failing_since_ms = 0;
     pthread_mutex_unlock(&projection->mutex);
     projection->retry_ms = PROJECTION_RETRY_MS_MIN;
 }
@@ -107,13 +113,15 @@ static void disconnect(struct projection *projection) {
 
 /* Something that may pass. */
 static int retry(struct projection *projection, const char *what, const char *why) {
+    uint64_t now = now_ms(projection);
     disconnect(projection);
-    projection->retry_at_ms = now_ms(projection) + projection->retry_ms;
+    projection->retry_at_ms = now + projection->retry_ms;
     projection->retry_ms *= 2;
     if (projection->retry_ms > PROJECTION_RETRY_MS_MAX)
         projection->retry_ms = PROJECTION_RETRY_MS_MAX;
     pthread_mutex_lock(&projection->mutex);
     projection->status.failures++;
+    if (projection->status.failing_since_ms == 0) projection->status.failing_since_ms = now;
     snprintf(projection->status.text, sizeof projection->status.text, "%s: %s", what, why);
     pthread_mutex_unlock(&projection->mutex);
     publish(projection, PROJECTION_RETRYING);
@@ -139,44 +147,74 @@ static int stop(struct projection *projection, uint64_t lsn, const char *why) {
 
 /* --- connecting ---------------------------------------------------------------------------- */
 
+/* Read the state row; make the schema, or raise it, where that is needed. */
 static int attach(struct projection *projection, struct projection_found *ret_found) {
     struct sql *sql = projection->sql;
     int result = projection_look_up(sql, ret_found);
     if (result == SQL_OK && !ret_found->exists) {
-        result = projection_create_schema(sql, projection->log_id, projection->options.epoch,
+        result = projection_create_schema(sql, projection->log_id, projection->options.epoch, 0,
                                           ret_found);
     }
+    bool raise = result == SQL_OK && ret_found->version == PROJECTION_SCHEMA_VERSION_RAISED &&
+                 strcmp(ret_found->log_id, projection->log_id) == 0;
+    if (raise) result = projection_raise(sql, ret_found);
     if (result == SQL_OK) result = sql_run(sql, stage_tables_sql(), NULL, NULL, NULL);
     if (result == SQL_OK) result = sql_run(sql, projection_session_sql(), NULL, NULL, NULL);
     return result;
 }
 
-/* After a repair of the log its LSNs are given out again, by a later epoch than any that was lost:
- * what PostgreSQL has then ends in decisions that this log does not have any more. */
-static bool is_other_history(struct record_source *source, const struct projection_found *found,
-                             char ret_text[PROJECTION_TEXT_BYTES]) {
-    struct source_error error;
-    uint64_t epoch = 0;
-    if (!source->epoch_at || found->applied_lsn == 0) return false;
-    if (source->epoch_at(source->context, found->applied_lsn, &epoch, &error) < 0) {
-        snprintf(ret_text, PROJECTION_TEXT_BYTES, "%s", error.text);
+/* We had it. Is it somebody else's now? A lower number than ours is that of an older backup, or of
+ * a schema that was made anew: nobody has taken over. */
+static bool is_taken_over(const struct projection *projection,
+                          const struct projection_found *found) {
+    return projection->run > 0 && found->run >= projection->run &&
+           strcmp(found->run_id, projection->run_id) != 0;
+}
+
+static int stop_taken_over(struct projection *projection, const struct projection_found *found) {
+    char text[PROJECTION_TEXT_BYTES], who[PROJECTION_WHO_BYTES];
+    snprintf(text, sizeof text,
+             "another engine has taken this database over: %s; this one was run %llu. Two engines "
+             "believe that they are one: is there a copy of the data folder, with the same "
+             "--postgres? This one does not project any more; sales go on. Stop the wrong one, or "
+             "give it a database of its own; then stop this one, rebuild the projection from the "
+             "right log (usher project DIR --rebuild), and start again.",
+             projection_who(found, who), (unsigned long long)projection->run);
+    pthread_mutex_lock(&projection->mutex);
+    projection->status.taken_over = true;
+    pthread_mutex_unlock(&projection->mutex);
+    return stop(projection, 0, text);
+}
+
+/* Once, at the start of a run; after a lost connection it is ours already.
+ * Return: true if it is ours; else *ret_outcome is what the step returns */
+static bool take_over(struct projection *projection, const struct projection_found *found,
+                      int *ret_outcome) {
+    bool taken = strcmp(found->run_id, projection->run_id) == 0;
+    if (taken) {
+        projection->run = found->run;
         return true;
     }
-    if (epoch <= found->epoch) return false;
-    snprintf(ret_text, PROJECTION_TEXT_BYTES,
-             "PostgreSQL has applied this log up to LSN %llu in epoch %llu, but the log has other "
-             "decisions there, of epoch %llu: it was repaired, or restored from an older copy. "
-             "Rebuild the projection, which drops the schema.",
-             (unsigned long long)found->applied_lsn, (unsigned long long)found->epoch,
-             (unsigned long long)epoch);
-    return true;
+    int result = projection_take_over(projection->sql, found, projection->run_id,
+                                      projection->options.run_by, &taken);
+    if (result != SQL_OK) {
+        char text[PROJECTION_TEXT_BYTES];
+        snprintf(text, sizeof text, "%s", sql_error(projection->sql));
+        *ret_outcome = retry(projection, "taking the database over", text);
+    } else if (!taken) {
+        *ret_outcome = retry(projection, "taking the database over",
+                             "it has moved on meanwhile: another engine projects into it, or a "
+                             "batch of before was committed late");
+    } else {
+        projection->run = found->run + 1;
+    }
+    return taken;
 }
 
 static int connect_step(struct projection *projection) {
     char text[PROJECTION_TEXT_BYTES];
-    struct record_source *source = projection->options.source;
-    struct source_error error;
     struct projection_found found;
+    int outcome;
     if (sql_open(projection->options.conninfo, projection->wake_fd, &projection->sql, text) !=
         SQL_OK) {
         return retry(projection, "connecting to PostgreSQL", text);
@@ -185,24 +223,40 @@ static int connect_step(struct projection *projection) {
         snprintf(text, sizeof text, "%s", sql_error(projection->sql));
         return retry(projection, "preparing the schema", text);
     }
-    projection->applied_lsn = found.applied_lsn;
     if (!projection_is_ours(&found, projection->log_id, text)) return stop(projection, 0, text);
-    if (found.applied_lsn > source_end(projection)) {
-        snprintf(
-            text, sizeof text,
-            "PostgreSQL has applied this log up to LSN %llu, but the log ends at %llu: the log "
-            "has lost decisions. Do not rebuild the projection; restore the log's directory.",
-            (unsigned long long)found.applied_lsn, (unsigned long long)source_end(projection));
+    if (is_taken_over(projection, &found)) return stop_taken_over(projection, &found);
+    if (!projection_fits(&found, projection->options.source, text)) {
         return stop(projection, 0, text);
     }
-    if (is_other_history(source, &found, text)) return stop(projection, 0, text);
-    if (source->seek(source->context, found.applied_lsn, &error) < 0) {
-        return stop(projection, 0, error.text);
-    }
+    if (!take_over(projection, &found, &outcome)) return outcome;
+    projection->applied_lsn = found.applied_lsn; /* of our log, and ours: not before */
+    projection->look_at_ms = now_ms(projection) + PROJECTION_LOOK_MS;
     pthread_mutex_lock(&projection->mutex);
     projection->status.decisions = found.decisions;
+    projection->status.applied_time_ms = found.applied_time_ms;
+    projection->status.run = projection->run;
+    projection->status.reached = true;
     pthread_mutex_unlock(&projection->mutex);
     publish(projection, PROJECTION_FOLLOWING);
+    return PROJECTION_WORKED;
+}
+
+/* Nothing to write. Whatever is not as we left it is found out by connecting anew. */
+static int look_step(struct projection *projection) {
+    struct projection_found found;
+    if (projection_look_up(projection->sql, &found) != SQL_OK) {
+        char text[PROJECTION_TEXT_BYTES];
+        snprintf(text, sizeof text, "%s", sql_error(projection->sql));
+        return retry(projection, "looking at PostgreSQL", text);
+    }
+    projection->look_at_ms = now_ms(projection) + PROJECTION_LOOK_MS;
+    if (found.exists && found.applied_lsn == projection->applied_lsn &&
+        strcmp(found.run_id, projection->run_id) == 0) {
+        all_is_well(projection);
+        publish(projection, PROJECTION_FOLLOWING);
+        return PROJECTION_IDLE;
+    }
+    disconnect(projection);
     return PROJECTION_WORKED;
 }
 
@@ -233,7 +287,12 @@ static void take(struct projection *projection, const struct source_record *reco
                "holds a number that is out of range, or was decided by the wrong partition: it was "
                "not written by this usher");
     } else {
-        if (stage_records(projection->stage) == 1) projection->stage_began_ms = now_ms(projection);
+        if (stage_records(projection->stage) == 1) {
+            projection->stage_began_ms = now_ms(projection);
+            projection->stage_hash = 0;
+        }
+        projection->stage_hash = projection_batch_hash(projection->stage_hash, record->bytes,
+                                                       record->size);
         projection->stage_lsn = record->lsn;
         projection->stage_time_ms = decision.time_ms;
         projection->stage_kind = decision.kind;
@@ -294,19 +353,22 @@ static int write_rows(struct projection *projection, const char **ret_what) {
     return SQL_OK;
 }
 
-/* The guard: moves the applied LSN if, and only if, it is where we believe it to be. */
+/* The guard: moves the applied LSN if, and only if, it is where we believe it to be, and this run is
+ * still the one that projects. */
 static int begin(struct projection *projection, bool *ret_ours) {
     char statements[640], time[TEXT_TIME_BYTES];
     uint64_t rows = 0;
     text_time(projection->stage_time_ms, time);
-    snprintf(
-        statements, sizeof statements,
-        "BEGIN; UPDATE usher.projection_state SET applied_lsn = %llu, applied_time = '%s',"
-        " decisions = decisions + %llu, epoch = %llu WHERE applied_lsn = %llu AND log_id = '%s'",
-        (unsigned long long)projection->stage_lsn, time,
-        (unsigned long long)stage_records(projection->stage),
-        (unsigned long long)projection->options.epoch, (unsigned long long)projection->applied_lsn,
-        projection->log_id);
+    snprintf(statements, sizeof statements,
+             "BEGIN; UPDATE usher.projection_state SET applied_lsn = %llu, applied_time = '%s',"
+             " decisions = decisions + %llu, epoch = %llu, batch_lsn = %llu, batch_hash = %llu"
+             " WHERE applied_lsn = %llu AND log_id = '%s' AND run_id = '%s'",
+             (unsigned long long)projection->stage_lsn, time,
+             (unsigned long long)stage_records(projection->stage),
+             (unsigned long long)projection->options.epoch,
+             (unsigned long long)projection->applied_lsn,
+             (unsigned long long)projection_batch_hash_column(projection->stage_hash),
+             (unsigned long long)projection->applied_lsn, projection->log_id, projection->run_id);
     int result = sql_run(projection->sql, statements, NULL, NULL, &rows);
     *ret_ours = rows == 1;
     return result;
@@ -325,6 +387,7 @@ static int commit(struct projection *projection) {
 
 static int committed(struct projection *projection) {
     projection->applied_lsn = projection->stage_lsn;
+    projection->look_at_ms = now_ms(projection) + PROJECTION_LOOK_MS;
     if (projection->batch_limit < projection->options.batch_records) {
         uint64_t doubled = 2ull * projection->batch_limit;
         projection->batch_limit = doubled < projection->options.batch_records
@@ -376,7 +439,7 @@ static int commit_step(struct projection *projection) {
     int result = begin(projection, &ours);
     if (result == SQL_OK && !ours) {
         return retry(projection, what,
-                     "the applied LSN is not the one that was read: another engine projects into "
+                     "the state row is not the one that was read: another engine projects into "
                      "this database, or a batch of before was committed late");
     }
     if (result == SQL_OK) result = write_rows(projection, &what);
@@ -394,7 +457,7 @@ static int commit_step(struct projection *projection) {
 
 struct projection *projection_create(const struct projection_options *options) {
     REQUIRE(options->conninfo && options->source && options->clock.now_ms);
-    REQUIRE(!id128_is_none(&options->log_id));
+    REQUIRE(!id128_is_none(&options->log_id) && !id128_is_none(&options->run_id));
     struct projection *projection = calloc(1, sizeof *projection);
     REQUIRE(projection != NULL);
     projection->options = *options;
@@ -409,6 +472,7 @@ struct projection *projection_create(const struct projection_options *options) {
     REQUIRE(projection->wake_fd >= 0);
     REQUIRE(pthread_mutex_init(&projection->mutex, NULL) == 0);
     text_uuid(&options->log_id, projection->log_id);
+    text_uuid(&options->run_id, projection->run_id);
     return projection;
 }
 
@@ -431,7 +495,10 @@ int projection_step(struct projection *projection) {
     }
     if (fill_stage(projection)) return commit_step(projection);
     if (projection->poisoned) return stop(projection, projection->poison_lsn, projection->poison);
-    if (stage_records(projection->stage) == 0) all_is_well(projection);
+    if (stage_records(projection->stage) == 0) {
+        if (now_ms(projection) >= projection->look_at_ms) return look_step(projection);
+        all_is_well(projection);
+    }
     publish(projection, PROJECTION_FOLLOWING);
     return PROJECTION_IDLE;
 }

@@ -26,6 +26,8 @@ struct projection;
 #define PROJECTION_BATCH_BYTES_MAX (32u * 1024u * 1024u)
 #define PROJECTION_RETRY_MS_MIN 100u
 #define PROJECTION_RETRY_MS_MAX 10000u
+/* With nothing to write: is PostgreSQL still there, and still ours? */
+#define PROJECTION_LOOK_MS 5000u
 
 enum projection_state {
     PROJECTION_CONNECTING = 1,
@@ -36,17 +38,22 @@ enum projection_state {
 /* "connecting", "following", "retrying", "stopped" */
 const char *projection_state_name(uint32_t state);
 
-#define PROJECTION_TEXT_BYTES 1024u
+#define PROJECTION_TEXT_BYTES 1536u
+#define PROJECTION_RUN_BY_BYTES 160u
 
 struct projection_status {
     uint32_t state;           /* enum projection_state */
     uint64_t applied_lsn;     /* in PostgreSQL; 0 until it was read */
-    uint64_t applied_time_ms; /* Unix ms, of the last decision that this process applied; 0: none */
+    uint64_t applied_time_ms; /* Unix ms, of the last decision in PostgreSQL; 0: not known */
     uint64_t end_lsn;         /* of the source, when last looked at */
     uint64_t lag_bytes;       /* end_lsn - applied_lsn */
     uint64_t decisions;       /* in PostgreSQL, since the log began */
     uint64_t batches;         /* committed by this process */
     uint64_t failures;        /* attempts that failed, of this process */
+    uint64_t failing_since_ms; /* of the clock: when attempts began to fail; 0: all is well */
+    uint64_t run;              /* takeovers of this database, ours included; 0: not ours yet */
+    bool reached;              /* PostgreSQL has answered once, so applied_lsn is known */
+    bool taken_over;           /* STOPPED: another engine projects into this database now */
     uint64_t stopped_lsn;     /* STOPPED: end of the record that could not be applied; 0: none */
     char text[PROJECTION_TEXT_BYTES]; /* last failure, or why it stopped; "" while all is well */
 };
@@ -62,6 +69,8 @@ struct projection_options {
     struct record_source *source; /* borrowed; belongs to the projection's thread */
     struct id128 log_id;          /* of the log that the source reads */
     uint64_t epoch;               /* current one, for the record */
+    struct id128 run_id;          /* random; of this projection alone */
+    const char *run_by;           /* machine and folder, for people; borrowed; NULL: not told */
     struct clock_port clock;      /* for batch_ms and back-off */
     uint32_t batch_records;       /* 0 = default */
     uint32_t batch_ms;            /* 0 = commit whatever is there at once */
@@ -114,7 +123,7 @@ enum projection_lookup {
 /* projection_applied_lsn - what PostgreSQL has seen of a log: a witness for its recovery
  * @log_id:   none: of whatever log it is
  * @ret_lsn:  on PROJECTION_FOUND only
- * @ret_text: otherwise
+ * @ret_text: then: who has projected last; otherwise why there is no LSN
  * Return: enum projection_lookup; <0 PostgreSQL cannot be asked */
 int projection_applied_lsn(const char *conninfo, const struct id128 *log_id, uint64_t *ret_lsn,
                            char ret_text[PROJECTION_TEXT_BYTES]);

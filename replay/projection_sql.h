@@ -10,11 +10,17 @@
 
 #include "engine/domain/decision.h"
 
-/* Raise it with every change of the tables: a database of another version is refused (rebuild). */
-#define PROJECTION_SCHEMA_VERSION 1
+/* Raise it with every change of the tables. A database of another version is refused (rebuild),
+ * unless projection_raise_sql() makes it one of this version. */
+#define PROJECTION_SCHEMA_VERSION 2
+#define PROJECTION_SCHEMA_VERSION_RAISED 1 /* the one that can be raised */
 
 /* projection_schema_sql - create schema, tables, indexes and views; one transaction */
 const char *projection_schema_sql(void);
+
+/* projection_raise_sql - make a schema of PROJECTION_SCHEMA_VERSION_RAISED one of this version
+ * One transaction; does nothing to one that somebody else has just raised. */
+const char *projection_raise_sql(void);
 
 /* projection_session_sql - temporary tables of the fold; after stage_tables_sql() */
 const char *projection_session_sql(void);

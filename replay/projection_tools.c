@@ -27,6 +27,7 @@ int projection_applied_lsn(const char *conninfo, const struct id128 *log_id, uin
     }
     if (!projection_is_ours(&found, any ? NULL : uuid, ret_text)) return PROJECTION_OTHER_LOG;
     *ret_lsn = found.applied_lsn;
+    (void)projection_who(&found, ret_text);
     return PROJECTION_FOUND;
 }
 
@@ -62,8 +63,19 @@ int projection_rebuild(const struct projection_options *options,
         snprintf(ret_status->text, sizeof ret_status->text, "%s", error.text);
         return -1;
     }
+    struct projection_found found;
+    char log_id[TEXT_UUID_BYTES];
+    text_uuid(&options->log_id, log_id);
     if (sql_open(options->conninfo, -1, &sql, ret_status->text) != SQL_OK) return -1;
-    int result = sql_run(sql, "DROP SCHEMA IF EXISTS usher CASCADE", NULL, NULL, NULL);
+    int result = projection_look_up(sql, &found);
+    if (result == SQL_OK) {
+        result = sql_run(sql, "DROP SCHEMA IF EXISTS usher CASCADE", NULL, NULL, NULL);
+    }
+    /* At once, with the count of takeovers: whoever has projected so far must not take the new
+     * schema for a backup, and for its own. */
+    if (result == SQL_OK) {
+        result = projection_create_schema(sql, log_id, options->epoch, found.run, &found);
+    }
     if (result != SQL_OK) {
         snprintf(ret_status->text, sizeof ret_status->text, "%s", sql_error(sql));
     }

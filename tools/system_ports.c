@@ -2,9 +2,12 @@
 #include "tools/system_ports.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/types.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/require.h"
 
@@ -142,4 +145,13 @@ static void entropy_fill(void *context, void *bytes, uint32_t size) {
 void system_entropy_port(struct entropy_port *ret_port) {
     REQUIRE(ret_port);
     *ret_port = (struct entropy_port){.fill = entropy_fill};
+}
+
+void system_place(const char *directory, char *ret_text, size_t size) {
+    char host[256] = "";
+    REQUIRE(directory && size > 0);
+    if (gethostname(host, sizeof host - 1) < 0) host[0] = '\0';
+    char *path = realpath(directory, NULL);
+    (void)snprintf(ret_text, size, "%s:%s", host, path ? path : directory); /* cut, as promised */
+    free(path);
 }

@@ -14,6 +14,7 @@
 #define USHER_TOOLS_SYSTEM_PORTS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -61,5 +62,9 @@ void system_clock_figures(struct system_clock *clock, struct clock_figures *ret_
 /* The ports; the clock is borrowed as long as the port is used. */
 void system_clock_port(struct system_clock *clock, struct clock_port *ret_port);
 void system_entropy_port(struct entropy_port *ret_port);
+
+/* system_place - this machine and a folder of it, for people elsewhere: "host:/var/lib/usher"
+ * @size: of ret_text, 1 or more; what does not fit is cut */
+void system_place(const char *directory, char *ret_text, size_t size);
 
 #endif

@@ -74,7 +74,8 @@ static int check_folder(const struct usher_arguments *arguments, struct log_fold
     if (lsn > folder->state.end_lsn) {
         (void)fprintf(stderr,
                       "usher: PostgreSQL is at LSN %" PRIu64 ", the log ends at %" PRIu64
-                      ": the log has lost decisions; restore it from a copy\n",
+                      ": the log has lost decisions (restore it from a copy), or another engine, "
+                      "on a copy of this folder, projects into this database\n",
                       lsn, folder->state.end_lsn); /* the exit status tells, too */
         return USHER_FAILED;
     }
@@ -136,12 +137,20 @@ static int project_folder(const struct usher_arguments *arguments, struct log_fo
     struct record_source port;
     struct progress progress;
     system_clock_init(&clock);
+    struct entropy_port entropy;
+    struct id128 run_id;
+    char place[PROJECTION_RUN_BY_BYTES];
+    system_entropy_port(&entropy);
+    entropy.fill(entropy.context, run_id.bytes, sizeof run_id.bytes);
+    system_place(folder->directory, place, sizeof place);
     source_wal_init(&source, folder->wal, NULL, NULL, folder->end_lsn, &port);
     struct projection_options options = {
         .conninfo = arguments->postgres,
         .source = &port,
         .log_id = log_id_of(folder),
         .epoch = folder->state.epoch,
+        .run_id = run_id,
+        .run_by = place,
     };
     system_clock_port(&clock, &options.clock);
     progress_begin(&progress, "bytes of log applied");
@@ -178,7 +187,15 @@ int usher_project(int argc, char **argv) {
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
     struct log_folder folder;
     if (log_folder_open(arguments.folders[0], false, &folder) < 0) return USHER_FAILED;
-    int status = project_folder(&arguments, &folder);
+    int status = USHER_FAILED;
+    if (folder.engine_runs) {
+        (void)fprintf(stderr,
+                      "usher: an engine runs on %s, and projects by itself if it has --postgres. "
+                      "It would be cut off by this command. Stop it first.\n",
+                      arguments.folders[0]); /* the exit status tells, too */
+    } else {
+        status = project_folder(&arguments, &folder);
+    }
     log_folder_close(&folder);
     return status;
 }

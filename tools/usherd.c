@@ -29,6 +29,7 @@
 
 #include "engine/require.h"
 #include "engine/runtime/engine.h"
+#include "net/figures.h"
 #include "net/server.h"
 #include "replay/projection.h"
 #include "replay/recover.h"
@@ -38,6 +39,7 @@
 #include "tools/clock_words.h"
 #include "tools/log_folder.h"
 #include "tools/progress.h"
+#include "tools/projection_report.h"
 #include "tools/snapshot_worker.h"
 #include "tools/system_ports.h"
 #include "tools/usherd_options.h"
@@ -71,9 +73,13 @@ struct daemon {
     struct engine *engine;
     struct net_server *server;
     struct net_engine net_engine;
+    struct net_figures figures; /* for system.stats; written by whoever knows them */
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection; /* NULL: none wanted */
+    struct projection_report report;
+    char place[PROJECTION_RUN_BY_BYTES];      /* that others see in PostgreSQL */
+    char projected_by[PROJECTION_TEXT_BYTES]; /* who did before this run, as PostgreSQL says */
 };
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *format, ...) {
@@ -135,11 +141,15 @@ static uint64_t ask_postgres(struct daemon *daemon) {
     int result = projection_applied_lsn(daemon->options.postgres, &log_id, &lsn, text);
     if (result == PROJECTION_FOUND && !found->found && lsn > 0) {
         give_up("%s has no log, but PostgreSQL has the decisions of one up to LSN %" PRIu64
-                ". Is it the wrong --data? If the log is lost, restore it from a copy; for a new "
-                "log, name an empty database with --postgres.",
-                daemon->options.data, lsn);
+                ", last from %s. Is it the wrong --data, or the database of another engine? If the "
+                "log is lost, restore it from a copy; for a new log, name an empty database with "
+                "--postgres.",
+                daemon->options.data, lsn, text);
     }
-    if (result == PROJECTION_FOUND) return found->found ? lsn : 0;
+    if (result == PROJECTION_FOUND) {
+        (void)snprintf(daemon->projected_by, sizeof daemon->projected_by, "%s", text);
+        return found->found ? lsn : 0;
+    }
     if (result != PROJECTION_NONE) warn("PostgreSQL cannot be a witness of the log", text);
     return 0;
 }
@@ -228,6 +238,19 @@ static bool is_the_witness(struct daemon *daemon) {
     return wal_recover(daemon->storage, &look, &recovery, &error) == 0;
 }
 
+/* PostgreSQL has seen more than the log has. A copy of a folder looks just like a log that was cut. */
+static _Noreturn void refuse_postgres(struct daemon *daemon, uint64_t lsn,
+                                      const struct wal_error *error) {
+    give_up(
+        "%s: PostgreSQL has decisions of this log up to LSN %" PRIu64
+        ", and the log ends before that. There are two causes. Either two engines believe "
+        "that they are one: this folder is a copy of another one's, or another one "
+        "is a copy of it, and that engine has projected into this database, last %s. Then this log "
+        "is not damaged: stop the wrong engine, or give this one a database of its own with "
+        "--postgres. Or this log has lost its end: then restore it from a copy. (%s)",
+        daemon->options.data, lsn, daemon->projected_by, error->text);
+}
+
 static void open_log(struct daemon *daemon) {
     const char *data = daemon->options.data;
     if (mkdir(data, 0700) < 0 && errno != EEXIST) {
@@ -248,9 +271,8 @@ static void open_log(struct daemon *daemon) {
         result = open_wal(daemon, witness_lsn, &error);
     }
     if (result < 0 && error.code == WAL_ERROR_CORRUPT && is_the_witness(daemon)) {
-        give_up("%s: %s. The witness is %s%s.", data, error.text,
-                postgres_knows_more ? "PostgreSQL" : "snapshot ",
-                postgres_knows_more ? "" : daemon->witness.name);
+        if (postgres_knows_more) refuse_postgres(daemon, witness_lsn, &error);
+        give_up("%s: %s. The witness is snapshot %s.", data, error.text, daemon->witness.name);
     }
     if (result < 0) give_up("%s: %s", data, error.text);
     wal_journal(daemon->wal, &daemon->journal);
@@ -317,6 +339,8 @@ static void replay(struct daemon *daemon) {
         result.records - result.hashes_verified, daemon->from.lsn > 0 ? "after it, " : "",
         result.last_lsn, system_clock_now_ms(&daemon->clock) - begin_ms, result.hashes_verified,
         result.world_hash);
+    daemon->report.start_lsn = result.last_lsn;
+    daemon->report.start_decisions = daemon->from.decision_count + result.records;
     if (daemon->recovery.torn) {
         say("the last write of the previous run was torn, in %s at offset %" PRIu64
             "; nobody was told about it, it is cut off",
@@ -351,6 +375,7 @@ static void start_engine(struct daemon *daemon) {
     if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
     if (engine_start(daemon->engine) != 0) give_up("the shards' threads cannot be started");
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
+    daemon->net_engine.figures = &daemon->figures;
     if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
     }
@@ -360,11 +385,16 @@ static void start_projection(struct daemon *daemon) {
     if (!daemon->options.postgres) return;
     source_wal_init(&daemon->source, daemon->storage, daemon->journal.durable_lsn,
                     daemon->journal.context, 0, &daemon->source_port);
+    struct id128 run_id;
+    daemon->entropy.fill(daemon->entropy.context, run_id.bytes, sizeof run_id.bytes);
+    system_place(daemon->options.data, daemon->place, sizeof daemon->place);
     const struct projection_options options = {
         .conninfo = daemon->options.postgres,
         .source = &daemon->source_port,
         .log_id = daemon->log_id,
         .epoch = daemon->recovery.epoch + 1,
+        .run_id = run_id,
+        .run_by = daemon->place,
         .clock = daemon->clock_port,
         .batch_ms = PROJECTION_BATCH_MS_DEFAULT,
         .alarm = on_projection_stopped,
@@ -413,18 +443,26 @@ static void tell_clock(struct daemon *daemon) {
     daemon->told = now;
 }
 
-/* Until somebody wants it to end: look after the clock and snapshots. */
+static void look_at_projection(struct daemon *daemon, struct projection_status *status) {
+    if (!daemon->projection) return;
+    projection_status_get(daemon->projection, status);
+    projection_report_step(&daemon->report, status, daemon->wal,
+                           system_clock_now_ms(&daemon->clock), &daemon->figures);
+}
+
+/* Until somebody wants it to end: look after the clock, snapshots and PostgreSQL. */
 static void run(struct daemon *daemon) {
     const struct timespec pause = {.tv_sec = SNAPSHOT_LOOK_MS / 1000,
                                    .tv_nsec = SNAPSHOT_LOOK_MS % 1000 * 1000000L};
     struct projection_status status = {.applied_lsn = UINT64_MAX};
+    look_at_projection(daemon, &status);
     sigset_t signals = daemon->signals;
     (void)sigaddset(&signals, SIGCHLD); /* cannot fail */
     for (;;) {
         int number = sigtimedwait(&signals, NULL, &pause);
         if (number == SIGINT || number == SIGTERM) return;
         tell_clock(daemon);
-        if (daemon->projection) projection_status_get(daemon->projection, &status);
+        look_at_projection(daemon, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
                              status.applied_lsn, system_clock_now_ms(&daemon->clock));
     }

@@ -57,7 +57,7 @@ static void door_open(struct door *door) {
     memset(door, 0, sizeof *door);
     bench_open(&door->bench, world_create(&seed), BENCH_BEGIN_MS, &sink);
     door->shared.engine = (struct net_engine){
-        door, shard_of, submit, engine_board(door->bench.engine), door->bench.journal_port};
+        door, shard_of, submit, engine_board(door->bench.engine), door->bench.journal_port, NULL};
     for (uint32_t i = 0; i < 2; i++) {
         REQUIRE(frame_init(&door->frames[i], &door->shared, i == 1, done, door) == 0);
     }

@@ -26,11 +26,15 @@ void machine_projection_start(struct machine *machine, const struct id128 *log_i
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
+    struct id128 run_id;
+    machine_fill(machine, run_id.bytes, sizeof run_id.bytes);
     const struct projection_options options = {
         .conninfo = postgres_conninfo(machine->postgres),
         .source = &machine->source_port,
         .log_id = *log_id,
         .epoch = machine->recovery.epoch + 1,
+        .run_id = run_id,
+        .run_by = "the machine",
         .clock = {machine, machine_now_ms},
         .batch_records = (uint32_t)rng_pick(&machine->rng, 1, 7, 100, 50000),
         .batch_ms = (uint32_t)rng_pick(&machine->rng, 1, 50, 200),

@@ -215,7 +215,9 @@ void postgres_status(const struct postgres *server, struct postgres_status *ret_
                                            .decisions = state->decisions,
                                            .rows = server->rows.count,
                                            .commits = server->commits_ever};
+    ret_status->run = state->run;
     memcpy(ret_status->log_id, state->log_id, sizeof ret_status->log_id);
+    memcpy(ret_status->run_id, state->run_id, sizeof ret_status->run_id);
     memcpy(ret_status->happened, server->happened, sizeof ret_status->happened);
 }
 

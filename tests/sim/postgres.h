@@ -77,8 +77,9 @@ void postgres_heal(struct postgres *postgres);
 /* --- what has been applied ------------------------------------------------------------------ */
 
 struct postgres_status {
-    bool exists; /* there is a state row; the next five are 0 otherwise */
-    char log_id[37];
+    bool exists; /* there is a state row; the next seven are 0 otherwise */
+    char log_id[37], run_id[37];
+    uint64_t run;
     uint64_t epoch;
     uint64_t applied_lsn;
     uint64_t decisions;

@@ -38,7 +38,8 @@ void rows_deinit(struct rows *rows);
 struct state {
     bool schema, exists;
     uint64_t version, epoch, applied_lsn, decisions;
-    char log_id[37];
+    uint64_t run, batch_lsn, batch_hash;
+    char log_id[37], run_id[37], run_by[64];
 };
 
 /* What a connection has changed and not committed. */
@@ -106,7 +107,7 @@ __attribute__((format(printf, 2, 3))) void server_fail(struct postgres *server, 
 
 /* --- statements ----------------------------------------------------------------------------- */
 
-#define MATCH_VALUES_MAX 8u
+#define MATCH_VALUES_MAX 12u
 #define MATCH_WORD_BYTES 64u
 
 /* What the placeholders of a pattern stood for, in order. */

@@ -127,6 +127,23 @@ static int do_read(struct sql *sql, const struct match *match, const char *rest)
     return SQL_OK;
 }
 
+static int do_read_run(struct sql *sql, const struct match *match, const char *rest) {
+    const struct state *state = seen(sql);
+    char run[24], lsn[24], hash[24];
+    (void)match, (void)rest;
+    if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
+    if (state->version < PROJECTION_SCHEMA_VERSION) {
+        return refuse(sql, SQL_FAILED, "42703", "column does not exist");
+    }
+    if (!state->exists) return SQL_OK;
+    snprintf(run, sizeof run, "%llu", (unsigned long long)state->run);
+    snprintf(lsn, sizeof lsn, "%llu", (unsigned long long)state->batch_lsn);
+    snprintf(hash, sizeof hash, "%llu", (unsigned long long)state->batch_hash);
+    const char *values[] = {run, state->run_id, state->run_by, lsn, hash, "0"};
+    give(sql, 6, values); /* no time is kept here */
+    return SQL_OK;
+}
+
 static int do_insert_state(struct sql *sql, const struct match *match, const char *rest) {
     (void)rest;
     int result = own(sql);
@@ -140,23 +157,58 @@ static int do_insert_state(struct sql *sql, const struct match *match, const cha
     state->epoch = match->values[2].number;
     state->applied_lsn = match->values[3].number;
     state->decisions = match->values[4].number;
+    state->run = match->values[5].number;
     sql->affected = 1;
     return SQL_OK;
 }
 
-/* The guard: values are applied_lsn, applied_time, decisions added, epoch, and the two conditions. */
+/* A run takes over: values are run, run_id, run_by, and the four conditions. */
+static int do_take_over(struct sql *sql, const struct match *match, const char *rest) {
+    const struct match_value *values = match->values;
+    (void)rest;
+    int result = own(sql);
+    if (result != SQL_OK) return result;
+    struct state *state = &sql->change.state;
+    bool as_found = state->exists && strcmp(state->log_id, values[3].word) == 0 &&
+                    state->applied_lsn == values[4].number && state->run == values[5].number &&
+                    strcmp(state->run_id, values[6].word) == 0;
+    sql->affected = as_found;
+    if (!as_found) return SQL_OK;
+    state->run = values[0].number;
+    snprintf(state->run_id, sizeof state->run_id, "%.36s", values[1].word);
+    memcpy(state->run_by, values[2].word, sizeof state->run_by);
+    return SQL_OK;
+}
+
+/* An older schema is raised; values are the new version and the old one. */
+static int do_raise(struct sql *sql, const struct match *match, const char *rest) {
+    (void)rest;
+    int result = own(sql);
+    if (result != SQL_OK) return result;
+    struct state *state = &sql->change.state;
+    bool old = state->exists && state->version == match->values[1].number;
+    sql->affected = old;
+    if (old) state->version = match->values[0].number;
+    return SQL_OK;
+}
+
+/* The guard: values are applied_lsn, applied_time, decisions added, epoch, what the batch was, and
+ * the three conditions. */
 static int do_guard(struct sql *sql, const struct match *match, const char *rest) {
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
     struct state *state = &sql->change.state;
-    bool ours = state->exists && state->applied_lsn == match->values[4].number &&
-                strcmp(state->log_id, match->values[5].word) == 0;
+    bool ours = state->exists && state->applied_lsn == match->values[6].number &&
+                strcmp(state->log_id, match->values[7].word) == 0 &&
+                strcmp(state->run_id, match->values[8].word) == 0;
     sql->affected = ours;
     if (!ours) return SQL_OK;
     state->applied_lsn = match->values[0].number;
     state->decisions += match->values[2].number;
     state->epoch = match->values[3].number;
+    state->batch_lsn = match->values[4].number;
+    state->batch_hash = match->values[5].number;
     return SQL_OK;
 }
 
@@ -367,6 +419,7 @@ static const struct role {
     {"SELECT to_regclass('usher.projection_state') IS NOT NULL", do_exists},
     {"SELECT schema_version, log_id, epoch, applied_lsn, decisions FROM usher.projection_state",
      do_read},
+    {"SELECT run, coalesce(run_id::text, ''), run_by, batch_lsn, batch_hash, *", do_read_run},
     {"DROP SCHEMA IF EXISTS usher CASCADE", do_drop_schema},
     {"CREATE SCHEMA IF NOT EXISTS usher", do_create_schema},
     {"CREATE TABLE usher.%i (*", do_create},
@@ -375,11 +428,17 @@ static const struct role {
     {"CREATE VIEW usher.%i AS *", do_create},
     {"COMMENT ON SCHEMA usher IS *", do_create},
     {"CREATE TEMPORARY TABLE %i (*", do_create_staging},
-    {"INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn, decisions)"
-     " VALUES (%n, %s, %n, %n, %n)",
+    {"INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn, decisions,"
+     " run) VALUES (%n, %s, %n, %n, %n, %n)",
      do_insert_state},
+    {"ALTER TABLE usher.projection_state ADD COLUMN IF NOT EXISTS *", do_create},
+    {"UPDATE usher.projection_state SET schema_version = %n WHERE schema_version = %n", do_raise},
+    {"UPDATE usher.projection_state SET run = %n, run_id = %s, run_by = %s WHERE log_id = %s"
+     " AND applied_lsn = %n AND run = %n AND coalesce(run_id::text, '') = %s",
+     do_take_over},
     {"UPDATE usher.projection_state SET applied_lsn = %n, applied_time = %s,"
-     " decisions = decisions + %n, epoch = %n WHERE applied_lsn = %n AND log_id = %s",
+     " decisions = decisions + %n, epoch = %n, batch_lsn = %n, batch_hash = %n"
+     " WHERE applied_lsn = %n AND log_id = %s AND run_id = %s",
      do_guard},
 };
 

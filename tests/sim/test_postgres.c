@@ -27,6 +27,7 @@ struct rig {
     struct record_source source;
     struct projection *projection;
     uint64_t now_ms;
+    uint32_t runs; /* projections so far */
 };
 
 static uint64_t now_ms(void *context) { return ((struct rig *)context)->now_ms; }
@@ -36,6 +37,7 @@ static void begin_projection(struct rig *rig, uint32_t batch) {
                                          .source = &rig->source,
                                          .log_id = log_id,
                                          .epoch = 1,
+                                         .run_id = {{0x2, (uint8_t)++rig->runs}},
                                          .clock = {rig, now_ms},
                                          .batch_records = batch};
     rig->projection = projection_create(&options);
@@ -400,8 +402,9 @@ static void unknown_statements_are_failures(void **state) {
 static void missing_and_repeated_rows_are_seen(void **state) {
     (void)state;
     static const char guard[] = "BEGIN; UPDATE usher.projection_state SET applied_lsn = %llu,"
-                                " applied_time = 'then', decisions = decisions + %llu, epoch = 1"
-                                " WHERE applied_lsn = %llu AND log_id = '%s'; COMMIT";
+                                " applied_time = 'then', decisions = decisions + %llu, epoch = 1,"
+                                " batch_lsn = 0, batch_hash = 1 WHERE applied_lsn = %llu"
+                                " AND log_id = '%s' AND run_id = '%s'; COMMIT";
     for (uint32_t twice = 0; twice < 2; twice++) {
         struct rig rig;
         char statements[512];
@@ -412,7 +415,7 @@ static void missing_and_repeated_rows_are_seen(void **state) {
         unsigned long long to = twice ? row.lsn - row.size : rig.log.size;
         struct sql *sql = connected(&rig);
         snprintf(statements, sizeof statements, guard, to, 0ull,
-                 (unsigned long long)status.applied_lsn, status.log_id);
+                 (unsigned long long)status.applied_lsn, status.log_id, status.run_id);
         assert_int_equal(sql_run(sql, statements, NULL, NULL, NULL), SQL_OK);
         assert_int_equal(applied(&rig).applied_lsn, to);
         sql_close(sql);

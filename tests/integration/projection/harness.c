@@ -55,6 +55,8 @@ struct projection_options harness_options(struct harness *harness, uint32_t batc
         .source = &harness->source,
         .log_id = {{0x10, 0x6, 1}},
         .epoch = 1,
+        .run_id = {{0x2, (uint8_t)(++harness->runs >> 8), (uint8_t)harness->runs}},
+        .run_by = "stage:/harness",
         .clock = {harness, fake_now_ms},
         .batch_records = batch_records,
         .alarm = alarm_rings,
@@ -134,9 +136,11 @@ static void read_line(void *context, int columns, const char *const *values) {
 void harness_contents(struct harness *harness, char ret_contents[CONTENTS_BYTES]) {
     ret_contents[0] = '\0';
     query(harness,
-          CONTENT("projection_state") CONTENT("concerts") CONTENT("dates") CONTENT("seats")
-              CONTENT("reservations") CONTENT("reservation_seats") CONTENT("payments")
-                  CONTENT("wallets") CONTENT("wallet_ledger") CONTENT("queue_entries")
-                      CONTENT("refusals"),
+          /* Not who projected, nor in what batches. */
+          "SELECT 'projection_state', 1, concat_ws(' ', schema_version, log_id, epoch, applied_lsn,"
+          " applied_time, decisions) FROM usher.projection_state;" CONTENT("concerts")
+              CONTENT("dates") CONTENT("seats") CONTENT("reservations") CONTENT("reservation_seats")
+                  CONTENT("payments") CONTENT("wallets") CONTENT("wallet_ledger")
+                      CONTENT("queue_entries") CONTENT("refusals"),
           read_line, ret_contents);
 }

@@ -8,7 +8,7 @@
 #include "tests/unit/replay/history.h"
 
 /* One line per table: how many rows, and a digest over all of them. */
-#define CONTENTS_BYTES 1024u
+#define CONTENTS_BYTES 1200u
 
 struct harness {
     struct postgres postgres;
@@ -16,6 +16,7 @@ struct harness {
     struct history history;
     struct record_source source;
     uint64_t now_ms; /* the fake clock */
+    uint32_t runs;   /* options that were asked for: each projection has an id of its own */
     uint32_t alarms;
     struct projection_status alarmed; /* what the alarm said */
 };

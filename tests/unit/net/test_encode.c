@@ -22,6 +22,7 @@ static struct {
     uint8_t buffer[NET_REPLY_INLINE_BYTES];
     struct value_writer writer;
     struct board *board;
+    const struct net_figures *figures; /* NULL: nobody keeps any */
     struct date *date;
     struct partition *catalogue, *wallets;
     uint64_t lsn;
@@ -116,7 +117,8 @@ static int teardown(void **state) {
 /* Return: the response as text; borrowed until the next call */
 static const char *encode(const struct reply *reply) {
     static const struct net_counters counters = {.frames = 1, .requests = 2, .relistens = 3};
-    struct encode_view view = {.board = f.board, .durable_lsn = 99, .counters = &counters};
+    struct encode_view view = {
+        .board = f.board, .durable_lsn = 99, .counters = &counters, .figures = f.figures};
     f.lsn = 5;
     encode_reply(&f.writer, 3, reply, &view, &f.lsn);
     assert_false(f.writer.failed);
@@ -337,9 +339,79 @@ static void system_replies(void **state) {
                  "'gate_waiting':0},'money':{'accounts':2,'charged':9,'balances':4,'reserved':0,"
                  "'spent':5,'refunded':0},'net':{'frames':1,'requests':2,'malformed':0,'refused':0,"
                  "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,"
-                 "'relistens':3,'frames_in_flight':0}}",
+                 "'relistens':3,'frames_in_flight':0},'projection':{'wanted':0,'connected':0,"
+                 "'stopped':0,'taken_over':0,'applied_lsn':0,'lag_decisions':0,'lag_ms':0,"
+                 "'failures':0}}",
                  .kind = REPLY_STATS);
     assert_int_equal(f.lsn, 60);
+}
+
+/* Each under its own name, and none where nobody keeps them. */
+static void figures_of_the_process(void **state) {
+    (void)state;
+    struct net_figures figures = {0};
+    uint64_t number = 100;
+    char expected[1024] = "";
+#define FILL(map, name)                                                                            \
+    figures.map##_##name = number;                                                                 \
+    (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "'%s':%u,",    \
+                   #name, (unsigned)number++);
+#define FILL_MAP(map, FIGURES)                                                                     \
+    (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), ",'%s':{",     \
+                   #map);                                                                          \
+    FIGURES(FILL)                                                                                  \
+    expected[strlen(expected) - 1] = '}';
+    NET_FIGURE_MAPS(FILL_MAP)
+    (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "}]");
+    f.figures = &figures;
+    const char *text = encode(&(struct reply){.now_ms = NOW, .kind = REPLY_STATS});
+    f.figures = NULL;
+    assert_true(strlen(text) > strlen(expected));
+    assert_string_equal(text + strlen(text) - strlen(expected), expected);
+}
+
+static char specification[1u << 20]; /* README.md, its blanks made one */
+
+static void read_specification(void) {
+    FILE *file = fopen(SPECIFICATION, "r");
+    size_t size = 0;
+    assert_non_null(file);
+    for (int byte; (byte = fgetc(file)) != EOF && size + 1 < sizeof specification;) {
+        if (byte == '\n') byte = ' ';
+        specification[size++] = (char)byte;
+    }
+    (void)fclose(file); /* was only read */
+}
+
+/* README.md names every map of system.stats, and every figure in it, in their order. */
+static void stats_as_specified(void **state) {
+    (void)state;
+    uint32_t maps = 0;
+    char wanted[1024];
+    read_specification();
+    const char *text = encode(&(struct reply){.now_ms = NOW, .kind = REPLY_STATS});
+    /* 'net':{'frames':1,'requests':2} is to stand there as `net` {frames, requests} */
+    for (const char *open = strchr(text, '{') + 1; (open = strchr(open, '{')); open++, maps++) {
+        const char *name = open - 2;
+        while (name[-1] != '\'') name--;
+        size_t size = (size_t)snprintf(wanted, sizeof wanted, "`%.*s` {", (int)(open - 2 - name),
+                                       name);
+        bool key = false;
+        for (const char *at = open + 1; *at != '}'; at++) {
+            if (*at == ',') {
+                wanted[size++] = ',';
+                wanted[size++] = ' ';
+            }
+            if (*at == '\'')
+                key = !key;
+            else if (key)
+                wanted[size++] = *at;
+        }
+        wanted[size++] = '}';
+        wanted[size] = '\0';
+        if (!strstr(specification, wanted)) fail_msg("README.md does not say: %s", wanted);
+    }
+    assert_in_range(maps, 4, 20);
 }
 
 /* Every row of error.def, with its own data names, in the inline buffer. */
@@ -417,6 +489,8 @@ int main(void) {
         TEST(dates_gated),
         TEST(admin),
         TEST(system_replies),
+        TEST(figures_of_the_process),
+        TEST(stats_as_specified),
         TEST(every_error),
         TEST(bad_param_names),
         TEST(too_big),

@@ -1,0 +1,36 @@
+/* projection_report.c - see projection_report.h */
+#include "tools/projection_report.h"
+
+#include <stdio.h>
+
+#include "engine/require.h"
+
+static void put(_Atomic uint64_t *figure, uint64_t value) {
+    atomic_store_explicit(figure, value, memory_order_relaxed);
+}
+
+void projection_report_step(struct projection_report *report,
+                            const struct projection_status *status, const struct wal *wal,
+                            uint64_t now_ms, struct net_figures *figures) {
+    REQUIRE(report && status && wal && figures);
+    char text[PROJECTION_WATCH_TEXT_BYTES];
+    struct projection_look look = {.now_ms = now_ms,
+                                   .durable_lsn = wal_durable_lsn(wal),
+                                   .start_lsn = report->start_lsn,
+                                   .start_decisions = report->start_decisions};
+    struct wal_stats stats;
+    wal_stats_get(wal, &stats); /* after the durable LSN: at least its records */
+    look.records = stats.records;
+    if (projection_watch_step(&report->watch, status, &look, text)) {
+        (void)fprintf(stderr, "usherd: %s\n", text); /* nobody may be reading */
+    }
+    bool well = status->state == PROJECTION_FOLLOWING && status->failing_since_ms == 0;
+    put(&figures->projection_wanted, 1);
+    put(&figures->projection_connected, well);
+    put(&figures->projection_stopped, status->state == PROJECTION_STOPPED);
+    put(&figures->projection_taken_over, status->taken_over);
+    put(&figures->projection_applied_lsn, status->applied_lsn);
+    put(&figures->projection_lag_decisions, report->watch.lag_decisions);
+    put(&figures->projection_lag_ms, report->watch.lag_ms);
+    put(&figures->projection_failures, status->failures);
+}
