@@ -3,6 +3,7 @@
  *   machine.c          steps, faults, rest
  *   machine_life.c     start, crash, stop: recovery and what it must have found
  *   machine_ports.c    journal, clock, entropy, frames and replies
+ *   machine_time.c     clocks, stalls, halts, freezes; what must have been an outage
  *   machine_readers.c  projection
  *   machine_snapshot.c snapshots
  */
@@ -17,7 +18,10 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/machine.h"
+#include "tests/sim/outages.h"
 #include "tests/sim/postgres.h"
+#include "tools/outage_watch.h"
+#include "tools/system_ports.h"
 #include "wal/wal.h"
 
 #define MACHINE_SLOTS 32u
@@ -45,6 +49,18 @@ struct machine_slot {
 struct machine_diary {
     uint8_t *bytes;
     uint64_t size, capacity; /* size: the LSN after the last record */
+};
+
+/* What the process's clock has told last. */
+struct machine_told {
+    uint64_t mono_us, now_ms, steps; /* now_ms 0: nothing yet */
+};
+
+/* What is known of a shard from outside, in engine time. */
+struct machine_watch {
+    uint64_t round_ms; /* its latest round began */
+    uint64_t waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
+    uint64_t last_lsn; /* of its latest append */
 };
 
 struct machine {
@@ -82,11 +98,22 @@ struct machine {
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
     bool log_failed;      /* the process has to exit */
-    /* The process's clock is the wall's at its start, raised to the log's time, plus what has passed
-     * since: as in tools/system_ports.c. */
-    uint64_t anchor_ms;
     uint64_t projection_us; /* when its next step is */
+
+    /* Time: machine_time.c */
+    struct system_clock clock; /* of this process */
+    struct machine_told told;
+    bool accepts_clock;       /* the next start goes on, however far behind the clock is */
+    bool in_round;            /* of a shard */
+    uint64_t ahead_ms;        /* so far is the wall clock ahead until the next start */
+    uint64_t halted_until_us; /* the process or the machine stands still */
+    uint64_t halted_ms;       /* since when, in engine time */
+    uint64_t beat_us;         /* when the daemon looks after the log again */
+    struct machine_watch watches[PLAN_SHARDS_MAX];
+    struct outages *outages;
+    uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
+
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
     enum machine_aim aim;
     uint64_t aim_lsn;
@@ -99,7 +126,6 @@ struct machine {
 /* --- machine_ports.c */
 void machine_ports_open(struct machine *machine, struct engine_options *ret_options);
 void machine_slots_close(struct machine *machine);
-uint64_t machine_now_ms(void *machine);
 void machine_fill(void *machine, void *bytes, uint32_t size);
 /* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */
 void machine_believe(struct machine *machine, uint64_t lsn);
@@ -109,6 +135,26 @@ struct diary_source {
     uint64_t at;
 };
 struct record_source machine_diary_source(struct diary_source *source);
+
+/* --- machine_time.c */
+uint64_t machine_now_ms(void *machine);
+void machine_clock_begin(struct machine *machine);
+/* machine_clock_raise - engine time begins, after the log was read. Return: false: the clock is too far
+ * behind; the next start will do */
+bool machine_clock_raise(struct machine *machine, uint64_t last_ms);
+void machine_clock_fault(struct machine *machine);
+void machine_time_fault(struct machine *machine, enum sim_fault fault);
+bool machine_is_halted(const struct machine *machine);
+bool machine_step_beat(struct machine *machine);
+/* What is seen of a shard: before a round; it has appended (lsn 0: there was no room); the log has
+ * moved; the process ends; it has started, and believes to have served until then. */
+void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_ms);
+void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn);
+void machine_watch_durable(struct machine *machine, uint64_t lsn);
+void machine_watch_exit(struct machine *machine);
+void machine_watch_start(struct machine *machine, uint64_t served_until_ms);
+/* machine_decides_ms - the earliest that `now` may be to this shard */
+uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint64_t now_ms);
 
 /* --- machine_readers.c */
 void machine_projection_start(struct machine *machine, const struct id128 *log_id);

@@ -20,11 +20,17 @@ static const struct {
     [SIM_FAULT_NET_DROP] = {1000, 100000},
     [SIM_FAULT_CLIENT_LOSS] = {20, 500},
     [SIM_FAULT_CLOCK_FORWARD] = {20, 300},
-    [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts */
+    [SIM_FAULT_CLOCK_BACK] = {20, 300},
+    [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts; here and below */
+    [SIM_FAULT_CLOCK_AHEAD] = {100000, 700000},
     [SIM_FAULT_STALL] = {50, 1000},
+    [SIM_FAULT_HALT] = {50, 500},
+    [SIM_FAULT_SUSPEND] = {20, 300},
+    [SIM_FAULT_FREEZE] = {50, 500},
     [SIM_FAULT_JOURNAL_FULL] = {1000, 50000}, /* of drains */
     [SIM_FAULT_MAILBOX_FULL] = {500, 20000},  /* of chains */
     [SIM_FAULT_POSTGRES] = {100, 3000},
+    [SIM_FAULT_CLONE] = {20, 300},
     [SIM_FAULT_SNAPSHOT] = {50, 1000},
     [SIM_FAULT_TRIM] = {20, 500},
 };
@@ -129,6 +135,7 @@ void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
     }
     ret_policy->hold_ttl_ms = rng_pick(rng, 100, 1000, 5000, 60000, 300000);
     ret_policy->max_seats_per_user = rng_pick(rng, 1, 2, 4, SEATS_PER_USER_MAX);
+    ret_policy->outage_credit = !rng_chance(rng, 150000);
     if (rng_chance(rng, 150000)) ret_policy->sales_open_at = now_ms + rng_below(rng, 20000);
     if (!plan->sells || rng_chance(rng, 50000)) return;
     uint64_t turn_ms = plan->manners.think_ms + plan->net_us / 250;
