@@ -194,7 +194,7 @@ void encode_dates(struct value_writer *writer, const struct reply *reply, const 
 
 static void write_shards(struct value_writer *writer, const struct shard_counters *counters) {
     value_write_text(writer, "engine");
-    value_write_map(writer, 7);
+    value_write_map(writer, 9);
     WRITE_COUNTER(requests);
     WRITE_COUNTER(decisions);
     WRITE_COUNTER(drains);
@@ -202,6 +202,8 @@ static void write_shards(struct value_writer *writer, const struct shard_counter
     WRITE_COUNTER(messages);
     WRITE_COUNTER(journal_full);
     WRITE_COUNTER(gate_waiting);
+    WRITE_COUNTER(outages);
+    WRITE_COUNTER(outage_ms);
 }
 
 static void write_money(struct value_writer *writer, const struct money_totals *counters) {

@@ -38,6 +38,7 @@
 #include "replay/text.h"
 #include "tools/clock_words.h"
 #include "tools/log_folder.h"
+#include "tools/outage_watch.h"
 #include "tools/progress.h"
 #include "tools/projection_report.h"
 #include "tools/snapshot_worker.h"
@@ -68,6 +69,8 @@ struct daemon {
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
+    uint64_t last_time_ms; /* of the last decision that was recovered; 0: none */
+    struct outage_watch outages;
     struct id128 log_id;
     struct world *world; /* until the engine takes it */
     struct engine *engine;
@@ -324,6 +327,7 @@ static void replay(struct daemon *daemon) {
     struct replaying replaying = {.end_lsn = daemon->recovery.end_lsn};
     const struct snapshot_recover_options options = {.progress = replay_progress,
                                                      .context = &replaying};
+    daemon->last_time_ms = daemon->from.last_time_ms;
     if (!daemon->recovery.found) {
         say("new log in %s", daemon->options.data);
         return;
@@ -346,9 +350,16 @@ static void replay(struct daemon *daemon) {
             "; nobody was told about it, it is cut off",
             daemon->recovery.torn_file, daemon->recovery.torn_offset);
     }
-    raise_clock(daemon, result.last_time_ms > daemon->from.last_time_ms
-                            ? result.last_time_ms
-                            : daemon->from.last_time_ms);
+    if (result.last_time_ms > daemon->last_time_ms) daemon->last_time_ms = result.last_time_ms;
+    raise_clock(daemon, daemon->last_time_ms);
+}
+
+/* Until when the run before is known to have served: its log was written then, or something decided. A
+ * block from a clock that was wrong says nothing. */
+static uint64_t served_until_ms(struct daemon *daemon) {
+    uint64_t written_ms = daemon->recovery.last_wall_ms;
+    if (written_ms > system_clock_now_ms(&daemon->clock)) written_ms = 0;
+    return written_ms > daemon->last_time_ms ? written_ms : daemon->last_time_ms;
 }
 
 static void start_engine(struct daemon *daemon) {
@@ -366,6 +377,7 @@ static void start_engine(struct daemon *daemon) {
         .clock = daemon->clock_port,
         .entropy = daemon->entropy,
         .start_lsn = daemon->recovery.end_lsn,
+        .served_until_ms = served_until_ms(daemon),
     };
     net_server_sink(daemon->server, &engine_options.sink);
     daemon->engine = engine_open(&engine_options);
@@ -450,6 +462,16 @@ static void look_at_projection(struct daemon *daemon, struct projection_status *
                            system_clock_now_ms(&daemon->clock), &daemon->figures);
 }
 
+/* What time has done to those who wait is told; that it is running for them, the log shows. */
+static void tell_outages(struct daemon *daemon) {
+    const struct board *board = engine_board(daemon->engine);
+    char text[OUTAGE_TEXT_BYTES];
+    if (outage_watch_tell(&daemon->outages, board, text)) {
+        (void)fprintf(stderr, "usherd: %s\n", text); /* nobody may be reading */
+    }
+    if (outage_watch_anybody(board)) wal_beat(daemon->wal);
+}
+
 /* Until somebody wants it to end: look after the clock, snapshots and PostgreSQL. */
 static void run(struct daemon *daemon) {
     const struct timespec pause = {.tv_sec = SNAPSHOT_LOOK_MS / 1000,
@@ -462,6 +484,7 @@ static void run(struct daemon *daemon) {
         int number = sigtimedwait(&signals, NULL, &pause);
         if (number == SIGINT || number == SIGTERM) return;
         tell_clock(daemon);
+        tell_outages(daemon);
         look_at_projection(daemon, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
                              status.applied_lsn, system_clock_now_ms(&daemon->clock));

@@ -286,6 +286,19 @@ static uint64_t seal_due_ms(const struct wal *wal) {
     return now >= due ? 0 : due - now;
 }
 
+void wal_beat(struct wal *wal) {
+    atomic_store_explicit(&wal->beat, true, memory_order_relaxed);
+    waker_wake(&wal->buffer.writer); /* one that is just going to sleep hears the next one */
+}
+
+/* Nothing to write. Return: whether the log is to show a sign of life now */
+static bool beat_is_due(struct wal *wal) {
+    if (!atomic_load_explicit(&wal->beat, memory_order_relaxed)) { return false; }
+    atomic_store_explicit(&wal->beat, false, memory_order_relaxed);
+    uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
+    return now >= wal->writer.idle_since_ms + WAL_BEAT_MS;
+}
+
 int wal_writer_step(struct wal *wal, bool wait) {
     struct writer *writer = &wal->writer;
     if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) { return -wal->error.code; }
@@ -298,6 +311,8 @@ int wal_writer_step(struct wal *wal, bool wait) {
             uint64_t due_ms = seal_due_ms(wal);
             if (due_ms == 0) {
                 writer_seal(wal);
+            } else if (beat_is_due(wal)) {
+                stage(wal, 0, 0);
             } else {
                 if (wait) { log_buffer_sleep(&wal->buffer, writer->lsn, due_ms); }
                 return WAL_IDLE;

@@ -64,6 +64,7 @@ struct wal {
     struct log_buffer buffer;
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t durable_lsn; /* writer writes, any reads */
     _Atomic bool failed;                                     /* set after `error` is complete */
+    _Atomic bool beat;      /* wal_beat was called; any sets, writer clears */
     struct wal_error error; /* written once by the writer, before `failed` */
     struct writer writer;
     struct preparer preparer;

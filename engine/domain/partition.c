@@ -107,8 +107,11 @@ bool partition_outage(const struct partition *partition, enum outage_cause cause
     return date_outage((const struct date *)partition, cause, since_ms, now_ms, verdict);
 }
 
-void partition_unserved(struct partition *partition, uint64_t ms) {
-    if (partition_is_date(partition->id)) room_unserved(&((struct date *)partition)->room, ms);
+bool partition_unserved(struct partition *partition, uint64_t ms) {
+    if (!partition_is_date(partition->id)) return false;
+    struct waiting_room *room = &((struct date *)partition)->room;
+    room_unserved(room, ms);
+    return room->waiting > 0;
 }
 
 void partition_answer(const struct partition *partition, const struct command *command,

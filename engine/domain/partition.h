@@ -95,8 +95,9 @@ void partition_heard(struct partition *partition, const struct command *command,
 bool partition_outage(const struct partition *partition, enum outage_cause cause, uint64_t since_ms,
                       uint64_t now_ms, struct verdict *verdict);
 
-/* partition_unserved - so much time has passed that is nobody's silence (Q6, X7); volatile */
-void partition_unserved(struct partition *partition, uint64_t ms);
+/* partition_unserved - so much time has passed that is nobody's silence (Q6, X7); volatile
+ * Return: whether anybody waits */
+bool partition_unserved(struct partition *partition, uint64_t ms);
 
 /* partition_answer - build the reply; `verdict` after its decisions were applied */
 void partition_answer(const struct partition *partition, const struct command *command,

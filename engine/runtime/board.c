@@ -99,12 +99,22 @@ void board_read_money(const struct board *board, struct money_totals *ret_totals
     }
 }
 
-void board_read_shards(const struct board *board, struct shard_counters *ret_counters) {
+void board_read_shard(const struct board *board, uint32_t shard,
+                      struct shard_counters *ret_counters) {
     uint64_t lsn = 0;
+    REQUIRE(shard < SHARDS_MAX);
+    row_read(&board->shards[shard], ret_counters, sizeof *ret_counters, &lsn);
+}
+
+static void raise_to(uint64_t *value, uint64_t least) {
+    if (*value < least) *value = least;
+}
+
+void board_read_shards(const struct board *board, struct shard_counters *ret_counters) {
     *ret_counters = (struct shard_counters){0};
     for (uint32_t i = 0; i < SHARDS_MAX; i++) {
         struct shard_counters row;
-        row_read(&board->shards[i], &row, sizeof row, &lsn);
+        board_read_shard(board, i, &row);
         ret_counters->requests += row.requests;
         ret_counters->decisions += row.decisions;
         ret_counters->drains += row.drains;
@@ -112,5 +122,9 @@ void board_read_shards(const struct board *board, struct shard_counters *ret_cou
         ret_counters->messages += row.messages;
         ret_counters->journal_full += row.journal_full;
         ret_counters->gate_waiting += row.gate_waiting;
+        ret_counters->outage_dates += row.outage_dates;
+        raise_to(&ret_counters->outages, row.outages);
+        raise_to(&ret_counters->outage_ms, row.outage_ms);
+        if (ret_counters->outage_cause == 0) ret_counters->outage_cause = row.outage_cause;
     }
 }

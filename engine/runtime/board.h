@@ -25,6 +25,10 @@ struct shard_counters {
     uint64_t messages;     /* sent to partitions of this and other shards */
     uint64_t journal_full; /* drains that had to wait for room in the log buffer */
     uint64_t gate_waiting; /* replies at the gate now */
+    uint64_t outages;      /* times in which somebody's time ran and nobody could be served */
+    uint64_t outage_ms;    /* how long they were, together */
+    uint64_t outage_dates; /* credits that dates have got for them */
+    uint64_t outage_cause; /* of the latest one, enum outage_cause; 0: there was none */
 };
 
 struct board;
@@ -46,7 +50,10 @@ void board_read_date(const struct board *board, uint32_t date, struct date_count
 /* board_read_money - the sum over all account partitions, each row consistent in itself */
 void board_read_money(const struct board *board, struct money_totals *ret_totals,
                       uint64_t *ret_lsn);
-/* board_read_shards - the sum over all shards */
+void board_read_shard(const struct board *board, uint32_t shard,
+                      struct shard_counters *ret_counters);
+/* board_read_shards - the sum over all shards; but outages are those of the shard that had most of
+ * them, outage_ms likewise: one stall is seen by all; outage_cause is the first shard's that has one */
 void board_read_shards(const struct board *board, struct shard_counters *ret_counters);
 
 #endif

@@ -34,6 +34,7 @@ struct engine *engine_open(const struct engine_options *options) {
     context->clock = options->clock;
     context->entropy = options->entropy;
     context->start_lsn = options->start_lsn;
+    context->served_until_ms = options->served_until_ms;
     context->board = board_create();
     lanes_create(context);
     for (uint32_t i = 0; i < context->shard_count; i++) {

@@ -6,6 +6,7 @@
 #include "engine/domain/heap.h"
 #include "engine/require.h"
 #include "engine/runtime/gate.h"
+#include "engine/runtime/outage.h"
 
 /* Partitions of a shard by a small number: dates by id, then accounts. */
 #define SLOT_ACCOUNT_FIRST (DATES_MAX + 1u)
@@ -49,7 +50,9 @@ struct shard {
     struct gate answered; /* replies of this drain: they get its LSN */
     struct gate gate;
     uint64_t last_lsn; /* of this shard's latest append, or of what it has heard from another */
-    uint64_t now_ms;
+    uint64_t now_ms;   /* of what is decided; stands still while the log does */
+    struct outage outage;
+    uint64_t resumed_ms; /* everybody was heard from then */
 
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
     struct heap due;
@@ -80,6 +83,7 @@ struct shard *shard_create(struct shard_context *context, uint32_t id) {
     shard->drain = malloc(DRAIN_BYTES_MAX);
     REQUIRE(shard->drain != NULL);
     shard->last_lsn = context->start_lsn;
+    outage_init(&shard->outage, context->served_until_ms);
     heap_init(&shard->due);
     memset(shard->due_ms, 0xff, sizeof shard->due_ms);
     return shard;
@@ -210,10 +214,22 @@ static void publish(struct shard *shard) {
     shard->changed_count = 0;
 }
 
-void shard_adopt(struct shard *shard, struct partition *partition) {
-    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
-    if (now_ms < partition->last_time_ms) now_ms = partition->last_time_ms;
+/* The moment of whatever is decided next: never before the request was sent that it is about, unless
+ * time stands still. */
+static void move_time(struct shard *shard, uint64_t now_ms) {
+    uint64_t limit_ms = outage_limit_ms(&shard->outage);
+    if (now_ms > limit_ms) now_ms = limit_ms;
     if (now_ms > shard->now_ms) shard->now_ms = now_ms;
+}
+
+static void tick(struct shard *shard) {
+    move_time(shard, shard->context->clock.now_ms(shard->context->clock.context));
+}
+
+void shard_adopt(struct shard *shard, struct partition *partition) {
+    tick(shard);
+    if (partition->last_time_ms > shard->now_ms) shard->now_ms = partition->last_time_ms;
+    if (shard->outage.last_ms == 0) shard->resumed_ms = shard->now_ms;
     world_adopt(&shard->world, partition);
     partition_resume(partition, shard->now_ms);
     schedule(shard, partition);
@@ -482,12 +498,6 @@ static uint32_t run_due(struct shard *shard) {
     return before - shard->due_budget;
 }
 
-/* The moment of whatever is decided next: never before the request was sent that it is about. */
-static void tick(struct shard *shard) {
-    uint64_t now_ms = shard->context->clock.now_ms(shard->context->clock.context);
-    if (now_ms > shard->now_ms) shard->now_ms = now_ms;
-}
-
 /* Ask for the memory that the next requests will touch, so that the waits for it overlap
  * (README.md, "Waiting for memory and for work"). */
 static void look_ahead(const struct shard *shard) {
@@ -543,27 +553,77 @@ static uint32_t release(struct shard *shard) {
     return released;
 }
 
+/* --- outages (README.md, "Time and outages") ------------------------------------------------------- */
+
+/* All of a shard's dates get their credit in one step, with one append. */
+#define CREDIT_BYTES (RECORD_HEADER_BYTES + 1u + 8u + 8u)
+_Static_assert(DATES_MAX *CREDIT_BYTES + RECORD_BYTES_MAX <= DRAIN_BYTES_MAX,
+               "an empty drain has room for the credits of all dates");
+
+/* An outage is over: what nobody could use of the time is given back. */
+static void credit_dates(struct shard *shard) {
+    enum outage_cause cause;
+    uint64_t since_ms = outage_end(&shard->outage, &cause), now_ms = shard->now_ms;
+    uint64_t heard_ms = since_ms > shard->resumed_ms ? since_ms : shard->resumed_ms;
+    uint64_t unheard_ms = OUTAGE_HEARING_MS + (now_ms > heard_ms ? now_ms - heard_ms : 0);
+    bool felt = false; /* somebody waits, or has a turn or a hold */
+    REQUIRE(shard->drain_bytes == 0);
+    for (uint32_t i = 1; i <= shard->world.date_count; i++) {
+        struct partition *date = shard->world.dates[i];
+        if (!date) continue;
+        if (partition_unserved(date, unheard_ms)) felt = true;
+        if (partition_outage(date, cause, since_ms, now_ms, &shard->due_verdict)) {
+            carry_out(shard, date, &shard->due_verdict, 0);
+            shard->counters.outage_dates++;
+            felt = true;
+        }
+        schedule(shard, date);
+    }
+    if (!felt) return;
+    shard->counters.outages++;
+    shard->counters.outage_ms += now_ms - since_ms;
+    shard->counters.outage_cause = cause;
+}
+
+/* Judge the time since the latest step. */
+static enum outage_sight look_at_time(struct shard *shard) {
+    struct shard_context *context = shard->context;
+    uint64_t now_ms = context->clock.now_ms(context->clock.context);
+    uint64_t durable_lsn = context->journal.durable_lsn(context->journal.context);
+    bool waits = shard->drain_bytes > 0 || shard->last_lsn > durable_lsn;
+    enum outage_sight sight = outage_look(&shard->outage, now_ms, waits, durable_lsn);
+    move_time(shard, now_ms);
+    return sight;
+}
+
 uint32_t shard_step(struct shard *shard) {
     shard->due_budget = DRAIN_DUE_MAX;
     uint32_t done = 0;
-    if (flush(shard)) { /* what an earlier step could not append */
-        if (!shard->chain) shard->chain = mailbox_receive(shard->mailbox);
-        tick(shard);
+    uint64_t outages = shard->counters.outages;
+    bool whole = flush(shard); /* what an earlier step could not append */
+    if (whole && !shard->chain) shard->chain = mailbox_receive(shard->mailbox);
+    bool over = look_at_time(shard) == OUTAGE_OVER;
+    if (whole) {
+        if (over) credit_dates(shard);
         done += receive_peers(shard);
         done += run_due(shard);
         done += handle_requests(shard);
         (void)handle_local(shard); /* if the journal is full, the next step goes on */
         (void)flush(shard);        /* likewise */
     }
-    done += release(shard);
+    done += (shard->counters.outages > outages) + release(shard);
     shard->counters.gate_waiting = shard->gate.count;
+    bool waits = shard->gate.count > 0 || shard->drain_bytes > 0;
+    outage_promise(&shard->outage, waits || heap_first(&shard->due) != NULL);
     if (done > 0) board_write_shard(shard->context->board, shard->id, &shard->counters);
     return done;
 }
 
 uint64_t shard_next_due_ms(const struct shard *shard) {
     const struct heap_entry *first = heap_first(&shard->due);
-    return first ? first->due_ms : UINT64_MAX;
+    uint64_t look_ms = outage_next_look_ms(&shard->outage);
+    if (!first || outage_lasts(&shard->outage)) return look_ms; /* time stands still */
+    return first->due_ms < look_ms ? first->due_ms : look_ms;
 }
 
 static bool has_input(const struct shard *shard) {

@@ -1,7 +1,8 @@
 /* shard.h - one thread's partitions and its round: drain, decide, append, release
  *
  * One step, in this order:
- *   1. take a chain from the mailbox, then everything that other shards have sent: a partition that
+ *   1. take a chain from the mailbox; has there been an outage (outage.h)? What it gives back is
+ *      decided before anything else. Then everything that other shards have sent: a partition that
  *      came into being is here before the first request that can name it
  *   2. what time decides
  *   3. the requests: decide, apply, what follows at once (admission), messages within the shard,
@@ -10,7 +11,8 @@
  *      and let the replies into the gate
  *   5. release the replies whose LSN is durable
  * Failure modes: the journal is full -> the step ends with the drain pending, the next one tries
- * again before anything else; nothing of it was told to anybody. A lane is full -> messages wait in
+ * again before anything else; nothing of it was told to anybody. The log stands still -> so does the
+ * time of this shard (README.md, "Time and outages"); requests are decided at it. A lane is full -> messages wait in
  * this shard's outbox, in order.
  * Thread: the shard's own; shard_submit and shard_wake from any.
  */
@@ -34,6 +36,7 @@ struct shard_context {
     struct shard *shards[SHARDS_MAX];
     struct lane *lanes[SHARDS_MAX][SHARDS_MAX]; /* [from][to]; NULL on the diagonal */
     uint64_t start_lsn;
+    uint64_t served_until_ms; /* see engine_options */
 };
 
 struct shard *shard_create(struct shard_context *context, uint32_t id);

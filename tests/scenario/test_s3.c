@@ -116,8 +116,7 @@ static void no_end_in_the_middle(struct s3 *s3) {
                                              with_text("key", "p")));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shard(rig, 1); /* the date has asked; nobody else has moved */
-    rig_turn_clock(rig, 2 * HOLD_MS);
-    for (uint32_t i = 0; i < 3; i++) rig_step_shard(rig, 1); /* holds end now, but not this one */
+    rig_advance_shard(rig, 1, 2 * HOLD_MS); /* holds end now, but not this one */
     RULE(rig, "P5", answer_number(rig_wait(rig, payment), "balance") == 0);
     RULE(rig, "P5", fan_reservation_is(&s3->carl, "paid"));
 }
@@ -134,9 +133,7 @@ static void no_end_in_the_middle_of_a_refusal(struct s3 *s3) {
                                              with_text("key", "p")));
     rig_until_submitted(rig, submitted + 1);
     rig_step_shard(rig, 1);
-    rig_turn_clock(rig, 2 * HOLD_MS);
-    rig_step_shard(rig, 1);
-    rig_step_shard(rig, 1);
+    rig_advance_shard(rig, 1, 2 * HOLD_MS);
     struct answer *list = rig_send(
         rig, "reservation.list",
         PARAMS(with_text("user", s3->ben.user), with_number("date", s3->date)));

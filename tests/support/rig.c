@@ -52,6 +52,7 @@ struct rig {
     uint64_t recovered_hash;
     bool running;       /* shards and log writer have threads now */
     bool finished;      /* stopped in order */
+    bool held;          /* the disk */
     _Atomic bool deaf;  /* nobody hears what the server still says */
     _Atomic bool dying; /* let everybody go: all is "durable"; only while deaf */
     _Atomic uint64_t dying_lsn;
@@ -295,7 +296,14 @@ static bool rounds_are_over(void *context) {
     return over;
 }
 
-void rig_advance(struct rig *rig, uint64_t ms) {
+static bool log_is_durable(void *context) {
+    struct rig *rig = context;
+    return rig->held || rig_log_failures(rig) > 0 ||
+           wal_durable_lsn(rig->wal) >= wal_appended_lsn(rig->wal);
+}
+
+/* Some moments of the clock pass, and everybody has seen them. */
+static void advance_a_little(struct rig *rig, uint64_t ms) {
     atomic_fetch_add(&rig->now_ms, ms);
     if (rig->options.by_hand) {
         rig_settle(rig);
@@ -307,6 +315,29 @@ void rig_advance(struct rig *rig, uint64_t ms) {
         for (uint32_t i = 0; i < rig->reader_count; i++) rounds.before[i] = rig->readers[i].reads;
         pthread_mutex_unlock(&rig->mutex);
         rig_until(rig, rounds_are_over, &rounds, "every shard has seen the new time");
+        /* A real disk takes real time, which is no time here. */
+        rig_until(rig, log_is_durable, rig, "the log is durable");
+    }
+}
+
+void rig_advance(struct rig *rig, uint64_t ms) {
+    for (uint64_t left = ms; left > 0;) {
+        uint64_t part = left < SHARD_ROUND_MS_MAX ? left : SHARD_ROUND_MS_MAX;
+        advance_a_little(rig, part);
+        left -= part;
+    }
+}
+
+void rig_advance_shard(struct rig *rig, uint32_t shard, uint64_t ms) {
+    for (uint64_t left = ms; left > 0;) {
+        uint64_t part = left < SHARD_ROUND_MS_MAX ? left : SHARD_ROUND_MS_MAX;
+        rig_turn_clock(rig, part);
+        for (uint32_t i = 0; i < 3; i++) { /* decide, write, see that it is durable */
+            rig_step_shard(rig, shard);
+            rig_step_log(rig);
+            rig_step_log(rig);
+        }
+        left -= part;
     }
 }
 
@@ -317,7 +348,10 @@ void rig_turn_clock(struct rig *rig, uint64_t ms) {
 
 /* --- the disk --------------------------------------------------------------------------------- */
 
-void rig_hold_disk(struct rig *rig, bool hold) { storage_memory_hold(rig->disk, hold); }
+void rig_hold_disk(struct rig *rig, bool hold) {
+    rig->held = hold;
+    storage_memory_hold(rig->disk, hold);
+}
 
 void rig_break_disk(struct rig *rig, uint64_t seed) {
     storage_memory_fault(rig->disk, STORAGE_FAULT_FAIL, 0, seed);
@@ -441,6 +475,7 @@ static void start(struct rig *rig) {
         .clock = {rig, shard_now},
         .entropy = {rig, fill},
         .start_lsn = recovery.end_lsn,
+        .served_until_ms = recovery.last_wall_ms,
     };
     net_server_sink(rig->server, &rig->sink);
     rig->engine = engine_open(&options);
@@ -577,6 +612,7 @@ void rig_crash(struct rig *rig, uint64_t seed) {
     if (atomic_load(&rig->early) > 0) fail_msg("a reply was early");
     rig->disk->operations->destroy(rig->disk);
     rig->disk = survivor;
+    rig->held = false;
     rig->disk_writes = UINT64_MAX; /* the survivor counts afresh: look anew */
     rig->disk_lsn = 0;
     atomic_store(&rig->log_failures, 0);

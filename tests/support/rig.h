@@ -82,9 +82,12 @@ struct answer *rig_wait_only(struct rig *rig, struct answer *answer);
 /* --- time ----------------------------------------------------------------------------------- */
 
 uint64_t rig_now(const struct rig *rig);
-/* rig_advance - turn the clock; returns when every shard has decided what this time decides */
+/* rig_advance - turn the clock, step by step as a shard looks at it; returns when every shard has decided
+ * what this time decides. While the disk is held, time that passes is an outage of the log. */
 void rig_advance(struct rig *rig, uint64_t ms);
-/* rig_turn_clock - turn it and do nothing else; by hand only */
+/* rig_advance_shard - the same, but this shard and the log alone are stepped; by hand only */
+void rig_advance_shard(struct rig *rig, uint32_t shard, uint64_t ms);
+/* rig_turn_clock - turn it and do nothing else: more than a moment is an outage; by hand only */
 void rig_turn_clock(struct rig *rig, uint64_t ms);
 
 /* --- driving by hand ------------------------------------------------------------------------ */

@@ -109,6 +109,11 @@ static struct answer *send_charge(struct stage *stage) {
                     PARAMS(with_text("user", stage->anna.user), with_number("amount", 7),
                            with_text("key", "seven")));
 }
+/* A minute in which nobody was served is credited to Anna's turn and hold before she is answered. */
+static struct answer *send_after_stall(struct stage *stage) {
+    rig_turn_clock(stage->rig, 60000);
+    return rig_send(stage->rig, "queue.status", PARAMS(with_text("token", stage->anna.token)));
+}
 /* The organiser cancels the date between the payment's beginning and the wallet's answer. */
 static struct answer *send_pay_too_late(struct stage *stage) {
     uint64_t submitted = rig_submitted(stage->rig);
@@ -141,6 +146,7 @@ static const struct change changes[] = {
     {"a payment is refused", stage_hold, stage_send_pay, "INSUFFICIENT_FUNDS", 1},
     {"a reservation is paid", hold_with_money, stage_send_pay, "", 1},
     {"a paid reservation is refunded", paid, stage_send_cancel, "", 1},
+    {"a stall is over", stage_hold, send_after_stall, "", 1},
     {"a payment comes too late", hold_with_money, send_pay_too_late, "DATE_CANCELLED", 2},
 };
 #define CHANGES (sizeof changes / sizeof changes[0])

@@ -72,10 +72,7 @@ static void change_gate(struct stage *stage) {
     (void)rig_send(stage->rig, "admin.date_policy",
                    PARAMS(with_number("date", stage->date), with_flag("gate_dates", true)));
 }
-static void change_time(struct stage *stage) {
-    rig_turn_clock(stage->rig, STAGE_HOLD_MS);
-    rig_step_shards(stage->rig);
-}
+static void change_time(struct stage *stage) { rig_advance(stage->rig, STAGE_HOLD_MS); }
 
 /* --- looks ---------------------------------------------------------------------------------- */
 

@@ -281,7 +281,8 @@ void domain_outage(struct domain *domain, enum outage_cause cause, uint64_t ms) 
     domain->now_ms += ms;
     for (uint32_t i = 1; i <= domain->world->date_count; i++) {
         struct partition *date = domain->world->dates[i];
-        partition_unserved(date, ms);
+        bool waits = ((const struct date *)date)->room.waiting > 0;
+        assert_int_equal(partition_unserved(date, ms), waits);
         if (!partition_outage(date, cause, since_ms, domain->now_ms, &domain->verdict)) continue;
         assert_int_equal(domain->verdict.count, 1);
         commit(domain, date->id, &domain->verdict, 0);

@@ -166,6 +166,49 @@ static void test_seal(void **state) {
     harness_deinit(&harness);
 }
 
+/* Whoever waits is heard of in the log: a seal where the last block is old, and never else. */
+static void test_beat(void **state) {
+    (void)state;
+    struct harness harness;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    struct wal_stats stats;
+    (void)harness_block(&harness, 100);
+    harness.now_ms += WAL_SEAL_AFTER_MS;
+    harness_settle(&harness);
+    uint64_t sealed_ms = harness.now_ms;
+    wal_beat(harness.wal);
+    harness.now_ms += WAL_BEAT_MS - 1;
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    harness.now_ms += 1; /* the beat was answered: it is young enough */
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    for (uint32_t i = 0; i < 3; i++) {
+        wal_beat(harness.wal);
+        wal_beat(harness.wal);
+        assert_int_equal(wal_writer_step(harness.wal, false), 0);
+        harness_settle(&harness);
+        wal_beat(harness.wal); /* too soon */
+        assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+        harness.now_ms += WAL_BEAT_MS;
+        assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE); /* nobody has asked */
+    }
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.seals, 4);
+    (void)harness_block(&harness, 100); /* records come first */
+    wal_beat(harness.wal);
+    assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    assert_int_equal(harness_read_all(harness.disk, 200), 2);
+    harness_kill(&harness);
+    harness.now_ms += WAL_BEAT_MS;
+    harness_open_ok(&harness); /* the last block says when it was there */
+    assert_int_equal(harness.recovery.last_wall_ms, sealed_ms + 4 * WAL_BEAT_MS);
+    wal_beat(harness.wal); /* nothing written yet in this epoch */
+    assert_int_equal(wal_writer_step(harness.wal, false), 0);
+    harness_settle(&harness);
+    assert_int_equal(harness_read_all(harness.disk, 200), 2);
+    harness_deinit(&harness);
+}
+
 static void test_segment_switch(void **state) {
     (void)state;
     struct harness harness;
@@ -363,13 +406,21 @@ static void test_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_group_commit),   cmocka_unit_test(test_durable_never_early),
-        cmocka_unit_test(test_journal_port),   cmocka_unit_test(test_full_and_wrap),
-        cmocka_unit_test(test_wrap_in_size),   cmocka_unit_test(test_seal),
-        cmocka_unit_test(test_segment_switch), cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_empty_epochs),   cmocka_unit_test(test_write_faults),
-        cmocka_unit_test(test_prepare_fault),  cmocka_unit_test(test_prepare_fault_heals),
-        cmocka_unit_test(test_open_faults),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_group_commit),
+        cmocka_unit_test(test_durable_never_early),
+        cmocka_unit_test(test_journal_port),
+        cmocka_unit_test(test_full_and_wrap),
+        cmocka_unit_test(test_wrap_in_size),
+        cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_beat),
+        cmocka_unit_test(test_segment_switch),
+        cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_empty_epochs),
+        cmocka_unit_test(test_write_faults),
+        cmocka_unit_test(test_prepare_fault),
+        cmocka_unit_test(test_prepare_fault_heals),
+        cmocka_unit_test(test_open_faults),
+        cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
