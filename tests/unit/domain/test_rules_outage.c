@@ -93,7 +93,14 @@ static void X7_turns_and_holds_are_extended(void **state) {
         assert_int_equal(expires_at(domain, &first), turn + OUTAGE_MS);
         assert_int_equal(domain_reservation(domain, held_first)->expires_at, hold + OUTAGE_MS);
         check(domain);
-        domain_advance(domain, 29999); /* exactly the time that was left */
+        /* What is held from now on goes by its own time, in order with the rest. */
+        assert_int_equal(domain_policy(domain, date, POLICY_INDEX_hold_ttl_ms, 10000), ERROR_NONE);
+        uint64_t short_hold = held(domain, &first, SEATS(4));
+        domain_advance(domain, 9999);
+        assert_int_equal(domain_state(domain, short_hold), RESERVATION_HELD);
+        domain_advance(domain, 1);
+        assert_int_equal(domain_state(domain, short_hold), RESERVATION_EXPIRED);
+        domain_advance(domain, 19999); /* exactly the time that was left */
         assert_int_equal(domain_state(domain, held_first), RESERVATION_HELD);
         domain_advance(domain, 1);
         assert_int_equal(domain_state(domain, held_first), RESERVATION_EXPIRED);
@@ -230,9 +237,11 @@ static void X7_the_latest_moment_is_the_last(void **state) {
     policy.active_capacity = 20;
     uint32_t date = domain_date(domain, &policy, 40, 10);
     struct token tokens[20];
-    for (uint32_t user = 1; user <= 20; user++) {
+    for (uint32_t user = 1; user <= 20; user++) { /* who comes later has less time */
+        uint64_t ttl_ms = 100000 - user * 1000;
+        assert_int_equal(domain_policy(domain, date, POLICY_INDEX_active_ttl_ms, ttl_ms),
+                         ERROR_NONE);
         tokens[user - 1] = entered(domain, date, user);
-        domain_advance(domain, user % 7);
         (void)held(domain, &tokens[user - 1], SEATS(user));
     }
     struct partition *partition = world_find(domain->world, partition_of_date(date));

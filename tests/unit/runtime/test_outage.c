@@ -144,6 +144,7 @@ static void a_clock_that_stands_behind(void **state) {
         outage_promise(&outage, true);
         assert_int_equal(outage_look(&outage, BEGIN_MS + 100, false, 0), OUTAGE_NONE);
         assert_int_equal(outage_look(&outage, BEGIN_MS + 50, false, 0), OUTAGE_NONE);
+        assert_int_equal(outage_limit_ms(&outage), BEGIN_MS + 100 + OUTAGE_MS_MIN);
     }
 }
 

@@ -536,8 +536,18 @@ static void outage_of_a_shard_that_stalls(void **state) {
     for (uint32_t shards = 1; shards <= 3; shards++) {
         struct line line = line_of(shards);
         uint64_t turn = status(line.t, line.active).token.expires_at;
+        for (uint32_t i = 0; i < shards;
+             i++) { /* whose time runs is looked at; else the shard sleeps */
+            uint64_t due = engine_next_due_ms(line.t->engine, i);
+            bool has_date = i == 1 % shards;
+            assert_true(has_date ? due <= line.t->now_ms + SHARD_ROUND_MS_MAX : due == UINT64_MAX);
+        }
         pass(line.t, TIMEOUT_MS - 100, true); /* the waiter would be silent in a moment */
         line.t->now_ms += STALL_MS;
+        if (shards == 2) { /* what it asked is still in a socket */
+            step(line.t);
+            pass(line.t, OUTAGE_HEARING_MS / 2, true);
+        }
         struct caller polls = status_call(line.waits), list = status_call(line.active);
         submit(line.t, &list);
         call(line.t, &polls); /* it asked meanwhile */
@@ -643,6 +653,9 @@ static void outage_that_nobody_feels(void **state) {
     t->now_ms += STALL_MS;
     step(t);
     struct token token = enter(t, 1, 1);
+    pass(t, 2 * t->policy.waiting_timeout_ms, true); /* the wheel has forgotten it */
+    uint64_t due = engine_next_due_ms(t->engine, 1); /* a turn of minutes: still looked at */
+    assert_true(due <= t->now_ms + SHARD_ROUND_MS_MAX);
     struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
     leave.request.command.queue.token = token;
     call(t, &leave);
@@ -689,15 +702,38 @@ static void outage_of_a_restart(void **state) {
         assert_int_equal(expired(t), 0);
         assert_int_equal(status(t, line.active).token.expires_at, turn + STALL_MS);
         assert_int_equal(status(t, line.waits).token.state, TOKEN_WAITING);
-        /* Its silence begins with the start, a moment of hearing added. */
-        assert_true(status(t, line.waits).token.expires_at <=
-                    t->now_ms + TIMEOUT_MS + OUTAGE_HEARING_MS);
         /* Again, with a clock that stands behind: nothing to give. */
         assert_int_equal(restart(t, t->now_ms + 1), 0);
         assert_int_equal(restart(t, t->now_ms), 0);
         assert_int_equal(restart(t, 0), 0);
+        /* Silence begins with the start; a moment is added in which the sockets are heard. */
+        t->now_ms += STALL_MS;
+        assert_true(restart(t, t->now_ms - STALL_MS) > 0);
+        pass(t, TIMEOUT_MS, true);
+        assert_int_equal(expired(t), 0);
+        pass(t, OUTAGE_HEARING_MS + TIMEOUT_MS / 100, true);
+        assert_int_equal(expired(t), 1);
         teardown(t);
     }
+}
+
+/* The dates that get a credit are no longer due, and do not stand in the way of one that is. */
+static void outage_that_one_date_does_not_credit(void **state) {
+    (void)state;
+    struct line line = line_of(1);
+    struct decision last;
+    line.t->policy.outage_credit = 0;
+    line.t->policy.waiting_timeout_ms = STALL_MS;
+    create_date(line.t, 2);
+    struct token ends = enter(line.t, 2, 3), waits = enter(line.t, 2, 4);
+    line.t->now_ms += STALL_MS;
+    (void)engine_step(line.t->engine, 0);
+    assert_int_equal(count_records(line.t, DECISION_OUTAGE_CREDITED, &last), 1);
+    assert_int_equal(last.partition, partition_of_date(1));
+    assert_int_equal(count_records(line.t, DECISION_TOKEN_EXPIRED, &last), 1);
+    assert_int_equal(last.token_expired.place, ends.place);
+    assert_int_equal(status(line.t, waits).token.state, TOKEN_ACTIVE);
+    teardown(line.t);
 }
 
 static void restart_of_nobody_writes_nothing(void **state) {
@@ -798,6 +834,7 @@ int main(void) {
         cmocka_unit_test(a_slow_log_is_no_outage),
         cmocka_unit_test(outage_that_nobody_feels),
         cmocka_unit_test(outage_of_a_restart),
+        cmocka_unit_test(outage_that_one_date_does_not_credit),
         cmocka_unit_test(restart_of_nobody_writes_nothing),
         cmocka_unit_test(mailbox_loses_nothing),
         cmocka_unit_test(lane_keeps_order),
