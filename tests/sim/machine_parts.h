@@ -58,7 +58,7 @@ struct machine_told {
 
 /* What is known of a shard from outside, in engine time. */
 struct machine_watch {
-    uint64_t round_ms; /* its latest round began */
+    uint64_t round_ms, before_ms; /* its latest round looked at the clock, and the one before */
     uint64_t waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
     uint64_t last_lsn; /* of its latest append */
 };
@@ -86,6 +86,7 @@ struct machine {
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
+    uint64_t last_time_ms;     /* of the last decision that was recovered */
     struct snapshot_info from; /* the snapshot that it was started from; lsn 0: none */
     struct engine *engine;
     struct net_engine net_engine;
@@ -105,6 +106,7 @@ struct machine {
     struct machine_told told;
     bool accepts_clock;       /* the next start goes on, however far behind the clock is */
     bool in_round;            /* of a shard */
+    uint32_t looks;           /* the shard that is about to look at the clock; PLAN_SHARDS_MAX: none */
     uint64_t ahead_ms;        /* so far is the wall clock ahead until the next start */
     uint64_t halted_until_us; /* the process or the machine stands still */
     uint64_t halted_ms;       /* since when, in engine time */
@@ -144,9 +146,7 @@ void machine_clock_begin(struct machine *machine);
 bool machine_clock_raise(struct machine *machine, uint64_t last_ms);
 void machine_clock_fault(struct machine *machine);
 void machine_time_fault(struct machine *machine, enum sim_fault fault);
-bool machine_is_halted(const struct machine *machine);
-bool machine_step_beat(struct machine *machine);
-/* What is seen of a shard: before a round; it has appended (lsn 0: there was no room); the log has
+/* What is seen of a shard: in a round, it looks at the clock; it has appended (lsn 0: there was no room); the log has
  * moved; the process ends; it has started, and believes to have served until then. */
 void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_ms);
 void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn);
@@ -177,6 +177,8 @@ uint64_t machine_read_errors(const struct machine *machine);
 /* --- machine_life.c */
 /* machine_exit - the process ends as it stands; crashed: the power has failed */
 void machine_exit(struct machine *machine, bool crashed);
+/* machine_round - a round of a shard, watched. Return: as engine_step() */
+uint32_t machine_round(struct machine *machine, uint32_t shard);
 /* machine_check_hash - is the live state what the follower has? Only where no drain is pending */
 void machine_check_hash(struct machine *machine);
 

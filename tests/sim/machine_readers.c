@@ -77,6 +77,7 @@ bool machine_step_projection(struct machine *machine) {
     struct run *run = machine->run;
     struct projection_status status;
     if (!machine->projection || run->now_us < machine->projection_us) return false;
+    if (machine_is_halted(machine)) return false;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
     if (result == PROJECTION_IDLE) {

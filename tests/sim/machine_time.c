@@ -101,31 +101,39 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
 
 /* --- what must have been an outage ------------------------------------------------------------------------- */
 
+/* Is anything of the date's running out of time, and does its policy give it back? As it is logged. */
+static bool is_owed(const struct model_date *date) {
+    uint32_t unpaid = 0;
+    for (uint32_t i = 0; i < date->standing_count; i++) {
+        uint8_t state = model_reservation(date, date->standing[i])->state;
+        unpaid += state == RESERVATION_HELD || state == RESERVATION_PAYING;
+    }
+    return date->policy.outage_credit && date->active + unpaid > 0;
+}
+
 /* Of all dates of a shard, until now. */
-static void note(struct machine *machine, uint32_t shard, enum outages_kind kind, uint64_t from_ms,
+static void note(struct machine *machine, uint32_t shard, bool sure, uint64_t from_ms,
                  uint64_t to_ms) {
     for (uint32_t i = 1; i <= machine->model->date_count; i++) {
         if (i % machine->shards != shard) continue; /* as shard_of_partition() deals them out */
-        /* The policy as it is logged, which nobody has changed meanwhile. */
-        if (kind == OUTAGES_SURE && !model_date(machine->model, i)->policy.outage_credit) continue;
-        outages_note(machine->outages, i, kind, from_ms, to_ms);
+        outages_note(machine->outages, i, OUTAGES_POSSIBLE, from_ms, to_ms);
+        if (!sure) continue;
+        outages_note(machine->outages, i, OUTAGES_SURE, from_ms, to_ms);
+        if (!is_owed(model_date(machine->model, i))) continue;
+        outages_note(machine->outages, i, OUTAGES_OWED, from_ms, to_ms);
     }
-    if (kind != OUTAGES_SURE) return;
+    if (!sure) return;
     machine->run->counters.outages++;
     machine->run->counters.outage_ms += to_ms - from_ms;
     run_event(machine->run, RUN_EVENT_OUTAGE, shard, to_ms - from_ms);
 }
 
-static void note_both(struct machine *machine, uint32_t shard, uint64_t from_ms, uint64_t to_ms) {
-    note(machine, shard, OUTAGES_SURE, from_ms, to_ms);
-    note(machine, shard, OUTAGES_POSSIBLE, from_ms, to_ms);
-}
-
 void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_ms) {
     struct machine_watch *watch = &machine->watches[shard];
     if (now_ms > watch->round_ms + OUTAGES_ROUND_MS) {
-        note_both(machine, shard, watch->round_ms, now_ms);
+        note(machine, shard, true, watch->round_ms, now_ms);
     }
+    watch->before_ms = watch->round_ms;
     watch->round_ms = now_ms;
     /* Whatever waits may be known to this shard, too. */
     uint64_t since_ms = UINT64_MAX;
@@ -133,7 +141,7 @@ void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_m
         uint64_t waits_ms = machine->watches[i].waits_ms;
         if (waits_ms != 0 && waits_ms < since_ms) since_ms = waits_ms;
     }
-    if (now_ms > since_ms) note(machine, shard, OUTAGES_POSSIBLE, since_ms, now_ms);
+    if (now_ms > since_ms) note(machine, shard, false, since_ms, now_ms);
 }
 
 void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn) {
@@ -148,7 +156,7 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
     for (uint32_t i = 0; i < machine->shards; i++) {
         struct machine_watch *watch = &machine->watches[i];
         if (watch->waits_ms == 0) continue;
-        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) note_both(machine, i, watch->waits_ms, now_ms);
+        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) note(machine, i, true, watch->waits_ms, now_ms);
         bool waits = watch->last_lsn > lsn || machine->pending[i];
         watch->waits_ms = waits ? now_ms : 0;
     }
@@ -170,20 +178,39 @@ void machine_watch_exit(struct machine *machine) {
     machine->served_first_ms = first_ms;
 }
 
+/* A process that dies in the very moment in which it gives something back may take that with it: its
+ * log says that it served (engine/README.md, "Time and outages"). */
+static void forget_lost(struct machine *machine) {
+    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
+        const struct model_date *date = model_date(machine->model, i);
+        /* A moment is a look at the clock. */
+        uint32_t lost = outages_forget(machine->outages, i, date->credited_ms + LOOK_SLACK_MS);
+        machine->run->counters.credits_lost += lost;
+    }
+}
+
 void machine_watch_start(struct machine *machine, uint64_t served_until_ms) {
     uint64_t now_ms = machine_now_ms(machine);
     memset(machine->watches, 0, sizeof machine->watches);
-    for (uint32_t i = 0; i < machine->shards; i++) machine->watches[i].round_ms = now_ms;
+    for (uint32_t i = 0; i < machine->shards; i++) {
+        machine->watches[i] = (struct machine_watch){.round_ms = now_ms, .before_ms = now_ms};
+    }
     machine->beat_us = machine->run->now_us + BEAT_US;
     machine->halted_until_us = 0;
+    outages_cut(machine->outages, now_ms);
+    forget_lost(machine);
     if (machine->served_until_ms == 0 || served_until_ms == 0) return; /* the first start of all */
     for (uint32_t i = 0; i < machine->shards; i++) {
         uint64_t first_ms = machine->served_first_ms;
         if (machine->served_until_ms < now_ms) {
-            note(machine, i, OUTAGES_SURE, machine->served_until_ms, now_ms);
+            note(machine, i, true, machine->served_until_ms, now_ms);
         }
         first_ms = first_ms > DOWN_SLACK_MS ? first_ms - DOWN_SLACK_MS : 0;
-        note(machine, i, OUTAGES_POSSIBLE, first_ms, now_ms);
+        /* The log's last block may be of a clock that was wrong. */
+        if (served_until_ms == machine->last_time_ms && first_ms > served_until_ms) {
+            first_ms = served_until_ms;
+        }
+        note(machine, i, false, first_ms, now_ms);
     }
 }
 
@@ -195,8 +222,10 @@ uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint6
             now_ms = watch->round_ms + OUTAGES_LOG_MS;
         }
         if (watch->waits_ms == 0) continue;
-        uint64_t stands_ms = watch->waits_ms + OUTAGES_LOG_MS;
-        if (stands_ms < now_ms) now_ms = stands_ms;
+        /* It may take it that what waits has waited since the look before. */
+        uint64_t since_ms = machine->watches[shard].before_ms;
+        if (watch->waits_ms < since_ms) since_ms = watch->waits_ms;
+        if (since_ms + OUTAGES_LOG_MS < now_ms) now_ms = since_ms + OUTAGES_LOG_MS;
     }
     return now_ms > LOOK_SLACK_MS ? now_ms - LOOK_SLACK_MS : 0;
 }

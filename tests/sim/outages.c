@@ -48,6 +48,26 @@ void outages_note(struct outages *outages, uint32_t date, enum outages_kind kind
     of->spans[of->count++] = (struct span){from_ms, to_ms};
 }
 
+static void cut(struct spans *of, uint64_t now_ms) {
+    while (of->count > 0 && of->spans[of->count - 1].from_ms >= now_ms) of->count--;
+    if (of->count > 0 && of->spans[of->count - 1].to_ms > now_ms) {
+        of->spans[of->count - 1].to_ms = now_ms;
+    }
+}
+
+void outages_cut(struct outages *outages, uint64_t now_ms) {
+    for (uint32_t i = 0; i < PLAN_DATES_MADE_MAX; i++) {
+        for (uint32_t kind = 0; kind < OUTAGES_KINDS; kind++) cut(&outages->of[i][kind], now_ms);
+    }
+}
+
+uint32_t outages_forget(struct outages *outages, uint32_t date, uint64_t credited_ms) {
+    struct spans *of = &outages->of[date - 1][OUTAGES_OWED];
+    uint32_t count = of->count;
+    while (of->count > 0 && of->spans[of->count - 1].to_ms > credited_ms) of->count--;
+    return count - of->count;
+}
+
 uint64_t outages_ms(const struct outages *outages, uint32_t date, enum outages_kind kind,
                     uint64_t from_ms, uint64_t to_ms, uint32_t *ret_count) {
     const struct spans *of = &outages->of[date - 1][kind];

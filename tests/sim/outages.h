@@ -18,7 +18,8 @@
 #define OUTAGES_HEARING_MS 1000u
 
 enum outages_kind {
-    OUTAGES_SURE,     /* at least this */
+    OUTAGES_SURE,     /* at least this; it is nobody's silence */
+    OUTAGES_OWED,     /* of that, what turns and holds must be given */
     OUTAGES_POSSIBLE, /* at most this */
     OUTAGES_KINDS
 };
@@ -32,6 +33,13 @@ void outages_free(struct outages *outages);
  * Noted in the order in which they end; those that overlap become one. */
 void outages_note(struct outages *outages, uint32_t date, enum outages_kind kind, uint64_t from_ms,
                   uint64_t to_ms);
+
+/* outages_cut - engine time goes on from here: a process whose clock was ahead has left no trace */
+void outages_cut(struct outages *outages, uint64_t now_ms);
+
+/* outages_forget - what was credited after this moment is lost with the process that did so
+ * Return: how many outages of the date end after it */
+uint32_t outages_forget(struct outages *outages, uint32_t date, uint64_t credited_ms);
 
 /* outages_ms - how much of the time between two moments that was
  * @ret_count: how many there were; may be NULL */

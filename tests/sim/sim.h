@@ -133,6 +133,7 @@ int sim_fault_find(const char *word);
     X(credits, "credits", 1)                                                                       \
     X(credits_down, "credits for having been down", 1)                                             \
     X(credits_log, "credits for a log that stood still", 1)                                        \
+    X(credits_lost, "outages whose credit was lost in a crash at once", 0)                         \
     X(turns_judged, "turns and holds whose end was compared with served time", 1)                  \
     X(silent_judged, "of the silent, who had been heard of by their own account", 1)               \
     X(journal_fulls, "drains that found the log full", 1)                                          \
