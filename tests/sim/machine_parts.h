@@ -5,6 +5,7 @@
  *   machine_ports.c    journal, clock, entropy, frames and replies
  *   machine_time.c     clocks, stalls, halts, freezes; what must have been an outage
  *   machine_readers.c  projection
+ *   machine_clone.c    a copy of the data folder that projects as well
  *   machine_snapshot.c snapshots
  */
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
@@ -15,6 +16,7 @@
 #include "replay/projection.h"
 #include "replay/snapshot.h"
 #include "replay/source_wal.h"
+#include "replay/text.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/machine.h"
@@ -63,6 +65,15 @@ struct machine_watch {
     uint64_t last_lsn; /* of its latest append */
 };
 
+struct machine_clone;
+
+/* A projection, as seen by the database. */
+struct machine_owner {
+    char run_id[TEXT_UUID_BYTES];
+    uint64_t batches; /* that it has committed */
+    bool owned;       /* the database was its own when it was looked at last */
+};
+
 struct machine {
     struct run *run; /* borrowed; likewise the next two */
     struct network *network;
@@ -95,6 +106,9 @@ struct machine {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection;
+    struct machine_owner owner; /* the projection */
+    struct machine_clone *clone;
+    bool clone_was; /* one has ended, and the projection may not have noticed yet that it was there */
     struct id128 log_id;
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
@@ -162,6 +176,19 @@ void machine_projection_end(struct machine *machine);
 void machine_projection_restart(struct machine *machine);
 void machine_check_projection(struct machine *machine);
 uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found);
+
+/* --- machine_clone.c */
+void machine_clone_begin(struct machine *machine);
+/* machine_clone_end - what it has written is undone */
+void machine_clone_end(struct machine *machine);
+bool machine_clone_has_written(const struct machine *machine);
+uint64_t machine_clone_due_us(const struct machine *machine);
+/* machine_owner_begin - a projection begins. machine_owner_check - it has made a step
+ * Return: whether it has written */
+void machine_owner_begin(struct machine *machine, struct machine_owner *owner,
+                         struct id128 *ret_run_id);
+bool machine_owner_check(struct machine *machine, struct machine_owner *owner,
+                         struct projection *projection);
 
 /* --- machine_snapshot.c */
 void machine_snapshot(struct machine *machine);

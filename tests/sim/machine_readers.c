@@ -23,11 +23,12 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
 
 void machine_projection_start(struct machine *machine, const struct id128 *log_id) {
     machine->log_id = *log_id;
+    machine->clone_was = false; /* this one has never had anything to lose */
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
     struct id128 run_id;
-    machine_fill(machine, run_id.bytes, sizeof run_id.bytes);
+    machine_owner_begin(machine, &machine->owner, &run_id);
     const struct projection_options options = {
         .conninfo = postgres_conninfo(machine->postgres),
         .source = &machine->source_port,
@@ -59,6 +60,15 @@ void machine_projection_end(struct machine *machine) {
 /* It stops for good where the log cannot be read, or PostgreSQL refuses a single decision. Then an
  * operator has to look, and to start it again. */
 static void halted(struct machine *machine, const struct projection_status *status) {
+    if (status->taken_over) { /* the alarm has said so: the operator ends the other one */
+        if (!machine->clone && !machine->clone_was) {
+            run_fail(machine->run, SIM_CHECK_RUN, "it has stopped, but nobody has taken over: %s",
+                     status->text);
+        }
+        machine_clone_end(machine);
+        machine_projection_restart(machine);
+        return;
+    }
     struct disk_lies lies;
     struct postgres_status postgres;
     disk_lies(machine->disk, &lies);
@@ -86,6 +96,7 @@ bool machine_step_projection(struct machine *machine) {
     if (result != PROJECTION_IDLE) {
         run_event(run, RUN_EVENT_PROJECTION, status.state, status.applied_lsn);
     }
+    (void)machine_owner_check(machine, &machine->owner, machine->projection); /* it may write */
     const char *failure = postgres_failure(machine->postgres);
     if (failure) run_fail(run, SIM_CHECK_PROJECTION, "%s", failure);
     if (result == PROJECTION_HALTED) halted(machine, &status);

@@ -62,7 +62,8 @@ static bool act(struct sim *sim, uint32_t actor) {
     case ACTOR_LOG: return machine_step_log(sim->machine);
     case ACTOR_PEOPLE: return people_step(sim->people);
     case ACTOR_NETWORK: return deliver(sim);
-    case ACTOR_READERS: return machine_step_projection(sim->machine);
+    case ACTOR_READERS:
+        return machine_clone_step(sim->machine) || machine_step_projection(sim->machine);
     default: return machine_step_shard(sim->machine, actor);
     }
 }
@@ -93,7 +94,7 @@ static void draw_faults(struct sim *sim) {
         SIM_FAULT_DISK_FULL, SIM_FAULT_STALL,        SIM_FAULT_POSTGRES,
         SIM_FAULT_SNAPSHOT,  SIM_FAULT_TRIM,         SIM_FAULT_CLOCK_FORWARD,
         SIM_FAULT_HALT,      SIM_FAULT_SUSPEND,      SIM_FAULT_FREEZE,
-        SIM_FAULT_CLOCK_BACK,
+        SIM_FAULT_CLOCK_BACK, SIM_FAULT_CLONE,
     };
     struct run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
