@@ -32,8 +32,9 @@ bool outage_watch_tell(struct outage_watch *watch, const struct board *board, ch
     (void)snprintf(text, OUTAGE_TEXT_BYTES, /* fits */
                    "nobody could be served for %" PRIu64 ".%" PRIu64
                    " s (%s); turns and unpaid holds of %" PRIu64
-                   " dates end that much later, and nobody in line has lost a place",
-                   longest_ms / 1000, longest_ms % 1000 / 100, what_happened(cause), new_dates);
+                   " date%s end that much later, and nobody in line has lost a place",
+                   longest_ms / 1000, longest_ms % 1000 / 100, what_happened(cause), new_dates,
+                   new_dates == 1 ? "" : "s");
     return true;
 }
 

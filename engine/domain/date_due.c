@@ -117,15 +117,12 @@ uint64_t date_next_due_ms(const struct date *date) {
 }
 
 void date_heard(struct date *date, const struct command *command, uint64_t now_ms) {
-    const struct waiter *waiter = NULL;
-    place_t place = 0;
     if (command->kind == COMMAND_QUEUE_ENTER) {
-        place = room_place_of(&date->room, &command->enter.user);
-    } else if (command->kind == COMMAND_QUEUE_STATUS &&
-               date_guard(date, &command->queue.token, now_ms, &waiter) == GUARD_WAITING) {
-        place = command->queue.token.place;
+        room_heard(&date->room, room_place_of(&date->room, &command->enter.user), NULL, now_ms);
+    } else if (command->kind == COMMAND_QUEUE_STATUS) {
+        const struct token *token = &command->queue.token;
+        room_heard(&date->room, token->place, &token->secret, now_ms);
     }
-    if (place) room_heard(&date->room, place, now_ms);
 }
 
 void date_resume(struct date *date, uint64_t now_ms) {

@@ -174,7 +174,7 @@ static void describe_token(const struct date *date, place_t place, uint64_t now_
         reply->token.ahead = room_ahead(&date->room, place);
         reply->token.eta_ms = estimate_ms(date, reply->token.ahead);
         reply->token.next_poll_ms = next_poll_ms(date, reply->token.eta_ms);
-        reply->token.expires_at = room_silent_ms(&date->room, place,
+        reply->token.expires_at = room_silent_ms(&date->room, waiter,
                                                  date->policy.waiting_timeout_ms);
     }
 }

@@ -465,18 +465,19 @@ const char *room_restored(struct waiting_room *room) {
 
 void room_unserved(struct waiting_room *room, uint64_t ms) { room->unserved_ms += ms; }
 
-void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms) {
+void room_heard(struct waiting_room *room, place_t place, const struct id128 *secret,
+                uint64_t now_ms) {
+    if (place < 1 || place > room->last || !room->chunks[chunk_of(place)]) return;
     struct waiter *waiter = at(room, place);
-    if (waiter->state == TOKEN_WAITING) waiter->time_ms = served_ms(room, now_ms);
-}
-
-uint64_t room_silent_ms(const struct waiting_room *room, place_t place,
-                        uint64_t waiting_timeout_ms) {
-    return at(room, place)->time_ms + waiting_timeout_ms + room->unserved_ms;
+    if (waiter->state != TOKEN_WAITING) return;
+    if (!secret || id128_equal_secret(&waiter->secret, secret)) {
+        waiter->time_ms = served_ms(room, now_ms);
+    }
 }
 
 bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms) {
-    return room->wheel != NULL && now_ms >= room_silent_ms(room, place, room->wheel_timeout_ms);
+    return room->wheel != NULL &&
+           now_ms >= room_silent_ms(room, at(room, place), room->wheel_timeout_ms);
 }
 
 /* Take the first waiter out of the slot under the hand. Return: its place, 0 if the slot is empty */

@@ -122,10 +122,14 @@ void room_postpone(struct waiting_room *room, uint64_t by_ms);
 /* volatile: signs of life; now_ms is engine time everywhere */
 /* room_unserved - the engine could not serve for so long: it counts as nobody's silence. O(1) */
 void room_unserved(struct waiting_room *room, uint64_t ms);
-/* room_silent_ms - when this WAITING place counts as silent unless it is heard from, in engine time */
-uint64_t room_silent_ms(const struct waiting_room *room, place_t place,
-                        uint64_t waiting_timeout_ms);
-void room_heard(struct waiting_room *room, place_t place, uint64_t now_ms);
+/* room_silent_ms - when this waiter, WAITING, counts as silent unless heard from, in engine time */
+static inline uint64_t room_silent_ms(const struct waiting_room *room, const struct waiter *waiter,
+                                      uint64_t waiting_timeout_ms) {
+    return waiter->time_ms + waiting_timeout_ms + room->unserved_ms;
+}
+/* room_heard - a sign of life of whoever waits at this place, if anybody, with this secret; NULL: any */
+void room_heard(struct waiting_room *room, place_t place, const struct id128 *secret,
+                uint64_t now_ms);
 /* room_silent - turn the wheel up to now
  * Return: a WAITING place not heard from for the timeout, or 0. At most `budget` looks per call;
  * reaching it returns 0 with room_wheel_due_ms() still in the past. The place has left the wheel:

@@ -557,7 +557,7 @@ static uint32_t release(struct shard *shard) {
 
 /* All of a shard's dates get their credit in one step, with one append. */
 #define CREDIT_BYTES (RECORD_HEADER_BYTES + 1u + 8u + 8u)
-_Static_assert(DATES_MAX *CREDIT_BYTES + RECORD_BYTES_MAX <= DRAIN_BYTES_MAX,
+_Static_assert(RECORD_BYTES_MAX + DATES_MAX * CREDIT_BYTES <= DRAIN_BYTES_MAX,
                "an empty drain has room for the credits of all dates");
 
 /* An outage is over: what nobody could use of the time is given back. */

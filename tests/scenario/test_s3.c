@@ -115,7 +115,7 @@ static void no_end_in_the_middle(struct s3 *s3) {
                                              with_number("reservation", s3->carl.reservation),
                                              with_text("key", "p")));
     rig_until_submitted(rig, submitted + 1);
-    rig_step_shard(rig, 1); /* the date has asked; nobody else has moved */
+    rig_step_shard(rig, 1);                 /* the date has asked; nobody else has moved */
     rig_advance_shard(rig, 1, 2 * HOLD_MS); /* holds end now, but not this one */
     RULE(rig, "P5", answer_number(rig_wait(rig, payment), "balance") == 0);
     RULE(rig, "P5", fan_reservation_is(&s3->carl, "paid"));

@@ -63,6 +63,8 @@ struct machine_watch {
     uint64_t round_ms, before_ms; /* its latest round looked at the clock, and the one before */
     uint64_t waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
     uint64_t last_lsn; /* of its latest append */
+    /* Since when it may believe, at the earliest, that the log stands still; what was durable then. */
+    uint64_t still_ms, durable_lsn;
 };
 
 struct machine_clone;

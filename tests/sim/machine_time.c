@@ -142,6 +142,15 @@ void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_m
         if (waits_ms != 0 && waits_ms < since_ms) since_ms = waits_ms;
     }
     if (now_ms > since_ms) note(machine, shard, false, since_ms, now_ms);
+    uint64_t durable_lsn = wal_durable_lsn(machine->wal);
+    if (since_ms == UINT64_MAX) {
+        watch->still_ms = 0;
+    } else if (watch->still_ms == 0) {
+        watch->still_ms = watch->before_ms; /* what waits, it may have seen then */
+    } else if (durable_lsn > watch->durable_lsn) {
+        watch->still_ms = now_ms;
+    }
+    watch->durable_lsn = durable_lsn;
 }
 
 void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn) {
@@ -221,11 +230,11 @@ uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint6
         if (i == shard && watch->round_ms + OUTAGES_LOG_MS < now_ms) {
             now_ms = watch->round_ms + OUTAGES_LOG_MS;
         }
-        if (watch->waits_ms == 0) continue;
-        /* It may take it that what waits has waited since the look before. */
-        uint64_t since_ms = machine->watches[shard].before_ms;
-        if (watch->waits_ms < since_ms) since_ms = watch->waits_ms;
-        if (since_ms + OUTAGES_LOG_MS < now_ms) now_ms = since_ms + OUTAGES_LOG_MS;
+        uint64_t since_ms = i == shard && watch->still_ms != 0 ? watch->still_ms : UINT64_MAX;
+        if (watch->waits_ms != 0 && watch->waits_ms < since_ms) since_ms = watch->waits_ms;
+        if (since_ms != UINT64_MAX && since_ms + OUTAGES_LOG_MS < now_ms) {
+            now_ms = since_ms + OUTAGES_LOG_MS;
+        }
     }
     return now_ms > LOOK_SLACK_MS ? now_ms - LOOK_SLACK_MS : 0;
 }

@@ -134,7 +134,7 @@ static void wheel_at(uint64_t timeout_ms, uint64_t start_ms, uint32_t step_ms) {
             place_t place = 1 + random_below(&random, room.last);
             if (place % 2 || room_find(&room, place)->state != TOKEN_WAITING) continue;
             if (now_ms - heard_ms[place] >= timeout_ms) continue; /* its time is over */
-            room_heard(&room, place, now_ms);
+            room_heard(&room, place, NULL, now_ms);
             heard_ms[place] = now_ms;
         }
         uint32_t budget = 1000000;
@@ -179,7 +179,7 @@ static void wheel_after_a_long_sleep(void **state) {
     room_init(&room, 1);
     room_wheel_reset(&room, 1000, 60000, true);
     for (uint32_t i = 0; i < 5000; i++) enter(&room, 1000 + i);
-    for (place_t place = 1; place <= 5000; place += 2) room_heard(&room, place, 9990000);
+    for (place_t place = 1; place <= 5000; place += 2) room_heard(&room, place, NULL, 9990000);
     uint32_t dropped = 0;
     for (uint32_t looks = 0; room_wheel_due_ms(&room) <= 10000000; looks++) {
         uint32_t budget = 7;

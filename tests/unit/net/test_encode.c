@@ -338,8 +338,8 @@ static void system_replies(void **state) {
     board_write_shard(f.board, 1, &other);
     ASSERT_REPLY("{'now':1700000000000,'version':1,'durable_lsn':99,'engine':{'requests':10,"
                  "'decisions':8,'drains':0,'refusals':0,'messages':0,'journal_full':0,"
-                 "'gate_waiting':0,'outages':2,'outage_ms':4100},'money':{'accounts':2,'charged':9,"
-                 "'balances':4,'reserved':0,"
+                 "'gate_waiting':0,'outages':2,'outage_ms':4100},"
+                 "'money':{'accounts':2,'charged':9,'balances':4,'reserved':0,"
                  "'spent':5,'refunded':0},'net':{'frames':1,'requests':2,'malformed':0,'refused':0,"
                  "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,"
                  "'relistens':3,'frames_in_flight':0},'projection':{'wanted':0,'connected':0,"
