@@ -43,25 +43,28 @@ static void step_words(const struct clock_figures *now, const char *often, char 
     clock_words_duration(step_ms, step);
     met_after(now->behind_ms, after);
     if (now->step_last_ms > 0 && now->behind_ms == 0) {
-        (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                       "the machine's clock was set forward by %s (or the machine was suspended)%s; "
-                       "the engine's time has followed at once",
-                       step, often); /* fits, here and below */
+        (void)snprintf(
+            ret_text, CLOCK_WORDS_BYTES,
+            "the machine's clock was set forward by %s (or the machine was suspended)%s; "
+            "the engine's time has followed at once",
+            step, often); /* fits, here and below */
     } else if (now->step_last_ms > 0) {
-        (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                       "the machine's clock was set forward by %s (or the machine was suspended)%s; "
-                       "it is still behind the engine's time, which goes on at half speed until the "
-                       "clock has met it, in about %s",
-                       step, often, after);
+        (void)snprintf(
+            ret_text, CLOCK_WORDS_BYTES,
+            "the machine's clock was set forward by %s (or the machine was suspended)%s; "
+            "it is still behind the engine's time, which goes on at half speed until the "
+            "clock has met it, in about %s",
+            step, often, after);
     } else if (now->behind_ms == 0) {
         (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                       "the machine's clock was set back by %s%s; the engine's time has met it", step,
-                       often);
+                       "the machine's clock was set back by %s%s; the engine's time has met it",
+                       step, often);
     } else {
-        (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                       "the machine's clock was set back by %s%s; the engine's time never goes back: "
-                       "it runs at half speed until the clock has met it, in about %s",
-                       step, often, after);
+        (void)snprintf(
+            ret_text, CLOCK_WORDS_BYTES,
+            "the machine's clock was set back by %s%s; the engine's time never goes back: "
+            "it runs at half speed until the clock has met it, in about %s",
+            step, often, after);
     }
 }
 
@@ -92,11 +95,12 @@ void clock_words_waits(uint64_t wall_ms, uint64_t last_ms, char ret_text[CLOCK_W
     text_time(last_ms, last);
     clock_words_duration(last_ms - wall_ms, behind);
     met_after(last_ms - wall_ms, after);
-    (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                   "the machine's clock says %s, but the log's last decision was made at %s: the clock "
-                   "is %s behind. The engine's time goes on from the decision's, at half speed until "
-                   "the clock has met it, in about %s",
-                   wall, last, behind, after); /* fits */
+    (void)snprintf(
+        ret_text, CLOCK_WORDS_BYTES,
+        "the machine's clock says %s, but the log's last decision was made at %s: the clock "
+        "is %s behind. The engine's time goes on from the decision's, at half speed until "
+        "the clock has met it, in about %s",
+        wall, last, behind, after); /* fits */
 }
 
 void clock_words_refused(const char *data, uint64_t wall_ms, uint64_t last_ms,
@@ -108,11 +112,14 @@ void clock_words_refused(const char *data, uint64_t wall_ms, uint64_t last_ms,
     clock_words_duration(last_ms - wall_ms, behind);
     (void)snprintf(
         ret_text, CLOCK_WORDS_BYTES,
-        "%.*s: the machine's clock says %s, but the log's last decision was made at %s: the clock is %s "
-        "behind. At most %u minutes are waited for. If the clock is wrong now, set it and start again. "
+        "%.*s: the machine's clock says %s, but the log's last decision was made at %s: the clock "
+        "is %s "
+        "behind. At most %u minutes are waited for. If the clock is wrong now, set it and start "
+        "again. "
         "If it was wrong when that decision was made, `usher restore %.*s NEW --to MOMENT` makes a "
         "folder as it was before (`usher wal cat` shows what was decided when); or start once with "
-        "--accept-clock-behind: the engine's time goes on from the log's, and runs at half speed until "
+        "--accept-clock-behind: the engine's time goes on from the log's, and runs at half speed "
+        "until "
         "the clock has met it",
         DATA_CHARS_MAX, data, wall, last, behind, CLOCK_START_BEHIND_MS_MAX / 60000, DATA_CHARS_MAX,
         data); /* fits */

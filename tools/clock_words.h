@@ -17,7 +17,7 @@
 void clock_words_duration(uint64_t ms, char ret_text[CLOCK_DURATION_BYTES]);
 
 /* clock_words_change - what has become of the clock since it was told last
- * @told: the figures of then; @now: those of now
+ * @told: the figures of when something was said last; @now: those of now
  * Return: false: nothing that is worth a word, ret_text is not set */
 bool clock_words_change(const struct clock_figures *told, const struct clock_figures *now,
                         char ret_text[CLOCK_WORDS_BYTES]);

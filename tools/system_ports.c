@@ -117,6 +117,10 @@ uint64_t system_clock_wall_ms(const struct system_clock *clock) {
     return clock->read(clock->context, CLOCK_REALTIME) / CLOCK_NS_PER_MS;
 }
 
+uint64_t system_clock_mono_ms(const struct system_clock *clock) {
+    return read_mono(clock) / CLOCK_NS_PER_MS;
+}
+
 void system_clock_figures(struct system_clock *clock, struct clock_figures *ret_figures) {
     struct engine_clock state;
     look(clock);

@@ -55,6 +55,9 @@ uint64_t system_clock_raise(struct system_clock *clock, uint64_t floor_ms);
 /* system_clock_wall_ms - the wall clock itself, Unix ms; any thread */
 uint64_t system_clock_wall_ms(const struct system_clock *clock);
 
+/* system_clock_mono_ms - for lengths of time, which no clock's setting may change; any thread */
+uint64_t system_clock_mono_ms(const struct system_clock *clock);
+
 /* system_clock_figures - look at the wall clock, and say what has become of it; any thread
  * Waits for a thread that changes the clock, which takes moments. */
 void system_clock_figures(struct system_clock *clock, struct clock_figures *ret_figures);

@@ -57,7 +57,7 @@ struct daemon {
     struct usherd_options options;
     sigset_t signals;
     struct system_clock clock;
-    struct clock_figures told; /* of the clock, when they were looked at last */
+    struct clock_figures told; /* of the clock, when something was said of it last */
     struct clock_port clock_port;
     struct entropy_port entropy;
     struct storage *storage, *snapshots;
@@ -185,7 +185,7 @@ static void load_snapshot(struct daemon *daemon) {
                 "--data? Restore " STORAGE_WAL " from a copy; for a new log, name another folder.",
                 data, data, daemon->witness.name);
     }
-    uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
+    uint64_t begin_ms = system_clock_mono_ms(&daemon->clock);
     result = snapshot_newest(daemon->snapshots, log_id, daemon->found.end_lsn, &options,
                              &daemon->from, &daemon->world, &error);
     if (result < 0 && result != -SNAPSHOT_NONE) give_up("%s: %s", data, error.text);
@@ -194,7 +194,7 @@ static void load_snapshot(struct daemon *daemon) {
         return;
     }
     say("snapshot %s of LSN %" PRIu64 " loaded in %" PRIu64 " ms", daemon->from.name,
-        daemon->from.lsn, system_clock_now_ms(&daemon->clock) - begin_ms);
+        daemon->from.lsn, system_clock_mono_ms(&daemon->clock) - begin_ms);
 }
 
 static int open_wal(struct daemon *daemon, uint64_t witness_lsn, struct wal_error *ret_error) {
@@ -318,7 +318,7 @@ static void raise_clock(struct daemon *daemon, uint64_t last_time_ms) {
         clock_words_waits(wall_ms, last_time_ms, words);
         (void)fprintf(stderr, "usherd: %s\n", words); /* nobody may be reading */
     }
-    (void)system_clock_raise(&daemon->clock, last_time_ms); /* by how much: just told */
+    daemon->told.behind_ms = system_clock_raise(&daemon->clock, last_time_ms);
 }
 
 static void replay(struct daemon *daemon) {
@@ -332,7 +332,7 @@ static void replay(struct daemon *daemon) {
         say("new log in %s", daemon->options.data);
         return;
     }
-    uint64_t begin_ms = system_clock_now_ms(&daemon->clock);
+    uint64_t begin_ms = system_clock_mono_ms(&daemon->clock);
     progress_begin(&replaying.progress, "bytes of log replayed");
     int failed = snapshot_catch_up(daemon->storage, &daemon->from, replaying.end_lsn, &options,
                                    daemon->world, &result, &error);
@@ -341,7 +341,7 @@ static void replay(struct daemon *daemon) {
     say("recovered %" PRIu64 " decisions %sup to LSN %" PRIu64 " in %" PRIu64 " ms; %" PRIu64
         " state hashes agree; state hash %016" PRIx64,
         result.records - result.hashes_verified, daemon->from.lsn > 0 ? "after it, " : "",
-        result.last_lsn, system_clock_now_ms(&daemon->clock) - begin_ms, result.hashes_verified,
+        result.last_lsn, system_clock_mono_ms(&daemon->clock) - begin_ms, result.hashes_verified,
         result.world_hash);
     daemon->report.start_lsn = result.last_lsn;
     daemon->report.start_decisions = daemon->from.decision_count + result.records;
@@ -451,8 +451,8 @@ static void tell_clock(struct daemon *daemon) {
     if (clock_words_change(&daemon->told, &now, words)) {
         (void)fprintf(stderr, "usherd: %s\n", words); /* nobody may be reading */
         engine_wake(daemon->engine);
+        daemon->told = now;
     }
-    daemon->told = now;
 }
 
 static void look_at_projection(struct daemon *daemon, struct projection_status *status) {
@@ -487,7 +487,7 @@ static void run(struct daemon *daemon) {
         tell_outages(daemon);
         look_at_projection(daemon, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
-                             status.applied_lsn, system_clock_now_ms(&daemon->clock));
+                             status.applied_lsn, system_clock_mono_ms(&daemon->clock));
     }
 }
 
@@ -497,7 +497,7 @@ static void run(struct daemon *daemon) {
 static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
     if (!daemon->projection) return;
     const struct timespec pause = {.tv_nsec = CATCH_UP_LOOK_MS * 1000000L};
-    const uint64_t deadline_ms = system_clock_now_ms(&daemon->clock) + CATCH_UP_TIMEOUT_MS;
+    const uint64_t deadline_ms = system_clock_mono_ms(&daemon->clock) + CATCH_UP_TIMEOUT_MS;
     struct projection_status status;
     for (;;) {
         projection_status_get(daemon->projection, &status);
@@ -505,7 +505,7 @@ static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
         if (connected && status.applied_lsn >= end_lsn) break;
         if (!connected && status.failures > 0) break; /* no server: not worth waiting for */
         if (status.state == PROJECTION_STOPPED) break;
-        if (system_clock_now_ms(&daemon->clock) > deadline_ms) break;
+        if (system_clock_mono_ms(&daemon->clock) > deadline_ms) break;
         if (sigtimedwait(&daemon->signals, NULL, &pause) > 0) break;
     }
     if (status.applied_lsn >= end_lsn) {

@@ -86,8 +86,10 @@ static const struct argp_option options[] = {
      "(default: no)",
      1},
     {"accept-clock-behind", KEY_FIRST + SETTING_ACCEPT_CLOCK_BEHIND, "yes|no", OPTION_ARG_OPTIONAL,
-     "Start although the machine's clock is more than 5 minutes behind the log's last decision: time "
-     "goes on from there, at half speed until the clock has met it. For one start; without it such a "
+     "Start although the machine's clock is more than 5 minutes behind the log's last decision: "
+     "time "
+     "goes on from there, at half speed until the clock has met it. For one start; without it such "
+     "a "
      "start is refused (default: no)",
      1},
     {"config", KEY_CONFIG, "FILE", 0,
@@ -257,8 +259,7 @@ static void fill_in(struct reading *reading, struct usherd_options *ret_options)
                                                          WAL_SEGMENT_BYTES_MAX / MIB)
                                      : 0;
     const char *accept = values[SETTING_ACCEPT_CLOCK_BEHIND];
-    ret_options->accept_clock_behind = accept &&
-                                       read_yes_no(SETTING_ACCEPT_CLOCK_BEHIND, accept);
+    ret_options->accept_clock_behind = accept && read_yes_no(SETTING_ACCEPT_CLOCK_BEHIND, accept);
     fill_in_snapshots(values, ret_options);
 }
 

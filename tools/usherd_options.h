@@ -33,7 +33,8 @@ struct usherd_options {
     uint32_t snapshot_keep;  /* >= 1 */
     const char *archive;     /* folder for segments that nobody needs; NULL: none */
     bool delete_log;         /* segments that nobody needs go; true where there is an archive */
-    bool accept_clock_behind; /* start however far the clock is behind the log's last decision */
+    /* Start, however far the clock is behind the log's last decision. */
+    bool accept_clock_behind;
 };
 
 /* usherd_options_read - parse, check, fill in the defaults

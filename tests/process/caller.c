@@ -86,6 +86,7 @@ static void read_result(const struct value *result, struct answer *answer) {
     answer->balance = value_find_uint(result, "balance", 0);
     answer->reserved = value_find_uint(result, "reserved", 0);
     answer->expires_at = value_find_uint(result, "expires_at", 0);
+    answer->now_ms = value_find_uint(result, "now", 0);
     answer->durable_lsn = value_find_uint(result, "durable_lsn", 0);
     answer->accounts = value_find_uint(money, "accounts", 0);
     answer->charged = value_find_uint(money, "charged", 0);

@@ -214,10 +214,10 @@ WRAPPED(void, partition_resume, struct partition *partition, uint64_t now_ms) {
 /* --- the log ----------------------------------------------------------------------------------- */
 
 WRAPPED(int, world_apply, struct world *world, const struct decision *decision) {
-    if (IS(REPLAY_DIFFERS) && decision->kind == DECISION_ADMITTED && strikes(7)) {
-        struct decision longer = *decision;
-        longer.admitted.expires_at++;
-        return __real_world_apply(world, &longer);
+    if (IS(REPLAY_DIFFERS) && decision->kind == DECISION_PAYMENT_STARTED && strikes(7)) {
+        struct decision other = *decision;
+        other.payment_started.key.bytes[0] ^= 1;
+        return __real_world_apply(world, &other);
     }
     return __real_world_apply(world, decision);
 }

@@ -27,7 +27,7 @@
     X(TOKEN_OUTLIVES, "token-outlives", TIME, "an active token does not end")                      \
     X(POINT_FROM_NOWHERE, "point-from-nowhere", POINTS,                                            \
       "a refund gives a point more than was paid")                                                 \
-    X(REPLAY_DIFFERS, "replay-differs", HASH, "replay admits for a millisecond longer than live")  \
+    X(REPLAY_DIFFERS, "replay-differs", HASH, "replay keeps another key of a payment than live")   \
     X(ROWS_TWICE, "rows-twice", PROJECTION, "a batch's rows are copied twice")                     \
     X(ROWS_MISSING, "rows-missing", PROJECTION, "a batch is committed without some of its rows")   \
     X(GUARD_IGNORED, "guard-ignored", PROJECTION, "a batch goes on although its guard has no row") \
