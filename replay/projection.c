@@ -163,14 +163,6 @@ static int attach(struct projection *projection, struct projection_found *ret_fo
     return result;
 }
 
-/* We had it. Is it somebody else's now? A lower number than ours is that of an older backup, or of
- * a schema that was made anew: nobody has taken over. */
-static bool is_taken_over(const struct projection *projection,
-                          const struct projection_found *found) {
-    return projection->run > 0 && found->run >= projection->run &&
-           strcmp(found->run_id, projection->run_id) != 0;
-}
-
 static int stop_taken_over(struct projection *projection, const struct projection_found *found) {
     char text[PROJECTION_TEXT_BYTES], who[PROJECTION_WHO_BYTES];
     snprintf(text, sizeof text,
@@ -224,7 +216,9 @@ static int connect_step(struct projection *projection) {
         return retry(projection, "preparing the schema", text);
     }
     if (!projection_is_ours(&found, projection->log_id, text)) return stop(projection, 0, text);
-    if (is_taken_over(projection, &found)) return stop_taken_over(projection, &found);
+    if (projection_is_taken_over(&found, projection->run, projection->run_id)) {
+        return stop_taken_over(projection, &found);
+    }
     if (!projection_fits(&found, projection->options.source, text)) {
         return stop(projection, 0, text);
     }

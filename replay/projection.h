@@ -42,19 +42,19 @@ const char *projection_state_name(uint32_t state);
 #define PROJECTION_RUN_BY_BYTES 160u
 
 struct projection_status {
-    uint32_t state;           /* enum projection_state */
-    uint64_t applied_lsn;     /* in PostgreSQL; 0 until it was read */
-    uint64_t applied_time_ms; /* Unix ms, of the last decision in PostgreSQL; 0: not known */
-    uint64_t end_lsn;         /* of the source, when last looked at */
-    uint64_t lag_bytes;       /* end_lsn - applied_lsn */
-    uint64_t decisions;       /* in PostgreSQL, since the log began */
-    uint64_t batches;         /* committed by this process */
-    uint64_t failures;        /* attempts that failed, of this process */
+    uint32_t state;            /* enum projection_state */
+    uint64_t applied_lsn;      /* in PostgreSQL; 0 until it was read */
+    uint64_t applied_time_ms;  /* Unix ms, of the last decision in PostgreSQL; 0: not known */
+    uint64_t end_lsn;          /* of the source, when last looked at */
+    uint64_t lag_bytes;        /* end_lsn - applied_lsn */
+    uint64_t decisions;        /* in PostgreSQL, since the log began */
+    uint64_t batches;          /* committed by this process */
+    uint64_t failures;         /* attempts that failed, of this process */
     uint64_t failing_since_ms; /* of the clock: when attempts began to fail; 0: all is well */
     uint64_t run;              /* takeovers of this database, ours included; 0: not ours yet */
     bool reached;              /* PostgreSQL has answered once, so applied_lsn is known */
     bool taken_over;           /* STOPPED: another engine projects into this database now */
-    uint64_t stopped_lsn;     /* STOPPED: end of the record that could not be applied; 0: none */
+    uint64_t stopped_lsn;      /* STOPPED: end of the record that could not be applied; 0: none */
     char text[PROJECTION_TEXT_BYTES]; /* last failure, or why it stopped; "" while all is well */
 };
 

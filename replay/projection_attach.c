@@ -230,3 +230,8 @@ int projection_take_over(struct sql *sql, const struct projection_found *found, 
     *ret_taken = rows == 1;
     return result;
 }
+
+bool projection_is_taken_over(const struct projection_found *found, uint64_t run,
+                              const char *run_id) {
+    return run > 0 && found->run >= run && strcmp(found->run_id, run_id) != 0;
+}

@@ -58,6 +58,12 @@ int projection_raise(struct sql *sql, struct projection_found *ret_found);
 int projection_take_over(struct sql *sql, const struct projection_found *found, const char *run_id,
                          const char *run_by, bool *ret_taken);
 
+/* projection_is_taken_over - is it somebody else's now?
+ * @run: the number that this run has taken over with; 0: it has not yet
+ * A lower number in the database is that of an older backup, or of a schema that was made anew. */
+bool projection_is_taken_over(const struct projection_found *found, uint64_t run,
+                              const char *run_id);
+
 /* projection_who - whose rows are in the database, for people: "'host:/var/lib/usher' (run 3)" */
 #define PROJECTION_WHO_BYTES (PROJECTION_RUN_BY_BYTES + 40u)
 const char *projection_who(const struct projection_found *found,

@@ -246,12 +246,13 @@ static _Noreturn void refuse_postgres(struct daemon *daemon, uint64_t lsn,
                                       const struct wal_error *error) {
     give_up(
         "%s: PostgreSQL has decisions of this log up to LSN %" PRIu64
-        ", and the log ends before that. There are two causes. Either two engines believe "
-        "that they are one: this folder is a copy of another one's, or another one "
-        "is a copy of it, and that engine has projected into this database, last %s. Then this log "
-        "is not damaged: stop the wrong engine, or give this one a database of its own with "
-        "--postgres. Or this log has lost its end: then restore it from a copy. (%s)",
-        daemon->options.data, lsn, daemon->projected_by, error->text);
+        ", and the log ends before that, in %s at offset %" PRIu64
+        ". There are two causes. Either two engines believe that they are one: this folder is a "
+        "copy of another one's, or another one is a copy of it, and that engine has projected into "
+        "this database, last %s. Then this log is not damaged: stop the wrong engine, or give this "
+        "one a database of its own with --postgres. Or this log has lost its end: then restore it "
+        "from a copy. Nothing was changed.",
+        daemon->options.data, lsn, error->file, error->offset, daemon->projected_by);
 }
 
 static void open_log(struct daemon *daemon) {

@@ -93,6 +93,14 @@ static void read_result(const struct value *result, struct answer *answer) {
     answer->balances = value_find_uint(money, "balances", 0);
     answer->spent = value_find_uint(money, "spent", 0);
     answer->refunded = value_find_uint(money, "refunded", 0);
+    const struct value *projection = value_find(result, "projection");
+    answer->projection.wanted = value_find_uint(projection, "wanted", 0);
+    answer->projection.connected = value_find_uint(projection, "connected", 0);
+    answer->projection.stopped = value_find_uint(projection, "stopped", 0);
+    answer->projection.taken_over = value_find_uint(projection, "taken_over", 0);
+    answer->projection.applied_lsn = value_find_uint(projection, "applied_lsn", 0);
+    answer->projection.lag_decisions = value_find_uint(projection, "lag_decisions", 0);
+    answer->projection.lag_ms = value_find_uint(projection, "lag_ms", 0);
     if (money) answer->reserved = value_find_uint(money, "reserved", 0);
     (void)value_get_bool(value_find(result, "truncated"), &answer->truncated); /* false if absent */
     if (value_type(value_find(result, "seats")) == VALUE_ARRAY) {

@@ -51,6 +51,10 @@ struct answer {
     uint64_t now_ms;                                       /* engine time, where it is told */
     uint64_t durable_lsn;                                  /* system.stats */
     uint64_t charged, balances, spent, refunded, accounts; /* system.stats: money */
+    /* system.stats: projection */
+    struct {
+        uint64_t wanted, connected, stopped, taken_over, applied_lsn, lag_decisions, lag_ms;
+    } projection;
     uint32_t seat_count;
     struct caller_seat seats[SEATS_LIST_MAX];
     bool truncated;

@@ -13,6 +13,7 @@
 #include "engine/domain/image.h"
 #include "engine/domain/world.h"
 #include "engine/require.h"
+#include "replay/projection_attach.h"
 #include "replay/source_wal.h"
 #include "replay/sql.h"
 #include "tests/sim/sim.h"
@@ -281,4 +282,9 @@ WRAPPED(int, sql_run, struct sql *sql, const char *statements, sql_row_fn *row, 
         *ret_affected = 1;
     }
     return result;
+}
+
+WRAPPED(bool, projection_is_taken_over, const struct projection_found *found, uint64_t run,
+        const char *run_id) {
+    return !IS(TAKEN_BACK) && __real_projection_is_taken_over(found, run, run_id);
 }

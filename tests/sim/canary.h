@@ -31,6 +31,7 @@
     X(ROWS_TWICE, "rows-twice", PROJECTION, "a batch's rows are copied twice")                     \
     X(ROWS_MISSING, "rows-missing", PROJECTION, "a batch is committed without some of its rows")   \
     X(GUARD_IGNORED, "guard-ignored", PROJECTION, "a batch goes on although its guard has no row") \
+    X(TAKEN_BACK, "taken-back", PROJECTION, "who lost the database to a clone takes it back")      \
     X(TOLD_ACTIVE, "told-active", TOLD, "somebody who waits is told to be active")                 \
     X(SEAT_LIMIT, "seat-limit", CAPACITY, "a user may hold more seats than the policy says")       \
     X(ENTERS_CLOSED, "enters-closed", RECORD, "a closed date lets people in")                      \

@@ -23,8 +23,8 @@ struct machine *machine_open(struct run *run, struct network *network, struct pe
 }
 
 void machine_close(struct machine *machine) {
-    machine_clone_end(machine);
     if (machine->engine || machine->wal) machine_exit(machine, true);
+    machine_clone_end(machine);
     if (machine->snapshot_disk) disk_close(machine->snapshot_disk);
     if (machine->postgres) postgres_free(machine->postgres);
     disk_close(machine->disk);
@@ -122,7 +122,7 @@ void machine_hit(struct machine *machine) {
 
 /* The server comes back from a backup. Only where the log still has what it lacks then. */
 static void restore_postgres(struct machine *machine) {
-    if (machine->run->plan.per_million[SIM_FAULT_TRIM] > 0 || machine->clone) return;
+    if (machine->run->plan.per_million[SIM_FAULT_TRIM] > 0) return;
     (void)postgres_restore(machine->postgres,
                            (uint32_t)rng_between(&machine->rng, 1, 5)); /* seen */
 }
@@ -183,10 +183,9 @@ void machine_heal(struct machine *machine) {
     machine->aim = AIM_NONE;
     if (!disk_has_crashed(machine->disk)) disk_crash_after(machine->disk, 0);
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
-    machine_clone_end(machine);
     if (!machine->postgres) return;
     postgres_heal(machine->postgres);
-    /* One that has nothing to write does not notice that the server went back. */
+    /* One that has nothing to write would notice at its next look only that the server went back. */
     if (machine->projection) machine_projection_restart(machine);
 }
 
@@ -199,8 +198,8 @@ uint64_t machine_due_us(const struct machine *machine) {
     const struct run *run = machine->run;
     if (run->now_us < machine->halted_until_us) return machine->halted_until_us;
     uint64_t due_us = earlier(disk_due_us(machine->disk), machine->beat_us);
-    due_us = earlier(due_us, machine_clone_due_us(machine));
     if (machine->projection) due_us = earlier(due_us, machine->projection_us);
+    if (machine->clone.projection) due_us = earlier(due_us, machine->clone.step_us);
     for (uint32_t i = 0; i < machine->shards; i++) {
         uint64_t due_ms = engine_next_due_ms(machine->engine, i),
                  now_ms = machine_now_ms((void *)(uintptr_t)machine);

@@ -34,7 +34,6 @@ void machine_stop(struct machine *machine);
 bool machine_step_shard(struct machine *machine, uint32_t shard);
 bool machine_step_log(struct machine *machine);
 bool machine_step_projection(struct machine *machine);
-bool machine_clone_step(struct machine *machine);
 /* machine_step_beat - what the daemon does once a second */
 bool machine_step_beat(struct machine *machine);
 /* machine_is_halted - nothing of it moves */

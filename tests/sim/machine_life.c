@@ -367,8 +367,6 @@ void machine_start(struct machine *machine) {
     struct run *run = machine->run;
     uint64_t witness_lsn = 0;
     REQUIRE(!machine->up);
-    /* A clone that has written is found out: the daemon would refuse to start (machine_witness). */
-    if (machine_clone_has_written(machine)) machine_clone_end(machine);
     draw_start(machine);
     judge_lies(machine);
     machine->read_errors = machine_read_errors(machine);

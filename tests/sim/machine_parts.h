@@ -5,7 +5,7 @@
  *   machine_ports.c    journal, clock, entropy, frames and replies
  *   machine_time.c     clocks, stalls, halts, freezes; what must have been an outage
  *   machine_readers.c  projection
- *   machine_clone.c    a copy of the data folder that projects as well
+ *   machine_clone.c    a copy of the log that projects as well
  *   machine_snapshot.c snapshots
  */
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
@@ -16,7 +16,6 @@
 #include "replay/projection.h"
 #include "replay/snapshot.h"
 #include "replay/source_wal.h"
-#include "replay/text.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/machine.h"
@@ -53,6 +52,23 @@ struct machine_diary {
     uint64_t size, capacity; /* size: the LSN after the last record */
 };
 
+/* The diary as a source. */
+struct diary_source {
+    const struct machine_diary *diary;
+    uint64_t limit_lsn; /* no further than this; 0: all of it */
+    uint64_t at;
+};
+
+/* A copy of the log as it was durable at some moment, which projects. */
+struct machine_clone {
+    struct projection *projection; /* NULL: there is none */
+    struct diary_source diary;
+    struct record_source port;
+    char run_id[37];
+    uint64_t run; /* the number that it took over with; 0: it has not, or the machine has since */
+    uint64_t step_us; /* when its next step is */
+};
+
 /* What the process's clock has told last. */
 struct machine_told {
     uint64_t mono_us, now_ms, steps; /* now_ms 0: nothing yet */
@@ -65,15 +81,6 @@ struct machine_watch {
     uint64_t last_lsn; /* of its latest append */
     /* Since when it may believe, at the earliest, that the log stands still; what was durable then. */
     uint64_t still_ms, durable_lsn;
-};
-
-struct machine_clone;
-
-/* A projection, as seen by the database. */
-struct machine_owner {
-    char run_id[TEXT_UUID_BYTES];
-    uint64_t batches; /* that it has committed */
-    bool owned;       /* the database was its own when it was looked at last */
 };
 
 struct machine {
@@ -108,9 +115,7 @@ struct machine {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection;
-    struct machine_owner owner; /* the projection */
-    struct machine_clone *clone;
-    bool clone_was; /* one has ended, and the projection may not have noticed yet that it was there */
+    struct machine_clone clone;
     struct id128 log_id;
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
@@ -148,10 +153,6 @@ void machine_fill(void *machine, void *bytes, uint32_t size);
 /* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */
 void machine_believe(struct machine *machine, uint64_t lsn);
 /* machine_diary_source - the diary as a source; one at a time */
-struct diary_source {
-    const struct machine_diary *diary;
-    uint64_t at;
-};
 struct record_source machine_diary_source(struct diary_source *source);
 
 /* --- machine_time.c */
@@ -180,17 +181,15 @@ void machine_check_projection(struct machine *machine);
 uint64_t machine_witness(struct machine *machine, const struct wal_recovery *found);
 
 /* --- machine_clone.c */
+/* machine_clone_begin - where there is none, and something to copy */
 void machine_clone_begin(struct machine *machine);
-/* machine_clone_end - what it has written is undone */
 void machine_clone_end(struct machine *machine);
-bool machine_clone_has_written(const struct machine *machine);
-uint64_t machine_clone_due_us(const struct machine *machine);
-/* machine_owner_begin - a projection begins. machine_owner_check - it has made a step
- * Return: whether it has written */
-void machine_owner_begin(struct machine *machine, struct machine_owner *owner,
-                         struct id128 *ret_run_id);
-bool machine_owner_check(struct machine *machine, struct machine_owner *owner,
-                         struct projection *projection);
+bool machine_clone_step(struct machine *machine);
+/* machine_clone_check - after a step of the machine's projection: what a clone has is the clone's */
+void machine_clone_check(struct machine *machine);
+/* machine_clone_noticed - the machine's projection has stopped: because of a clone?
+ * Return: then the clone is gone, and the projection begins anew */
+bool machine_clone_noticed(struct machine *machine, const struct projection_status *status);
 
 /* --- machine_snapshot.c */
 void machine_snapshot(struct machine *machine);

@@ -103,20 +103,23 @@ static int diary_seek(void *context, uint64_t lsn, struct source_error *ret_erro
     return 0;
 }
 
+static uint64_t diary_end(void *context) {
+    const struct diary_source *source = context;
+    return source->limit_lsn ? source->limit_lsn : source->diary->size;
+}
+
 static int diary_next(void *context, struct source_record *ret_record,
                       struct source_error *ret_error) {
     struct diary_source *source = context;
     (void)ret_error; /* likewise */
-    if (source->at >= source->diary->size) return SOURCE_CAUGHT_UP;
+    if (source->at >= diary_end(context)) return SOURCE_CAUGHT_UP;
     ret_record->bytes = source->diary->bytes + source->at;
     ret_record->size = bytes_get_u32(ret_record->bytes);
     source->at += ret_record->size;
     ret_record->lsn = source->at;
-    ret_record->more = source->at < source->diary->size;
+    ret_record->more = source->at < diary_end(context);
     return 0;
 }
-
-static uint64_t diary_end(void *context) { return ((struct diary_source *)context)->diary->size; }
 
 struct record_source machine_diary_source(struct diary_source *source) {
     return (struct record_source){source, diary_seek, diary_next, diary_end, NULL};

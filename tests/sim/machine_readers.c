@@ -23,12 +23,11 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
 
 void machine_projection_start(struct machine *machine, const struct id128 *log_id) {
     machine->log_id = *log_id;
-    machine->clone_was = false; /* this one has never had anything to lose */
     if (!machine->postgres) return;
     source_wal_init(&machine->source, disk_storage(machine->disk), live_durable_lsn, machine, 0,
                     &machine->source_port);
     struct id128 run_id;
-    machine_owner_begin(machine, &machine->owner, &run_id);
+    machine_fill(machine, run_id.bytes, sizeof run_id.bytes);
     const struct projection_options options = {
         .conninfo = postgres_conninfo(machine->postgres),
         .source = &machine->source_port,
@@ -60,17 +59,9 @@ void machine_projection_end(struct machine *machine) {
 /* It stops for good where the log cannot be read, or PostgreSQL refuses a single decision. Then an
  * operator has to look, and to start it again. */
 static void halted(struct machine *machine, const struct projection_status *status) {
-    if (status->taken_over) { /* the alarm has said so: the operator ends the other one */
-        if (!machine->clone && !machine->clone_was) {
-            run_fail(machine->run, SIM_CHECK_RUN, "it has stopped, but nobody has taken over: %s",
-                     status->text);
-        }
-        machine_clone_end(machine);
-        machine_projection_restart(machine);
-        return;
-    }
     struct disk_lies lies;
     struct postgres_status postgres;
+    if (machine_clone_noticed(machine, status)) return;
     disk_lies(machine->disk, &lies);
     postgres_status(machine->postgres, &postgres);
     bool refused = postgres.happened[POSTGRES_FAULT_INVALID] > machine->refusals;
@@ -86,21 +77,25 @@ static void halted(struct machine *machine, const struct projection_status *stat
 bool machine_step_projection(struct machine *machine) {
     struct run *run = machine->run;
     struct projection_status status;
-    if (!machine->projection || run->now_us < machine->projection_us) return false;
     if (machine_is_halted(machine)) return false;
+    bool cloned = machine_clone_step(machine);
+    if (!machine->projection || run->now_us < machine->projection_us) return cloned;
+    projection_status_get(machine->projection, &status);
+    bool starts = status.run == 0;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
+    if (starts && status.run > 0) machine->clone.run = 0; /* whoever starts takes over, once */
     if (result == PROJECTION_IDLE) {
         machine->projection_us = run->now_us + 1000ull * projection_idle_ms(machine->projection);
     }
     if (result != PROJECTION_IDLE) {
         run_event(run, RUN_EVENT_PROJECTION, status.state, status.applied_lsn);
     }
-    (void)machine_owner_check(machine, &machine->owner, machine->projection); /* it may write */
     const char *failure = postgres_failure(machine->postgres);
     if (failure) run_fail(run, SIM_CHECK_PROJECTION, "%s", failure);
+    machine_clone_check(machine);
     if (result == PROJECTION_HALTED) halted(machine, &status);
-    return result != PROJECTION_IDLE;
+    return cloned || result != PROJECTION_IDLE;
 }
 
 void machine_check_projection(struct machine *machine) {

@@ -30,7 +30,7 @@ static const struct {
     [SIM_FAULT_JOURNAL_FULL] = {1000, 50000}, /* of drains */
     [SIM_FAULT_MAILBOX_FULL] = {500, 20000},  /* of chains */
     [SIM_FAULT_POSTGRES] = {100, 3000},
-    [SIM_FAULT_CLONE] = {300, 3000},
+    [SIM_FAULT_CLONE] = {20, 500},
     [SIM_FAULT_SNAPSHOT] = {50, 1000},
     [SIM_FAULT_TRIM] = {20, 500},
 };

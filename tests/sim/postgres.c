@@ -147,13 +147,6 @@ uint32_t postgres_restore(struct postgres *server, uint32_t commits) {
     return undone;
 }
 
-uint64_t postgres_backup(const struct postgres *server) { return server->commit_count; }
-
-void postgres_restore_to(struct postgres *server, uint64_t backup) {
-    if (server->commit_count <= backup) return;
-    (void)postgres_restore(server, (uint32_t)(server->commit_count - backup)); /* as many as it has */
-}
-
 void postgres_refuse(struct postgres *server, uint64_t lsn) { server->refused_lsn = lsn; }
 
 void postgres_slow(struct postgres *server, uint32_t rows) { server->slow_rows = rows; }

@@ -65,10 +65,6 @@ void postgres_start(struct postgres *postgres);
  * Not further back than the schema's last creation. Return: commits undone */
 uint32_t postgres_restore(struct postgres *postgres, uint32_t commits);
 
-/* postgres_backup - Return: names what there is now; postgres_restore_to - the server restarts from it */
-uint64_t postgres_backup(const struct postgres *postgres);
-void postgres_restore_to(struct postgres *postgres, uint64_t backup);
-
 /* postgres_refuse - the decision that ends at this LSN breaks a constraint (23505), always */
 void postgres_refuse(struct postgres *postgres, uint64_t lsn);
 

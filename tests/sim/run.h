@@ -49,9 +49,8 @@
     X(FREEZE, "no write completes for %llu us (%llu)")                                             \
     X(OUTAGE, "shard %llu: an outage of %llu ms is over")                                          \
     X(POSTGRES, "PostgreSQL: fault %llu, applied LSN %llu")                                        \
-    X(CLONE, "a clone starts (%llu) at backup %llu")                                               \
-    X(CLONE_END, "the clone ends; it has written: %llu, decided: %llu")                            \
     X(PROJECTION, "projection: %llu, applied LSN %llu")                                            \
+    X(CLONE, "clone: log up to LSN %llu, run %llu")                                                \
     X(SNAPSHOT, "snapshot: result %llu, LSN %llu")                                                 \
     X(TRIM, "trim: %llu segments, %llu snapshots")                                                 \
     X(HASH, "state hash %llx at LSN %llu")                                                         \

@@ -62,8 +62,7 @@ static bool act(struct sim *sim, uint32_t actor) {
     case ACTOR_LOG: return machine_step_log(sim->machine);
     case ACTOR_PEOPLE: return people_step(sim->people);
     case ACTOR_NETWORK: return deliver(sim);
-    case ACTOR_READERS:
-        return machine_clone_step(sim->machine) || machine_step_projection(sim->machine);
+    case ACTOR_READERS: return machine_step_projection(sim->machine);
     default: return machine_step_shard(sim->machine, actor);
     }
 }

@@ -30,7 +30,6 @@
     X(POINTS, "points are conserved")                                                              \
     X(HASH, "replay reaches the state of the live engine")                                         \
     X(PROJECTION, "PostgreSQL has every decision exactly once")                                    \
-    X(RUN, "who has lost the database writes nothing into it any more")                            \
     X(TOLD, "clients are told what the durable log says")                                          \
     X(RECORD, "every decision is one that the rules allow")                                        \
     X(REFUSAL, "a start refuses what is damaged, and nothing else")                                \
@@ -141,9 +140,8 @@ int sim_fault_find(const char *word);
     X(mailbox_fulls, "requests answered BUSY", 1)                                                  \
     X(postgres_faults, "faults of PostgreSQL", 1)                                                  \
     X(postgres_checks, "comparisons of its rows", 1)                                               \
-    X(clones, "clones of the data folder", 1)                                                      \
-    X(clones_refused, "clones whose start was refused", 0)                                         \
-    X(runs_lost, "runs that have lost the database, and stopped", 1)                               \
+    X(clones, "clones that project", 1)                                                            \
+    X(clones_noticed, "of those, noticed by the original", 1)                                      \
     X(snapshots, "snapshots", 1)                                                                   \
     X(snapshot_checks, "ways from a snapshot, or from nothing, to the end", 1)                     \
     X(snapshot_starts, "starts from a snapshot", 1)                                                \

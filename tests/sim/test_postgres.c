@@ -177,6 +177,51 @@ static void a_late_commit_meets_the_guard(void **state) {
     rig_deinit(&rig);
 }
 
+/* Another run takes over in the middle, through each fault at each moment: it gets to the end, each
+ * decision is there once, and the first run stops for good and changes nothing. */
+static void a_takeover_through_every_fault(void **state) {
+    (void)state;
+    for (uint32_t fault = 0; fault < POSTGRES_FAULT_COUNT; fault++) {
+        for (uint32_t after = 0; after < 12; after++) {
+            struct rig rig;
+            rig_init(&rig, 7);
+            for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+            struct rig other = rig; /* another engine on a copy of the log */
+            other.source = memory_log_source(&other.log);
+            begin_projection(&other, BATCH);
+            postgres_fault(rig.postgres, fault, after);
+            while (applied(&rig).run < 2) assert_int_not_equal(step(&other), PROJECTION_HALTED);
+            for (int result = PROJECTION_WORKED; result != PROJECTION_HALTED;) result = step(&rig);
+            assert_true(status_of(&rig).taken_over);
+            assert_int_equal(applied(&rig).run, 2);
+            assert_int_equal(check(&rig), 0);
+            finish(&other);
+            projection_free(other.projection);
+            rig_deinit(&rig);
+        }
+    }
+}
+
+static void an_older_schema_is_raised(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 8);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+    struct sql *sql = NULL;
+    char text[SQL_ERROR_BYTES];
+    assert_int_equal(sql_open(postgres_conninfo(rig.postgres), -1, &sql, text), SQL_OK);
+    assert_int_equal(sql_run(sql,
+                             "UPDATE usher.projection_state SET schema_version = 1"
+                             " WHERE schema_version = 2",
+                             NULL, NULL, NULL),
+                     SQL_OK);
+    sql_close(sql);
+    restart_projection(&rig, BATCH);
+    finish(&rig);
+    assert_int_equal(applied(&rig).run, 2);
+    rig_deinit(&rig);
+}
+
 static void a_restored_backup_is_caught_up(void **state) {
     (void)state;
     struct rig rig;
@@ -191,7 +236,11 @@ static void a_restored_backup_is_caught_up(void **state) {
     assert_true(postgres_restore(rig.postgres, 100000) > 10); /* to the empty schema */
     assert_int_equal(applied(&rig).applied_lsn, 0);
     assert_int_equal(applied(&rig).rows, 0);
-    restart_projection(&rig, BATCH); /* one with nothing to write does not look */
+    assert_int_equal(step(&rig), PROJECTION_IDLE); /* it has nothing to write */
+    rig.now_ms += PROJECTION_LOOK_MS;
+    assert_int_equal(step(&rig), PROJECTION_IDLE);   /* and looks: its connection is lost */
+    assert_int_equal(step(&rig), PROJECTION_WORKED); /* connected */
+    assert_int_equal(status_of(&rig).applied_lsn, 0);
     finish(&rig);
     rig_deinit(&rig);
 }
@@ -441,6 +490,8 @@ int main(void) {
         cmocka_unit_test(every_fault_at_every_moment),
         cmocka_unit_test(an_unknown_commit_is_read_again),
         cmocka_unit_test(a_late_commit_meets_the_guard),
+        cmocka_unit_test(a_takeover_through_every_fault),
+        cmocka_unit_test(an_older_schema_is_raised),
         cmocka_unit_test(a_restored_backup_is_caught_up),
         cmocka_unit_test(a_server_that_is_down_is_waited_for),
         cmocka_unit_test(a_slow_server_gets_smaller_batches),

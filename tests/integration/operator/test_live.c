@@ -175,6 +175,11 @@ static void beside_the_engine(void **state) {
         SAYS(kit, text_of(&user));
         USHER(kit, "diff", FOLDER, new, "--date", "1");
         DONE(kit);
+        /* It would take the database from the engine; so it does not even ask the server. */
+        USHER(kit, "project", FOLDER, "--postgres", "host=/nowhere");
+        FAILED(kit, "an engine runs on ");
+        USHER(kit, "project", FOLDER, "--postgres", "host=/nowhere", "--rebuild");
+        FAILED(kit, "Stop it first");
     }
     end_busy();
     assert_int_equal(daemon_stop(&live.usherd), 0);
