@@ -19,8 +19,8 @@ bool outage_watch_tell(struct outage_watch *watch, const struct board *board, ch
     for (uint32_t i = 0; i < SHARDS_MAX; i++) {
         struct shard_counters counters;
         board_read_shard(board, i, &counters);
-        uint64_t new_ms = counters.outage_ms - watch->outage_ms[i];
-        watch->outage_ms[i] = counters.outage_ms;
+        uint64_t new_ms = counters.outage_long_ms - watch->told_ms[i];
+        watch->told_ms[i] = counters.outage_long_ms;
         dates += counters.outage_dates;
         if (new_ms <= longest_ms) continue;
         longest_ms = new_ms; /* one stall is seen by every shard: its length counts once */
@@ -28,7 +28,7 @@ bool outage_watch_tell(struct outage_watch *watch, const struct board *board, ch
     }
     uint64_t new_dates = dates - watch->dates;
     watch->dates = dates;
-    if (longest_ms < OUTAGE_TELL_MS_MIN) return false;
+    if (longest_ms == 0) return false;
     (void)snprintf(text, OUTAGE_TEXT_BYTES, /* fits */
                    "nobody could be served for %" PRIu64 ".%" PRIu64
                    " s (%s); turns and unpaid holds of %" PRIu64

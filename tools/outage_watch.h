@@ -1,6 +1,6 @@
 /* outage_watch.h - what the daemon looks at once a second for the sake of those who wait (X7)
  *
- * Tells each outage of a second or more in one sentence on standard error, and knows whether anybody's
+ * Tells each outage of OUTAGE_LONG_MS or more in one sentence on standard error, and knows whether anybody's
  * time runs, so that the log shows signs of life (wal_beat) only then.
  * Thread: the one that waits for signals.
  */
@@ -12,12 +12,9 @@
 
 #include "engine/runtime/board.h"
 
-/* An outage that is shorter is counted only. */
-#define OUTAGE_TELL_MS_MIN 1000u
-
 struct outage_watch {
-    uint64_t outage_ms[SHARDS_MAX]; /* told of, or too short to be told, by shard */
-    uint64_t dates;                 /* likewise, all shards */
+    uint64_t told_ms[SHARDS_MAX]; /* of long outages, by shard */
+    uint64_t dates;               /* credits of all shards until then */
 };
 
 /* outage_watch_tell - what has come since the last call, if it is worth a sentence

@@ -125,6 +125,7 @@ void board_read_shards(const struct board *board, struct shard_counters *ret_cou
         ret_counters->outage_dates += row.outage_dates;
         raise_to(&ret_counters->outages, row.outages);
         raise_to(&ret_counters->outage_ms, row.outage_ms);
+        raise_to(&ret_counters->outage_long_ms, row.outage_long_ms);
         if (ret_counters->outage_cause == 0) ret_counters->outage_cause = row.outage_cause;
     }
 }

@@ -29,6 +29,7 @@ struct shard_counters {
     uint64_t outage_ms;    /* how long they were, together */
     uint64_t outage_dates; /* credits that dates have got for them */
     uint64_t outage_cause; /* of the latest one, enum outage_cause; 0: there was none */
+    uint64_t outage_long_ms; /* those of OUTAGE_LONG_MS and more, together */
 };
 
 struct board;

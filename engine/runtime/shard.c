@@ -582,6 +582,7 @@ static void credit_dates(struct shard *shard) {
     if (!felt) return;
     shard->counters.outages++;
     shard->counters.outage_ms += now_ms - since_ms;
+    if (now_ms - since_ms >= OUTAGE_LONG_MS) shard->counters.outage_long_ms += now_ms - since_ms;
     shard->counters.outage_cause = cause;
 }
 

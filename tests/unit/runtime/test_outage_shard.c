@@ -87,6 +87,7 @@ static void demand_credit(const struct world_under_test *t, uint32_t count, uint
     assert_int_equal(counters.outages, count);
     assert_int_equal(counters.outage_cause, cause);
     if (count == 1) assert_int_equal(counters.outage_ms, ms);
+    if (count == 1) assert_int_equal(counters.outage_long_ms, ms >= OUTAGE_LONG_MS ? ms : 0);
 }
 
 static void outage_of_a_shard_that_stalls(void **state) {
@@ -113,6 +114,13 @@ static void outage_of_a_shard_that_stalls(void **state) {
         assert_int_equal(list.reply.token.expires_at, turn + STALL_MS);
         demand_credit(line.t, 1, STALL_MS, OUTAGE_STALLED);
         assert_int_equal(expired(line.t), 0);
+        line.t->now_ms += OUTAGE_LONG_MS - 1; /* once more, too short to be told */
+        step(line.t);
+        struct shard_counters counters;
+        board_read_shards(engine_board(line.t->engine), &counters);
+        assert_int_equal(counters.outages, 2);
+        assert_int_equal(counters.outage_ms, STALL_MS + OUTAGE_LONG_MS - 1);
+        assert_int_equal(counters.outage_long_ms, STALL_MS);
         pass(line.t, TTL_MS - HOLD_MS, true);
         assert_int_equal(status(line.t, line.active).token.state, TOKEN_ACTIVE);
         pass(line.t, TTL_MS, true); /* and its time does end */
