@@ -130,10 +130,14 @@ static void ask_again(struct people *people, struct fan *fan) {
         fan_pauses(fan);
         return;
     }
+    const struct call *call = people_call(people, fan->call);
     fan->tries++;
     run->counters.retries++;
-    send(people, fan, people_call(people, fan->call));
+    send(people, fan, call);
     fan->wake_us = run->now_us + FAN_TIMEOUT_US;
+    /* Each of these that is decided makes one more, answered or not: less and less often. */
+    bool makes = call->kind == COMMAND_DATE_CREATE || call->kind == COMMAND_CONCERT_CREATE;
+    if (makes) fan->wake_us += FAN_TIMEOUT_US << (fan->tries < 7 ? fan->tries : 7);
 }
 
 static void act(struct people *people, struct fan *fan) {
