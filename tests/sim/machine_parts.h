@@ -66,6 +66,7 @@ struct machine_clone {
     struct record_source port;
     char run_id[37];
     uint64_t run; /* the number that it took over with; 0: it has not, or the machine has since */
+    uint64_t own_run; /* that of the machine's projection, before its latest step */
     uint64_t step_us; /* when its next step is */
 };
 
@@ -135,6 +136,7 @@ struct machine {
     struct machine_watch watches[PLAN_SHARDS_MAX];
     struct outages *outages;
     uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
+    uint64_t ended_ms;                         /* then it did */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
 
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */

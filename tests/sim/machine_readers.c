@@ -82,6 +82,7 @@ bool machine_step_projection(struct machine *machine) {
     if (!machine->projection || run->now_us < machine->projection_us) return cloned;
     projection_status_get(machine->projection, &status);
     bool starts = status.run == 0;
+    machine->clone.own_run = status.run;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
     if (starts && status.run > 0) machine->clone.run = 0; /* whoever starts takes over, once */

@@ -174,6 +174,7 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
 /* Until when was everybody served? */
 void machine_watch_exit(struct machine *machine) {
     uint64_t until_ms = machine_now_ms(machine), first_ms = until_ms;
+    machine->ended_ms = until_ms;
     if (machine->run->now_us < machine->halted_until_us && machine->halted_ms < until_ms) {
         until_ms = machine->halted_ms;
     }
@@ -209,6 +210,11 @@ void machine_watch_start(struct machine *machine, uint64_t served_until_ms) {
     outages_cut(machine->outages, now_ms);
     forget_lost(machine);
     if (machine->served_until_ms == 0 || served_until_ms == 0) return; /* the first start of all */
+    /* What it wrote after it stood still, and before it could say so, says that it served. */
+    if (served_until_ms <= machine->ended_ms && served_until_ms > machine->served_until_ms) {
+        machine->run->counters.credits_lost++;
+        machine->served_until_ms = served_until_ms;
+    }
     for (uint32_t i = 0; i < machine->shards; i++) {
         uint64_t first_ms = machine->served_first_ms;
         if (machine->served_until_ms < now_ms) {

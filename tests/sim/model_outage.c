@@ -20,7 +20,8 @@ uint64_t model_served_ms(const struct model *model, const struct model_date *dat
 uint64_t model_unserved_ms(const struct model *model, const struct model_date *date,
                            uint64_t from_ms, uint64_t to_ms) {
     uint32_t count = 0;
-    from_ms -= OUTAGES_HEARING_MS + OUTAGES_ROUND_MS; /* one that is just over: they are to be heard */
+    /* After those that are just over they are to be heard, after each of them. */
+    from_ms -= 5 * OUTAGES_HEARING_MS;
     uint64_t unserved_ms = outages_ms(model->outages, date->id, OUTAGES_POSSIBLE, from_ms, to_ms,
                                       &count);
     /* Two that follow each other at once look like one. */
