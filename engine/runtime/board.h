@@ -18,17 +18,17 @@
 
 /* Counters of one shard since it started. */
 struct shard_counters {
-    uint64_t requests;     /* answered, refusals included */
-    uint64_t decisions;    /* appended to the journal */
-    uint64_t drains;       /* appends */
-    uint64_t refusals;     /* replies that are errors */
-    uint64_t messages;     /* sent to partitions of this and other shards */
-    uint64_t journal_full; /* drains that had to wait for room in the log buffer */
-    uint64_t gate_waiting; /* replies at the gate now */
-    uint64_t outages;      /* times in which somebody's time ran and nobody could be served */
-    uint64_t outage_ms;    /* how long they were, together */
-    uint64_t outage_dates; /* credits that dates have got for them */
-    uint64_t outage_cause; /* of the latest one, enum outage_cause; 0: there was none */
+    uint64_t requests;       /* answered, refusals included */
+    uint64_t decisions;      /* appended to the journal */
+    uint64_t drains;         /* appends */
+    uint64_t refusals;       /* replies that are errors */
+    uint64_t messages;       /* sent to partitions of this and other shards */
+    uint64_t journal_full;   /* drains that had to wait for room in the log buffer */
+    uint64_t gate_waiting;   /* replies at the gate now */
+    uint64_t outages;        /* times in which somebody's time ran and nobody could be served */
+    uint64_t outage_ms;      /* how long they were, together */
+    uint64_t outage_dates;   /* credits that dates have got for them */
+    uint64_t outage_cause;   /* of the latest one, enum outage_cause; 0: there was none */
     uint64_t outage_long_ms; /* those of OUTAGE_LONG_MS and more, together */
 };
 
