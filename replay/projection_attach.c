@@ -97,6 +97,7 @@ int projection_create_schema(struct sql *sql, const char *log_id, uint64_t epoch
                  PROJECTION_SCHEMA_VERSION, log_id, (unsigned long long)epoch,
                  (unsigned long long)run);
         result = sql_run(sql, projection_schema_sql(), NULL, NULL, NULL);
+        if (result == SQL_OK) result = sql_run(sql, projection_raise_sql(), NULL, NULL, NULL);
         if (result == SQL_OK) result = sql_run(sql, insert, NULL, NULL, NULL);
         if (result == SQL_OK) result = projection_look_up(sql, ret_found);
     }

@@ -15,7 +15,8 @@
 #define PROJECTION_SCHEMA_VERSION 2
 #define PROJECTION_SCHEMA_VERSION_RAISED 1 /* the one that can be raised */
 
-/* projection_schema_sql - create schema, tables, indexes and views; one transaction */
+/* projection_schema_sql - create schema, tables, indexes and views; one transaction
+ * projection_raise_sql() follows it. */
 const char *projection_schema_sql(void);
 
 /* projection_raise_sql - make a schema of PROJECTION_SCHEMA_VERSION_RAISED one of this version
