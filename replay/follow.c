@@ -17,13 +17,15 @@ struct known_payment {
 };
 struct known_place {
     uint64_t place; /* dated_id of date and place */
+    bool active;    /* now, as far as was shown */
 };
 
 struct follow {
     struct subject subject;
     /* Trees of tsearch(); their nodes begin with the id that they are ordered by. */
     void *reservations, *payments, *places;
-    bool dates[DATES_MAX + 1]; /* where the user has been in line */
+    bool dates[DATES_MAX + 1];      /* where the user has been in line */
+    uint32_t clocks[DATES_MAX + 1]; /* turns and holds of the subject that an outage would extend */
 };
 
 static int compare_ids(const void *a, const void *b) {
@@ -90,7 +92,7 @@ static bool has_place(const struct follow *follow, uint32_t date, uint32_t place
 static bool learn_place(struct follow *follow, uint32_t date, uint32_t place,
                         const struct id128 *user) {
     if (!is_user(follow, user)) return false;
-    const struct known_place known = {dated_id(date, place)};
+    const struct known_place known = {dated_id(date, place), false};
     insert(&follow->places, &known, sizeof known);
     if (date <= DATES_MAX) follow->dates[date] = true;
     return true;
@@ -125,16 +127,79 @@ static uint64_t reservation_of_payment(const struct follow *follow, uint64_t pay
     return known ? known->reservation : 0;
 }
 
+/* --- whose time runs -------------------------------------------------------------------------- */
+
+static void set_running(struct follow *follow, uint32_t date, bool *running, bool now) {
+    if (date > DATES_MAX || *running == now) return;
+    *running = now;
+    follow->clocks[date] += now ? 1u : UINT32_MAX;
+}
+
+static void set_active(struct follow *follow, uint32_t date, uint32_t place, bool active) {
+    struct known_place *known = find(&follow->places, dated_id(date, place));
+    if (known) set_running(follow, date, &known->active, active);
+}
+
+static void set_unpaid(struct follow *follow, uint32_t date, uint32_t sequence, bool unpaid) {
+    struct followed *known = find(&follow->reservations, dated_id(date, sequence));
+    if (known) set_running(follow, date, &known->unpaid, unpaid);
+}
+
+static void sold(struct follow *follow, uint32_t date, const struct decision_seats_sold *body) {
+    const struct followed *known = follow_known(follow, dated_id(date, body->reservation));
+    if (known && body->token_expired) set_active(follow, date, known->place, false);
+    set_unpaid(follow, date, body->reservation, false);
+}
+
+/* After the decision was learned from. */
+static void track(struct follow *follow, uint32_t date, const struct decision *decision) {
+    switch (decision->kind) {
+    case DECISION_ADMITTED: set_active(follow, date, decision->admitted.place, true); break;
+    case DECISION_TOKEN_EXPIRED:
+        set_active(follow, date, decision->token_expired.place, false);
+        for (uint32_t i = 0; i < decision->token_expired.released.count; i++) {
+            set_unpaid(follow, date, decision->token_expired.released.values[i], false);
+        }
+        break;
+    case DECISION_SEATS_HELD:
+        set_unpaid(follow, date, decision->seats_held.reservation, true);
+        if (decision->seats_held.token_expired) {
+            set_active(follow, date, decision->seats_held.place, false);
+        }
+        break;
+    case DECISION_RESERVATION_ENDED:
+        set_unpaid(follow, date, decision->reservation_ended.reservation, false);
+        break;
+    case DECISION_SEATS_SOLD: sold(follow, date, &decision->seats_sold); break;
+    case DECISION_PAYMENT_ABORTED:
+        set_unpaid(follow, date, decision->payment_aborted.reservation, false);
+        break;
+    default: break;
+    }
+}
+
+/* --- learning ---------------------------------------------------------------------------------- */
+
 void follow_entity(struct follow *follow, uint32_t partition, const struct entity *entity) {
     uint32_t date = partition_is_date(partition) ? partition - PARTITION_DATE_FIRST : 0;
     if (entity->kind == ENTITY_WAITER) {
         (void)learn_place(follow, date, entity->waiter.place,
                           &entity->waiter.user); /* of others: nothing to learn */
+        if (entity->waiter.state == TOKEN_ACTIVE) {
+            set_active(follow, date, entity->waiter.place, true);
+        }
     } else if (entity->kind == ENTITY_RESERVATION) {
         const struct entity_reservation *body = &entity->reservation;
-        const struct followed known = {dated_id(date, body->reservation), body->user, body->seats,
-                                       body->amount};
+        const struct followed known = {dated_id(date, body->reservation),
+                                       body->user,
+                                       body->seats,
+                                       body->amount,
+                                       body->place,
+                                       false};
         bool mine = learn_reservation(follow, date, &known);
+        if (body->state == RESERVATION_HELD || body->state == RESERVATION_PAYING) {
+            set_unpaid(follow, date, body->reservation, true);
+        }
         if (mine && body->payment != 0) {
             (void)learn_payment(follow, dated_id(date, body->payment),
                                 known.reservation); /* mine */
@@ -208,8 +273,12 @@ static bool token_expired(const struct follow *follow, uint32_t date,
 
 static bool seats_held(struct follow *follow, uint32_t date,
                        const struct decision_seats_held *held) {
-    const struct followed known = {dated_id(date, held->reservation), held->user, held->seats,
-                                   held->amount};
+    const struct followed known = {dated_id(date, held->reservation),
+                                   held->user,
+                                   held->seats,
+                                   held->amount,
+                                   held->place,
+                                   false};
     return learn_reservation(follow, date, &known);
 }
 
@@ -224,9 +293,7 @@ static bool date_decision(const struct follow *follow, uint32_t date, bool cance
     }
 }
 
-bool follow_decision(struct follow *follow, const struct decision *decision) {
-    if (!partition_is_date(decision->partition)) return wallet_decision(follow, decision);
-    uint32_t date = decision->partition - PARTITION_DATE_FIRST;
+static bool date_concerns(struct follow *follow, uint32_t date, const struct decision *decision) {
     switch (decision->kind) {
     case DECISION_SEAT_ADDED: return is_seat(follow, date, decision->seat_added.number);
     case DECISION_DATE_OPENED:
@@ -244,7 +311,16 @@ bool follow_decision(struct follow *follow, const struct decision *decision) {
     case DECISION_PAYMENT_STARTED:
         return learn_payment(follow, dated_id(date, decision->payment_started.payment),
                              dated_id(date, decision->payment_started.reservation));
+    case DECISION_OUTAGE_CREDITED: return date <= DATES_MAX && follow->clocks[date] > 0;
     default: break;
     }
     return is_reservation(follow, follow_reservation_of(follow, decision));
+}
+
+bool follow_decision(struct follow *follow, const struct decision *decision) {
+    if (!partition_is_date(decision->partition)) return wallet_decision(follow, decision);
+    uint32_t date = decision->partition - PARTITION_DATE_FIRST;
+    bool mine = date_concerns(follow, date, decision);
+    track(follow, date, decision);
+    return mine;
 }

@@ -4,7 +4,8 @@
  * the line, a reservation, a payment. A follower is shown all decisions in order and remembers what
  * those numbers mean, as far as they concern its subject. What they mean never changes, so it may
  * also learn from the image of a state (entities), should the log not begin at the beginning; the
- * state may be older or newer than the decisions that follow.
+ * state may be older or newer than the decisions that follow. (What is active or unpaid does change:
+ * with a newer state, a credit that came before a turn or hold may be taken to concern it.)
  *
  * Memory: one entry for each reservation, payment and place of the subject. Thread: one at a time.
  */
@@ -33,6 +34,8 @@ struct followed {
     struct id128 user;
     struct numbers seats;
     uint64_t amount;
+    uint32_t place; /* of the token it was made with */
+    bool unpaid;    /* HELD or PAYING now, as far as was shown: an outage extends it */
 };
 
 struct follow;

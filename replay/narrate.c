@@ -280,6 +280,23 @@ static void tell_payment(struct sentence *sentence) {
     if (sentence->held) say_seats(sentence, &sentence->held->seats);
 }
 
+static void tell_outage(struct sentence *sentence) {
+    const struct decision_outage_credited *credited = &sentence->decision->outage_credited;
+    static const char *const words[] = {
+        [OUTAGE_DOWN] = "was down",
+        [OUTAGE_STALLED] = "stood still",
+        [OUTAGE_LOG] = "could not write its log",
+    };
+    bool known = credited->cause >= OUTAGE_DOWN && credited->cause <= OUTAGE_LOG;
+    bool user = sentence->subject->kind == SUBJECT_USER;
+    say(sentence, "%s extended by %llu.%03llu s", user ? "turn and holds" : "hold",
+        (unsigned long long)(credited->credit_ms / 1000),
+        (unsigned long long)(credited->credit_ms % 1000));
+    if (user) say(sentence, ", date %u", sentence->date);
+    say(sentence, ": the engine %s", known ? words[credited->cause] : "could not serve");
+    say_time(sentence, "since", credited->since);
+}
+
 static void say_balance(struct sentence *sentence, uint64_t balance) {
     say(sentence, "; balance %llu", (unsigned long long)balance);
 }
@@ -335,6 +352,7 @@ static void tell(struct sentence *sentence) {
     case DECISION_DATE_OPENED: say(sentence, "date %u opened", sentence->date); break;
     case DECISION_DATE_CLOSED: say(sentence, "date %u closed", sentence->date); break;
     case DECISION_DATE_CANCELLED: say(sentence, "date %u cancelled", sentence->date); break;
+    case DECISION_OUTAGE_CREDITED: tell_outage(sentence); break;
     case DECISION_QUEUE_ENTERED:
     case DECISION_ADMITTED: tell_queue(sentence); break;
     case DECISION_TOKEN_EXPIRED: tell_token_expired(sentence); break;

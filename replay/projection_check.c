@@ -211,7 +211,8 @@ static void check_reservation(void *context, int columns, const char *const *val
 }
 
 static const char entries_sql[] =
-    "SELECT date, place, user_id, CASE WHEN admitted_at IS NULL THEN 'waiting' ELSE 'active' END"
+    "SELECT date, place, user_id, CASE WHEN admitted_at IS NULL THEN 'waiting' ELSE 'active' END,"
+    " (extract(epoch FROM active_until) * 1000)::bigint"
     " FROM usher.queue_entries WHERE ended_at IS NULL";
 
 static void check_entry(void *context, int columns, const char *const *values) {
@@ -220,7 +221,7 @@ static void check_entry(void *context, int columns, const char *const *values) {
     place_t place = (place_t)number_of(values[1]);
     const struct waiter *waiter = date ? room_find(&date->room, place) : NULL;
     char user[TEXT_UUID_BYTES];
-    REQUIRE(columns == 4);
+    REQUIRE(columns == 5);
     if (!waiter) {
         differ(check, "place %u of date %s: not in the engine", place, values[0]);
         return;
@@ -230,6 +231,9 @@ static void check_entry(void *context, int columns, const char *const *values) {
     same_text(check, "user of token (date << 32 | place)", id, user, values[2]);
     same_text(check, "state of token (date << 32 | place)", id, token_state_name(waiter->state),
               values[3]);
+    bool active = waiter->state == TOKEN_ACTIVE;
+    same(check, "end of active time (date << 32 | place)", id, active ? waiter->time_ms : 0,
+         values[4]);
 }
 
 static bool uuid_parse(const char *text, struct id128 *ret_id) {

@@ -10,7 +10,7 @@
  * - New rows are inserted in their final form, from a join with the event that begins them. What is
  *   unknown even then has no beginning: inserting its key alone is refused, for its columns are NOT
  *   NULL. Nothing is a silent no-op.
- * - Reservations come before queue entries and payments, which read them.
+ * - Reservations come before queue entries and payments, which read them; both come before outages.
  */
 #include "engine/domain/error.h"
 #include "replay/projection_sql.h"
@@ -44,9 +44,11 @@ static const char session[] =
     "CREATE TEMPORARY TABLE fold_dates (id bigint, state bigint, opened_at timestamptz,"
     " cancelled_at timestamptz, policy jsonb) ON COMMIT DELETE ROWS;\n"
     "CREATE TEMPORARY TABLE fold_reservations (id bigint, state bigint, payment bigint,"
-    " paid_at timestamptz, ended_at timestamptz) ON COMMIT DELETE ROWS;\n"
+    " paid_at timestamptz, ended_at timestamptz, held_lsn bigint, left_lsn bigint)"
+    " ON COMMIT DELETE ROWS;\n"
     "CREATE TEMPORARY TABLE fold_entries (date bigint, place bigint, admitted_at timestamptz,"
-    " active_until timestamptz, ended_at timestamptz, end_reason bigint) ON COMMIT DELETE ROWS;\n"
+    " active_until timestamptz, ended_at timestamptz, end_reason bigint, admitted_lsn bigint,"
+    " ended_lsn bigint) ON COMMIT DELETE ROWS;\n"
     "CREATE TEMPORARY TABLE fold_payments (id bigint, state bigint, decided_at timestamptz,"
     " refund_started_at timestamptz, refunded_at timestamptz, balance bigint)"
     " ON COMMIT DELETE ROWS;\n"
@@ -117,17 +119,19 @@ static const char reservations[] =
     "INSERT INTO pg_temp.fold_reservations"
     " SELECT date << 32 | reservation, max(_lsn * 16 + state) & 15,"
     "  max(date << 32 | payment)," /* payments of a date are numbered upwards */
-    "  max(_at) FILTER (WHERE state = 3), max(_at) FILTER (WHERE state >= 5)"
-    " FROM (SELECT _date AS date, reservation, _lsn, _at, 1 AS state, NULL::bigint AS payment"
+    "  max(_at) FILTER (WHERE state = 3), max(_at) FILTER (WHERE state >= 5),"
+    "  min(_lsn) FILTER (WHERE begins), min(_lsn) FILTER (WHERE state IN (3, 6, 7, 8))"
+    " FROM (SELECT _date AS date, reservation, _lsn, _at, 1 AS state, NULL::bigint AS payment,"
+    "   true AS begins"
     "   FROM pg_temp.seats_held"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, state, NULL FROM pg_temp.reservation_ended"
-    "  UNION ALL SELECT _date, unnest(released), _lsn, _at, 6, NULL FROM pg_temp.token_expired"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 2, payment FROM pg_temp.payment_started"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 1, NULL FROM pg_temp.payment_refused"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 3, NULL FROM pg_temp.seats_sold"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 8, NULL FROM pg_temp.payment_aborted"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 4, NULL FROM pg_temp.refund_started"
-    "  UNION ALL SELECT _date, reservation, _lsn, _at, 5, NULL FROM pg_temp.seats_refunded"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, state, NULL, false FROM pg_temp.reservation_ended"
+    "  UNION ALL SELECT _date, unnest(released), _lsn, _at, 6, NULL, false FROM pg_temp.token_expired"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 2, payment, false FROM pg_temp.payment_started"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 1, NULL, false FROM pg_temp.payment_refused"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 3, NULL, false FROM pg_temp.seats_sold"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 8, NULL, false FROM pg_temp.payment_aborted"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 4, NULL, false FROM pg_temp.refund_started"
+    "  UNION ALL SELECT _date, reservation, _lsn, _at, 5, NULL, false FROM pg_temp.seats_refunded"
     " ) event GROUP BY date, reservation;\n"
 
     "UPDATE usher.reservations r SET state = CASE f.state" RESERVATION_STATES(
@@ -192,21 +196,23 @@ static const char entries[] =
     "INSERT INTO pg_temp.fold_entries"
     " SELECT date, place, max(admitted_at)," TIME_OF(
         "max(active_until)") ","
-                             "  max(ended_at), max(end_reason)"
+                             "  max(ended_at), max(end_reason),"
+                             "  max(_lsn) FILTER (WHERE admitted_at IS NOT NULL),"
+                             "  max(_lsn) FILTER (WHERE ended_at IS NOT NULL)"
                              " FROM (SELECT _date AS date, place, NULL::timestamptz AS admitted_at,"
                              "   NULL::bigint AS active_until, NULL::timestamptz AS ended_at, "
-                             "NULL::bigint AS end_reason"
+                             "NULL::bigint AS end_reason, _lsn"
                              "   FROM pg_temp.queue_entered"
-                             "  UNION ALL SELECT _date, place, _at, expires_at, NULL, NULL FROM "
+                             "  UNION ALL SELECT _date, place, _at, expires_at, NULL, NULL, _lsn FROM "
                              "pg_temp.admitted"
-                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, \"end\" FROM "
+                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, \"end\", _lsn FROM "
                              "pg_temp.token_expired"
-                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, 2 FROM "
+                             "  UNION ALL SELECT _date, place, NULL, NULL, _at, 2, _lsn FROM "
                              "pg_temp.seats_held"
                              "   WHERE token_expired <> 0"
                              "  UNION ALL SELECT s._date, coalesce(nullif(s.payer, 0), r.place), "
                              "NULL,"
-                             "   NULL, s._at, 1 FROM pg_temp.seats_sold s"
+                             "   NULL, s._at, 1, s._lsn FROM pg_temp.seats_sold s"
                              "   JOIN usher.reservations r ON r.id = s._date << 32 | s.reservation"
                              "   WHERE s.token_expired <> 0"
                              " ) event GROUP BY date, place;\n"
@@ -233,6 +239,34 @@ static const char entries[] =
                                                  " WHERE NOT EXISTS"
                                                  "  (SELECT FROM usher.queue_entries q WHERE "
                                                  "q.date = f.date AND q.place = f.place);\n";
+
+/* --- outages -------------------------------------------------------------------------------- */
+
+/* X7. A credit moves what it found: who was active and what was unpaid at its LSN. Both begin once and
+ * end once, so where that was not in this batch, the table says on which side of the credit it was. */
+static const uint16_t outage_kinds[] = {DECISION_OUTAGE_CREDITED, 0};
+#define LAST_TIME TIME_OF("9999999999999") /* TIME_MS_MAX */
+_Static_assert(TIME_MS_MAX == 9999999999999, "the last moment of a deadline");
+static const char outages[] =
+    "INSERT INTO usher.outages (lsn, date, since, credited_at, credit_ms, cause)"
+    " SELECT _lsn, _date, " TIME_OF("since") ", _at, credit_ms,"
+    "  CASE cause" OUTAGE_CAUSES(WHEN) " END FROM pg_temp.outage_credited;\n"
+    "UPDATE usher.reservations r"
+    " SET expires_at = least(r.expires_at + credit.ms * interval '1 millisecond', " LAST_TIME ")"
+    " FROM (SELECT s.id, sum(c.credit_ms)::bigint AS ms FROM pg_temp.outage_credited c"
+    "   JOIN usher.reservations s ON s.date = c._date"
+    "   LEFT JOIN pg_temp.fold_reservations f ON f.id = s.id"
+    "   WHERE (s.state IN ('held', 'paying') OR c._lsn < f.left_lsn)"
+    "    AND (f.held_lsn IS NULL OR c._lsn > f.held_lsn) GROUP BY s.id) credit"
+    " WHERE r.id = credit.id;\n"
+    "UPDATE usher.queue_entries q"
+    " SET active_until = least(q.active_until + credit.ms * interval '1 millisecond', " LAST_TIME ")"
+    " FROM (SELECT e.date, e.place, sum(c.credit_ms)::bigint AS ms"
+    "   FROM pg_temp.outage_credited c JOIN usher.queue_entries e ON e.date = c._date"
+    "   LEFT JOIN pg_temp.fold_entries f ON f.date = e.date AND f.place = e.place"
+    "   WHERE e.admitted_at IS NOT NULL AND (e.ended_at IS NULL OR c._lsn < f.ended_lsn)"
+    "    AND (f.admitted_lsn IS NULL OR c._lsn > f.admitted_lsn) GROUP BY e.date, e.place) credit"
+    " WHERE q.date = credit.date AND q.place = credit.place;\n";
 
 /* --- payments and refusals ----------------------------------------------------------------- */
 
@@ -333,6 +367,7 @@ static const struct projection_fold_step steps[] = {
     {"seats", seat_kinds, seats},
     {"reservations", reservation_kinds, reservations},
     {"queue_entries", entry_kinds, entries},
+    {"outages", outage_kinds, outages},
     {"payments", payment_kinds, payments},
     {"refusals", refusal_kinds, refusals},
     {"wallets", wallet_kinds, wallets},

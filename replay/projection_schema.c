@@ -244,8 +244,8 @@ static const char schema[] =
                                             " dropped and rebuilt. Schema version " TEXT_OF(
                                                 PROJECTION_SCHEMA_VERSION) ".';\n";
 
-/* Which run projects, and what its last batch was (README.md, "Two engines"). New schemas get these
- * columns in the same way as old ones, so that both end alike. */
+/* Which run projects, and what its last batch was (README.md, "Two engines"); and outages. New schemas
+ * get them in the same way as old ones, so that both end alike. */
 static const char raise_1[] =
     "ALTER TABLE usher.projection_state"
     " ADD COLUMN IF NOT EXISTS run bigint NOT NULL DEFAULT 0 CHECK (run >= 0),"
@@ -253,6 +253,14 @@ static const char raise_1[] =
     " ADD COLUMN IF NOT EXISTS run_by text NOT NULL DEFAULT '',"
     " ADD COLUMN IF NOT EXISTS batch_lsn bigint NOT NULL DEFAULT 0 CHECK (batch_lsn >= 0),"
     " ADD COLUMN IF NOT EXISTS batch_hash bigint NOT NULL DEFAULT 0 CHECK (batch_hash >= 0);\n"
+    /* Time in which the engine could not serve, as it was credited to a date (X7) */
+    "CREATE TABLE IF NOT EXISTS usher.outages ("
+    " lsn bigint PRIMARY KEY,"
+    " date integer NOT NULL REFERENCES usher.dates,"
+    " since timestamptz NOT NULL,"
+    " credited_at timestamptz NOT NULL,"
+    " credit_ms bigint NOT NULL CHECK (credit_ms > 0),"
+    " cause text NOT NULL CHECK (cause IN (" OUTAGE_CAUSES(NAME) "'down')));\n"
     "UPDATE usher.projection_state SET schema_version = 2 WHERE schema_version = 1";
 _Static_assert(PROJECTION_SCHEMA_VERSION == 2 && PROJECTION_SCHEMA_VERSION_RAISED == 1,
                "the statement above says the same");

@@ -308,6 +308,30 @@ static void judge_token_expired(struct audit *audit, struct audit_date *date, ui
     }
 }
 
+/* X7: every turn and every unpaid hold of the date gets the same. */
+static void judge_credited(struct audit *audit, struct audit_date *date, uint32_t id,
+                           const struct decision *decision) {
+    const struct decision_outage_credited *credited = &decision->outage_credited;
+    uint32_t extended = 0;
+    EXPECT(audit, credited->credit_ms > 0 && date->policy.outage_credit == 1, "date %u", id);
+    EXPECT(audit, credited->since + credited->credit_ms <= decision->time_ms,
+           "date %u: %" PRIu64 " ms are credited for an outage since %" PRIu64, id,
+           credited->credit_ms, credited->since);
+    for (uint32_t i = 1; i <= date->place_count; i++) {
+        if (date->places[i].state != TOKEN_ACTIVE) continue;
+        date->places[i].expires_at += credited->credit_ms;
+        extended++;
+    }
+    for (uint32_t i = 1; i <= date->reservation_count; i++) {
+        uint32_t state = date->reservations[i].state;
+        if (state != RESERVATION_HELD && state != RESERVATION_PAYING) continue;
+        date->reservations[i].expires_at += credited->credit_ms;
+        extended++;
+    }
+    EXPECT(audit, extended > 0, "date %u: a credit to nobody", id);
+    audit->credited++;
+}
+
 static void judge_date(struct audit *audit, const struct decision *decision) {
     uint32_t id = decision->partition - PARTITION_DATE_FIRST;
     EXPECT(audit, id >= 1 && id <= DATES_MAX && audit->dates[id], "date %u does not exist", id);
@@ -323,6 +347,7 @@ static void judge_date(struct audit *audit, const struct decision *decision) {
     case DECISION_DATE_CLOSED: date->state = DATE_CLOSED; break;
     case DECISION_DATE_CANCELLED: date->state = DATE_CANCELLED; break;
     case DECISION_POLICY_CHANGED: date->policy = decision->policy_changed.policy; break;
+    case DECISION_OUTAGE_CREDITED: judge_credited(audit, date, id, decision); break;
     case DECISION_QUEUE_ENTERED: judge_entered(audit, date, &decision->queue_entered); break;
     case DECISION_ADMITTED: judge_admitted(audit, date, id, &decision->admitted); break;
     case DECISION_TOKEN_EXPIRED: judge_token_expired(audit, date, id, decision); break;

@@ -13,6 +13,7 @@
 #include "engine/domain/image.h"
 #include "engine/domain/world.h"
 #include "engine/require.h"
+#include "engine/runtime/clock.h"
 #include "replay/projection_attach.h"
 #include "replay/source_wal.h"
 #include "replay/sql.h"
@@ -168,6 +169,27 @@ WRAPPED(const struct reservation *, reservations_due, const struct reservations 
 
 WRAPPED(const struct heap_entry *, room_due, const struct waiting_room *room) {
     return IS(TOKEN_OUTLIVES) ? NULL : __real_room_due(room);
+}
+
+WRAPPED(bool, partition_outage, const struct partition *partition, enum outage_cause cause,
+        uint64_t since_ms, uint64_t now_ms, struct verdict *verdict) {
+    if (IS(OUTAGE_FORGOTTEN)) {
+        verdict_begin(verdict);
+        return false;
+    }
+    if (IS(CREDIT_DOUBLED)) since_ms -= now_ms - since_ms;
+    return __real_partition_outage(partition, cause, since_ms, now_ms, verdict);
+}
+
+WRAPPED(bool, partition_unserved, struct partition *partition, uint64_t ms) {
+    return __real_partition_unserved(partition, IS(SILENCE_COUNTS) ? 0 : ms);
+}
+
+WRAPPED(bool, clock_look, struct engine_clock *clock, const struct clock_reading *reading) {
+    struct clock_figures before = clock->figures;
+    bool changed = __real_clock_look(clock, reading);
+    if (IS(STEP_UNSEEN)) clock->figures = before;
+    return changed;
 }
 
 /* --- deciding, answering, starting again -------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct disk {
     struct storage *inner;  /* owned */
     struct rng rng;
     bool restarted; /* after a crash: what reads now is the next process */
-    uint64_t full_until_us;
+    uint64_t full_until_us, frozen_until_us;
     uint64_t read_errors;
     bool trusted;
 
@@ -190,7 +190,7 @@ static int disk_submit(struct storage *storage, int handle, uint64_t offset, con
 
 static int disk_complete(struct storage *storage, bool wait) {
     struct disk *disk = disk_of(storage);
-    if (!wait && disk->run->now_us < disk->due_us) return STORAGE_PENDING;
+    if (!wait && disk->run->now_us < disk_due_us(disk)) return STORAGE_PENDING;
     disk->in_flight = false;
     int result = disk->lying && !storage_memory_crashed(disk->inner)
                      ? complete_lying(disk)
@@ -210,7 +210,8 @@ static int disk_complete(struct storage *storage, bool wait) {
 }
 
 uint64_t disk_due_us(const struct disk *disk) {
-    return disk->in_flight ? disk->due_us : UINT64_MAX;
+    if (!disk->in_flight) return UINT64_MAX;
+    return disk->due_us > disk->frozen_until_us ? disk->due_us : disk->frozen_until_us;
 }
 
 /* --- the other operations -------------------------------------------------------------------------- */
@@ -398,5 +399,9 @@ bool disk_has_crashed(const struct disk *disk) { return storage_memory_crashed(d
 uint64_t disk_read_errors(const struct disk *disk) { return disk->read_errors; }
 
 void disk_trust(struct disk *disk, bool trust) { disk->trusted = trust; }
+
+void disk_freeze(struct disk *disk, uint64_t until_us) { disk->frozen_until_us = until_us; }
+
+bool disk_is_frozen(const struct disk *disk) { return disk->run->now_us < disk->frozen_until_us; }
 
 void disk_fill(struct disk *disk, uint64_t until_us) { disk->full_until_us = until_us; }

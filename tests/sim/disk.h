@@ -35,6 +35,10 @@ bool disk_has_crashed(const struct disk *disk);
 void disk_fill(struct disk *disk, uint64_t until_us);
 bool disk_is_full(const struct disk *disk);
 
+/* disk_freeze - no write completes until `until_us`; reads go on */
+void disk_freeze(struct disk *disk, uint64_t until_us);
+bool disk_is_frozen(const struct disk *disk);
+
 /* disk_read_errors - reads that have failed so far; disk_trust - no more of them until false: whoever
  * reads is the test itself */
 uint64_t disk_read_errors(const struct disk *disk);

@@ -287,7 +287,22 @@ static void organiser_learns(struct hall *hall, const struct call *call,
     }
 }
 
+void fan_asks(struct fan *fan, const struct call *call) {
+    uint64_t now_us = fan->hall->run->now_us, gap_us = now_us - fan->asked_us;
+    bool shows = call->kind == COMMAND_QUEUE_STATUS && !call->forged && fan->has_token &&
+                 call->token.date == fan->token.date && call->token.place == fan->token.place;
+    if (!shows) return;
+    if (gap_us > fan->asked_gap_us) fan->asked_gap_us = gap_us;
+    fan->asked_us = now_us;
+}
+
 static void learns_token(struct fan *fan, const struct answer *answer) {
+    bool same = fan->has_token && answer->token.date == fan->token.date &&
+                answer->token.place == fan->token.place;
+    if (!same) {
+        fan->asked_us = fan->hall->run->now_us;
+        fan->asked_gap_us = 0;
+    }
     fan->has_token = answer->token_state != TOKEN_EXPIRED;
     fan->token = answer->token;
     fan->token_state = answer->token_state;

@@ -33,7 +33,9 @@ struct fan {
     bool has_token;
     struct token token;
     uint8_t token_state;
-    uint64_t reservation; /* the last one held; 0: none */
+    /* How well this fan keeps asking about the token that it has. */
+    uint64_t asked_us, asked_gap_us; /* the latest time; the longest pause before it */
+    uint64_t reservation;            /* the last one held; 0: none */
     struct token bought_with;
     uint8_t reservation_state;
     uint64_t shortfall;
@@ -48,6 +50,8 @@ void fan_init(struct fan *fan, struct hall *hall, uint32_t number, uint64_t seed
 bool fan_decides(struct fan *fan, struct call *ret_call);
 /* fan_learns - a call was answered */
 void fan_learns(struct fan *fan, const struct call *call, const struct answer *answer);
+/* fan_asks - a call was sent, once more perhaps */
+void fan_asks(struct fan *fan, const struct call *call);
 /* fan_pauses - thinks for a while: sets wake_us */
 void fan_pauses(struct fan *fan);
 /* fan_forgets - token and reservation are gone from memory */

@@ -60,7 +60,9 @@ const struct model_reservation *judge_reservation(const struct judge *judge, uin
 
 /* An active token whose time is over counts as expired before the timer has said so. */
 bool judge_is_over(const struct judge *judge, const struct model_waiter *waiter) {
-    return waiter->expires_at != 0 && waiter->expires_at <= judge->window.to_ms;
+    /* As it was when the request came: a credit since then has moved it. */
+    uint64_t ends_ms = model_history_at(&waiter->ends, judge->window.from_lsn, waiter->expires_at);
+    return ends_ms != 0 && ends_ms <= judge->window.to_ms;
 }
 
 /* Who waited before a place at an LSN, or when it was handed out, if that was later. */
@@ -93,7 +95,8 @@ static void token(struct judge *judge) {
         !judge_had(judge, &waiter->history, MODEL_TOKEN(told->token_state, told->token_end))) {
         judge_wrong(judge, "the token was not in this state; state", told->token_state);
     }
-    if (told->token_state == TOKEN_ACTIVE && told->expires_at != waiter->expires_at) {
+    if (told->token_state == TOKEN_ACTIVE &&
+        !judge_had(judge, &waiter->ends, told->expires_at)) {
         judge_wrong(judge, "its active time does not end then", told->expires_at);
     }
     if (told->token_state == TOKEN_WAITING) {
@@ -126,7 +129,7 @@ static void one_reservation(struct judge *judge, const struct wire_reservation *
     if (one->amount != told->amount) judge_wrong(judge, "it costs something else", told->amount);
     if (one->held_at != told->held_at)
         judge_wrong(judge, "it was held at another time", told->held_at);
-    if (one->expires_at != told->expires_at) {
+    if (!judge_had(judge, &one->ends, told->expires_at)) {
         judge_wrong(judge, "its hold ends at another time", told->expires_at);
     }
     if (told->date != dated_id_date(told->id))

@@ -196,8 +196,9 @@ static void refused_as_ended(struct judge *judge) {
                                                dated_id_date(judge->call->reservation));
     const struct model_waiter *waiter = model_waiter(date, one->place);
     bool backed = one->spent || (waiter->state == TOKEN_ACTIVE && !judge_is_over(judge, waiter));
+    uint64_t ends_ms = model_history_at(&one->ends, judge->window.from_lsn, one->expires_at);
     bool stands = judge_always(judge, &one->history, RESERVATION_HELD) && backed &&
-                  one->expires_at > judge->window.to_ms;
+                  ends_ms > judge->window.to_ms;
     if (stands || judge_always(judge, &one->history, RESERVATION_PAID)) {
         judge_wrong(judge, "it stands", judge->call->reservation);
     }

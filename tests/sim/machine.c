@@ -17,6 +17,7 @@ struct machine *machine_open(struct run *run, struct network *network, struct pe
     if (run->plan.snapshots) machine->snapshot_disk = disk_open(run, 11);
     if (run->plan.postgres) machine->postgres = postgres_create();
     machine->judge = judge_open(run, people);
+    machine->outages = outages_create();
     machine_believe(machine, 0);
     return machine;
 }
@@ -30,6 +31,7 @@ void machine_close(struct machine *machine) {
     model_free(machine->model);
     world_free(machine->follower);
     judge_close(machine->judge);
+    outages_free(machine->outages);
     free(machine->diary.bytes);
     free(machine->reply);
     free(machine);
@@ -53,14 +55,23 @@ static void check_overdue(const struct machine *machine, uint32_t shard, uint64_
     }
 }
 
+uint32_t machine_round(struct machine *machine, uint32_t shard) {
+    machine->in_round = true;
+    machine->looks = shard; /* the first look at the clock is the round's */
+    uint32_t done = engine_step(machine->engine, shard);
+    machine->in_round = false;
+    return done;
+}
+
 bool machine_step_shard(struct machine *machine, uint32_t shard) {
     struct run *run = machine->run;
-    if (!machine->up || run->now_us < machine->stalled_until_us[shard]) return false;
+    if (!machine->up || machine_is_halted(machine)) return false;
+    if (run->now_us < machine->stalled_until_us[shard]) return false;
     bool lame = shard == run->plan.lame_shard && !run->calm;
     if (lame && !rng_chance(&machine->rng, 5000)) return false;
-    uint64_t now_ms = machine_now_ms(machine);
     uint64_t fulls = run->counters.journal_fulls;
-    uint32_t done = engine_step(machine->engine, shard);
+    uint32_t done = machine_round(machine, shard);
+    uint64_t now_ms = machine_decides_ms(machine, shard, machine->watches[shard].round_ms);
     if (machine->newborn > 0) machine->newborn--;
     if (done > 0) run_event(run, RUN_EVENT_SHARD, shard, done);
     bool whole = !machine->pending[shard] && fulls == run->counters.journal_fulls;
@@ -69,9 +80,11 @@ bool machine_step_shard(struct machine *machine, uint32_t shard) {
 }
 
 bool machine_step_log(struct machine *machine) {
-    if (!machine->wal) return false;
+    if (!machine->wal || machine_is_halted(machine)) return false;
     struct run *run = machine->run;
-    (void)wal_prepare_step(machine->wal); /* a failure is kept for the writer */
+    if (!disk_is_frozen(machine->disk)) {
+        (void)wal_prepare_step(machine->wal); /* a failure is kept for the writer */
+    }
     int result = disk_has_crashed(machine->disk) ? -1 : wal_writer_step(machine->wal, false);
     if (disk_has_crashed(machine->disk)) {
         run->counters.crashes_inside++;
@@ -133,24 +146,6 @@ static void disturb_postgres(struct machine *machine) {
     }
 }
 
-static void stall(struct machine *machine) {
-    if (!machine->up) return;
-    uint32_t shard = (uint32_t)rng_below(&machine->rng, machine->shards);
-    uint64_t stalls_us = rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 100000, 5000000));
-    machine->stalled_until_us[shard] = machine->run->now_us + stalls_us;
-    machine->run->counters.stalls++;
-    run_event(machine->run, RUN_EVENT_STALL, shard, stalls_us);
-}
-
-/* The wall clock is set, or the whole machine was suspended: a running process sees no difference. */
-static void clock_forward(struct machine *machine) {
-    struct run *run = machine->run;
-    uint64_t ms = rng_below(&machine->rng, rng_pick(&machine->rng, 100, 5000, 600000, 7200000));
-    run->wall_offset_ms += ms;
-    run->counters.clock_jumps++;
-    run_event(run, RUN_EVENT_CLOCK, ms, 0);
-}
-
 void machine_fault(struct machine *machine, enum sim_fault fault) {
     struct run *run = machine->run;
     switch (fault) {
@@ -161,15 +156,19 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
         disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 8));
         break;
     case SIM_FAULT_STOP:
-        if (machine->up) machine_stop(machine);
+        if (machine->up && !machine_is_halted(machine)) machine_stop(machine);
         break;
     case SIM_FAULT_DISK_FULL:
         disk_fill(machine->disk, run->now_us + rng_below(&machine->rng, 5000000));
         break;
-    case SIM_FAULT_STALL: stall(machine); break;
     case SIM_FAULT_SNAPSHOT: machine_snapshot(machine); break;
     case SIM_FAULT_TRIM: machine_trim(machine); break;
-    case SIM_FAULT_CLOCK_FORWARD: clock_forward(machine); break;
+    case SIM_FAULT_CLOCK_FORWARD:
+    case SIM_FAULT_CLOCK_BACK:
+    case SIM_FAULT_STALL:
+    case SIM_FAULT_HALT:
+    case SIM_FAULT_SUSPEND:
+    case SIM_FAULT_FREEZE: machine_time_fault(machine, fault); break;
     case SIM_FAULT_POSTGRES: disturb_postgres(machine); break;
     case SIM_FAULT_CLONE: machine_clone_begin(machine); break;
     default: break;
@@ -178,6 +177,9 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
 
 void machine_heal(struct machine *machine) {
     disk_fill(machine->disk, 0);
+    disk_freeze(machine->disk, 0);
+    machine->halted_until_us = 0;
+    if (run_is_asleep(machine->run)) machine->run->asleep_until_us = machine->run->now_us;
     machine->aim = AIM_NONE;
     if (!disk_has_crashed(machine->disk)) disk_crash_after(machine->disk, 0);
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
@@ -194,7 +196,8 @@ static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 uint64_t machine_due_us(const struct machine *machine) {
     if (!machine->up) return machine->start_at_us;
     const struct run *run = machine->run;
-    uint64_t due_us = disk_due_us(machine->disk);
+    if (run->now_us < machine->halted_until_us) return machine->halted_until_us;
+    uint64_t due_us = earlier(disk_due_us(machine->disk), machine->beat_us);
     if (machine->projection) due_us = earlier(due_us, machine->projection_us);
     if (machine->clone.projection) due_us = earlier(due_us, machine->clone.step_us);
     for (uint32_t i = 0; i < machine->shards; i++) {

@@ -34,6 +34,10 @@ void machine_stop(struct machine *machine);
 bool machine_step_shard(struct machine *machine, uint32_t shard);
 bool machine_step_log(struct machine *machine);
 bool machine_step_projection(struct machine *machine);
+/* machine_step_beat - what the daemon does once a second */
+bool machine_step_beat(struct machine *machine);
+/* machine_is_halted - nothing of it moves */
+bool machine_is_halted(const struct machine *machine);
 
 /* machine_receive - a frame has arrived; it is the machine's now. Return: false: no room, or down */
 bool machine_receive(struct machine *machine, struct network_frame *frame);

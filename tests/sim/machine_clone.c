@@ -79,8 +79,16 @@ bool machine_clone_step(struct machine *machine) {
 void machine_clone_check(struct machine *machine) {
     struct machine_clone *clone = &machine->clone;
     struct postgres_status postgres;
-    if (clone->run == 0) return;
+    struct projection_status own;
+    if (clone->run == 0 || !machine->projection) return;
+    projection_status_get(machine->projection, &own);
+    if (own.run == 0) { /* it has just begun, and may have taken over without being told */
+        clone->run = 0;
+        return;
+    }
     postgres_status(machine->postgres, &postgres);
+    /* A number below its own is to the machine's one of a backup that was restored. */
+    if (clone->run < clone->own_run) clone->run = 0;
     if (postgres.run < clone->run) { /* a backup of before was restored */
         clone->run = 0;
     } else if (strcmp(postgres.run_id, clone->run_id) != 0) {
@@ -92,7 +100,11 @@ void machine_clone_check(struct machine *machine) {
 }
 
 bool machine_clone_noticed(struct machine *machine, const struct projection_status *status) {
-    if (!status->taken_over || machine->clone.run == 0) return false;
+    struct postgres_status postgres;
+    postgres_status(machine->postgres, &postgres);
+    bool clones = machine->clone.run > 0 ||
+                  strcmp(postgres.run_id, machine->clone.run_id) == 0; /* nobody has told it yet */
+    if (!status->taken_over || !clones) return false;
     machine->run->counters.clones_noticed++;
     machine_clone_end(machine);
     machine_projection_restart(machine);

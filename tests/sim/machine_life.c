@@ -28,6 +28,7 @@ static bool has_crashed(const struct machine *machine) {
 
 void machine_exit(struct machine *machine, bool crashed) {
     machine_projection_end(machine);
+    if (machine->up) machine_watch_exit(machine);
     if (machine->wal && machine->durable_lsn < wal_durable_lsn(machine->wal)) {
         machine->durable_lsn = wal_durable_lsn(machine->wal);
     }
@@ -42,6 +43,7 @@ void machine_exit(struct machine *machine, bool crashed) {
     machine->wal = NULL;
     machine->up = machine->log_failed = false;
     machine->aim = AIM_NONE;
+    machine->halted_until_us = 0;
     network_refuse(machine->network);
     later(machine);
 }
@@ -125,6 +127,7 @@ static void on_durable(void *context, uint64_t lsn) {
     struct machine *machine = context;
     run_event(machine->run, RUN_EVENT_DURABLE, lsn, 0);
     if (machine->durable_lsn < lsn) machine->durable_lsn = lsn;
+    machine_watch_durable(machine, lsn);
     if (machine->engine) engine_durable(machine->engine);
 }
 
@@ -270,20 +273,11 @@ static void draw_start(struct machine *machine) {
     uint32_t before = machine->shards;
     machine->shards = (uint32_t)rng_between(&machine->rng, 1, run->plan.shards_max);
     run->counters.reshards += before != 0 && before != machine->shards;
-    if (run_fault(run, SIM_FAULT_CLOCK_BEHIND)) {
-        run->counters.clocks_behind++;
-        run->wall_offset_ms -= rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 3600000));
-    }
+    machine_clock_fault(machine);
     if (run_fault(run, SIM_FAULT_CRASH_INSIDE)) {
         disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 4));
     }
-    const struct clock_reading reading = machine_reading(machine);
-    clock_begin(&machine->clock, &reading); /* a new process */
-}
-
-/* However far the wall clock is behind: --accept-clock-behind. */
-static void raise_clock(struct machine *machine, uint64_t last_time_ms) {
-    (void)clock_raise(&machine->clock, machine->run->now_us * 1000, last_time_ms); /* likewise */
+    machine_clock_begin(machine); /* a new process */
 }
 
 /* The projection wants to know which log it is: the daemon looks once more. */
@@ -332,9 +326,19 @@ static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
     return world;
 }
 
+/* As the daemon believes it: the log was written then, or something decided. */
+static uint64_t served_until_ms(struct machine *machine) {
+    uint64_t written_ms = machine->recovery.last_wall_ms;
+    if (written_ms > machine_now_ms(machine)) written_ms = 0;
+    return written_ms > machine->last_time_ms ? written_ms : machine->last_time_ms;
+}
+
 static void open_engine(struct machine *machine, struct world *world) {
-    struct engine_options options = {
-        .shards = machine->shards, .world = world, .start_lsn = machine->recovery.end_lsn};
+    struct engine_options options = {.shards = machine->shards,
+                                     .world = world,
+                                     .start_lsn = machine->recovery.end_lsn,
+                                     .served_until_ms = served_until_ms(machine)};
+    machine_watch_start(machine, options.served_until_ms);
     machine_ports_open(machine, &options);
     wal_journal(machine->wal, &machine->journal);
     uint64_t from_ms = machine_now_ms(machine);
@@ -348,15 +352,15 @@ static void open_engine(struct machine *machine, struct world *world) {
 /* The log is open: everything is judged that it has. */
 static bool judge_start(struct machine *machine, struct world *world) {
     struct run *run = machine->run;
-    uint64_t last_time_ms = 0;
     judge_recovery(machine);
     disk_trust(machine->disk, true);
     if (!run->failed && machine->recovery.found) judge_records(machine);
     disk_trust(machine->disk, false);
-    if (run->failed || !replay(machine, world, &last_time_ms)) return false;
+    if (run->failed || !replay(machine, world, &machine->last_time_ms)) {
+        return false;
+    }
     judge_replay(machine, world);
-    raise_clock(machine, last_time_ms);
-    return !run->failed;
+    return !run->failed && machine_clock_raise(machine, machine->last_time_ms);
 }
 
 void machine_start(struct machine *machine) {
@@ -410,7 +414,7 @@ static bool wind_up(struct machine *machine, uint64_t *rounds) {
     for (uint32_t idle = 0; idle < 3 && *rounds < STOP_ROUNDS_MAX; (*rounds)++) {
         bool moved = false;
         for (uint32_t i = 0; i < machine->shards; i++) {
-            moved = engine_step(machine->engine, i) > 0 || machine->pending[i] || moved;
+            moved = machine_round(machine, i) > 0 || machine->pending[i] || moved;
         }
         moved = machine_step_log(machine) || moved;
         if (run->failed || machine->log_failed || !machine->up) return false;

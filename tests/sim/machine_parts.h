@@ -3,6 +3,7 @@
  *   machine.c          steps, faults, rest
  *   machine_life.c     start, crash, stop: recovery and what it must have found
  *   machine_ports.c    journal, clock, entropy, frames and replies
+ *   machine_time.c     clocks, stalls, halts, freezes; what must have been an outage
  *   machine_readers.c  projection
  *   machine_clone.c    a copy of the log that projects as well
  *   machine_snapshot.c snapshots
@@ -10,7 +11,6 @@
 #ifndef USHER_TESTS_SIM_MACHINE_PARTS_H
 #define USHER_TESTS_SIM_MACHINE_PARTS_H
 
-#include "engine/runtime/clock.h"
 #include "engine/runtime/engine.h"
 #include "net/frame.h"
 #include "replay/projection.h"
@@ -19,7 +19,10 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/machine.h"
+#include "tests/sim/outages.h"
 #include "tests/sim/postgres.h"
+#include "tools/outage_watch.h"
+#include "tools/system_ports.h"
 #include "wal/wal.h"
 
 #define MACHINE_SLOTS 32u
@@ -63,7 +66,22 @@ struct machine_clone {
     struct record_source port;
     char run_id[37];
     uint64_t run; /* the number that it took over with; 0: it has not, or the machine has since */
+    uint64_t own_run; /* that of the machine's projection, before its latest step */
     uint64_t step_us; /* when its next step is */
+};
+
+/* What the process's clock has told last. */
+struct machine_told {
+    uint64_t mono_us, now_ms, steps; /* now_ms 0: nothing yet */
+};
+
+/* What is known of a shard from outside, in engine time. */
+struct machine_watch {
+    uint64_t round_ms, before_ms; /* its latest round looked at the clock, and the one before */
+    uint64_t waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
+    uint64_t last_lsn; /* of its latest append */
+    /* Since when it may believe, at the earliest, that the log stands still; what was durable then. */
+    uint64_t still_ms, durable_lsn;
 };
 
 struct machine {
@@ -89,6 +107,7 @@ struct machine {
     struct wal *wal;
     struct journal journal;
     struct wal_recovery recovery;
+    uint64_t last_time_ms;     /* of the last decision that was recovered */
     struct snapshot_info from; /* the snapshot that it was started from; lsn 0: none */
     struct engine *engine;
     struct net_engine net_engine;
@@ -102,11 +121,24 @@ struct machine {
     uint64_t read_errors; /* machine_read_errors() when the process began */
     uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
     bool log_failed;      /* the process has to exit */
-    /* The process's, as in tools/system_ports.c; what it reads is the run's time and wall clock. Whoever
-     * sets the wall clock (run->wall_offset_ms) is noticed at the next look. */
-    struct engine_clock clock;
     uint64_t projection_us; /* when its next step is */
+
+    /* Time: machine_time.c */
+    struct system_clock clock; /* of this process */
+    struct machine_told told;
+    bool accepts_clock;       /* the next start goes on, however far behind the clock is */
+    bool in_round;            /* of a shard */
+    uint32_t looks;           /* the shard that is about to look at the clock; PLAN_SHARDS_MAX: none */
+    uint64_t ahead_ms;        /* so far is the wall clock ahead until the next start */
+    uint64_t halted_until_us; /* the process or the machine stands still */
+    uint64_t halted_ms;       /* since when, in engine time */
+    uint64_t beat_us;         /* when the daemon looks after the log again */
+    struct machine_watch watches[PLAN_SHARDS_MAX];
+    struct outages *outages;
+    uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
+    uint64_t ended_ms;                         /* then it did */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
+
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
     enum machine_aim aim;
     uint64_t aim_lsn;
@@ -119,13 +151,29 @@ struct machine {
 /* --- machine_ports.c */
 void machine_ports_open(struct machine *machine, struct engine_options *ret_options);
 void machine_slots_close(struct machine *machine);
-struct clock_reading machine_reading(const struct machine *machine);
-uint64_t machine_now_ms(void *machine);
 void machine_fill(void *machine, void *bytes, uint32_t size);
 /* machine_believe - model and follower from the diary, up to an LSN; forgets what is after it */
 void machine_believe(struct machine *machine, uint64_t lsn);
 /* machine_diary_source - the diary as a source; one at a time */
 struct record_source machine_diary_source(struct diary_source *source);
+
+/* --- machine_time.c */
+uint64_t machine_now_ms(void *machine);
+void machine_clock_begin(struct machine *machine);
+/* machine_clock_raise - engine time begins, after the log was read. Return: false: the clock is too far
+ * behind; the next start will do */
+bool machine_clock_raise(struct machine *machine, uint64_t last_ms);
+void machine_clock_fault(struct machine *machine);
+void machine_time_fault(struct machine *machine, enum sim_fault fault);
+/* What is seen of a shard: in a round, it looks at the clock; it has appended (lsn 0: there was no room); the log has
+ * moved; the process ends; it has started, and believes to have served until then. */
+void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_ms);
+void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn);
+void machine_watch_durable(struct machine *machine, uint64_t lsn);
+void machine_watch_exit(struct machine *machine);
+void machine_watch_start(struct machine *machine, uint64_t served_until_ms);
+/* machine_decides_ms - the earliest that `now` may be to this shard */
+uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint64_t now_ms);
 
 /* --- machine_readers.c */
 void machine_projection_start(struct machine *machine, const struct id128 *log_id);
@@ -159,6 +207,8 @@ uint64_t machine_read_errors(const struct machine *machine);
 /* --- machine_life.c */
 /* machine_exit - the process ends as it stands; crashed: the power has failed */
 void machine_exit(struct machine *machine, bool crashed);
+/* machine_round - a round of a shard, watched. Return: as engine_step() */
+uint32_t machine_round(struct machine *machine, uint32_t shard);
 /* machine_check_hash - is the live state what the follower has? Only where no drain is pending */
 void machine_check_hash(struct machine *machine);
 

@@ -8,20 +8,6 @@
 
 /* --- clock and entropy ------------------------------------------------------------------------------- */
 
-struct clock_reading machine_reading(const struct machine *machine) {
-    const struct run *run = machine->run;
-    uint64_t mono_ns = run->now_us * 1000;
-    uint64_t wall_ns = run_wall_ms(run) * CLOCK_NS_PER_MS + mono_ns % CLOCK_NS_PER_MS;
-    return (struct clock_reading){mono_ns, wall_ns, mono_ns};
-}
-
-uint64_t machine_now_ms(void *context) {
-    struct machine *machine = context;
-    const struct clock_reading reading = machine_reading(machine);
-    (void)clock_look(&machine->clock, &reading); /* what it says is in the clock */
-    return clock_at(&machine->clock, reading.after_ns) / CLOCK_NS_PER_MS;
-}
-
 /* As a shard sees it: each look at the clock may take a while. */
 static uint64_t shard_now_ms(void *context) {
     struct machine *machine = context;
@@ -29,7 +15,13 @@ static uint64_t shard_now_ms(void *context) {
     if (run->plan.rounds_take_time && rng_chance(&machine->rng, 300000)) {
         run->now_us += rng_below(&machine->rng, 3000);
     }
-    return machine_now_ms(machine);
+    uint64_t now_ms = machine_now_ms(machine);
+    if (machine->in_round && machine->looks < machine->shards) {
+        uint32_t shard = machine->looks;
+        machine->looks = PLAN_SHARDS_MAX;
+        machine_watch_round(machine, shard, now_ms);
+    }
+    return now_ms;
 }
 
 void machine_fill(void *context, void *bytes, uint32_t size) {
@@ -101,6 +93,8 @@ void machine_believe(struct machine *machine, uint64_t lsn) {
     follow_all(machine, 0, lsn);
     machine->newborn = 0;
     machine->model->counting = true;
+    machine->model->outages = machine->outages;
+    machine->model->asks = (struct model_asks){machine->people, people_keeps_asking};
 }
 
 static int diary_seek(void *context, uint64_t lsn, struct source_error *ret_error) {
@@ -187,6 +181,7 @@ static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32
         result = machine->journal.append(machine->journal.context, appender, bytes, size, &lsn);
     }
     machine->pending[appender] = result != 0;
+    machine_watch_append(machine, appender, lsn);
     if (result != 0) {
         run->counters.journal_fulls++;
         run_event(run, RUN_EVENT_APPEND_FULL, appender, size);
@@ -310,7 +305,11 @@ bool machine_receive(struct machine *machine, struct network_frame *frame) {
     slot->bytes = frame->bytes;
     slot->frame.admin = frame->gateway == NETWORK_ADMIN;
     slot->window.from_lsn = machine->model->lsn;
-    slot->window.from_ms = machine_now_ms(machine);
+    slot->window.from_ms = UINT64_MAX;
+    for (uint32_t i = 0; i < machine->shards; i++) {
+        uint64_t decides_ms = machine_decides_ms(machine, i, machine_now_ms(machine));
+        if (decides_ms < slot->window.from_ms) slot->window.from_ms = decides_ms;
+    }
     run_event(machine->run, RUN_EVENT_FRAME, frame->gateway, frame->size);
     frame_run(&slot->frame, slot->bytes, frame->size);
     return true;

@@ -77,10 +77,12 @@ static void halted(struct machine *machine, const struct projection_status *stat
 bool machine_step_projection(struct machine *machine) {
     struct run *run = machine->run;
     struct projection_status status;
+    if (machine_is_halted(machine)) return false;
     bool cloned = machine_clone_step(machine);
     if (!machine->projection || run->now_us < machine->projection_us) return cloned;
     projection_status_get(machine->projection, &status);
     bool starts = status.run == 0;
+    machine->clone.own_run = status.run;
     int result = projection_step(machine->projection);
     projection_status_get(machine->projection, &status);
     if (starts && status.run > 0) machine->clone.run = 0; /* whoever starts takes over, once */

@@ -16,9 +16,13 @@ void model_free(struct model *model) {
     for (uint32_t i = 0; i < model->date_count; i++) {
         struct model_date *date = &model->dates[i];
         for (uint32_t j = 0; j < date->seat_count; j++) free(date->seats[j].history.changes);
-        for (uint32_t j = 0; j < date->waiter_count; j++) free(date->waiters[j].history.changes);
+        for (uint32_t j = 0; j < date->waiter_count; j++) {
+            free(date->waiters[j].history.changes);
+            free(date->waiters[j].ends.changes);
+        }
         for (uint32_t j = 0; j < date->reservation_count; j++) {
             free(date->reservations[j].history.changes);
+            free(date->reservations[j].ends.changes);
         }
         free(date->waiters);
         free(date->reservations);
@@ -188,6 +192,7 @@ bool model_apply(struct model *model, const uint8_t *record, uint32_t size, uint
     if (!in_time(model, decision)) return false;
     if (model->counting) model->run->counters.decisions++;
     if (decision->kind == DECISION_STATE_HASHED) return true;
+    if (model->last_time_ms < decision->time_ms) model->last_time_ms = decision->time_ms;
     if (decision->kind <= DECISION_DATE_CREATED) return catalogue_apply(model, decision);
     return decision->kind >= DECISION_WALLET_CHARGED ? model_account_apply(model, decision)
                                                      : model_date_apply(model, decision);

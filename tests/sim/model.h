@@ -16,7 +16,10 @@
 
 #include "engine/domain/decision.h"
 #include "engine/domain/error.h"
+#include "tests/sim/outages.h"
 #include "tests/sim/run.h"
+
+struct people;
 
 /* How something changed over the log: the value from each LSN on. */
 struct model_change {
@@ -50,9 +53,10 @@ struct model_waiter { /* by place - 1 */
     struct id128 user, secret;
     uint8_t state;       /* enum token_state */
     uint64_t expires_at; /* ACTIVE */
+    uint64_t admitted_ms, ttl_ms;
     uint64_t heard_ms;   /* WAITING: last sign of life that it was answered to */
     uint64_t asked_ms;   /* WAITING: last request at all that may have been one */
-    struct model_history history;
+    struct model_history history, ends; /* ends: its expires_at */
 };
 
 struct model_reservation { /* by sequence - 1 */
@@ -62,10 +66,11 @@ struct model_reservation { /* by sequence - 1 */
     bool spent;    /* its token ended by a reservation or a payment: it stands without it (Q10) */
     struct numbers seats;
     uint64_t amount, held_at, expires_at, changed_at;
-    uint32_t payment;             /* latest; 0: none */
-    uint32_t payer;               /* place of the token that started it; 0: its own */
-    struct id128 key;             /* of that payment */
-    struct model_history history; /* its states */
+    uint64_t ttl_ms;                    /* for so long it is held, if nothing ends it */
+    uint32_t payment;                   /* latest; 0: none */
+    uint32_t payer;                     /* place of the token that started it; 0: its own */
+    struct id128 key;                   /* of that payment */
+    struct model_history history, ends; /* its states, its expires_at */
 };
 
 /* The money's side of a payment. */
@@ -108,7 +113,8 @@ struct model_date { /* by id - 1 */
     uint64_t interval_began_ms;
     uint64_t interval_admitted;
     uint64_t last_time_ms;
-    uint64_t policy_ms; /* when the policy was changed last */
+    uint64_t policy_ms;   /* when the policy was changed last */
+    uint64_t credited_ms; /* when an outage was credited last; 0: never */
     /* max_seats_per_user, sales_open_at, sales_end_at, refund_until */
     struct model_history limits, opens, ends, refunds_end;
     struct model_history history; /* its states */
@@ -128,9 +134,19 @@ struct model_user {
     struct model_history balances, reserves;
 };
 
+/* Who says of themselves that they keep asking (people.h). */
+struct model_asks {
+    const struct people *people; /* borrowed */
+    bool (*keeps_asking)(const struct people *people, const struct id128 *user, uint32_t date,
+                         uint32_t place, uint64_t pause_us);
+};
+
 struct model {
-    struct run *run; /* borrowed; whom a failure is reported to */
-    uint64_t lsn;    /* after the last record */
+    struct run *run;               /* borrowed; whom a failure is reported to */
+    const struct outages *outages; /* borrowed */
+    struct model_asks asks;
+    uint64_t lsn;          /* after the last record */
+    uint64_t last_time_ms; /* the latest of a decision; state hashes decide nothing */
     struct model_date dates[PLAN_DATES_MADE_MAX];
     uint32_t date_count, concert_count;
     struct model_user users[PLAN_FANS_MAX];
@@ -173,6 +189,15 @@ uint32_t model_ahead(const struct model_date *date, uint32_t place);
 void model_note_policy(struct model *model, struct model_date *date);
 bool model_date_apply(struct model *model, const struct decision *decision);
 bool model_account_apply(struct model *model, const struct decision *decision);
+/* --- model_outage.c: X7 */
+bool model_credited(struct model *model, struct model_date *date, const struct decision *decision);
+/* model_served_ms - of the time between two moments, at most so much was served
+ * @kind: OUTAGES_SURE, or OUTAGES_OWED: what had to be given back counts as not served */
+uint64_t model_served_ms(const struct model *model, const struct model_date *date,
+                         enum outages_kind kind, uint64_t from_ms, uint64_t to_ms);
+/* model_unserved_ms - of that, at most so much was not served, and does not count as silence */
+uint64_t model_unserved_ms(const struct model *model, const struct model_date *date,
+                           uint64_t from_ms, uint64_t to_ms);
 void model_note(struct model_history *history, uint64_t lsn, uint64_t value);
 void *model_grow(void *array, uint32_t count, uint32_t *capacity, uint32_t size);
 

@@ -1,6 +1,8 @@
 /* model_date.c - the reference model's dates: seats, waiting room, reservations, payments */
 #include "tests/sim/model.h"
 
+#include <stdio.h>
+
 #include "engine/require.h"
 
 /* --- the waiting room ------------------------------------------------------------------------ */
@@ -86,10 +88,15 @@ static bool admitted(struct model *model, struct model_date *date,
     /* Signs of life are in no log: when it is read again, nobody knows. */
     MODEL_RULE(TIME,
                !model->counting ||
-                   waiter->asked_ms + date->policy.waiting_timeout_ms > decision->time_ms,
+                   waiter->asked_ms + date->policy.waiting_timeout_ms +
+                           model_unserved_ms(model, date, waiter->asked_ms, decision->time_ms) >
+                       decision->time_ms,
                "who is silent for the timeout is not admitted");
     waiter->state = TOKEN_ACTIVE;
     waiter->expires_at = body->expires_at;
+    waiter->admitted_ms = decision->time_ms;
+    waiter->ttl_ms = date->policy.active_ttl_ms;
+    model_note(&waiter->ends, model->lsn, waiter->expires_at);
     model_note(&waiter->history, model->lsn, MODEL_TOKEN(TOKEN_ACTIVE, 0));
     date->active++;
     if (body->at_once) return true; /* the interval does not count it */
@@ -172,6 +179,39 @@ static bool released_with(struct model *model, struct model_date *date,
     return true;
 }
 
+/* X7: nobody ends early by time in which nobody could be served; seen from outside. */
+static bool has_had(struct model *model, const struct model_date *date,
+                    const struct decision *decision, uint64_t from_ms, uint64_t ttl_ms) {
+    if (!model->counting) return true;
+    model->run->counters.turns_judged++;
+    MODEL_RULE(OUTAGE, model_served_ms(model, date, OUTAGES_OWED, from_ms, decision->time_ms) >= ttl_ms,
+               "it has had its time, in which it was served");
+    return true;
+}
+
+/* Q6, X7: who asks again and again, by their own account, is not silent. Not for those with whom the
+ * world has interfered, nor where a lost answer alone takes longer than their timeout. */
+static bool is_silent(struct model *model, struct model_date *date,
+                      const struct decision *decision, const struct model_waiter *waiter) {
+    uint64_t timeout_ms = date->policy.waiting_timeout_ms, now_ms = decision->time_ms;
+    const struct plan *plan = &model->run->plan;
+    MODEL_RULE(TIME, now_ms >= waiter->heard_ms + timeout_ms,
+               "it was not heard from for the timeout");
+    if (!model->counting) return true;
+    MODEL_RULE(OUTAGE, model_served_ms(model, date, OUTAGES_SURE, waiter->heard_ms, now_ms) >= timeout_ms,
+               "it was not heard from for the timeout, in which it could have been");
+    bool hindered = plan->per_million[SIM_FAULT_NET_DROP] > 0 ||
+                    plan->per_million[SIM_FAULT_NET_DELAY] > 0 ||
+                    plan->per_million[SIM_FAULT_CLIENT_LOSS] > 0;
+    if (hindered || timeout_ms < 10000 || now_ms < date->policy_ms + timeout_ms) return true;
+    model->run->counters.silent_judged++;
+    MODEL_RULE(OUTAGE,
+               !model->asks.keeps_asking(model->asks.people, &waiter->user, date->id,
+                                         decision->token_expired.place, timeout_ms * 500),
+               "it does not say of itself that it kept asking");
+    return true;
+}
+
 static bool token_expired(struct model *model, struct model_date *date,
                           const struct decision *decision) {
     const struct decision_token_expired *body = &decision->token_expired;
@@ -182,11 +222,11 @@ static bool token_expired(struct model *model, struct model_date *date,
     switch (body->end) {
     case TOKEN_END_TIME:
         MODEL_RULE(TIME, was_active && now_ms >= waiter->expires_at, "its active time is over");
+        if (!has_had(model, date, decision, waiter->admitted_ms, waiter->ttl_ms)) return false;
         break;
     case TOKEN_END_SILENT:
         MODEL_RULE(TIME, !was_active, "an active user may be silent");
-        MODEL_RULE(TIME, now_ms >= waiter->heard_ms + date->policy.waiting_timeout_ms,
-                   "it was not heard from for the timeout");
+        if (!is_silent(model, date, decision, waiter)) return false;
         break;
     case TOKEN_END_LEFT: break;
     case TOKEN_END_REQUEUED:
@@ -254,7 +294,9 @@ static bool held(struct model *model, struct model_date *date, const struct deci
         .seats = body->seats,
         .amount = amount,
         .held_at = now_ms,
-        .expires_at = expires_at};
+        .expires_at = expires_at,
+        .ttl_ms = expires_at - now_ms};
+    model_note(&date->reservations[date->reservation_count - 1].ends, model->lsn, expires_at);
     REQUIRE(date->standing_count < PLAN_SEATS_MAX); /* each has a seat */
     date->standing[date->standing_count++] = body->reservation;
     set_state(model, date, body->reservation, RESERVATION_HELD, now_ms);
@@ -317,6 +359,10 @@ static bool reservation_ended(struct model *model, struct model_date *date,
         MODEL_RULE(TIME,
                    decision->time_ms >= one->expires_at || !is_backed(date, one, decision->time_ms),
                    "its time is over, or its token has ended");
+        if (is_backed(date, one, decision->time_ms) &&
+            !has_had(model, date, decision, one->held_at, one->ttl_ms)) {
+            return false;
+        }
         break;
     case RESERVATION_RELEASED: break;
     case RESERVATION_CANCELLED:
@@ -513,6 +559,11 @@ bool model_date_apply(struct model *model, const struct decision *decision) {
         date->policy_ms = decision->time_ms;
         model_note_policy(model, date);
         return true;
+    case DECISION_OUTAGE_CREDITED:
+        counters->credits++;
+        counters->credits_down += decision->outage_credited.cause == OUTAGE_DOWN;
+        counters->credits_log += decision->outage_credited.cause == OUTAGE_LOG;
+        return model_credited(model, date, decision);
     case DECISION_QUEUE_ENTERED: counters->entered++; return entered(model, date, decision);
     case DECISION_ADMITTED: counters->admitted++; return admitted(model, date, decision);
     case DECISION_TOKEN_EXPIRED: return token_expired(model, date, decision);
@@ -570,8 +621,14 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
         }
         uint64_t silent_ms = waiter->asked_ms + policy->waiting_timeout_ms;
         if (silent_ms < date->policy_ms) silent_ms = date->policy_ms; /* the timeout was longer */
-        silent_ms += slack_ms;
+        silent_ms += slack_ms + model_unserved_ms(model, date, waiter->asked_ms, now_ms);
         if (waiter->state == TOKEN_WAITING && silent_ms <= now_ms) {
+            if (run_is_verbose(model->run)) {
+                printf("# asked %llu, timeout %llu, policy %llu, unserved %llu, silent %llu\n",
+                       (unsigned long long)waiter->asked_ms, (unsigned long long)policy->waiting_timeout_ms,
+                       (unsigned long long)date->policy_ms, (unsigned long long)model_unserved_ms(model, date, waiter->asked_ms, now_ms),
+                       (unsigned long long)silent_ms);
+            }
             return late(model, date, SIM_CHECK_TIME, "silent, and still waiting: place",
                         date->live[i], now_ms);
         }

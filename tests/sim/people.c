@@ -85,11 +85,12 @@ static void flush(struct people *people, uint32_t number) {
     gateway->requests = 0;
 }
 
-static void send(struct people *people, const struct fan *fan, const struct call *call) {
+static void send(struct people *people, struct fan *fan, const struct call *call) {
     uint32_t number = gateway_of(people, fan);
     struct gateway *gateway = &people->gateways[number];
     const struct plan_manners *manners = &people->run->plan.manners;
     uint32_t copies = rng_chance(&people->rng, manners->double_click) ? 2 : 1;
+    fan_asks(fan, call);
     for (; copies > 0; copies--) {
         wire_request(&gateway->writer, call);
         gateway->requests++;
@@ -129,10 +130,14 @@ static void ask_again(struct people *people, struct fan *fan) {
         fan_pauses(fan);
         return;
     }
+    const struct call *call = people_call(people, fan->call);
     fan->tries++;
     run->counters.retries++;
-    send(people, fan, people_call(people, fan->call));
+    send(people, fan, call);
     fan->wake_us = run->now_us + FAN_TIMEOUT_US;
+    /* Each of these that is decided makes one more, answered or not: less and less often. */
+    bool makes = call->kind == COMMAND_DATE_CREATE || call->kind == COMMAND_CONCERT_CREATE;
+    if (makes) fan->wake_us += FAN_TIMEOUT_US << (fan->tries < 7 ? fan->tries : 7);
 }
 
 static void act(struct people *people, struct fan *fan) {
@@ -238,6 +243,17 @@ void people_tempt(struct people *people, uint32_t date) {
     people->hall.tempting = date;
     people->run->counters.temptations++;
     if (organiser->call == 0) organiser->wake_us = people->run->now_us;
+}
+
+bool people_keeps_asking(const struct people *people, const struct id128 *user, uint32_t date,
+                         uint32_t place, uint64_t pause_us) {
+    for (uint32_t i = 0; i < people->run->plan.fans; i++) {
+        const struct fan *fan = &people->fans[i];
+        if (!id128_equal(&fan->user, user)) continue;
+        return fan->has_token && fan->token.date == date && fan->token.place == place &&
+               fan->asked_gap_us < pause_us && people->run->now_us - fan->asked_us < pause_us;
+    }
+    return false;
 }
 
 uint32_t people_waiting(const struct people *people, uint32_t *ret_fan) {

@@ -37,6 +37,11 @@ bool people_rest(struct people *people, bool rest);
 /* people_waiting - how many have a call under way; ret_fan: one of them */
 uint32_t people_waiting(const struct people *people, uint32_t *ret_fan);
 
+/* people_keeps_asking - has this user, by their own account, never paused for so long before asking
+ * about this place in the line, and not now either? */
+bool people_keeps_asking(const struct people *people, const struct id128 *user, uint32_t date,
+                         uint32_t place, uint64_t pause_us);
+
 /* people_call - what was asked with this number; NULL: nothing */
 const struct call *people_call(const struct people *people, uint32_t number);
 

@@ -20,14 +20,19 @@ static const struct {
     [SIM_FAULT_NET_DROP] = {1000, 100000},
     [SIM_FAULT_CLIENT_LOSS] = {20, 500},
     [SIM_FAULT_CLOCK_FORWARD] = {20, 300},
-    [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts */
+    [SIM_FAULT_CLOCK_BACK] = {20, 300},
+    [SIM_FAULT_CLOCK_BEHIND] = {100000, 700000}, /* of starts; here and below */
+    [SIM_FAULT_CLOCK_AHEAD] = {100000, 700000},
     [SIM_FAULT_STALL] = {50, 1000},
+    [SIM_FAULT_HALT] = {50, 500},
+    [SIM_FAULT_SUSPEND] = {20, 300},
+    [SIM_FAULT_FREEZE] = {50, 500},
     [SIM_FAULT_JOURNAL_FULL] = {1000, 50000}, /* of drains */
     [SIM_FAULT_MAILBOX_FULL] = {500, 20000},  /* of chains */
     [SIM_FAULT_POSTGRES] = {100, 3000},
+    [SIM_FAULT_CLONE] = {20, 500},
     [SIM_FAULT_SNAPSHOT] = {50, 1000},
     [SIM_FAULT_TRIM] = {20, 500},
-    [SIM_FAULT_CLONE] = {20, 500},
 };
 
 static void draw_faults(struct rng *rng, const struct sim_options *options, struct plan *plan) {
@@ -86,6 +91,18 @@ static void draw_manners(struct rng *rng, struct plan *plan) {
     manners->charge_max = plan->price_max * rng_pick(rng, 1, 3, 30) + 1;
 }
 
+/* A fifth of the runs has fans who keep asking, and nothing in the network that hinders them: however
+ * often the engine stands still, none of them may be dropped (X7). */
+static void draw_attentive(struct rng *rng, struct plan *plan) {
+    if (!rng_chance(rng, 200000)) return;
+    plan->manners.patience = 990000;
+    plan->manners.think_ms = (uint32_t)rng_pick(rng, 100, 500, 2000);
+    plan->manners.vanish = 0;
+    plan->per_million[SIM_FAULT_NET_DROP] = 0;
+    plan->per_million[SIM_FAULT_NET_DELAY] = 0;
+    plan->per_million[SIM_FAULT_CLIENT_LOSS] = 0;
+}
+
 /* Half of the runs are about selling, not about who gets in. */
 static void draw_selling(struct rng *rng, struct plan *plan) {
     struct plan_manners *manners = &plan->manners;
@@ -108,6 +125,7 @@ struct plan plan_draw(const struct sim_options *options) {
     draw_manners(&world, &plan);
     draw_selling(&world, &plan);
     draw_faults(&faults, options, &plan);
+    draw_attentive(&faults, &plan);
     if (options->fans_max > 0 && plan.fans > options->fans_max) plan.fans = options->fans_max;
     return plan;
 }
@@ -130,6 +148,7 @@ void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
     }
     ret_policy->hold_ttl_ms = rng_pick(rng, 100, 1000, 5000, 60000, 300000);
     ret_policy->max_seats_per_user = rng_pick(rng, 1, 2, 4, SEATS_PER_USER_MAX);
+    ret_policy->outage_credit = !rng_chance(rng, 150000);
     if (rng_chance(rng, 150000)) ret_policy->sales_open_at = now_ms + rng_below(rng, 20000);
     ret_policy->admit_first_at_once = rng_chance(rng, 500000);
     if (rng_chance(rng, 50000)) ret_policy->sales_end_at = now_ms + rng_below(rng, 40000);

@@ -423,6 +423,7 @@ static const struct role {
     {"DROP SCHEMA IF EXISTS usher CASCADE", do_drop_schema},
     {"CREATE SCHEMA IF NOT EXISTS usher", do_create_schema},
     {"CREATE TABLE usher.%i (*", do_create},
+    {"CREATE TABLE IF NOT EXISTS usher.%i (*", do_create},
     {"CREATE INDEX *", do_create},
     {"CREATE UNIQUE INDEX *", do_create},
     {"CREATE VIEW usher.%i AS *", do_create},

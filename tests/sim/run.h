@@ -1,8 +1,9 @@
 /* run.h - what all parts of one run share: time, chance, the trace, and the first failure
  *
- * Two times. `now_us` is the simulated world's: it only goes forward, and everything that takes time
+ * Three times. `now_us` is the simulated world's: it only goes forward, and everything that takes time
  * (frames, writes, thinking) is measured in it. The wall clock that usher reads follows it, plus
- * whatever the faults of the clock have added (run_wall_ms).
+ * whatever the faults of the clock have added (run_wall_us). The monotonic clock that it reads is
+ * `now_us` less the time in which the machine was asleep (run_mono_us).
  */
 #ifndef USHER_TESTS_SIM_RUN_H
 #define USHER_TESTS_SIM_RUN_H
@@ -40,7 +41,13 @@
     X(NET_LOST, "gateway %llu: a frame of %llu bytes is lost")                                     \
     X(NET_TWICE, "gateway %llu: a frame of %llu bytes comes twice")                                \
     X(CLOCK, "the wall clock jumps ahead by %llu ms (%llu)")                                       \
+    X(CLOCK_BACK, "the wall clock is set back by %llu ms (%llu)")                                  \
+    X(CLOCK_REFUSED, "start refused: the clock is %llu ms behind the log (accepted: %llu)")        \
     X(STALL, "shard %llu stalls for %llu us")                                                      \
+    X(HALT, "the process is halted for %llu us (%llu)")                                            \
+    X(SUSPEND, "the machine is suspended for %llu us (%llu)")                                      \
+    X(FREEZE, "no write completes for %llu us (%llu)")                                             \
+    X(OUTAGE, "shard %llu: an outage of %llu ms is over")                                          \
     X(POSTGRES, "PostgreSQL: fault %llu, applied LSN %llu")                                        \
     X(PROJECTION, "projection: %llu, applied LSN %llu")                                            \
     X(CLONE, "clone: log up to LSN %llu, run %llu")                                                \
@@ -69,6 +76,9 @@ struct run {
     uint64_t step;
     uint64_t now_us;
     uint64_t wall_offset_ms; /* what the faults of the clock have added; mod 2^64 */
+    /* While the machine sleeps its monotonic clock stands still. */
+    uint64_t asleep_from_us, asleep_until_us; /* the latest time */
+    uint64_t asleep_us;                       /* all earlier times together */
     bool calm;               /* the faults have ended: the run comes to rest */
     struct rng schedule;     /* who goes next */
     struct rng faults;
@@ -103,8 +113,24 @@ static inline bool run_fault(struct run *run, enum sim_fault fault) {
     return !run->calm && rng_chance(&run->faults, run->plan.per_million[fault]);
 }
 
-static inline uint64_t run_wall_ms(const struct run *run) {
-    return RUN_BEGIN_MS + run->now_us / 1000 + run->wall_offset_ms;
+static inline uint64_t run_wall_us(const struct run *run) {
+    return (RUN_BEGIN_MS + run->wall_offset_ms) * 1000 + run->now_us;
+}
+static inline uint64_t run_wall_ms(const struct run *run) { return run_wall_us(run) / 1000; }
+
+static inline bool run_is_asleep(const struct run *run) {
+    return run->now_us < run->asleep_until_us;
+}
+static inline uint64_t run_mono_us(const struct run *run) {
+    if (run_is_asleep(run)) return run->asleep_from_us - run->asleep_us;
+    return run->now_us - run->asleep_us - (run->asleep_until_us - run->asleep_from_us);
+}
+/* run_sleep - the machine sleeps for so long, if it is awake */
+static inline void run_sleep(struct run *run, uint64_t us) {
+    if (run_is_asleep(run)) return;
+    run->asleep_us += run->asleep_until_us - run->asleep_from_us;
+    run->asleep_from_us = run->now_us;
+    run->asleep_until_us = run->now_us + us;
 }
 
 #endif

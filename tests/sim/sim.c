@@ -25,7 +25,7 @@ struct sim {
 
 static bool deliver(struct sim *sim) {
     struct network_frame frame;
-    bool listens = machine_is_up(sim->machine);
+    bool listens = machine_is_up(sim->machine) && !machine_is_halted(sim->machine);
     if (!network_take(sim->network, listens, &frame)) return false;
     if (frame.to_engine) {
         if (!machine_receive(sim->machine, &frame)) { free(frame.bytes); /* no room: as if lost */ }
@@ -71,7 +71,7 @@ static bool act(struct sim *sim, uint32_t actor) {
  * Return: false if nobody has anything to do */
 static bool turn(struct sim *sim) {
     uint32_t sum = 0, actor = 0;
-    if (start(sim)) {
+    if (start(sim) || machine_step_beat(sim->machine)) {
         sim->idle = 0;
         return true;
     }
@@ -89,9 +89,11 @@ static bool turn(struct sim *sim) {
 
 static void draw_faults(struct sim *sim) {
     static const enum sim_fault machines[] = {
-        SIM_FAULT_CRASH,         SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,     SIM_FAULT_DISK_FULL,
-        SIM_FAULT_STALL,         SIM_FAULT_POSTGRES,     SIM_FAULT_SNAPSHOT, SIM_FAULT_TRIM,
-        SIM_FAULT_CLOCK_FORWARD, SIM_FAULT_CLONE,
+        SIM_FAULT_CRASH,     SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,
+        SIM_FAULT_DISK_FULL, SIM_FAULT_STALL,        SIM_FAULT_POSTGRES,
+        SIM_FAULT_SNAPSHOT,  SIM_FAULT_TRIM,         SIM_FAULT_CLOCK_FORWARD,
+        SIM_FAULT_HALT,      SIM_FAULT_SUSPEND,      SIM_FAULT_FREEZE,
+        SIM_FAULT_CLOCK_BACK, SIM_FAULT_CLONE,
     };
     struct run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
@@ -106,7 +108,8 @@ static void skip(struct sim *sim) {
     uint64_t due_us = machine_due_us(sim->machine), people_us = people_due_us(sim->people);
     uint64_t network_us = network_due_us(sim->network);
     if (people_us < due_us) due_us = people_us;
-    if (network_us < due_us && machine_is_up(sim->machine)) due_us = network_us;
+    bool listens = machine_is_up(sim->machine) && !machine_is_halted(sim->machine);
+    if (network_us < due_us && listens) due_us = network_us;
     if (due_us == UINT64_MAX) due_us = run->now_us + 1000000;
     if (due_us <= run->now_us) return;
     run_event(run, RUN_EVENT_SKIP, due_us - run->now_us, 0);
@@ -134,6 +137,7 @@ static void round_of_all(struct sim *sim) {
     run->step++;
     if (run->options->step_now) *run->options->step_now = run->step;
     bool moved = start(sim);
+    moved = machine_step_beat(sim->machine) || moved;
     for (uint32_t i = 0; i < machine_shards(sim->machine) && !run->failed; i++) {
         moved = machine_step_shard(sim->machine, i) || moved;
     }

@@ -25,6 +25,8 @@
     X(FIFO, "who entered first is admitted first")                                                 \
     X(CAPACITY, "no more users are active than the policy allows")                                 \
     X(TIME, "holds and tokens end in time, never early, never late")                               \
+    X(OUTAGE, "time in which nobody could be served costs nobody anything, and gives no more")     \
+    X(CLOCK, "engine time never goes back, and never jumps unseen")                                \
     X(POINTS, "points are conserved")                                                              \
     X(HASH, "replay reaches the state of the live engine")                                         \
     X(PROJECTION, "PostgreSQL has every decision exactly once")                                    \
@@ -63,14 +65,19 @@ const char *sim_check_text(uint32_t check);
     X(NET_DROP, "net-drop", "a frame is lost")                                                     \
     X(CLIENT_LOSS, "client-loss", "a gateway dies, its fans forget what they had")                 \
     X(CLOCK_FORWARD, "clock-forward", "the wall clock jumps ahead, up to hours")                   \
+    X(CLOCK_BACK, "clock-back", "the wall clock is set back, up to hours, while usher runs")       \
     X(CLOCK_BEHIND, "clock-behind", "the wall clock is behind the log at a start")                 \
-    X(STALL, "stall", "a shard gets no processor for up to seconds")                               \
+    X(CLOCK_AHEAD, "clock-ahead", "the wall clock is ahead at a start, up to hours")               \
+    X(STALL, "stall", "a shard gets no processor, for up to minutes")                              \
+    X(HALT, "halt", "the whole process stands still, for up to minutes (SIGSTOP)")                 \
+    X(SUSPEND, "suspend", "the machine sleeps: its monotonic clock stands, the wall clock goes on")\
+    X(FREEZE, "freeze", "no write completes, for up to minutes (fsfreeze)")                        \
     X(JOURNAL_FULL, "journal-full", "the log has no room for a drain, for a while")                \
     X(MAILBOX_FULL, "mailbox-full", "a shard has no room for a request")                           \
     X(POSTGRES, "postgres", "PostgreSQL dies, in mid-commit too")                                  \
+    X(CLONE, "clone", "a copy of the data folder projects into the same database")                 \
     X(SNAPSHOT, "snapshot", "a snapshot is made now")                                              \
-    X(TRIM, "trim", "old segments and snapshots are deleted now")                                  \
-    X(CLONE, "clone", "a copy of the log projects into the same database")
+    X(TRIM, "trim", "old segments and snapshots are deleted now")
 
 enum sim_fault {
 #define X(name, word, text) SIM_FAULT_##name,
@@ -112,8 +119,23 @@ int sim_fault_find(const char *word);
     X(net_drops, "frames dropped", 1)                                                              \
     X(client_losses, "clients lost", 1)                                                            \
     X(clock_jumps, "clock jumps", 1)                                                               \
+    X(clocks_set_back, "clocks set back while running", 1)                                         \
     X(clocks_behind, "starts with the clock behind the log", 1)                                    \
+    X(clocks_ahead, "starts with the clock ahead", 1)                                              \
+    X(clock_refusals, "starts refused for the clock", 1)                                           \
+    X(clock_steps, "steps of the clock that the engine has counted", 1)                            \
     X(stalls, "stalls", 1)                                                                         \
+    X(halts, "halts of the whole process", 1)                                                      \
+    X(suspends, "times the machine was suspended", 1)                                              \
+    X(freezes, "freezes of the disk", 1)                                                           \
+    X(outages, "outages of a shard", 1)                                                            \
+    X(outage_ms, "ms of these", 1)                                                                 \
+    X(credits, "credits", 1)                                                                       \
+    X(credits_down, "credits for having been down", 1)                                             \
+    X(credits_log, "credits for a log that stood still", 1)                                        \
+    X(credits_lost, "outages whose credit was lost in a crash at once", 0)                         \
+    X(turns_judged, "turns and holds whose end was compared with served time", 1)                  \
+    X(silent_judged, "of the silent, who had been heard of by their own account", 1)               \
     X(journal_fulls, "drains that found the log full", 1)                                          \
     X(mailbox_fulls, "requests answered BUSY", 1)                                                  \
     X(postgres_faults, "faults of PostgreSQL", 1)                                                  \

@@ -141,6 +141,6 @@ void harness_contents(struct harness *harness, char ret_contents[CONTENTS_BYTES]
           " applied_time, decisions) FROM usher.projection_state;" CONTENT("concerts")
               CONTENT("dates") CONTENT("seats") CONTENT("reservations") CONTENT("reservation_seats")
                   CONTENT("payments") CONTENT("wallets") CONTENT("wallet_ledger")
-                      CONTENT("queue_entries") CONTENT("refusals"),
+                      CONTENT("queue_entries") CONTENT("refusals") CONTENT("outages"),
           read_line, ret_contents);
 }

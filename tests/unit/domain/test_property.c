@@ -147,11 +147,30 @@ static void model_reservation_ended(const struct model *model, struct model_date
     model_end(date, body->reservation);
 }
 
+/* X7: turns and unpaid holds move, all by the same time, and nothing else. */
+static void model_credited(struct model_date *date, const struct decision *decision) {
+    uint64_t credit_ms = decision->outage_credited.credit_ms;
+    uint32_t moved = date->active;
+    assert_int_equal(date->policy.outage_credit, 1);
+    assert_true(credit_ms > 0 && decision->outage_credited.since + credit_ms == decision->time_ms);
+    for (place_t place = 1; place <= date->last; place++) {
+        if (date->tokens[place] == TOKEN_ACTIVE) date->ends_ms[place] += credit_ms;
+    }
+    for (uint32_t i = 1; i < RESERVATIONS_MAX; i++) {
+        struct model_reservation *reservation = &date->reservations[i];
+        if (!reservation->live || reservation->deadline_ms == 0) continue; /* sold: 0 */
+        reservation->deadline_ms += credit_ms;
+        moved++;
+    }
+    assert_true(moved > 0);
+}
+
 static void model_date_follow(struct model *model, const struct decision *decision) {
     struct model_date *date = &model->dates[decision->partition - PARTITION_DATE_FIRST];
     switch (decision->kind) {
     case DECISION_POLICY_CHANGED: date->policy = decision->policy_changed.policy; break;
     case DECISION_DATE_CANCELLED: date->cancelled = true; break;
+    case DECISION_OUTAGE_CREDITED: model_credited(date, decision); break;
     case DECISION_QUEUE_ENTERED:
         assert_int_equal(decision->queue_entered.place, ++date->last);
         assert_true(date->last < PLACES_MAX);
@@ -271,6 +290,7 @@ static void random_policy(struct run *run, uint32_t date) {
         {POLICY_INDEX_admit_interval_ms, {0, 1000, 3000}},
         {POLICY_INDEX_max_seats_per_user, {4, 1, 6}},
         {POLICY_INDEX_sales_open_at, {0, 1500, 4000}}, /* from now */
+        {POLICY_INDEX_outage_credit, {1, 0, 1}},
     };
     uint32_t which = below(&run->random, sizeof choices / sizeof choices[0]);
     uint64_t value = choices[which].values[below(&run->random, 3)];
@@ -353,6 +373,17 @@ static void random_crash(struct run *run) {
     }
 }
 
+/* The engine stands still. Where the policy gives nothing back, holds end when it goes on. */
+static void random_outage(struct run *run) {
+    domain_outage(run->domain, (enum outage_cause)(OUTAGE_DOWN + below(&run->random, 3)),
+                  300 + below(&run->random, below(&run->random, 4) ? 2000 : 60000));
+    for (uint32_t id = 1; id <= DATES; id++) {
+        if (run->model->dates[id].policy.outage_credit) continue;
+        assert_true(run->model->recoveries < RECOVERIES_MAX);
+        run->model->recovered_ms[run->model->recoveries++] = run->domain->now_ms;
+    }
+}
+
 static void random_step(struct run *run) {
     uint32_t action = below(&run->random, 1000);
     if (action < 550) {
@@ -360,6 +391,8 @@ static void random_step(struct run *run) {
     } else if (action < 850 || run->domain->message_count > 50) {
         run->domain->duplicate = below(&run->random, 10) == 0;
         (void)domain_deliver(run->domain, below(&run->random, 1000));
+    } else if (action < 857) {
+        random_outage(run);
     } else if (action < 994) {
         domain_advance(run->domain, below(&run->random, below(&run->random, 20) ? 100 : 9000));
     } else {

@@ -452,7 +452,7 @@ static void what_is_wrong_is_said(void **state) {
         {"queue.enter", "{'date':1,'date':1,'user':" USER "}",
          "Parameter \"date\" is given twice. It must be a whole number."},
         {"queue.enter", "{'dat':1,'user':" USER "}",
-         "Parameter \"dat\" is not a parameter of this method. This method takes date, user."},
+         "Parameter \"dat\" is not a parameter of this method. This method takes date, user, key."},
         {"seats.list", "{'token':" TOKEN ",'limit':1001}",
          "Parameter \"limit\" is out of range. It must be a whole number from 1 to 1000."},
         {"wallet.charge", "{'user':" USER ",'amount':1,'key':''}",

@@ -257,9 +257,24 @@ static void hash_states(struct history *history) {
     }
 }
 
+/* X7: the small engine stands still for a while; all dates are told before anything else. */
+static void outage(struct history *history, uint32_t number) {
+    static struct verdict verdict;
+    uint64_t since_ms = history->now_ms;
+    enum outage_cause cause = (enum outage_cause)(OUTAGE_DOWN + number % 3);
+    history->now_ms += 300 + number * 377 % 9000;
+    for (uint32_t date = 1; date <= history->world->date_count; date++) {
+        if (partition_outage(history->world->dates[date], cause, since_ms, history->now_ms,
+                             &verdict)) {
+            carry_out(history, &verdict);
+        }
+    }
+}
+
 void history_run(struct history *history, uint32_t requests) {
     for (uint32_t i = 0; i < requests; i++) {
         if (below(history, 3) == 0) history->now_ms += below(history, 1000);
+        if (i % 40 == 37) outage(history, i / 40);
         request(history);
         while (history->message_count > 0 && below(history, 4) != 0) deliver(history);
         due(history);

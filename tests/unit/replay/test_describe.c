@@ -52,6 +52,13 @@ static const struct {
      "date/1 token_expired place=9 end=silent released=[]",
      "\"date/"
      "1\",\"kind\":\"token_expired\",\"fields\":{\"place\":9,\"end\":\"silent\",\"released\":[]}}"},
+    {{.kind = DECISION_OUTAGE_CREDITED,
+      .partition = PARTITION_DATE_FIRST + 1,
+      .outage_credited = {OUTAGE_STALLED, TIME_MS - 4000, 4000}},
+     "date/1 outage_credited cause=stalled since=2025-11-21T19:59:59.123Z credit_ms=4000",
+     "\"date/"
+     "1\",\"kind\":\"outage_credited\",\"fields\":{\"cause\":\"stalled\","
+     "\"since\":\"2025-11-21T19:59:59.123Z\",\"credit_ms\":4000}}"},
     {{.kind = DECISION_RESERVATION_ENDED,
       .partition = PARTITION_DATE_FIRST + 1,
       .reservation_ended = {4, RESERVATION_RELEASED, {{0}}}},
