@@ -294,6 +294,13 @@ static int write_rows(struct projection *projection, const char **ret_what) {
     return SQL_OK;
 }
 
+/* Never an epoch that has written nothing so far: a later run may have the same one. */
+static uint64_t stage_epoch(const struct projection *projection) {
+    const struct projection_options *options = &projection->options;
+    bool own = options->epoch == 0 || projection->stage_lsn > options->epoch_after_lsn;
+    return own ? options->epoch : options->epoch - 1;
+}
+
 /* The guard: moves the applied LSN if, and only if, it is where we believe it to be. */
 static int begin(struct projection *projection, bool *ret_ours) {
     char statements[640], time[TEXT_TIME_BYTES];
@@ -305,7 +312,7 @@ static int begin(struct projection *projection, bool *ret_ours) {
         " decisions = decisions + %llu, epoch = %llu WHERE applied_lsn = %llu AND log_id = '%s'",
         (unsigned long long)projection->stage_lsn, time,
         (unsigned long long)stage_records(projection->stage),
-        (unsigned long long)projection->options.epoch, (unsigned long long)projection->applied_lsn,
+        (unsigned long long)stage_epoch(projection), (unsigned long long)projection->applied_lsn,
         projection->log_id);
     int result = sql_run(projection->sql, statements, NULL, NULL, &rows);
     *ret_ours = rows == 1;

@@ -357,6 +357,7 @@ static void start_projection(struct daemon *daemon) {
         .source = &daemon->source_port,
         .log_id = daemon->log_id,
         .epoch = daemon->recovery.epoch + 1,
+        .epoch_after_lsn = daemon->recovery.end_lsn,
         .clock = daemon->clock_port,
         .batch_ms = PROJECTION_BATCH_MS_DEFAULT,
         .alarm = on_projection_stopped,

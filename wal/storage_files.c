@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,28 @@ void storage_files_info(struct storage *storage, struct storage_info *ret_info) 
     struct storage_files *files = (struct storage_files *)storage;
     bool buffered = atomic_load_explicit(&files->buffered, memory_order_relaxed);
     *ret_info = (struct storage_info){.kind = files->kind, .direct = !buffered};
+}
+
+int storage_files_identify(struct storage *storage, int handle,
+                           struct storage_identity *ret_identity) {
+    const struct storage_files *files = (const struct storage_files *)storage;
+    int descriptor = handle == STORAGE_OF_DIRECTORY ? files->directory
+                     : handle == STORAGE_OF_LOCK    ? files->lock
+                                                    : handle;
+    struct stat status;
+    if (fstat(descriptor, &status) < 0) { return -errno; }
+    *ret_identity = (struct storage_identity){
+        .device = status.st_dev, .inode = status.st_ino, .links = status.st_nlink};
+    return 0;
+}
+
+int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
+    const struct storage_files *files = (const struct storage_files *)storage;
+    struct statvfs status;
+    if (fstatvfs(files->directory, &status) < 0) { return -errno; }
+    if (status.f_blocks == 0) { return -ENOTSUP; /* a file system that does not count */ }
+    *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    return 0;
 }
 
 int storage_files_claim(struct storage *storage) {
@@ -274,7 +297,11 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
     int folder = open_folder(files);
     if (folder < 0) { return folder; }
-    int rc = prepare_file(files, temporary, bytes);
+    (void)unlinkat(folder, temporary, 0); /* left by a crash, as a rule it is not there */
+    uint64_t room = 0;
+    /* Not even tried where it cannot fit: others need the last room more. */
+    int rc = storage_files_space(storage, &room) == 0 && room < bytes ? -ENOSPC : 0;
+    if (rc == 0) { rc = prepare_file(files, temporary, bytes); }
     if (rc == 0 && renameat(folder, temporary, folder, name) < 0) { rc = -errno; }
     if (rc == 0 && fsync(folder) < 0) { rc = -errno; }
     if (rc < 0) {

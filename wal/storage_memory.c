@@ -343,6 +343,22 @@ static int memory_read(struct storage *storage, int handle, uint64_t offset, uin
     return rc;
 }
 
+static int memory_identify(struct storage *storage, int handle,
+                           struct storage_identity *ret_identity) {
+    (void)storage;
+    (void)handle;
+    (void)ret_identity;
+    return -ENOTSUP;
+}
+
+static int memory_space(struct storage *storage, uint64_t *ret_bytes) {
+    struct storage_memory *memory = lock(storage);
+    bool full = memory->prepare_fails || (memory->full && memory->full_after == 0);
+    unlock(memory);
+    *ret_bytes = 0;
+    return full ? 0 : -ENOTSUP;
+}
+
 static int memory_prepare(struct storage *storage, const char *name, uint64_t bytes) {
     uint8_t *zeros = calloc(1, bytes);
     if (zeros == NULL) { return -ENOMEM; }
@@ -569,6 +585,8 @@ static const struct storage_operations memory_operations = {
     .write = memory_write,
     .rename = memory_rename,
     .link = memory_link,
+    .identify = memory_identify,
+    .space = memory_space,
     .info = memory_info,
     .destroy = memory_destroy,
 };

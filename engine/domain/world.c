@@ -70,8 +70,8 @@ int world_apply(struct world *world, const struct decision *decision) {
     if (!partition) return WORLD_NO_PARTITION;
     if (decision->time_ms < partition->last_time_ms) return WORLD_NOT_APPLICABLE;
     if (decision->kind == DECISION_STATE_HASHED) {
-        return partition_hash(partition) == decision->state_hashed.hash ? WORLD_APPLIED
-                                                                        : WORLD_HASH_MISMATCH;
+        partition->volatile_hashed = partition_hash(partition) == decision->state_hashed.hash;
+        return partition->volatile_hashed ? WORLD_APPLIED : WORLD_HASH_MISMATCH;
     }
     if (!decision_fits(decision)) return WORLD_NOT_APPLICABLE;
     partition_apply(partition, decision);

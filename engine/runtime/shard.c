@@ -589,10 +589,11 @@ static bool gate_is_open(const struct shard *shard) {
 void shard_log_hashes(struct shard *shard) {
     struct world *world = &shard->world;
     for (uint32_t i = 0; i < 1 + SLOT_COUNT; i++) {
-        const struct partition *partition = i == SLOT_COUNT ? world->catalogue
-                                            : i == 0        ? NULL
-                                                            : partition_at(shard, i);
+        struct partition *partition = i == SLOT_COUNT ? world->catalogue
+                                      : i == 0        ? NULL
+                                                      : partition_at(shard, i);
         if (!partition || partition->decision_count == 0) continue;
+        if (partition->volatile_hashed) continue; /* nothing was decided: nothing is written */
         REQUIRE(make_room(shard)); /* the caller has emptied the journal */
         /* As of its latest decision: what comes next may follow on a machine whose clock is
          * behind, and time never falls within a partition. */
@@ -601,6 +602,7 @@ void shard_log_hashes(struct shard *shard) {
                                   .time_ms = partition->last_time_ms,
                                   .state_hashed.hash = partition_hash(partition)};
         log_decision(shard, &hashed);
+        partition->volatile_hashed = true;
     }
 }
 
