@@ -16,7 +16,8 @@
 struct encode_view {
     const struct board *board;
     uint64_t durable_lsn;                /* system.stats */
-    const struct net_counters *counters; /* system.stats; else may be NULL */
+    const struct net_counters *counters; /* system.stats; else may be NULL, as the next */
+    const struct net_log_counters *log;
 };
 
 /* encode_is_list - may this kind of reply be refused for its size? It changed nothing. */

@@ -217,7 +217,7 @@ static void write_money(struct value_writer *writer, const struct money_totals *
 
 static void write_net(struct value_writer *writer, const struct net_counters *counters) {
     value_write_text(writer, "net");
-    value_write_map(writer, 11);
+    value_write_map(writer, 12);
     WRITE_COUNTER(frames);
     WRITE_COUNTER(requests);
     WRITE_COUNTER(malformed);
@@ -227,22 +227,33 @@ static void write_net(struct value_writer *writer, const struct net_counters *co
     WRITE_COUNTER(slow_disconnects);
     WRITE_COUNTER(connections);
     WRITE_COUNTER(accepted);
+    WRITE_COUNTER(connections_refused);
     WRITE_COUNTER(relistens);
     WRITE_COUNTER(frames_in_flight);
+}
+
+static void write_log(struct value_writer *writer, const struct net_log_counters *counters) {
+    value_write_text(writer, "log");
+    value_write_map(writer, 4);
+    WRITE_COUNTER(segment_bytes);
+    WRITE_COUNTER(left_bytes);
+    WRITE_COUNTER(free_bytes);
+    WRITE_COUNTER(segment_missing_bytes);
 }
 
 void encode_stats(struct value_writer *writer, const struct reply *reply,
                   const struct encode_view *view, uint64_t *ret_lsn) {
     struct shard_counters shards;
     struct money_totals money;
-    REQUIRE(view->counters != NULL);
+    REQUIRE(view->counters != NULL && view->log != NULL);
     board_read_shards(view->board, &shards);
     board_read_money(view->board, &money, ret_lsn);
-    value_write_map(writer, 6);
+    value_write_map(writer, 7);
     value_write_pair_uint(writer, "now", reply->now_ms);
     value_write_pair_uint(writer, "version", NET_PROTOCOL_VERSION);
     value_write_pair_uint(writer, "durable_lsn", view->durable_lsn);
     write_shards(writer, &shards);
     write_money(writer, &money);
     write_net(writer, view->counters);
+    write_log(writer, view->log);
 }

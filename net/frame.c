@@ -232,6 +232,7 @@ void frame_sink_encode(void *context, struct request *request_, const struct rep
     struct frame_shared *shared = context;
     struct net_request *request = (struct net_request *)request_;
     struct net_counters counters;
+    struct net_log_counters log = {0};
     struct encode_view view = {.board = shared->engine.board};
     REQUIRE(request->frame->shared == shared);
     REQUIRE(reply->kind != REPLY_NONE);
@@ -245,6 +246,10 @@ void frame_sink_encode(void *context, struct request *request_, const struct rep
     case REPLY_STATS:
         frame_counters(shared, &counters);
         view.counters = &counters;
+        if (shared->engine.log_counters) {
+            shared->engine.log_counters(shared->engine.log_context, &log);
+        }
+        view.log = &log;
         view.durable_lsn = shared->engine.journal.durable_lsn(shared->engine.journal.context);
         /* fall through */
     default: encode_reply(&request->writer, request->msgid, reply, &view, &request->request.lsn);

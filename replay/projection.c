@@ -403,7 +403,7 @@ struct projection *projection_create(const struct projection_options *options) {
     REQUIRE(options->conninfo && options->source && options->clock.now_ms);
     REQUIRE(!id128_is_none(&options->log_id));
     struct projection *projection = calloc(1, sizeof *projection);
-    REQUIRE(projection != NULL);
+    REQUIRE_MEMORY(projection != NULL);
     projection->options = *options;
     if (projection->options.batch_records == 0) {
         projection->options.batch_records = PROJECTION_BATCH_RECORDS_DEFAULT;

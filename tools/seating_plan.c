@@ -73,7 +73,7 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
     }
     struct seating_plan *plan = calloc(1, sizeof *plan);
     struct walk walk = {.plan = plan, .error = ret_error, .guids = json_object()};
-    REQUIRE(plan && walk.guids);
+    REQUIRE_MEMORY(plan && walk.guids);
     plan->document = root;
     int result = read_document(&walk, root);
     json_decref(walk.guids);
@@ -96,7 +96,7 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
     char *bytes = NULL;
     for (;;) {
         bytes = realloc(bytes, capacity);
-        REQUIRE(bytes);
+        REQUIRE_MEMORY(bytes);
         size += fread(bytes + size, 1, capacity - size, file);
         if (size < capacity || size > SEATING_PLAN_BYTES_MAX) break;
         capacity *= 2;
@@ -207,7 +207,7 @@ static int walk_text(const struct walk *walk, json_t *object, const char *key,
     }
     if (json_is_integer(value)) {
         json_t *text = json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        REQUIRE(text && json_object_set_new(object, key, text) == 0);
+        REQUIRE_MEMORY(text && json_object_set_new(object, key, text) == 0);
         value = text;
     }
     if (!json_is_string(value)) {
@@ -248,7 +248,7 @@ static int read_categories(struct walk *walk, const json_t *categories) {
                          SEATING_PLAN_CATEGORIES_MAX);
     }
     plan->categories = calloc(count + 1, sizeof *plan->categories);
-    REQUIRE(plan->categories);
+    REQUIRE_MEMORY(plan->categories);
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_array_get(categories, i);
         struct seating_plan_category *category = &plan->categories[i];
@@ -277,7 +277,7 @@ static int check_guid(struct walk *walk, const char *guid) {
     char where[400];
     walk_where(walk, where, sizeof where);
     /* A name of 80 bytes may have been cut inside a character: the place is for people. */
-    REQUIRE(json_object_set_new(walk->guids, guid, json_string_nocheck(where)) == 0);
+    REQUIRE_MEMORY(json_object_set_new(walk->guids, guid, json_string_nocheck(where)) == 0);
     return 0;
 }
 
@@ -404,7 +404,7 @@ int seating_plan_price(struct seating_plan *plan, const char *mapping,
                          AMOUNT_MAX);
     }
     char *name = strndup(mapping, (size_t)(equals - mapping));
-    REQUIRE(name);
+    REQUIRE_MEMORY(name);
     struct seating_plan_category *category = find_category(plan, name);
     int result = category ? 0 : no_category(plan, name, ret_error);
     if (category) set_price(category, price);

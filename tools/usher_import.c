@@ -273,7 +273,7 @@ static void print_summary(const struct import *import) {
                                 "plan", plan->name, "zones", (int)plan->zone_count, "rows",
                                 (int)plan->row_count, "seats", (int)plan->seat_count,
                                 "seats_for_sale", (int)for_sale, "points", (json_int_t)points);
-    REQUIRE(summary);
+    REQUIRE_MEMORY(summary);
     (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER); /* the import is done all the same */
     (void)putchar('\n');
     json_decref(summary);

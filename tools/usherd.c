@@ -13,7 +13,8 @@
  * PostgreSQL never stops the daemon. The process is left by _exit once the log is closed: closing
  * nng's sockets can deadlock (1.5.2), and there is nothing left to lose.
  *
- * Threads: this one starts and stops the others and waits for signals, which are blocked in all.
+ * Threads: this one starts and stops the others and waits for signals, which are blocked in all. One
+ * looks once a second whether folder, log and sockets are still our own (usherd_watch.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -39,7 +40,10 @@
 #include "tools/progress.h"
 #include "tools/snapshot_worker.h"
 #include "tools/system_ports.h"
+#include "tools/usherd_checks.h"
+#include "tools/usherd_descriptors.h"
 #include "tools/usherd_options.h"
+#include "tools/usherd_watch.h"
 #include "wal/wal.h"
 
 /* Frames still unanswered after this are those of a log that does not write any more. */
@@ -72,6 +76,10 @@ struct daemon {
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection; /* NULL: none wanted */
+    struct descriptors descriptors;
+    struct usherd_watch watch;
+    struct identity_check identity;
+    struct refused_check refused;
 };
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *format, ...) {
@@ -96,6 +104,28 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
 
 static void warn(const char *what, const char *why) {
     (void)fprintf(stderr, "usherd: %s: %s\n", what, why); /* nobody may be reading */
+}
+
+static void plan_descriptors(struct daemon *daemon) {
+    char text[256];
+    if (descriptors_plan(descriptors_raise(), daemon->options.connections_max, &daemon->descriptors,
+                         text) < 0) {
+        give_up("%s", text);
+    }
+}
+
+/* What to do about an error of the system, to be put behind its words; may be empty. */
+static const char *advice(int system_error) {
+    switch (system_error) {
+    case EACCES:
+    case EPERM:
+        return ". Run usherd as the user who owns the folder and all that is in it, or change their "
+               "owner (chown -R) or permissions.";
+    case EROFS: return ". The file system is mounted read-only: mount it for writing.";
+    case ENOSPC:
+    case EDQUOT: return ". Make room on the disk and start again.";
+    default: return "";
+    }
 }
 
 /* --- callbacks of the log and the projection, on their threads -------------------------------- */
@@ -161,7 +191,7 @@ static void load_snapshot(struct daemon *daemon) {
         .seed = &daemon->seed, .log = daemon->storage, .skipped = on_skipped};
     struct snapshot_error error;
     int result = storage_posix_open(data, STORAGE_SNAPSHOTS, &daemon->snapshots);
-    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (result < 0) give_up("%s cannot be used: %s%s", data, strerror(-result), advice(-result));
     if (snapshot_witness(daemon->snapshots, log_id, &daemon->witness, &error) < 0) {
         give_up("%s: %s", data, error.text);
     }
@@ -204,9 +234,9 @@ static void look_at_log(struct daemon *daemon) {
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_error error;
     int result = storage_uring_open(data, STORAGE_WAL, &daemon->storage);
-    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (result < 0) give_up("%s cannot be used: %s%s", data, strerror(-result), advice(-result));
     if (wal_recover(daemon->storage, &look, &daemon->found, &error) < 0) {
-        give_up("%s: %s", data, error.text);
+        give_up("%s: %s%s", data, error.text, advice(error.system_error));
     }
     load_snapshot(daemon);
     if (daemon->found.found && daemon->found.first_lsn > daemon->from.lsn) {
@@ -229,7 +259,8 @@ static bool is_the_witness(struct daemon *daemon) {
 static void open_log(struct daemon *daemon) {
     const char *data = daemon->options.data;
     if (mkdir(data, 0700) < 0 && errno != EEXIST) {
-        give_up("%s cannot be made: %s. Name another folder with --data.", data, strerror(errno));
+        give_up("%s cannot be made: %s%s Name another folder with --data, or make it.", data,
+                strerror(errno), advice(errno)[0] ? advice(errno) : ".");
     }
     look_at_log(daemon);
     uint64_t witness_lsn = ask_postgres(daemon);
@@ -250,7 +281,7 @@ static void open_log(struct daemon *daemon) {
                 postgres_knows_more ? "PostgreSQL" : "snapshot ",
                 postgres_knows_more ? "" : daemon->witness.name);
     }
-    if (result < 0) give_up("%s: %s", data, error.text);
+    if (result < 0) give_up("%s: %s%s", data, error.text, advice(error.system_error));
     wal_journal(daemon->wal, &daemon->journal);
     (void)system_clock_raise(&daemon->clock, daemon->recovery.last_wall_ms); /* told below */
 
@@ -319,10 +350,28 @@ static void replay(struct daemon *daemon) {
                             : daemon->from.last_time_ms);
 }
 
+/* For `log` of system.stats, on a shard's thread. */
+static void log_counters(void *context, struct net_log_counters *ret_counters) {
+    struct wal_space space;
+    wal_space_get(context, &space);
+    *ret_counters = (struct net_log_counters){
+        .segment_bytes = space.segment_bytes,
+        .left_bytes = space.left_bytes,
+        .free_bytes = space.free_bytes == UINT64_MAX ? 0 : space.free_bytes,
+        .segment_missing_bytes = space.missing_bytes,
+    };
+}
+
 static void start_engine(struct daemon *daemon) {
     const struct usherd_options *options = &daemon->options;
     const struct net_options net_options = {
-        .public_urls = {options->listen}, .public_url_count = 1, .admin_url = options->admin};
+        .public_urls = {options->listen},
+        .public_url_count = 1,
+        .admin_url = options->admin,
+        .connections_max = daemon->descriptors.connections_max,
+        .public_below = daemon->descriptors.public_below,
+        .private_below = daemon->descriptors.private_below,
+    };
     struct net_error net_error;
     if (net_server_create(&net_options, &daemon->server, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
@@ -341,8 +390,15 @@ static void start_engine(struct daemon *daemon) {
     daemon->world = NULL;
     struct wal_error wal_error;
     if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
-    if (engine_start(daemon->engine) != 0) give_up("the shards' threads cannot be started");
+    int error = engine_start(daemon->engine);
+    if (error != 0) {
+        give_up("the shards' threads cannot be started: %s. Raise the limit of processes (ulimit -u, "
+                "TasksMax= of systemd) or the memory, or lower --shards.",
+                strerror(error));
+    }
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
+    daemon->net_engine.log_counters = log_counters;
+    daemon->net_engine.log_context = daemon->wal;
     if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
     }
@@ -367,6 +423,23 @@ static void start_projection(struct daemon *daemon) {
     if (projection_start(daemon->projection) < 0) {
         give_up("the projection's thread cannot be started");
     }
+}
+
+/* Once a second; each row is a check. Those that end the process come first. */
+static void start_watch(struct daemon *daemon) {
+    struct usherd_watch *watch = &daemon->watch;
+    int rc = identity_check_init(&daemon->identity, daemon->options.data, daemon->storage,
+                                 daemon->wal);
+    if (rc != 0) give_up("%s cannot be watched: %s", daemon->options.data, strerror(rc));
+    daemon->refused = (struct refused_check){
+        .server = daemon->server, .connections_max = daemon->descriptors.connections_max};
+    usherd_watch_init(watch, NULL);
+    usherd_watch_add(watch, "files", identity_check_look, &daemon->identity);
+    usherd_watch_add(watch, "addresses", sockets_check_look, daemon->server);
+    usherd_watch_add(watch, "room for the log", room_check_look, daemon->wal);
+    usherd_watch_add(watch, "connections", refused_check_look, &daemon->refused);
+    rc = usherd_watch_start(watch);
+    if (rc != 0) give_up("the watch's thread cannot be started: %s", strerror(rc));
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -451,6 +524,7 @@ static _Noreturn void stop(struct daemon *daemon) {
     engine_money(daemon->engine, &money);
     if (!money_conserved(&money)) warn("points are not conserved", "please report this");
     uint64_t hash = engine_world_hash(daemon->engine);
+    usherd_watch_stop(&daemon->watch);
     wal_close(daemon->wal);
     say("stopped at LSN %" PRIu64 ", state hash %016" PRIx64, end_lsn, hash);
     (void)fflush(NULL); /* nobody may be reading */
@@ -473,9 +547,11 @@ int main(int argc, char **argv) {
     system_entropy_port(&daemon.entropy);
     daemon.entropy.fill(daemon.entropy.context, daemon.seed.bytes, sizeof daemon.seed.bytes);
 
+    plan_descriptors(&daemon);
     open_log(&daemon);
     replay(&daemon);
     start_engine(&daemon);
+    start_watch(&daemon);
     start_projection(&daemon);
     start_worker(&daemon);
     say("listen %s", net_server_url(daemon.server, 0));

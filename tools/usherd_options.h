@@ -28,6 +28,7 @@ struct usherd_options {
     const char *admin;
     const char *postgres;    /* libpq connection string; NULL: no projection */
     uint32_t shards;         /* 1..SHARDS_MAX */
+    uint32_t connections_max; /* public ones; 0: as many as descriptors allow */
     uint64_t segment_bytes;  /* 0: the log's default */
     uint64_t snapshot_bytes; /* of log between two snapshots; 0: none are made */
     uint32_t snapshot_keep;  /* >= 1 */

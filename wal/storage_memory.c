@@ -145,7 +145,7 @@ static void settle_torn(struct storage_memory *memory, struct memory_file *file)
     uint64_t step = style == 0 ? 0 : style == 1 ? steps : next_random(memory) % (steps + 1);
     uint64_t size = low + step * STORAGE_MEMORY_SECTOR_BYTES;
     uint8_t *settled = calloc(1, size > 0 ? size : 1);
-    REQUIRE(settled != NULL);
+    REQUIRE_MEMORY(settled != NULL);
     memcpy(settled, file->durable, size < file->durable_size ? size : file->durable_size);
     land_torn(memory, settled, file->bytes, size < file->size ? size : file->size);
     set_contents(file, settled, size);

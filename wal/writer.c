@@ -416,9 +416,9 @@ int writer_no_segment(struct storage *storage, uint64_t segment_bytes, int syste
         return wal_error_system(ret_error, system_error, name, 0, "cannot make the next segment");
     }
     int rc = wal_error_set(ret_error, WAL_ERROR_IO, name, 0, 0,
-                           "cannot make the next segment %s: the disk is full. It needs %llu KiB, "
-                           "%llu KiB are free: %llu KiB are missing",
-                           name, (unsigned long long)(segment_bytes / 1024),
+                           "cannot make the next segment %s: %s. It needs %llu KiB, %llu KiB are "
+                           "free: %llu KiB are missing",
+                           name, "No space left on device", (unsigned long long)(segment_bytes / 1024),
                            (unsigned long long)(free_bytes / 1024),
                            (unsigned long long)((segment_bytes - free_bytes + 1023) / 1024));
     ret_error->system_error = system_error;

@@ -26,7 +26,8 @@ static struct ledger_row *row_at(const struct account_partition *all, uint32_t i
 
 struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
     struct account_partition *all = calloc(1, sizeof *all);
-    REQUIRE(all != NULL && partition_is_account(id));
+    REQUIRE_MEMORY(all != NULL);
+    REQUIRE(partition_is_account(id));
     all->partition.id = id;
     memcpy(&all->seed, seed->bytes, sizeof all->seed);
     index_init(&all->by_user);
@@ -106,7 +107,7 @@ static int compare_transfers(const void *a, const void *b) {
 
 struct transfer *account_transfers(const struct account_partition *all) {
     struct transfer *sorted = malloc((all->transfer_count + 1u) * sizeof *sorted);
-    REQUIRE(sorted != NULL);
+    REQUIRE_MEMORY(sorted != NULL);
     if (all->transfer_count > 0) {
         memcpy(sorted, all->transfers, all->transfer_count * sizeof *sorted);
         qsort(sorted, all->transfer_count, sizeof *sorted, compare_transfers);
@@ -342,9 +343,9 @@ static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     void **all = chunks;
     if (count % CHUNK != 0) return all;
     all = realloc(all, (count / CHUNK + 1) * sizeof *all);
-    REQUIRE(all != NULL);
+    REQUIRE_MEMORY(all != NULL);
     all[count / CHUNK] = calloc(CHUNK, size);
-    REQUIRE(all[count / CHUNK] != NULL);
+    REQUIRE_MEMORY(all[count / CHUNK] != NULL);
     return all;
 }
 
@@ -427,7 +428,7 @@ static void transfer_open(struct account_partition *all, struct transfer transfe
             all->transfer_capacity = all->transfer_capacity ? all->transfer_capacity * 2 : 64;
             all->transfers = realloc(all->transfers,
                                      all->transfer_capacity * sizeof *all->transfers);
-            REQUIRE(all->transfers != NULL);
+            REQUIRE_MEMORY(all->transfers != NULL);
         }
         index = all->transfer_count++;
         /* A live transfer is answered as it goes; only recovery sweeps. */

@@ -9,7 +9,7 @@
 
 struct world *world_create(const struct id128 *seed) {
     struct world *world = calloc(1, sizeof *world);
-    REQUIRE(world != NULL);
+    REQUIRE_MEMORY(world != NULL);
     world->catalogue = partition_create(PARTITION_CATALOGUE, seed);
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
         world->accounts[i] = partition_create(PARTITION_ACCOUNT_FIRST + i, seed);

@@ -25,7 +25,7 @@ struct board {
 
 struct board *board_create(void) {
     struct board *board = aligned_alloc(64, sizeof *board);
-    REQUIRE(board != NULL);
+    REQUIRE_MEMORY(board != NULL);
     memset(board, 0, sizeof *board);
     return board;
 }

@@ -57,7 +57,8 @@ uint32_t engine_step(struct engine *engine, uint32_t shard);
 /* engine_next_due_ms - when this shard has something to do by itself; UINT64_MAX for never */
 uint64_t engine_next_due_ms(const struct engine *engine, uint32_t shard);
 
-/* engine_start - one thread per shard */
+/* engine_start - one thread per shard
+ * Return: 0, or an errno where a thread cannot be made; none runs then */
 int engine_start(struct engine *engine);
 
 /* engine_stop - finish what was submitted, log the state hash of every partition whose hash the log

@@ -73,12 +73,12 @@ struct shard {
 
 struct shard *shard_create(struct shard_context *context, uint32_t id) {
     struct shard *shard = calloc(1, sizeof *shard);
-    REQUIRE(shard != NULL);
+    REQUIRE_MEMORY(shard != NULL);
     shard->context = context;
     shard->id = id;
     shard->mailbox = mailbox_create(MAILBOX_CHAINS_MAX);
     shard->drain = malloc(DRAIN_BYTES_MAX);
-    REQUIRE(shard->drain != NULL);
+    REQUIRE_MEMORY(shard->drain != NULL);
     shard->last_lsn = context->start_lsn;
     heap_init(&shard->due);
     memset(shard->due_ms, 0xff, sizeof shard->due_ms);
@@ -113,7 +113,7 @@ static void queue_push(struct queue *queue, const struct peer_message *message) 
     if (queue->tail - queue->head == queue->capacity) {
         uint32_t capacity = queue->capacity ? queue->capacity * 2 : 256;
         struct peer_message *messages = malloc(capacity * sizeof *messages);
-        REQUIRE(messages != NULL);
+        REQUIRE_MEMORY(messages != NULL);
         for (uint64_t i = queue->head; i < queue->tail; i++) {
             messages[i & (capacity - 1)] = queue->messages[i & (queue->capacity - 1)];
         }
