@@ -69,6 +69,7 @@ static void read_result(const struct value *result, struct answer *answer) {
     uint32_t size;
     const struct value *state = value_find(result, "state");
     const struct value *money = value_find(result, "money");
+    const struct value *net = value_find(result, "net"), *log = value_find(result, "log");
     const struct value *rows = value_find(result, "reservations");
     if (value_get_text(value_find(result, "token"), &token, &size) && size == TOKEN_TEXT_BYTES) {
         memcpy(answer->token, token, size);
@@ -92,6 +93,12 @@ static void read_result(const struct value *result, struct answer *answer) {
     answer->balances = value_find_uint(money, "balances", 0);
     answer->spent = value_find_uint(money, "spent", 0);
     answer->refunded = value_find_uint(money, "refunded", 0);
+    answer->connections = value_find_uint(net, "connections", 0);
+    answer->connections_refused = value_find_uint(net, "connections_refused", 0);
+    answer->relistens = value_find_uint(net, "relistens", 0);
+    answer->segment_missing_bytes = value_find_uint(log, "segment_missing_bytes", 0);
+    answer->free_bytes = value_find_uint(log, "free_bytes", 0);
+    answer->left_bytes = value_find_uint(log, "left_bytes", 0);
     if (money) answer->reserved = value_find_uint(money, "reserved", 0);
     (void)value_get_bool(value_find(result, "truncated"), &answer->truncated); /* false if absent */
     if (value_type(value_find(result, "seats")) == VALUE_ARRAY) {
