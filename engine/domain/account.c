@@ -686,7 +686,7 @@ const char *account_restore_transfer(struct account_partition *all,
 }
 
 const char *account_restored(struct account_partition *all, const struct entity_totals *saved) {
-    struct money_totals *totals = &all->totals;
+    struct account_sums *totals = &all->totals;
     for (uint32_t i = 0; i < all->account_count; i++) {
         if (at(all, i)->reserved != 0) return "points are reserved without a transfer";
     }
@@ -695,15 +695,30 @@ const char *account_restored(struct account_partition *all, const struct entity_
         if (transfer->state != TRANSFER_RESERVED) continue;
         at(all, transfer->account)->reserved += transfer->amount;
     }
-    if (totals->charged != saved->charged || totals->balances != saved->balances ||
-        totals->reserved != saved->reserved) {
+    if ((uint64_t)totals->charged != saved->charged ||
+        (uint64_t)totals->balances != saved->balances ||
+        (uint64_t)totals->reserved != saved->reserved) {
         return "the totals are not the sums of the accounts";
     }
-    if (saved->refunded > saved->spent ||
-        saved->charged != saved->balances + saved->reserved + saved->spent - saved->refunded) {
+    wide_sum kept = totals->balances + totals->reserved;
+    if (kept > totals->charged ||
+        (uint64_t)(totals->charged - kept) != saved->spent - saved->refunded) {
         return "the totals do not add up: charged = balances + reserved + spent - refunded";
     }
-    totals->spent = saved->spent;
     totals->refunded = saved->refunded;
+    totals->spent = totals->refunded + (totals->charged - kept);
     return NULL;
+}
+
+static uint64_t narrow(wide_sum sum) { return sum < UINT64_MAX ? (uint64_t)sum : UINT64_MAX; }
+
+void account_totals(const struct account_partition *all, struct money_totals *ret_totals) {
+    *ret_totals = (struct money_totals){
+        .accounts = all->totals.accounts,
+        .charged = narrow(all->totals.charged),
+        .balances = narrow(all->totals.balances),
+        .reserved = narrow(all->totals.reserved),
+        .spent = narrow(all->totals.spent),
+        .refunded = narrow(all->totals.refunded),
+    };
 }

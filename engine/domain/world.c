@@ -114,17 +114,25 @@ uint64_t world_hash(const struct world *world) {
     return hash;
 }
 
+static void add(uint64_t *sum, uint64_t part) {
+    *sum = *sum > UINT64_MAX - part ? UINT64_MAX : *sum + part;
+}
+
+void money_add(struct money_totals *sum, const struct money_totals *part) {
+    add(&sum->accounts, part->accounts);
+    add(&sum->charged, part->charged);
+    add(&sum->balances, part->balances);
+    add(&sum->reserved, part->reserved);
+    add(&sum->spent, part->spent);
+    add(&sum->refunded, part->refunded);
+}
+
 void world_money(const struct world *world, struct money_totals *ret_totals) {
     *ret_totals = (struct money_totals){0};
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
         if (!world->accounts[i]) continue;
-        const struct money_totals *totals =
-            &((const struct account_partition *)world->accounts[i])->totals;
-        ret_totals->accounts += totals->accounts;
-        ret_totals->charged += totals->charged;
-        ret_totals->balances += totals->balances;
-        ret_totals->reserved += totals->reserved;
-        ret_totals->spent += totals->spent;
-        ret_totals->refunded += totals->refunded;
+        struct money_totals totals;
+        account_totals((const struct account_partition *)world->accounts[i], &totals);
+        money_add(ret_totals, &totals);
     }
 }

@@ -183,11 +183,6 @@ void engine_money(const struct engine *engine, struct money_totals *ret_totals) 
     for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         struct money_totals part;
         world_money(shard_world(engine->context.shards[i]), &part);
-        ret_totals->accounts += part.accounts;
-        ret_totals->charged += part.charged;
-        ret_totals->balances += part.balances;
-        ret_totals->reserved += part.reserved;
-        ret_totals->spent += part.spent;
-        ret_totals->refunded += part.refunded;
+        money_add(ret_totals, &part);
     }
 }

@@ -202,8 +202,9 @@ static void publish(struct shard *shard) {
             date_counters((const struct date *)partition, &counters);
             board_write_date(shard->context->board, slot, &counters, shard->last_lsn);
         } else {
-            board_write_account(shard->context->board, slot - SLOT_ACCOUNT_FIRST,
-                                &((const struct account_partition *)partition)->totals,
+            struct money_totals totals;
+            account_totals((const struct account_partition *)partition, &totals);
+            board_write_account(shard->context->board, slot - SLOT_ACCOUNT_FIRST, &totals,
                                 shard->last_lsn);
         }
     }
