@@ -171,7 +171,8 @@ static const char *advice(int rc, bool ipc) {
                      "the one there: change the folder's owner or permissions, or choose another."
                    : " Ports below 1024 need a right (CAP_NET_BIND_SERVICE): choose a higher port, "
                      "or grant it.";
-    case NNG_ENOENT: return " The folder of the socket file is not there: make it, or choose another.";
+    case NNG_ENOENT:
+        return " The folder of the socket file is not there: make it, or choose another.";
     case NNG_EADDRINVAL:
         return ipc ? "" : " No interface of this machine has this address, or no name says so.";
     default: return "";
@@ -333,7 +334,8 @@ bool listener_step(struct listener *listener) {
         if (listener_owner(listener) == LISTENER_OTHERS) return false;
         if (listener_probe(listener) != PROBE_STUCK) return false;
         if (listener_probe(listener) != PROBE_STUCK) return false;
-        if (listener_owner(listener) == LISTENER_OTHERS) return false; /* it answered in our place */
+        if (listener_owner(listener) == LISTENER_OTHERS)
+            return false; /* it answered in our place */
         listener_stop(listener);
     }
     return listener_reopen(listener);

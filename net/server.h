@@ -50,8 +50,8 @@ void net_engine_init(struct net_engine *net_engine, struct engine *engine,
 struct net_options {
     const char *public_urls[NET_LISTENERS_MAX]; /* tcp:// or ipc://; port 0: any free port */
     uint32_t public_url_count;                  /* 1..NET_LISTENERS_MAX */
-    const char *admin_url;      /* ipc://, NULL: no admin listener; its file gets mode 0600 */
-    uint32_t connections_max;   /* public ones; later ones are closed at once; 0: no limit */
+    const char *admin_url;    /* ipc://, NULL: no admin listener; its file gets mode 0600 */
+    uint32_t connections_max; /* public ones; later ones are closed at once; 0: no limit */
     /* Descriptors with these numbers and above are for others than the public, and for others than the
      * admin listener; for the whole process (accept.h); 0: no limit. */
     uint32_t public_below, private_below;
@@ -81,13 +81,13 @@ struct net_counters {
     uint64_t malformed; /* frames refused as a whole */
     uint64_t refused;   /* requests that net answered with an error by itself, BUSY included */
     uint64_t busy;      /* requests answered BUSY */
-    uint64_t replies_dropped;  /* frames without a reply: no memory, or the gateway went away */
-    uint64_t slow_disconnects; /* gateways disconnected for not reading their replies */
-    uint64_t connections;      /* open now */
-    uint64_t accepted;         /* connections ever accepted, the watchdog's own included */
+    uint64_t replies_dropped;     /* frames without a reply: no memory, or the gateway went away */
+    uint64_t slow_disconnects;    /* gateways disconnected for not reading their replies */
+    uint64_t connections;         /* open now */
+    uint64_t accepted;            /* connections ever accepted, the watchdog's own included */
     uint64_t connections_refused; /* closed because there were too many */
-    uint64_t relistens;        /* listeners that were stuck and have been replaced */
-    uint64_t frames_in_flight; /* now */
+    uint64_t relistens;           /* listeners that were stuck and have been replaced */
+    uint64_t frames_in_flight;    /* now */
 };
 
 /* net_server_create - check the options, get the memory; touches no address

@@ -238,7 +238,8 @@ static void begin(struct crowd *crowd) {
     crowd->phases = calloc(count, sizeof *crowd->phases);
     crowd->under_way = calloc(count, sizeof *crowd->under_way);
     crowd->calls = calloc((size_t)count * COPIES_MAX, sizeof *crowd->calls);
-    REQUIRE_MEMORY(crowd->fans && crowd->steps && crowd->phases && crowd->under_way && crowd->calls);
+    REQUIRE_MEMORY(crowd->fans && crowd->steps && crowd->phases && crowd->under_way &&
+                   crowd->calls);
     (void)pthread_mutex_init(&crowd->lock, NULL); /* cannot fail, as below */
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -264,7 +264,8 @@ static json_t *summary_json(const struct fans_arguments *arguments, const struct
     for (uint32_t i = 0; i < arguments->processes; i++) {
         const struct crowd_result *part = gateways[i].result;
         for (uint64_t j = 0; j < part->violation_count && j < CROWD_VIOLATIONS_KEPT; j++) {
-            REQUIRE_MEMORY(json_array_append_new(violations, json_string(part->violations[j])) == 0);
+            REQUIRE_MEMORY(json_array_append_new(violations, json_string(part->violations[j])) ==
+                           0);
         }
     }
     uint64_t elapsed_ms = sum->elapsed_us / 1000 > 0 ? sum->elapsed_us / 1000 : 1;

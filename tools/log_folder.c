@@ -283,7 +283,8 @@ bool money_conserved(const struct money_totals *money) {
     const uint64_t sums[] = {money->charged, money->balances, money->reserved, money->spent,
                              money->refunded};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
-        if (sums[i] == UINT64_MAX) return true; /* beyond what can be told; each partition is checked */
+        if (sums[i] == UINT64_MAX)
+            return true; /* beyond what can be told; each partition is checked */
     }
     return money->charged + money->refunded == money->balances + money->reserved + money->spent;
 }

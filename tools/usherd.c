@@ -119,7 +119,8 @@ static const char *advice(int system_error) {
     switch (system_error) {
     case EACCES:
     case EPERM:
-        return ". Run usherd as the user who owns the folder and all that is in it, or change their "
+        return ". Run usherd as the user who owns the folder and all that is in it, or change "
+               "their "
                "owner (chown -R) or permissions.";
     case EROFS: return ". The file system is mounted read-only: mount it for writing.";
     case ENOSPC:
@@ -392,9 +393,10 @@ static void start_engine(struct daemon *daemon) {
     if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
     int error = engine_start(daemon->engine);
     if (error != 0) {
-        give_up("the shards' threads cannot be started: %s. Raise the limit of processes (ulimit -u, "
-                "TasksMax= of systemd) or the memory, or lower --shards.",
-                strerror(error));
+        give_up(
+            "the shards' threads cannot be started: %s. Raise the limit of processes (ulimit -u, "
+            "TasksMax= of systemd) or the memory, or lower --shards.",
+            strerror(error));
     }
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
     daemon->net_engine.log_counters = log_counters;

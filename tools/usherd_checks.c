@@ -45,12 +45,13 @@ static enum watch_state compare(const struct identity_check *check, const char *
     /* What cannot be looked at now (no memory, no right) was not moved by that. */
     if (same || (rc != 0 && rc != ENOENT && rc != ENOTDIR)) return WATCH_FINE;
     const char *how = rc == 0 ? "was replaced by another one" : "was moved away or removed";
-    (void)snprintf(ret_text, WATCH_TEXT_BYTES,
-                   "%s (%.200s%s%s) %s while the engine runs on it. What was acknowledged in the last "
-                   "second may be lost with it; nothing more is acknowledged, the engine ends now. "
-                   "Put back what was there and start again; where it is gone for good, restore a "
-                   "copy. Never let two engines have the same folder or address.",
-                   what, check->data, name[0] ? "/" : "", name, how); /* fits */
+    (void)snprintf(
+        ret_text, WATCH_TEXT_BYTES,
+        "%s (%.200s%s%s) %s while the engine runs on it. What was acknowledged in the last "
+        "second may be lost with it; nothing more is acknowledged, the engine ends now. "
+        "Put back what was there and start again; where it is gone for good, restore a "
+        "copy. Never let two engines have the same folder or address.",
+        what, check->data, name[0] ? "/" : "", name, how); /* fits */
     return WATCH_STOP;
 }
 
@@ -81,11 +82,12 @@ enum watch_state identity_check_look(void *context, char *ret_text) {
 enum watch_state sockets_check_look(void *context, char *ret_text) {
     struct net_error error;
     if (net_server_intact(context, &error) == NET_OK) return WATCH_FINE;
-    (void)snprintf(ret_text, WATCH_TEXT_BYTES,
-                   "%s, most likely a second engine with the same address. Clients talk to that one "
-                   "now; this engine acknowledges nothing more and ends. Find out which of them is "
-                   "the right one, give the other an address and a folder of its own, and start again.",
-                   error.text); /* fits */
+    (void)snprintf(
+        ret_text, WATCH_TEXT_BYTES,
+        "%s, most likely a second engine with the same address. Clients talk to that one "
+        "now; this engine acknowledges nothing more and ends. Find out which of them is "
+        "the right one, give the other an address and a folder of its own, and start again.",
+        error.text); /* fits */
     return WATCH_STOP;
 }
 
@@ -98,7 +100,8 @@ enum watch_state room_check_look(void *context, char *ret_text) {
         return WATCH_FINE;
     }
     int used = snprintf(ret_text, WATCH_TEXT_BYTES, /* fits */
-                        "the log's next file of %" PRIu64 " MiB cannot be made", /* whole MiB always */
+                        "the log's next file of %" PRIu64
+                        " MiB cannot be made", /* whole MiB always */
                         space.segment_bytes / MIB);
     if (space.missing_bytes > 0) {
         used += snprintf(ret_text + used, WATCH_TEXT_BYTES - (size_t)used,
@@ -108,11 +111,12 @@ enum watch_state room_check_look(void *context, char *ret_text) {
         used += snprintf(ret_text + used, WATCH_TEXT_BYTES - (size_t)used, ": %s",
                          strerror(space.system_error));
     }
-    (void)snprintf(ret_text + used, WATCH_TEXT_BYTES - (size_t)used,
-                   ". The engine goes on for %" PRIu64 " KiB of log, then it ends. Make room: move "
-                   "away what is not needed, let old files of the log go (--archive), or enlarge the "
-                   "disk.",
-                   space.left_bytes / 1024);
+    (void)snprintf(
+        ret_text + used, WATCH_TEXT_BYTES - (size_t)used,
+        ". The engine goes on for %" PRIu64 " KiB of log, then it ends. Make room: move "
+        "away what is not needed, let old files of the log go (--archive), or enlarge the "
+        "disk.",
+        space.left_bytes / 1024);
     return WATCH_WARN;
 }
 
@@ -127,12 +131,12 @@ enum watch_state refused_check_look(void *context, char *ret_text) {
     check->quiet_looks = more ? 0 : check->quiet_looks + 1;
     check->told = more || (check->told && check->quiet_looks < REFUSED_QUIET_LOOKS);
     if (!check->told) return WATCH_FINE;
-    (void)snprintf(ret_text, WATCH_TEXT_BYTES,
-                   "%" PRIu64 " public connections were closed at once so far, since there were too "
-                   "many: %" PRIu32 " are allowed (--connections-max), %" PRIu64 " are open now, those "
-                   "not counted that do not speak the protocol. A gateway needs one or a few: who opens "
-                   "so many? `ss -tnp` tells.",
-                   counters.connections_refused, check->connections_max,
-                   counters.connections); /* fits */
+    (void)snprintf(
+        ret_text, WATCH_TEXT_BYTES,
+        "%" PRIu64 " public connections were closed at once so far, since there were too "
+        "many: %" PRIu32 " are allowed (--connections-max), %" PRIu64 " are open now, those "
+        "not counted that do not speak the protocol. A gateway needs one or a few: who opens "
+        "so many? `ss -tnp` tells.",
+        counters.connections_refused, check->connections_max, counters.connections); /* fits */
     return WATCH_WARN;
 }

@@ -18,9 +18,9 @@
 
 /* Borrowed: all outlive the watch. */
 struct identity_check {
-    const char *data;       /* path, as given */
-    struct storage *log;    /* claimed */
-    struct wal *wal;        /* open */
+    const char *data;               /* path, as given */
+    struct storage *log;            /* claimed */
+    struct wal *wal;                /* open */
     struct storage_identity folder; /* of DIR/wal when it began */
 };
 

@@ -200,7 +200,8 @@ static const char *wrong_port(const char *url) {
     char *end = NULL;
     if (!host) return "must be of the form tcp://HOST:PORT";
     if (!colon || colon[1] == '\0') {
-        return "names no port; write tcp://HOST:7787 for a port of your choice, tcp://HOST:0 for any "
+        return "names no port; write tcp://HOST:7787 for a port of your choice, tcp://HOST:0 for "
+               "any "
                "free one (usherd then prints which)";
     }
     unsigned long port = strtoul(colon + 1, &end, 10);

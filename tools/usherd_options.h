@@ -26,14 +26,14 @@ struct usherd_options {
     const char *data;
     const char *listen;
     const char *admin;
-    const char *postgres;    /* libpq connection string; NULL: no projection */
-    uint32_t shards;         /* 1..SHARDS_MAX */
+    const char *postgres;     /* libpq connection string; NULL: no projection */
+    uint32_t shards;          /* 1..SHARDS_MAX */
     uint32_t connections_max; /* public ones; 0: as many as descriptors allow */
-    uint64_t segment_bytes;  /* 0: the log's default */
-    uint64_t snapshot_bytes; /* of log between two snapshots; 0: none are made */
-    uint32_t snapshot_keep;  /* >= 1 */
-    const char *archive;     /* folder for segments that nobody needs; NULL: none */
-    bool delete_log;         /* segments that nobody needs go; true where there is an archive */
+    uint64_t segment_bytes;   /* 0: the log's default */
+    uint64_t snapshot_bytes;  /* of log between two snapshots; 0: none are made */
+    uint32_t snapshot_keep;   /* >= 1 */
+    const char *archive;      /* folder for segments that nobody needs; NULL: none */
+    bool delete_log;          /* segments that nobody needs go; true where there is an archive */
 };
 
 /* usherd_options_read - parse, check, fill in the defaults

@@ -418,7 +418,8 @@ int writer_no_segment(struct storage *storage, uint64_t segment_bytes, int syste
     int rc = wal_error_set(ret_error, WAL_ERROR_IO, name, 0, 0,
                            "cannot make the next segment %s: %s. It needs %llu KiB, %llu KiB are "
                            "free: %llu KiB are missing",
-                           name, "No space left on device", (unsigned long long)(segment_bytes / 1024),
+                           name, "No space left on device",
+                           (unsigned long long)(segment_bytes / 1024),
                            (unsigned long long)(free_bytes / 1024),
                            (unsigned long long)((segment_bytes - free_bytes + 1023) / 1024));
     ret_error->system_error = system_error;

@@ -26,17 +26,18 @@ enum writer_flight { FLIGHT_NONE = 0, FLIGHT_BLOCK = 1, FLIGHT_HEADER = 2 };
 struct writer {
     /* All of it: the writer's thread only (before wal_start and after wal_stop: the owner's). */
     enum writer_flight flight;
-    uint32_t flight_bytes;         /* of the write in flight */
-    uint64_t flight_lsn;           /* durable when it is complete */
-    int handle;                    /* of the current segment; -1: none has begun */
-    bool begun;                    /* the current segment's header was submitted */
-    struct segment_header segment; /* the current one, or the one that begins with the first block */
-    uint64_t offset;               /* of the next block, bytes */
-    uint64_t chain;                /* checksum of the last header submitted */
-    uint64_t lsn;                  /* end of what was staged */
-    uint32_t block_bytes_limit;    /* a block must fit a segment */
-    uint8_t *blocks[2];            /* one in flight, one staged; WAL_BLOCK_BYTES_MAX, aligned */
-    uint32_t block_index;          /* of the one to stage */
+    uint32_t flight_bytes; /* of the write in flight */
+    uint64_t flight_lsn;   /* durable when it is complete */
+    int handle;            /* of the current segment; -1: none has begun */
+    bool begun;            /* the current segment's header was submitted */
+    struct segment_header
+        segment;                /* the current one, or the one that begins with the first block */
+    uint64_t offset;            /* of the next block, bytes */
+    uint64_t chain;             /* checksum of the last header submitted */
+    uint64_t lsn;               /* end of what was staged */
+    uint32_t block_bytes_limit; /* a block must fit a segment */
+    uint8_t *blocks[2];         /* one in flight, one staged; WAL_BLOCK_BYTES_MAX, aligned */
+    uint32_t block_index;       /* of the one to stage */
     bool staged;
     struct block_header stage; /* if staged; time, durable LSN, chain come at submit */
     uint8_t *header_page;      /* SEGMENT_HEADER_BYTES, aligned */

@@ -330,7 +330,8 @@ void room_restore(struct waiting_room *room, const struct entity_date *saved) {
     room->chunks = calloc(room->chunk_capacity, sizeof *room->chunks);
     room->waiting_bits = calloc((size_t)room->block_capacity * BLOCK_WORDS, sizeof(uint64_t));
     room->waiting_sums = calloc((size_t)room->block_capacity + 1, sizeof(uint32_t));
-    REQUIRE_MEMORY(room->chunks != NULL && room->waiting_bits != NULL && room->waiting_sums != NULL);
+    REQUIRE_MEMORY(room->chunks != NULL && room->waiting_bits != NULL &&
+                   room->waiting_sums != NULL);
 }
 
 static const char *check_saved(const struct waiting_room *room, const struct entity_waiter *saved) {

@@ -595,7 +595,7 @@ void shard_log_hashes(struct shard *shard) {
                                                       : partition_at(shard, i);
         if (!partition || partition->decision_count == 0) continue;
         if (partition->volatile_hashed) continue; /* nothing was decided: nothing is written */
-        REQUIRE(make_room(shard)); /* the caller has emptied the journal */
+        REQUIRE(make_room(shard));                /* the caller has emptied the journal */
         /* As of its latest decision: what comes next may follow on a machine whose clock is
          * behind, and time never falls within a partition. */
         struct decision hashed = {.kind = DECISION_STATE_HASHED,

@@ -48,9 +48,9 @@ struct answer {
     uint64_t concert, date, next;
     uint64_t reservation, payment, amount, balance, reserved, expires_at;
     uint32_t reservation_state;
-    uint64_t durable_lsn;                                  /* system.stats */
-    uint64_t charged, balances, spent, refunded, accounts; /* system.stats: money */
-    uint64_t connections, connections_refused, relistens;  /* system.stats: net */
+    uint64_t durable_lsn;                                   /* system.stats */
+    uint64_t charged, balances, spent, refunded, accounts;  /* system.stats: money */
+    uint64_t connections, connections_refused, relistens;   /* system.stats: net */
     uint64_t segment_missing_bytes, free_bytes, left_bytes; /* system.stats: log */
     uint32_t seat_count;
     struct caller_seat seats[SEATS_LIST_MAX];

@@ -21,7 +21,7 @@ struct daemon_options {
     uint32_t shards;
     uint32_t segment_mb;
     uint32_t descriptors_max; /* its hard limit of open descriptors; 0: as ours */
-    const char *postgres; /* libpq connection string; NULL: none. Borrowed. */
+    const char *postgres;     /* libpq connection string; NULL: none. Borrowed. */
     /* More arguments, at most DAEMON_EXTRA_MAX, the last one NULL; NULL: none. Borrowed. */
     const char *const *extra;
 };

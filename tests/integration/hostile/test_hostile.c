@@ -266,10 +266,13 @@ static void too_many_connections(void **state) {
         if (i >= ALLOWED) assert_true(is_closed(fds[i]));
     }
     assert_int_equal(net_server_watch_step(own.server), 0);
-    struct net_counters now;
-    net_server_counters(own.server, &now);
+    struct net_counters now = {.connections = UINT64_MAX};
+    for (int i = 0; i < 500 && now.connections > ALLOWED; i++) {
+        net_server_counters(own.server, &now); /* nng clears away in the background */
+        usleep(10000);
+    }
     assert_true(now.connections_refused >= MORE);
-    assert_int_equal(now.connections, ALLOWED + 1); /* the watchdog's, of the admin listener */
+    assert_int_equal(now.connections, ALLOWED);
     assert_true(rig_is_served(own.admin_url));
     static const uint8_t ping[] = "\x94\0\7\xabsystem.ping\x80";
     uint8_t reply[256];
@@ -296,7 +299,7 @@ static void another_protocol(void **state) {
         assert_true(is_closed(fd));
         close(fd);
     }
-    usleep(100000); /* nng clears away in the background */
+    usleep(100000);                            /* nng clears away in the background */
     assert_true(counters().connections < 100); /* not below 0 */
     all_are_served();
 }

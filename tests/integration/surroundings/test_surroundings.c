@@ -195,7 +195,8 @@ static void a_moved_folder_is_whole(void **state) {
     move_aside(usherd.data);
     const uint64_t give_up_us = monotonic_us() + END_MS_MAX * 1000ull;
     uint32_t number = 50;
-    while (charge(&fan, number) && monotonic_us() < give_up_us) number++; /* until the watch looks */
+    while (charge(&fan, number) && monotonic_us() < give_up_us)
+        number++; /* until the watch looks */
     assert_int_equal(daemon_wait_end(&usherd, END_MS_MAX), 1);
     caller_close(&fan);
     (void)snprintf(aside, sizeof aside, "%.64s.aside", usherd.data); /* fits */
@@ -206,7 +207,8 @@ static void a_moved_folder_is_whole(void **state) {
     ask_user(&ask, "wallet.balance", &user);
     assert_int_equal(caller_ask_until_answered(&fan, &ask, &answer), 0);
     caller_close(&fan);
-    assert_in_range(answer.balance, charged, charged + 1); /* the last one may have been under way */
+    assert_in_range(answer.balance, charged,
+                    charged + 1); /* the last one may have been under way */
 }
 
 /* A second engine on the same addresses while the first has lost its folder: one of them is left, and

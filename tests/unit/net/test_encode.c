@@ -338,7 +338,8 @@ static void system_replies(void **state) {
                  "'decisions':8,'drains':0,'refusals':0,'messages':0,'journal_full':0,"
                  "'gate_waiting':0},'money':{'accounts':2,'charged':9,'balances':4,'reserved':0,"
                  "'spent':5,'refunded':0},'net':{'frames':1,'requests':2,'malformed':0,'refused':0,"
-                 "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,'connections_refused':0,"
+                 "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,'"
+                 "connections_refused':0,"
                  "'relistens':3,'frames_in_flight':0},'log':{'segment_bytes':1,"
                  "'left_bytes':2,'free_bytes':3,'segment_missing_bytes':4}}",
                  .kind = REPLY_STATS);
