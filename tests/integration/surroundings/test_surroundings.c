@@ -360,8 +360,12 @@ static void what_to_do_is_said(void **state) {
     assert_non_null(strstr(text, "Address in use"));
     assert_non_null(strstr(text, "choose another path"));
     daemon_destroy(&second);
-    caller_open(&fan, usherd.url, 5000);
-    assert_true(charge(&fan, 1));
+    /* The question whether somebody lives there can make nng 1.5.2 stop accepting: the accept watchdog
+     * mends that within seconds. */
+    caller_open(&fan, usherd.url, 2000);
+    bool served = false;
+    for (int i = 0; i < 10 && !served; i++) served = charge(&fan, 1);
+    assert_true(served);
     caller_close(&fan);
 }
 
