@@ -191,7 +191,10 @@ static int segment_switch(struct wal *wal) {
     header.number = number;
     header.first_lsn = writer->stage.first_lsn;
     header.chain = writer->chain;
-    header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
+    /* The first one was made ready when the run began, and says so. */
+    if (writer->begun) {
+        header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
+    }
     rc = segment_begin(wal, &header);
     if (rc == 0) { segment_want(wal, number + 1); }
     return rc;
