@@ -73,15 +73,6 @@ int storage_files_identify(struct storage *storage, int handle,
     return 0;
 }
 
-int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
-    const struct storage_files *files = (const struct storage_files *)storage;
-    struct statvfs status;
-    if (fstatvfs(files->directory, &status) < 0) { return -errno; }
-    if (status.f_blocks == 0) { return -ENOTSUP; /* a file system that does not count */ }
-    *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize;
-    return 0;
-}
-
 int storage_files_claim(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     REQUIRE(files->lock < 0);
@@ -119,6 +110,18 @@ void storage_files_unclaim(struct storage *storage) {
 static int open_folder(struct storage_files *files) {
     int folder = openat(files->directory, files->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder < 0 ? -errno : folder;
+}
+
+/* Of the folder, which may be a link to another disk than DIR's. */
+int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
+    struct statvfs status;
+    int folder = open_folder((struct storage_files *)storage);
+    if (folder < 0) { return folder; }
+    int rc = fstatvfs(folder, &status) < 0 ? -errno : 0;
+    (void)close(folder); /* was only read */
+    if (rc == 0 && status.f_blocks == 0) { rc = -ENOTSUP; /* a file system that does not count */ }
+    if (rc == 0) { *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize; }
+    return rc;
 }
 
 int storage_files_list(struct storage *storage, void (*visit)(void *context, const char *name),
