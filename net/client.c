@@ -720,7 +720,7 @@ int client_open(const char *url, const struct client_options *options, struct cl
     REQUIRE(pthread_cond_init(&client->room, NULL) == 0);
     REQUIRE(pthread_cond_init(&client->leave, NULL) == 0);
     client->url = strdup(url);
-    REQUIRE(client->url);
+    REQUIRE_MEMORY(client->url);
     int rc = client->lanes ? client_connect(client) : CLIENT_NO_MEMORY;
     for (uint32_t i = 0; i < lanes && rc == 0; i++) {
         rc = lane_open(&client->lanes[i], client);

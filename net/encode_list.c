@@ -240,7 +240,7 @@ static void write_money(struct value_writer *writer, const struct money_totals *
 
 static void write_net(struct value_writer *writer, const struct net_counters *counters) {
     value_write_text(writer, "net");
-    value_write_map(writer, 11);
+    value_write_map(writer, 12);
     WRITE_COUNTER(frames);
     WRITE_COUNTER(requests);
     WRITE_COUNTER(malformed);
@@ -250,6 +250,7 @@ static void write_net(struct value_writer *writer, const struct net_counters *co
     WRITE_COUNTER(slow_disconnects);
     WRITE_COUNTER(connections);
     WRITE_COUNTER(accepted);
+    WRITE_COUNTER(connections_refused);
     WRITE_COUNTER(relistens);
     WRITE_COUNTER(frames_in_flight);
 }

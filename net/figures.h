@@ -23,8 +23,24 @@
     FIGURE(projection, lag_ms)        /* how far PostgreSQL is behind; 0: it has everything */     \
     FIGURE(projection, failures)      /* attempts that failed */
 
+/* Room for the log; bytes. */
+#define NET_FIGURES_LOG(FIGURE)                                                                    \
+    FIGURE(log, segment_bytes) /* of one of the log's files */                                     \
+    FIGURE(log, left_bytes)    /* in those that are there */                                       \
+    FIGURE(log, free_bytes)    /* on the disk; 0 where nobody knows, too */                        \
+    FIGURE(log, segment_missing_bytes) /* on the disk, to make the next file; 0: none */
+
+/* The machine's clock (engine/README.md, "Time"). */
+#define NET_FIGURES_CLOCK(FIGURE)                                                                  \
+    FIGURE(clock, steps_forward) /* of a second or more, since the start */                        \
+    FIGURE(clock, steps_back)    /* likewise */                                                    \
+    FIGURE(clock, behind_ms)     /* the machine's clock behind engine time; 0: it is not */
+
 /* In the order of system.stats. */
-#define NET_FIGURE_MAPS(MAP) MAP(projection, NET_FIGURES_PROJECTION)
+#define NET_FIGURE_MAPS(MAP)                                                                       \
+    MAP(projection, NET_FIGURES_PROJECTION)                                                        \
+    MAP(log, NET_FIGURES_LOG)                                                                      \
+    MAP(clock, NET_FIGURES_CLOCK)
 
 #define NET_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
 #define NET_FIGURE_MEMBERS_(map, FIGURES) FIGURES(NET_FIGURE_MEMBER_)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <netinet/in.h>
 
 #include "engine/require.h"
+#include "net/accept.h"
 
 /* Backtraces of up to 15 SP devices stand before a frame; frame.c judges the frame itself. */
 #define RECEIVE_BYTES_MAX (FRAME_BYTES_MAX + 64u)
@@ -92,6 +94,44 @@ static int listener_options(const struct listener *listener) {
     return rc;
 }
 
+/* --- the socket file ----------------------------------------------------------------------- */
+
+static bool has_file(const struct listener *listener) {
+    return listener->address.ss_family == AF_UNIX;
+}
+
+static bool find_file(const struct listener *listener, struct stat *ret_status) {
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&listener->address;
+    return lstat(un->sun_path, ret_status) == 0;
+}
+
+/* Just bound, or about to be closed. */
+static void remember_file(struct listener *listener, bool bound) {
+    struct stat status;
+    bool known = bound && has_file(listener) && find_file(listener, &status);
+    pthread_mutex_lock(&listener->mutex);
+    listener->file_device = known ? status.st_dev : 0;
+    listener->file_inode = known ? status.st_ino : 0;
+    pthread_mutex_unlock(&listener->mutex);
+}
+
+enum listener_owner listener_owner(struct listener *listener) {
+    struct stat status;
+    if (!has_file(listener)) return LISTENER_OURS;
+    pthread_mutex_lock(&listener->mutex);
+    uint64_t device = listener->file_device, inode = listener->file_inode;
+    pthread_mutex_unlock(&listener->mutex);
+    bool there = find_file(listener, &status);
+    if (inode == 0 || (there && status.st_dev == device && status.st_ino == inode)) {
+        return LISTENER_OURS;
+    }
+    pthread_mutex_lock(&listener->mutex);
+    bool replaced_meanwhile = listener->file_inode != inode;
+    pthread_mutex_unlock(&listener->mutex);
+    if (replaced_meanwhile) return LISTENER_OURS;
+    return there ? LISTENER_OTHERS : LISTENER_GONE;
+}
+
 /* Bind listener->url. Return: 0 or an nng error; nothing is left behind then */
 static int listener_open(struct listener *listener) {
     nng_listener handle;
@@ -109,12 +149,34 @@ static int listener_open(struct listener *listener) {
         /* Once the port is known it stays: net_server_url() may be reading. */
         if (strcmp(listener->url, url) != 0) strcpy(listener->url, url);
         listener->listening = true;
+        remember_file(listener, true);
     } else {
         atomic_store(&listener->id, 0);
         (void)nng_listener_close(handle); /* it is ours alone: cannot be closed already */
     }
     nng_strfree(url);
     return rc;
+}
+
+/* What to do about an address that cannot be bound; begins with a blank or is empty. */
+static const char *advice(int rc, bool ipc) {
+    switch (rc) {
+    case NNG_EADDRINUSE:
+        return ipc ? " Another process serves at this socket file, perhaps another usherd (`lsof "
+                     "PATH` names it): stop it, or choose another path."
+                   : " Another process listens there, perhaps another usherd (`ss -ltnp` names "
+                     "it): stop it, or choose another port.";
+    case NNG_EPERM:
+        return ipc ? " The user that runs this may not make a file in that folder, or not replace "
+                     "the one there: change the folder's owner or permissions, or choose another."
+                   : " Ports below 1024 need a right (CAP_NET_BIND_SERVICE): choose a higher port, "
+                     "or grant it.";
+    case NNG_ENOENT:
+        return " The folder of the socket file is not there: make it, or choose another.";
+    case NNG_EADDRINVAL:
+        return ipc ? "" : " No interface of this machine has this address, or no name says so.";
+    default: return "";
+    }
 }
 
 int listener_start(struct listener *listener, uint32_t socket, const char *url, bool admin,
@@ -134,8 +196,8 @@ int listener_start(struct listener *listener, uint32_t socket, const char *url, 
     strcpy(listener->url, url);
     int rc = listener_open(listener);
     if (rc == 0) return NET_OK;
-    (void)snprintf(ret_error->text, sizeof ret_error->text, "cannot listen on %.100s: %s", url,
-                   nng_strerror(rc));
+    (void)snprintf(ret_error->text, sizeof ret_error->text, "cannot listen on %.150s (--%s): %s.%s",
+                   url, admin ? "admin" : "listen", nng_strerror(rc), advice(rc, ipc)); /* fits */
     return NET_LISTEN;
 }
 
@@ -143,6 +205,7 @@ void listener_stop(struct listener *listener) {
     nng_listener handle = listener_handle(listener);
     if (!listener->listening) return;
     listener->listening = false;
+    remember_file(listener, false);
     atomic_store(&listener->id, 0);
     (void)nng_listener_close(handle); /* fails only if it is closed already */
 }
@@ -222,6 +285,16 @@ static uint64_t accepted_count(struct listener *listener) {
     return count;
 }
 
+/* Let the door know us, however few descriptors are left (accept.h). */
+static void announce_probe(const struct listener *listener, int fd) {
+    struct sockaddr_storage own = {.ss_family = listener->address.ss_family};
+    socklen_t bytes = listener->address_bytes;
+    if (has_file(listener) || bind(fd, (const struct sockaddr *)&own, bytes) < 0) return;
+    if (getsockname(fd, (struct sockaddr *)&own, &bytes) < 0) return;
+    accept_probe(own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
+                                          : ((struct sockaddr_in6 *)&own)->sin6_port);
+}
+
 enum probe_result { PROBE_ACCEPTS, PROBE_STUCK, PROBE_UNKNOWN };
 
 /* Connections of others count as proof just as well as our own. */
@@ -230,6 +303,7 @@ static enum probe_result listener_probe(struct listener *listener) {
     struct timespec deadline = deadline_after(NET_WATCH_TIMEOUT_MS);
     int fd = socket(listener->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return PROBE_UNKNOWN; /* no descriptor left: says nothing about the listener */
+    announce_probe(listener, fd);
     int rc = connect(fd, (const struct sockaddr *)&listener->address, listener->address_bytes);
     bool connected = rc == 0 || (errno == EINPROGRESS && wait_for(fd, POLLOUT, &deadline));
     /* The connection stays open until it is announced: one that is gone before is the very thing
@@ -237,6 +311,7 @@ static enum probe_result listener_probe(struct listener *listener) {
     bool good = connected && shake_hands(fd, &deadline) &&
                 wait_announced(listener, before, &deadline);
     if (!good) good = accepted_count(listener) != before;
+    accept_probe(0);
     close(fd);
     return good ? PROBE_ACCEPTS : PROBE_STUCK;
 }
@@ -256,8 +331,11 @@ static bool listener_reopen(struct listener *listener) {
 
 bool listener_step(struct listener *listener) {
     if (listener->listening) {
+        if (listener_owner(listener) == LISTENER_OTHERS) return false;
         if (listener_probe(listener) != PROBE_STUCK) return false;
         if (listener_probe(listener) != PROBE_STUCK) return false;
+        if (listener_owner(listener) == LISTENER_OTHERS)
+            return false; /* it answered in our place */
         listener_stop(listener);
     }
     return listener_reopen(listener);

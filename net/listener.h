@@ -5,7 +5,9 @@
  * listener_step connects to the address, shakes hands like a `req` socket and sees its own
  * connection announced.
  * Failure modes: no announcement, twice -> the listener is replaced; the address cannot be bound
- * again yet -> the next step tries again; this process has no descriptor to spare -> no judgement.
+ * again yet -> the next step tries again; this process has no descriptor to spare -> no judgement;
+ * the socket file is another process's by now -> it is left alone (nng removes whatever has the name
+ * when it closes a listener), and so is the listener: listener_owner tells.
  * Threads: start, step and stop: one at a time (start-up, then the watchdog); accepted: nng's.
  */
 #ifndef USHER_NET_LISTENER_H
@@ -30,6 +32,15 @@ struct listener {
     pthread_mutex_t mutex; /* guards `accepted` */
     pthread_cond_t announced;
     uint64_t accepted; /* connections that nng has announced */
+    /* Of the socket file, guarded by `mutex`; 0: none, or not known right now. */
+    uint64_t file_device, file_inode;
+};
+
+/* Whose is the socket file? */
+enum listener_owner {
+    LISTENER_OURS = 0,   /* also: there is no such file, for it is a TCP address */
+    LISTENER_GONE = 1,   /* it is not there */
+    LISTENER_OTHERS = 2, /* another process has put its own in the place */
 };
 
 void listener_init(struct listener *listener);
@@ -47,6 +58,9 @@ void listener_stop(struct listener *listener);
 /* listener_accepted - nng has announced a connection; any thread
  * Return: false if it came in on another listener */
 bool listener_accepted(struct listener *listener, uint32_t listener_id);
+
+/* listener_owner - any thread */
+enum listener_owner listener_owner(struct listener *listener);
 
 /* listener_step - prove that it accepts, or replace it
  * Takes up to two NET_WATCH_TIMEOUT_MS. Return: true if it was replaced */

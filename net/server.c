@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "engine/require.h"
+#include "net/accept.h"
 #include "net/frame.h"
 #include "net/listener.h"
 
@@ -46,6 +47,8 @@ struct endpoint {
     struct frame *unused;
     struct listener listeners[NET_LISTENERS_MAX];
     uint32_t listener_count; /* those that were started */
+    _Atomic uint64_t pipes;  /* connections, those included that are refused right now */
+    uint64_t pipes_max;      /* 0: no limit */
 };
 
 struct net_server {
@@ -57,7 +60,7 @@ struct net_server {
 
     struct frame_shared shared;
     struct endpoint public, admin;
-    _Atomic uint64_t connections, accepted, relistens, slow_disconnects;
+    _Atomic uint64_t accepted, relistens, slow_disconnects, connections_refused;
 
     pthread_mutex_t mutex; /* guards `leaving` and the two conditions' waits */
     pthread_cond_t idle;   /* no frame is in flight */
@@ -170,16 +173,26 @@ static void context_received(void *argument) {
 
 /* --- connections --------------------------------------------------------------------------- */
 
+/* nng tells of each connection before it is added, and after it is gone; in between of those that are
+ * added: not of one that speaks another protocol, nor of one that is closed here. */
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     struct endpoint *endpoint = argument;
     struct net_server *server = endpoint->server;
     if (event == NNG_PIPE_EV_REM_POST) {
-        atomic_fetch_sub(&server->connections, 1);
+        atomic_fetch_sub(&endpoint->pipes, 1);
         return;
     }
-    REQUIRE(event == NNG_PIPE_EV_ADD_POST);
-    atomic_fetch_add(&server->connections, 1);
-    atomic_fetch_add(&server->accepted, 1);
+    if (event == NNG_PIPE_EV_ADD_PRE) {
+        uint64_t before = atomic_fetch_add(&endpoint->pipes, 1);
+        if (endpoint->pipes_max == 0 || before < endpoint->pipes_max) return;
+        /* One too many. SP knows no word for it: whoever dialled sees a connection that ends. To the
+         * watchdog it is proof that the listener accepts. */
+        atomic_fetch_add(&server->connections_refused, 1);
+        (void)nng_pipe_close(pipe); /* it was open just now */
+    } else {
+        REQUIRE(event == NNG_PIPE_EV_ADD_POST);
+        atomic_fetch_add(&server->accepted, 1);
+    }
     int id = nng_listener_id(nng_pipe_listener(pipe));
     /* A replaced listener's last connection belongs to none. All of them are initialised before
      * the first one listens. */
@@ -191,8 +204,9 @@ static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 static void add_counters(void *context, struct net_counters *counters) {
     struct net_server *server = context;
     counters->slow_disconnects = atomic_load(&server->slow_disconnects);
-    counters->connections = atomic_load(&server->connections);
+    counters->connections = atomic_load(&server->public.pipes) + atomic_load(&server->admin.pipes);
     counters->accepted = atomic_load(&server->accepted);
+    counters->connections_refused = atomic_load(&server->connections_refused) + accept_refused();
     counters->relistens = atomic_load(&server->relistens);
 }
 
@@ -278,7 +292,10 @@ static int endpoint_open(struct endpoint *endpoint, uint32_t contexts,
     int rc = nng_rep0_open(&endpoint->socket);
     if (rc != 0) return system_error(ret_error, "cannot open a REP socket", rc);
     endpoint->open = true;
-    rc = nng_pipe_notify(endpoint->socket, NNG_PIPE_EV_ADD_POST, pipe_event, endpoint);
+    rc = nng_pipe_notify(endpoint->socket, NNG_PIPE_EV_ADD_PRE, pipe_event, endpoint);
+    if (rc == 0) {
+        rc = nng_pipe_notify(endpoint->socket, NNG_PIPE_EV_ADD_POST, pipe_event, endpoint);
+    }
     if (rc == 0) {
         rc = nng_pipe_notify(endpoint->socket, NNG_PIPE_EV_REM_POST, pipe_event, endpoint);
     }
@@ -361,6 +378,11 @@ int net_server_create(const struct net_options *options, struct net_server **ret
     server->shared.counters_context = server;
     endpoint_init(&server->public, server, false);
     endpoint_init(&server->admin, server, true);
+    server->public.pipes_max = options->connections_max;
+    if (options->public_below > 0) {
+        const char *admin = server->admin_url[0] ? server->admin_url + strlen("ipc://") : NULL;
+        accept_limit(options->public_below, options->private_below, admin);
+    }
     pthread_condattr_t attributes;
     REQUIRE(pthread_mutex_init(&server->mutex, NULL) == 0);
     REQUIRE(pthread_condattr_init(&attributes) == 0);
@@ -386,6 +408,21 @@ const char *net_server_url(const struct net_server *server, uint32_t index) {
 }
 
 /* --- the watchdog -------------------------------------------------------------------------- */
+
+int net_server_intact(struct net_server *server, struct net_error *ret_error) {
+    struct endpoint *endpoints[] = {&server->public, &server->admin};
+    for (uint32_t e = 0; e < 2; e++) {
+        for (uint32_t i = 0; i < endpoints[e]->listener_count; i++) {
+            struct listener *listener = &endpoints[e]->listeners[i];
+            if (listener_owner(listener) != LISTENER_OTHERS) continue;
+            (void)snprintf(ret_error->text, sizeof ret_error->text,
+                           "the socket file of %.150s was replaced by another process's",
+                           listener->url); /* fits */
+            return NET_LISTEN;
+        }
+    }
+    return NET_OK;
+}
 
 uint32_t net_server_watch_step(struct net_server *server) {
     struct endpoint *endpoints[] = {&server->public, &server->admin};

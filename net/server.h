@@ -42,7 +42,11 @@ void net_engine_init(struct net_engine *net_engine, struct engine *engine,
 struct net_options {
     const char *public_urls[NET_LISTENERS_MAX]; /* tcp:// or ipc://; port 0: any free port */
     uint32_t public_url_count;                  /* 1..NET_LISTENERS_MAX */
-    const char *admin_url;      /* ipc://, NULL: no admin listener; its file gets mode 0600 */
+    const char *admin_url;    /* ipc://, NULL: no admin listener; its file gets mode 0600 */
+    uint32_t connections_max; /* public ones; later ones are closed at once; 0: no limit */
+    /* Descriptors with these numbers and above are for others than the public, and for others than the
+     * admin listener; for the whole process (accept.h); 0: no limit. */
+    uint32_t public_below, private_below;
     uint32_t contexts;          /* frames in flight, 1..NET_CONTEXTS_MAX; 0: default */
     uint32_t send_timeout_ms;   /* 0: NET_SEND_TIMEOUT_MS */
     uint32_t watch_interval_ms; /* 0: NET_WATCH_INTERVAL_MS; UINT32_MAX: no watchdog thread */
@@ -50,7 +54,7 @@ struct net_options {
 
 /* What went wrong, for a person. */
 struct net_error {
-    char text[256];
+    char text[512];
 };
 
 enum net_result {
@@ -69,12 +73,13 @@ struct net_counters {
     uint64_t malformed; /* frames refused as a whole */
     uint64_t refused;   /* requests that net answered with an error by itself, BUSY included */
     uint64_t busy;      /* requests answered BUSY */
-    uint64_t replies_dropped;  /* frames without a reply: no memory, or the gateway went away */
-    uint64_t slow_disconnects; /* gateways disconnected for not reading their replies */
-    uint64_t connections;      /* open now */
-    uint64_t accepted;         /* connections ever accepted, the watchdog's own included */
-    uint64_t relistens;        /* listeners that were stuck and have been replaced */
-    uint64_t frames_in_flight; /* now */
+    uint64_t replies_dropped;     /* frames without a reply: no memory, or the gateway went away */
+    uint64_t slow_disconnects;    /* gateways disconnected for not reading their replies */
+    uint64_t connections;         /* open now */
+    uint64_t accepted;            /* connections ever accepted, the watchdog's own included */
+    uint64_t connections_refused; /* closed because there were too many */
+    uint64_t relistens;           /* listeners that were stuck and have been replaced */
+    uint64_t frames_in_flight;    /* now */
 };
 
 /* net_server_create - check the options, get the memory; touches no address
@@ -109,6 +114,13 @@ void net_server_free(struct net_server *server);
  * The watchdog's thread, or a test (with watch_interval_ms UINT32_MAX). Takes up to two seconds
  * for each listener that is stuck. Return: how many listeners were replaced */
 uint32_t net_server_watch_step(struct net_server *server);
+
+/* net_server_intact - does each local listener still own the file that clients connect to?
+ * A file that is gone is no loss, the watchdog makes another. One of somebody else's is: the address
+ * belongs to another process, whose file must stay (the watchdog leaves it alone, too).
+ * @ret_error: on NET_LISTEN only
+ * Any thread. Return: NET_OK, NET_LISTEN */
+int net_server_intact(struct net_server *server, struct net_error *ret_error);
 
 /* net_server_counters - any thread */
 void net_server_counters(const struct net_server *server, struct net_counters *ret_counters);

@@ -77,7 +77,7 @@ static void *grow(void *memory, uint64_t needed, uint64_t *capacity, size_t unit
     if (needed <= *capacity) return memory;
     while (*capacity < needed) *capacity = *capacity ? *capacity * 2 : 1024;
     memory = realloc(memory, *capacity * unit);
-    REQUIRE(memory);
+    REQUIRE_MEMORY(memory);
     return memory;
 }
 

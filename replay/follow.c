@@ -42,15 +42,15 @@ static void *find(void *const *tree, uint64_t id) {
 static void insert(void **tree, const void *item, size_t bytes) {
     if (find(tree, *(const uint64_t *)item)) return;
     void *copy = malloc(bytes);
-    REQUIRE(copy);
+    REQUIRE_MEMORY(copy);
     memcpy(copy, item, bytes);
-    REQUIRE(tsearch(copy, tree, compare_ids));
+    REQUIRE_MEMORY(tsearch(copy, tree, compare_ids));
 }
 
 struct follow *follow_open(const struct subject *subject) {
     REQUIRE(subject->kind != SUBJECT_NONE);
     struct follow *follow = calloc(1, sizeof *follow);
-    REQUIRE(follow);
+    REQUIRE_MEMORY(follow);
     follow->subject = *subject;
     return follow;
 }

@@ -347,6 +347,13 @@ static int write_rows(struct projection *projection, const char **ret_what) {
     return SQL_OK;
 }
 
+/* Never an epoch that has written nothing so far: a later run may have the same one. */
+static uint64_t stage_epoch(const struct projection *projection) {
+    const struct projection_options *options = &projection->options;
+    bool own = options->epoch == 0 || projection->stage_lsn > options->epoch_after_lsn;
+    return own ? options->epoch : options->epoch - 1;
+}
+
 /* The guard: moves the applied LSN if, and only if, it is where we believe it to be, and this run is
  * still the one that projects. */
 static int begin(struct projection *projection, bool *ret_ours) {
@@ -359,7 +366,7 @@ static int begin(struct projection *projection, bool *ret_ours) {
              " WHERE applied_lsn = %llu AND log_id = '%s' AND run_id = '%s'",
              (unsigned long long)projection->stage_lsn, time,
              (unsigned long long)stage_records(projection->stage),
-             (unsigned long long)projection->options.epoch,
+             (unsigned long long)stage_epoch(projection),
              (unsigned long long)projection->applied_lsn,
              (unsigned long long)projection_batch_hash_column(projection->stage_hash),
              (unsigned long long)projection->applied_lsn, projection->log_id, projection->run_id);
@@ -453,7 +460,7 @@ struct projection *projection_create(const struct projection_options *options) {
     REQUIRE(options->conninfo && options->source && options->clock.now_ms);
     REQUIRE(!id128_is_none(&options->log_id) && !id128_is_none(&options->run_id));
     struct projection *projection = calloc(1, sizeof *projection);
-    REQUIRE(projection != NULL);
+    REQUIRE_MEMORY(projection != NULL);
     projection->options = *options;
     if (projection->options.batch_records == 0) {
         projection->options.batch_records = PROJECTION_BATCH_RECORDS_DEFAULT;

@@ -68,7 +68,8 @@ struct projection_options {
     const char *conninfo;         /* libpq connection string or URI; borrowed */
     struct record_source *source; /* borrowed; belongs to the projection's thread */
     struct id128 log_id;          /* of the log that the source reads */
-    uint64_t epoch;               /* current one, for the record */
+    uint64_t epoch;               /* of this run's own records, for the record */
+    uint64_t epoch_after_lsn;     /* they come after this; what is before is of an epoch less */
     struct id128 run_id;          /* random; of this projection alone */
     const char *run_by;           /* machine and folder, for people; borrowed; NULL: not told */
     struct clock_port clock;      /* for batch_ms and back-off */

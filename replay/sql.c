@@ -123,10 +123,10 @@ int sql_open(const char *conninfo, int wake_fd, struct sql **ret_sql,
     REQUIRE(conninfo != NULL);
 
     struct sql *sql = calloc(1, sizeof *sql);
-    REQUIRE(sql != NULL);
+    REQUIRE_MEMORY(sql != NULL);
     sql->wake_fd = wake_fd;
     sql->connection = PQconnectStartParams(keywords, values, 1);
-    REQUIRE(sql->connection != NULL);
+    REQUIRE_MEMORY(sql->connection != NULL);
     int result = connect_poll(sql, monotonic_ms() + CONNECT_DEADLINE_MS);
     if (result == SQL_OK) result = setup(sql);
     if (result == SQL_OK) {

@@ -62,7 +62,7 @@ static uint8_t *reserve(struct stream *stream, size_t size) {
         size_t capacity = stream->capacity ? stream->capacity * 2 : 4096;
         while (capacity < stream->size + size) capacity *= 2;
         stream->bytes = realloc(stream->bytes, capacity);
-        REQUIRE(stream->bytes != NULL);
+        REQUIRE_MEMORY(stream->bytes != NULL);
         stream->capacity = capacity;
     }
     uint8_t *at = stream->bytes + stream->size;
@@ -165,7 +165,7 @@ static void put_policy(void *context, const char *field, const struct policy *va
 
 struct stage *stage_create(void) {
     struct stage *stage = calloc(1, sizeof *stage);
-    REQUIRE(stage != NULL);
+    REQUIRE_MEMORY(stage != NULL);
     return stage;
 }
 

@@ -238,7 +238,8 @@ static void begin(struct crowd *crowd) {
     crowd->phases = calloc(count, sizeof *crowd->phases);
     crowd->under_way = calloc(count, sizeof *crowd->under_way);
     crowd->calls = calloc((size_t)count * COPIES_MAX, sizeof *crowd->calls);
-    REQUIRE(crowd->fans && crowd->steps && crowd->phases && crowd->under_way && crowd->calls);
+    REQUIRE_MEMORY(crowd->fans && crowd->steps && crowd->phases && crowd->under_way &&
+                   crowd->calls);
     (void)pthread_mutex_init(&crowd->lock, NULL); /* cannot fail, as below */
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -246,7 +247,7 @@ static void begin(struct crowd *crowd) {
     heap_init(&crowd->due);
     for (uint32_t i = 0; i < crowd->date_count; i++) {
         crowd->owners[i] = calloc(crowd->dates[i].seats + 1u, sizeof *crowd->owners[i]);
-        REQUIRE(crowd->owners[i]);
+        REQUIRE_MEMORY(crowd->owners[i]);
     }
     atomic_store_explicit(&crowd->result->phases[CROWD_AWAY], count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {

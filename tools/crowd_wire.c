@@ -143,7 +143,7 @@ static void read_seats(const struct value *seats, struct fan_answer *answer) {
     uint32_t count = value_count(seats);
     if (count == 0) return;
     answer->seats = calloc(count, sizeof *answer->seats);
-    REQUIRE(answer->seats);
+    REQUIRE_MEMORY(answer->seats);
     answer->seat_count = count;
     struct value_items items = value_items(seats, VALUE_ARRAY);
     for (uint32_t i = 0; i < count; i++) {

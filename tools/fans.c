@@ -213,7 +213,7 @@ static void merge(const struct gateway *gateways, uint32_t count, uint32_t fans,
     struct summary *sum = ret_summary;
     *sum = (struct summary){.finished = true};
     sum->purchases = calloc((size_t)fans * FAN_SEATS_MAX, sizeof *sum->purchases);
-    REQUIRE(sum->purchases);
+    REQUIRE_MEMORY(sum->purchases);
     for (uint32_t i = 0; i < count; i++) {
         const struct crowd_result *part = gateways[i].result;
         sum->requests += load(&part->requests);
@@ -247,14 +247,14 @@ static json_t *latency_json(const struct histogram *histogram) {
 }
 
 static void set(json_t *object, const char *key, uint64_t number) {
-    REQUIRE(json_object_set_new(object, key, json_integer((json_int_t)number)) == 0);
+    REQUIRE_MEMORY(json_object_set_new(object, key, json_integer((json_int_t)number)) == 0);
 }
 
 static json_t *summary_json(const struct fans_arguments *arguments, const struct summary *sum,
                             const struct gateway *gateways) {
     json_t *json = json_object(), *outcomes = json_object(), *errors = json_object();
     json_t *violations = json_array();
-    REQUIRE(json && outcomes && errors && violations);
+    REQUIRE_MEMORY(json && outcomes && errors && violations);
     for (uint32_t i = 0; i < FAN_OUTCOME_COUNT; i++) {
         if (sum->outcomes[i] > 0) set(outcomes, fan_outcome_name(i), sum->outcomes[i]);
     }
@@ -264,7 +264,8 @@ static json_t *summary_json(const struct fans_arguments *arguments, const struct
     for (uint32_t i = 0; i < arguments->processes; i++) {
         const struct crowd_result *part = gateways[i].result;
         for (uint64_t j = 0; j < part->violation_count && j < CROWD_VIOLATIONS_KEPT; j++) {
-            REQUIRE(json_array_append_new(violations, json_string(part->violations[j])) == 0);
+            REQUIRE_MEMORY(json_array_append_new(violations, json_string(part->violations[j])) ==
+                           0);
         }
     }
     uint64_t elapsed_ms = sum->elapsed_us / 1000 > 0 ? sum->elapsed_us / 1000 : 1;
@@ -290,7 +291,7 @@ static json_t *summary_json(const struct fans_arguments *arguments, const struct
     set(json, "violations", sum->violation_count + sum->sold_twice);
     failed |= json_object_set_new(json, "violations_seen", violations);
     failed |= json_object_set_new(json, "finished", json_boolean(sum->finished));
-    REQUIRE(!failed);
+    REQUIRE_MEMORY(!failed);
     return json;
 }
 

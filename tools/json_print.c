@@ -9,7 +9,7 @@
 
 void json_put(json_t *object, const char *key, json_t *value) {
     if (!value) value = json_null();
-    REQUIRE(json_object_set_new(object, key, value) == 0);
+    REQUIRE_MEMORY(json_object_set_new(object, key, value) == 0);
 }
 
 void json_put_number(json_t *object, const char *key, uint64_t value) {

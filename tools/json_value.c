@@ -46,7 +46,7 @@ static int write_at(struct value_writer *writer, const json_t *json, uint32_t de
 }
 
 int json_value_write(struct value_writer *writer, const json_t *json) {
-    REQUIRE(writer && json);
+    REQUIRE_MEMORY(writer && json);
     return write_at(writer, json, 0);
 }
 
@@ -64,7 +64,7 @@ static json_t *read_map(const struct value *map) {
         uint32_t size;
         if (!value_get_text(key, &bytes, &size)) continue;
         if (json_object_setn_new(object, bytes, size, json_value_read(value)) == 0) continue;
-        REQUIRE(json_object_set_new(object, "(not UTF-8)", json_value_read(value)) == 0);
+        REQUIRE_MEMORY(json_object_set_new(object, "(not UTF-8)", json_value_read(value)) == 0);
     }
     return object;
 }
@@ -97,12 +97,12 @@ json_t *json_value_read(const struct value *value) {
         json = json_array();
         items = value_items(value, VALUE_ARRAY);
         for (const struct value *item; (item = value_next(&items)) != NULL;) {
-            REQUIRE(json_array_append_new(json, json_value_read(item)) == 0);
+            REQUIRE_MEMORY(json_array_append_new(json, json_value_read(item)) == 0);
         }
         break;
     case VALUE_MAP: json = read_map(value); break;
     case VALUE_OTHER: json = json_string("(no type of the protocol)"); break;
     }
-    REQUIRE(json);
+    REQUIRE_MEMORY(json);
     return json;
 }

@@ -21,7 +21,7 @@ static uint64_t monotonic_us(void) {
 
 void log_checkpoints_add(struct log_checkpoints *all, const struct log_checkpoint *checkpoint) {
     all->items = realloc(all->items, (all->count + 1) * sizeof *all->items);
-    REQUIRE(all->items);
+    REQUIRE_MEMORY(all->items);
     uint32_t at = all->count++;
     for (; at > 0 && all->items[at - 1].info.lsn > checkpoint->info.lsn; at--) {
         all->items[at] = all->items[at - 1];

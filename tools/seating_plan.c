@@ -81,7 +81,7 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
     }
     struct seating_plan *plan = calloc(1, sizeof *plan);
     struct walk walk = {.plan = plan, .error = ret_error};
-    REQUIRE(plan);
+    REQUIRE_MEMORY(plan);
     plan->document = root;
     plan->byte_order_mark = mark_bytes > 0;
     if (read_document(&walk, root) < 0) {
@@ -103,7 +103,7 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
     char *bytes = NULL;
     for (;;) {
         bytes = realloc(bytes, capacity);
-        REQUIRE(bytes);
+        REQUIRE_MEMORY(bytes);
         size += fread(bytes + size, 1, capacity - size, file);
         if (size < capacity || size > SEATING_PLAN_BYTES_MAX) break;
         capacity *= 2;
@@ -212,7 +212,7 @@ static int walk_text(const struct walk *walk, json_t *object, const char *key,
     }
     if (json_is_integer(value)) {
         json_t *text = json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        REQUIRE(text && json_object_set_new(object, key, text) == 0);
+        REQUIRE_MEMORY(text && json_object_set_new(object, key, text) == 0);
         value = text;
     }
     if (!json_is_string(value)) {
@@ -254,7 +254,7 @@ static int read_categories(struct walk *walk, const json_t *categories) {
                          SEATING_PLAN_CATEGORIES_MAX);
     }
     plan->categories = calloc(count + 1, sizeof *plan->categories);
-    REQUIRE(plan->categories);
+    REQUIRE_MEMORY(plan->categories);
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_array_get(categories, i);
         struct seating_plan_category *category = &plan->categories[i];
@@ -406,7 +406,7 @@ int seating_plan_price(struct seating_plan *plan, const char *mapping,
                          AMOUNT_MAX);
     }
     char *name = strndup(mapping, (size_t)(equals - mapping));
-    REQUIRE(name);
+    REQUIRE_MEMORY(name);
     struct seating_plan_category *category = find_category_as_typed(plan, name);
     int result = category ? 0 : no_category(plan, name, ret_error);
     if (category) set_price(category, price);

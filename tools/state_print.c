@@ -227,7 +227,7 @@ json_t *state_dates_json(const struct world *world) {
         json_put_number(row, "active", counters.active);
         json_put_number(row, "waiting", counters.waiting);
         json_put_number(row, "entered", counters.entered);
-        REQUIRE(json_array_append_new(dates, row) == 0);
+        REQUIRE_MEMORY(json_array_append_new(dates, row) == 0);
     }
     return dates;
 }
@@ -248,7 +248,7 @@ static void append(json_t *answer, const char *key, json_t *value) {
         array = json_array();
         json_put(answer, key, array);
     }
-    REQUIRE(json_array_append_new(array, value) == 0);
+    REQUIRE_MEMORY(json_array_append_new(array, value) == 0);
 }
 
 void state_collect(struct state_walk *walk, const struct entity *entity) {

@@ -82,7 +82,7 @@ int usher_dispatch(const char *program, const char *about, const struct usher_co
     for (const struct usher_command *command = table; command->name; command++) {
         if (strcmp(command->name, argv[1]) != 0) continue;
         char *whole_name;
-        REQUIRE(asprintf(&whole_name, "%s %s", program, command->name) > 0);
+        REQUIRE_MEMORY(asprintf(&whole_name, "%s %s", program, command->name) > 0);
         argv[1] = whole_name;
         int status = command->run(argc - 1, argv + 1);
         free(whole_name);

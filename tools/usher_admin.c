@@ -55,7 +55,7 @@ static void parse_policy(struct argp_state *state, json_t *params, const char *t
     const char *equals = strchr(text, '=');
     if (!equals) argp_error(state, "policy \"%s\" must be NAME=VALUE", text);
     char *name = strndup(text, (size_t)(equals - text));
-    REQUIRE(name);
+    REQUIRE_MEMORY(name);
     const char *value = equals + 1;
     int index = policy_find(name, (uint32_t)strlen(name));
     if (index < 0) unknown_field(state, name);
@@ -78,7 +78,7 @@ static void parse_policy(struct argp_state *state, json_t *params, const char *t
     } else {
         json = json_string(value);
     }
-    REQUIRE(json_object_set_new(params, name, json) == 0);
+    REQUIRE_MEMORY(json_object_set_new(params, name, json) == 0);
     free(name);
 }
 
@@ -241,7 +241,7 @@ static int run(int argc, char **argv, const struct argp *argp, uint32_t wants, c
         .url = USHER_DEFAULT_ADMIN_URL,
         .params = json_object(),
     };
-    REQUIRE(arguments.params);
+    REQUIRE_MEMORY(arguments.params);
     argp_err_exit_status = USHER_USAGE;
     if (argp_parse(argp, argc, argv, 0, NULL, &arguments) != 0) return USHER_USAGE;
     if ((wants & WANTS_CONFIRM) && !json_object_get(arguments.params, "confirm") &&

@@ -69,7 +69,7 @@ static void unknown_kind(struct argp_state *state, const char *name) {
 static void parse_kinds(struct argp_state *state, const char *text,
                         struct usher_arguments *arguments) {
     char *copy = strdup(text), *rest = copy, *name;
-    REQUIRE(copy);
+    REQUIRE_MEMORY(copy);
     arguments->kinds_given = true;
     while ((name = strsep(&rest, ",")) != NULL) {
         uint32_t kind = 1;

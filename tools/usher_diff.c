@@ -70,7 +70,7 @@ static void print_whole(const struct compare_difference *difference,
 
 static char *dump(const json_t *value) {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    REQUIRE(text);
+    REQUIRE_MEMORY(text);
     return text;
 }
 

@@ -315,7 +315,7 @@ static int print_summary(const struct import *import) {
     json_t *summary = json_pack("{s:i, s:s, s:i, s:i, s:i}", "date", (int)import->date, "plan",
                                 plan->name, "zones", (int)plan->zone_count, "rows",
                                 (int)plan->row_count, "added", (int)(import->next - import->began));
-    REQUIRE(summary);
+    REQUIRE_MEMORY(summary);
     int result = date_seats_compare(import->client, import->date, plan, 1, &count, summary);
     if (result == DATE_SEATS_EQUAL) {
         (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER); /* it is done all the same */

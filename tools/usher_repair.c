@@ -55,7 +55,7 @@ static int look_at_snapshot(void *context, const struct snapshot_info *info,
     if (!repair->starts) repair->starts = serves(repair, info);
     if (info->lsn <= repair->plan.keep_lsn) return 0;
     repair->beyond = realloc(repair->beyond, (repair->beyond_count + 1) * sizeof *repair->beyond);
-    REQUIRE(repair->beyond);
+    REQUIRE_MEMORY(repair->beyond);
     memcpy(repair->beyond[repair->beyond_count++], info->name, sizeof info->name);
     return 0;
 }
@@ -156,7 +156,7 @@ static void print_json(const struct repair *repair, bool done) {
     json_put(line, "acknowledged_lost", json_boolean(plan->needed && acknowledged_lost(repair)));
     json_put(line, "starts_without_repair", json_boolean(!plan->needed || repair->starts));
     for (uint32_t i = 0; i < repair->beyond_count; i++) {
-        REQUIRE(json_array_append_new(snapshots, json_string(repair->beyond[i])) == 0);
+        REQUIRE_MEMORY(json_array_append_new(snapshots, json_string(repair->beyond[i])) == 0);
     }
     json_put(line, "snapshots_beyond", snapshots);
     json_put(line, "postgres_lsn",
@@ -279,7 +279,7 @@ int usher_wal_repair(int argc, char **argv) {
     struct log_folder folder;
     if (log_folder_glance(arguments.folders[0], &folder) < 0) return USHER_FAILED;
     struct repair *repair = calloc(1, sizeof *repair);
-    REQUIRE(repair);
+    REQUIRE_MEMORY(repair);
     repair->folder = &folder;
     int status = repair_folder(repair, &arguments);
     free(repair->beyond);

@@ -61,7 +61,7 @@ static int sync_folder(const char *path) {
 
 static int sync_parent(const char *path) {
     char *copy = strdup(path);
-    REQUIRE(copy);
+    REQUIRE_MEMORY(copy);
     int result = sync_folder(dirname(copy));
     free(copy);
     return result;
@@ -87,7 +87,7 @@ static int check_target(const char *target) {
 static int make_partial(struct restore *restore) {
     size_t size = strlen(restore->target);
     while (size > 1 && restore->target[size - 1] == '/') size--;
-    REQUIRE(asprintf(&restore->partial, "%.*s.partial", (int)size, restore->target) > 0);
+    REQUIRE_MEMORY(asprintf(&restore->partial, "%.*s.partial", (int)size, restore->target) > 0);
     if (mkdir(restore->partial, 0700) == 0) return 0;
     if (errno != EEXIST) return complain_system(restore->partial, "cannot be made");
     (void)fprintf(stderr,

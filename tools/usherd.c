@@ -13,7 +13,8 @@
  * PostgreSQL never stops the daemon. The process is left by _exit once the log is closed: closing
  * nng's sockets can deadlock (1.5.2), and there is nothing left to lose.
  *
- * Threads: this one starts and stops the others and waits for signals, which are blocked in all.
+ * Threads: this one starts and stops the others and waits for signals, which are blocked in all. One
+ * looks once a second whether folder, log and sockets are still our own (usherd_watch.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +44,10 @@
 #include "tools/projection_report.h"
 #include "tools/snapshot_worker.h"
 #include "tools/system_ports.h"
+#include "tools/usherd_checks.h"
+#include "tools/usherd_descriptors.h"
 #include "tools/usherd_options.h"
+#include "tools/usherd_watch.h"
 #include "wal/wal.h"
 
 /* Frames still unanswered after this are those of a log that does not write any more. */
@@ -83,6 +87,10 @@ struct daemon {
     struct projection_report report;
     char place[PROJECTION_RUN_BY_BYTES];      /* that others see in PostgreSQL */
     char projected_by[PROJECTION_TEXT_BYTES]; /* who did before this run, as PostgreSQL says */
+    struct descriptors descriptors;
+    struct usherd_watch watch;
+    struct identity_check identity;
+    struct refused_check refused;
 };
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *format, ...) {
@@ -107,6 +115,29 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
 
 static void warn(const char *what, const char *why) {
     (void)fprintf(stderr, "usherd: %s: %s\n", what, why); /* nobody may be reading */
+}
+
+static void plan_descriptors(struct daemon *daemon) {
+    char text[256];
+    if (descriptors_plan(descriptors_raise(), daemon->options.connections_max, &daemon->descriptors,
+                         text) < 0) {
+        give_up("%s", text);
+    }
+}
+
+/* What to do about an error of the system, to be put behind its words; may be empty. */
+static const char *advice(int system_error) {
+    switch (system_error) {
+    case EACCES:
+    case EPERM:
+        return ". Run usherd as the user who owns the folder and all that is in it, or change "
+               "their "
+               "owner (chown -R) or permissions.";
+    case EROFS: return ". The file system is mounted read-only: mount it for writing.";
+    case ENOSPC:
+    case EDQUOT: return ". Make room on the disk and start again.";
+    default: return "";
+    }
 }
 
 /* --- callbacks of the log and the projection, on their threads -------------------------------- */
@@ -176,7 +207,7 @@ static void load_snapshot(struct daemon *daemon) {
         .seed = &daemon->seed, .log = daemon->storage, .skipped = on_skipped};
     struct snapshot_error error;
     int result = storage_posix_open(data, STORAGE_SNAPSHOTS, &daemon->snapshots);
-    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (result < 0) give_up("%s cannot be used: %s%s", data, strerror(-result), advice(-result));
     if (snapshot_witness(daemon->snapshots, log_id, &daemon->witness, &error) < 0) {
         give_up("%s: %s", data, error.text);
     }
@@ -219,9 +250,9 @@ static void look_at_log(struct daemon *daemon) {
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_error error;
     int result = storage_uring_open(data, STORAGE_WAL, &daemon->storage);
-    if (result < 0) give_up("%s cannot be used: %s", data, strerror(-result));
+    if (result < 0) give_up("%s cannot be used: %s%s", data, strerror(-result), advice(-result));
     if (wal_recover(daemon->storage, &look, &daemon->found, &error) < 0) {
-        give_up("%s: %s", data, error.text);
+        give_up("%s: %s%s", data, error.text, advice(error.system_error));
     }
     load_snapshot(daemon);
     if (daemon->found.found && daemon->found.first_lsn > daemon->from.lsn) {
@@ -258,7 +289,8 @@ static _Noreturn void refuse_postgres(struct daemon *daemon, uint64_t lsn,
 static void open_log(struct daemon *daemon) {
     const char *data = daemon->options.data;
     if (mkdir(data, 0700) < 0 && errno != EEXIST) {
-        give_up("%s cannot be made: %s. Name another folder with --data.", data, strerror(errno));
+        give_up("%s cannot be made: %s%s Name another folder with --data, or make it.", data,
+                strerror(errno), advice(errno)[0] ? advice(errno) : ".");
     }
     look_at_log(daemon);
     uint64_t witness_lsn = ask_postgres(daemon);
@@ -278,7 +310,7 @@ static void open_log(struct daemon *daemon) {
         if (postgres_knows_more) refuse_postgres(daemon, witness_lsn, &error);
         give_up("%s: %s. The witness is snapshot %s.", data, error.text, daemon->witness.name);
     }
-    if (result < 0) give_up("%s: %s", data, error.text);
+    if (result < 0) give_up("%s: %s%s", data, error.text, advice(error.system_error));
     wal_journal(daemon->wal, &daemon->journal);
 
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
@@ -363,10 +395,27 @@ static uint64_t served_until_ms(struct daemon *daemon) {
     return written_ms > daemon->last_time_ms ? written_ms : daemon->last_time_ms;
 }
 
+/* For system.stats. */
+static void show_log(struct daemon *daemon) {
+    struct net_figures *figures = &daemon->figures;
+    struct wal_space space;
+    wal_space_get(daemon->wal, &space);
+    atomic_store(&figures->log_segment_bytes, space.segment_bytes);
+    atomic_store(&figures->log_left_bytes, space.left_bytes);
+    atomic_store(&figures->log_free_bytes, space.free_bytes == UINT64_MAX ? 0 : space.free_bytes);
+    atomic_store(&figures->log_segment_missing_bytes, space.missing_bytes);
+}
+
 static void start_engine(struct daemon *daemon) {
     const struct usherd_options *options = &daemon->options;
     const struct net_options net_options = {
-        .public_urls = {options->listen}, .public_url_count = 1, .admin_url = options->admin};
+        .public_urls = {options->listen},
+        .public_url_count = 1,
+        .admin_url = options->admin,
+        .connections_max = daemon->descriptors.connections_max,
+        .public_below = daemon->descriptors.public_below,
+        .private_below = daemon->descriptors.private_below,
+    };
     struct net_error net_error;
     if (net_server_create(&net_options, &daemon->server, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
@@ -386,9 +435,16 @@ static void start_engine(struct daemon *daemon) {
     daemon->world = NULL;
     struct wal_error wal_error;
     if (wal_start(daemon->wal, &wal_error) < 0) give_up("%s", wal_error.text);
-    if (engine_start(daemon->engine) != 0) give_up("the shards' threads cannot be started");
+    int error = engine_start(daemon->engine);
+    if (error != 0) {
+        give_up(
+            "the shards' threads cannot be started: %s. Raise the limit of processes (ulimit -u, "
+            "TasksMax= of systemd) or the memory, or lower --shards.",
+            strerror(error));
+    }
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->journal);
     daemon->net_engine.figures = &daemon->figures;
+    show_log(daemon);
     if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
         give_up("%s", net_error.text);
     }
@@ -408,6 +464,7 @@ static void start_projection(struct daemon *daemon) {
         .epoch = daemon->recovery.epoch + 1,
         .run_id = run_id,
         .run_by = daemon->place,
+        .epoch_after_lsn = daemon->recovery.end_lsn,
         .clock = daemon->clock_port,
         .batch_ms = PROJECTION_BATCH_MS_DEFAULT,
         .alarm = on_projection_stopped,
@@ -417,6 +474,23 @@ static void start_projection(struct daemon *daemon) {
     if (projection_start(daemon->projection) < 0) {
         give_up("the projection's thread cannot be started");
     }
+}
+
+/* Once a second; each row is a check. Those that end the process come first. */
+static void start_watch(struct daemon *daemon) {
+    struct usherd_watch *watch = &daemon->watch;
+    int rc = identity_check_init(&daemon->identity, daemon->options.data, daemon->storage,
+                                 daemon->wal);
+    if (rc != 0) give_up("%s cannot be watched: %s", daemon->options.data, strerror(rc));
+    daemon->refused = (struct refused_check){
+        .server = daemon->server, .connections_max = daemon->descriptors.connections_max};
+    usherd_watch_init(watch, NULL);
+    usherd_watch_add(watch, "files", identity_check_look, &daemon->identity);
+    usherd_watch_add(watch, "addresses", sockets_check_look, daemon->server);
+    usherd_watch_add(watch, "room for the log", room_check_look, daemon->wal);
+    usherd_watch_add(watch, "connections", refused_check_look, &daemon->refused);
+    rc = usherd_watch_start(watch);
+    if (rc != 0) give_up("the watch's thread cannot be started: %s", strerror(rc));
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -449,6 +523,9 @@ static void tell_clock(struct daemon *daemon) {
     char words[CLOCK_WORDS_BYTES];
     struct clock_figures now;
     system_clock_figures(&daemon->clock, &now);
+    atomic_store(&daemon->figures.clock_steps_forward, now.steps_forward);
+    atomic_store(&daemon->figures.clock_steps_back, now.steps_back);
+    atomic_store(&daemon->figures.clock_behind_ms, now.behind_ms);
     if (clock_words_change(&daemon->told, &now, words)) {
         (void)fprintf(stderr, "usherd: %s\n", words); /* nobody may be reading */
         engine_wake(daemon->engine);
@@ -485,6 +562,7 @@ static void run(struct daemon *daemon) {
         int number = sigtimedwait(&signals, NULL, &pause);
         if (number == SIGINT || number == SIGTERM) return;
         tell_clock(daemon);
+        show_log(daemon);
         tell_outages(daemon);
         look_at_projection(daemon, &status);
         snapshot_worker_step(&daemon->worker, log_bytes(daemon), wal_durable_lsn(daemon->wal),
@@ -534,6 +612,7 @@ static _Noreturn void stop(struct daemon *daemon) {
     engine_money(daemon->engine, &money);
     if (!money_conserved(&money)) warn("points are not conserved", "please report this");
     uint64_t hash = engine_world_hash(daemon->engine);
+    usherd_watch_stop(&daemon->watch);
     wal_close(daemon->wal);
     say("stopped at LSN %" PRIu64 ", state hash %016" PRIx64, end_lsn, hash);
     (void)fflush(NULL); /* nobody may be reading */
@@ -556,9 +635,11 @@ int main(int argc, char **argv) {
     system_entropy_port(&daemon.entropy);
     daemon.entropy.fill(daemon.entropy.context, daemon.seed.bytes, sizeof daemon.seed.bytes);
 
+    plan_descriptors(&daemon);
     open_log(&daemon);
     replay(&daemon);
     start_engine(&daemon);
+    start_watch(&daemon);
     start_projection(&daemon);
     start_worker(&daemon);
     say("listen %s", net_server_url(daemon.server, 0));

@@ -18,6 +18,7 @@
 #include "engine/limits.h"
 #include "engine/require.h"
 #include "tools/unicode.h"
+#include "tools/usherd_descriptors.h"
 #include "wal/wal.h"
 
 #define MIB (1024ull * 1024)
@@ -28,6 +29,7 @@ enum setting {
     SETTING_ADMIN,
     SETTING_POSTGRES,
     SETTING_SHARDS,
+    SETTING_CONNECTIONS_MAX,
     SETTING_SEGMENT_MB,
     SETTING_SNAPSHOT_MIB,
     SETTING_SNAPSHOT_KEEP,
@@ -45,6 +47,7 @@ static const char *const names[SETTING_COUNT] = {
     [SETTING_ADMIN] = "admin",
     [SETTING_POSTGRES] = "postgres",
     [SETTING_SHARDS] = "shards",
+    [SETTING_CONNECTIONS_MAX] = "connections-max",
     [SETTING_SEGMENT_MB] = "segment-mb",
     [SETTING_SNAPSHOT_MIB] = "snapshot-mib",
     [SETTING_SNAPSHOT_KEEP] = "snapshot-keep",
@@ -70,6 +73,10 @@ static const struct argp_option options[] = {
      1},
     {"shards", KEY_FIRST + SETTING_SHARDS, "N", 0,
      "Threads that decide; dates are spread over them (default: half of the processors)", 1},
+    {"connections-max", KEY_FIRST + SETTING_CONNECTIONS_MAX, "N", 0,
+     "Public connections at the same time; later ones are closed at once (default: as many as the "
+     "limit of open descriptors allows, beside what the engine needs)",
+     1},
     {"segment-mb", KEY_FIRST + SETTING_SEGMENT_MB, "N", 0,
      "Size of the log's files in MiB (default: 64)", 1},
     {"snapshot-mib", KEY_FIRST + SETTING_SNAPSHOT_MIB, "N", 0,
@@ -139,7 +146,7 @@ static int parse_line(void *context, const char *section, const char *name, cons
         if (strcmp(names[i], name) != 0) continue;
         if (reading->values[i]) return 1; /* the command line has said it */
         reading->values[i] = strdup(value);
-        REQUIRE(reading->values[i]);
+        REQUIRE_MEMORY(reading->values[i]);
         return 1;
     }
     int used = snprintf(reading->problem, sizeof reading->problem,
@@ -211,6 +218,26 @@ static bool starts_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* nng takes any port where none is named, and nobody would know which.
+ * Return: what is wrong, or NULL */
+static const char *wrong_port(const char *url) {
+    const char *host = strstr(url, "://");
+    const char *bracket = host ? strchr(host, ']') : NULL;
+    const char *colon = strrchr(bracket ? bracket : host ? host + 3 : url, ':');
+    char *end = NULL;
+    if (!host) return "must be of the form tcp://HOST:PORT";
+    if (!colon || colon[1] == '\0') {
+        return "names no port; write tcp://HOST:7787 for a port of your choice, tcp://HOST:0 for "
+               "any "
+               "free one (usherd then prints which)";
+    }
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535) {
+        return "must end in a port, a number from 0 to 65535";
+    }
+    return NULL;
+}
+
 /* The kernel's limit is met by people with deep folders; nng's own message would not explain it. */
 static void check_url(enum setting setting, const char *url) {
     const size_t path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
@@ -221,6 +248,7 @@ static void check_url(enum setting setting, const char *url) {
                                           "the permissions of a file)"
                                         : "must begin with tcp:// or ipc://");
     }
+    if (!ipc && wrong_port(url)) usage_error(names[setting], wrong_port(url));
     if (ipc && strlen(url) - strlen("ipc://") > path_max) {
         char what[200];
         (void)snprintf(what, sizeof what,
@@ -259,7 +287,7 @@ static void fill_in(struct reading *reading, struct usherd_options *ret_options)
     ret_options->admin = values[SETTING_ADMIN];
     if (!ret_options->admin) {
         char *url;
-        REQUIRE(asprintf(&url, "ipc://%s/" USHERD_ADMIN_FILE, ret_options->data) > 0);
+        REQUIRE_MEMORY(asprintf(&url, "ipc://%s/" USHERD_ADMIN_FILE, ret_options->data) > 0);
         ret_options->admin = url; /* kept until the process ends */
     }
     if (ret_options->data[0] == '\0') usage_error("data", "names no folder");
@@ -271,6 +299,11 @@ static void fill_in(struct reading *reading, struct usherd_options *ret_options)
                               ? (uint32_t)read_number(SETTING_SHARDS, values[SETTING_SHARDS], 1,
                                                       SHARDS_MAX)
                               : default_shards();
+    const char *connections = values[SETTING_CONNECTIONS_MAX];
+    ret_options->connections_max = connections
+                                       ? (uint32_t)read_number(SETTING_CONNECTIONS_MAX, connections,
+                                                               1, DESCRIPTORS_MAX)
+                                       : 0;
     ret_options->segment_bytes = values[SETTING_SEGMENT_MB]
                                      ? MIB * read_number(SETTING_SEGMENT_MB,
                                                          values[SETTING_SEGMENT_MB], 1,

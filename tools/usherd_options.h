@@ -26,13 +26,14 @@ struct usherd_options {
     const char *data;
     const char *listen;
     const char *admin;
-    const char *postgres;    /* libpq connection string; NULL: no projection */
-    uint32_t shards;         /* 1..SHARDS_MAX */
-    uint64_t segment_bytes;  /* 0: the log's default */
-    uint64_t snapshot_bytes; /* of log between two snapshots; 0: none are made */
-    uint32_t snapshot_keep;  /* >= 1 */
-    const char *archive;     /* folder for segments that nobody needs; NULL: none */
-    bool delete_log;         /* segments that nobody needs go; true where there is an archive */
+    const char *postgres;     /* libpq connection string; NULL: no projection */
+    uint32_t shards;          /* 1..SHARDS_MAX */
+    uint32_t connections_max; /* public ones; 0: as many as descriptors allow */
+    uint64_t segment_bytes;   /* 0: the log's default */
+    uint64_t snapshot_bytes;  /* of log between two snapshots; 0: none are made */
+    uint32_t snapshot_keep;   /* >= 1 */
+    const char *archive;      /* folder for segments that nobody needs; NULL: none */
+    bool delete_log;          /* segments that nobody needs go; true where there is an archive */
     /* Start, however far the clock is behind the log's last decision. */
     bool accept_clock_behind;
 };

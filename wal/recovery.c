@@ -155,6 +155,7 @@ static void count_block(struct wal_recovery *result, const struct block_header *
         result->blocks++;
         result->records += header->record_count;
     }
+    result->sealed = header->record_count == 0;
     result->last_wall_ms = header->wall_ms;
     /* In sequence, so both are at most the LSN that was reached. */
     if (header->durable_lsn > result->durable_lsn) { result->durable_lsn = header->durable_lsn; }
@@ -257,17 +258,8 @@ static int walk_last(struct walk *walk) {
     result->end_lsn = scan->lsn;
     result->epoch = scan->epoch;
     result->last_number = scan->header.number;
-    bool oldest = scan->header.number == walk->list.numbers[0];
-    if (scan->offset == SEGMENT_HEADER_BYTES && !result->torn && !oldest) {
-        /* Nothing but a header: the next epoch takes its place, also in the chain. Not that of the
-         * oldest: a crash meanwhile would leave nobody who knows the log's id and LSN. */
-        result->next_number = scan->header.number;
-        result->next_chain = scan->header.chain;
-        result->spare_bytes = 0;
-    } else {
-        result->next_number = scan->header.number + 1;
-        result->next_chain = scan->chain;
-    }
+    result->next_number = scan->header.number + 1;
+    result->next_chain = scan->chain;
     if (result->torn) {
         result->torn_tails++;
         result->torn_offset = scan->offset;
@@ -281,6 +273,7 @@ static int walk_segments(struct walk *walk) {
     uint64_t total = walk->used - walk->start;
     for (uint64_t i = walk->start; i < walk->used; i++) {
         int rc = open_used(walk, &walk->scan, i);
+        walk->result.sealed = true; /* a header proves what is before it */
         /* A header is written when all before it is durable. */
         if (rc == 0 && walk->scan.lsn > walk->result.durable_lsn) {
             walk->result.durable_lsn = walk->scan.lsn;

@@ -52,6 +52,7 @@ struct wal_recovery {
     uint64_t epochs;
     uint64_t torn_tails; /* of all epochs walked, the last included */
     bool torn;           /* the last epoch ended in a torn tail */
+    bool sealed;         /* the last block is a seal, or there is none in the last segment */
     char torn_file[WAL_FILE_NAME_BYTES];
     uint64_t torn_offset; /* bytes */
     uint64_t last_number; /* last segment in use; 0 = none */

@@ -24,6 +24,14 @@ struct storage_info {
 
 enum { STORAGE_PENDING = 1 };
 
+/* Which file it is, whatever it is called. */
+struct storage_identity {
+    uint64_t device, inode;
+    uint64_t links; /* names that it has; 0: it was removed */
+};
+/* Instead of a handle, for identify: DIR itself, and the file of the lock (while claimed). */
+enum { STORAGE_OF_DIRECTORY = -1, STORAGE_OF_LOCK = -2 };
+
 struct storage_operations {
     /* claim - make the folder if it is not there and become its only writer
      * Return: 0; -EWOULDBLOCK if another process or storage has it */
@@ -69,6 +77,12 @@ struct storage_operations {
      * Return: 0; -EEXIST if something has that name already; -errno */
     int (*link)(struct storage *storage, const char *from, const char *to);
     void (*info)(struct storage *storage, struct storage_info *ret_info);
+    /* identify - which file a handle, or one of STORAGE_OF_..., is
+     * Return: 0; -errno; -ENOTSUP where files have no identity */
+    int (*identify)(struct storage *storage, int handle, struct storage_identity *ret_identity);
+    /* space - how many bytes of new files there is room for; any thread
+     * Return: 0; -errno; -ENOTSUP where nobody knows */
+    int (*space)(struct storage *storage, uint64_t *ret_bytes);
     /* destroy - free everything; no write in flight any more, or it is abandoned */
     void (*destroy)(struct storage *storage);
 };

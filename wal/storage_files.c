@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,19 @@ void storage_files_info(struct storage *storage, struct storage_info *ret_info) 
     *ret_info = (struct storage_info){.kind = files->kind, .direct = !buffered};
 }
 
+int storage_files_identify(struct storage *storage, int handle,
+                           struct storage_identity *ret_identity) {
+    const struct storage_files *files = (const struct storage_files *)storage;
+    int descriptor = handle == STORAGE_OF_DIRECTORY ? files->directory
+                     : handle == STORAGE_OF_LOCK    ? files->lock
+                                                    : handle;
+    struct stat status;
+    if (fstat(descriptor, &status) < 0) { return -errno; }
+    *ret_identity = (struct storage_identity){
+        .device = status.st_dev, .inode = status.st_ino, .links = status.st_nlink};
+    return 0;
+}
+
 int storage_files_claim(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     REQUIRE(files->lock < 0);
@@ -96,6 +110,18 @@ void storage_files_unclaim(struct storage *storage) {
 static int open_folder(struct storage_files *files) {
     int folder = openat(files->directory, files->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder < 0 ? -errno : folder;
+}
+
+/* Of the folder, which may be a link to another disk than DIR's. */
+int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
+    struct statvfs status;
+    int folder = open_folder((struct storage_files *)storage);
+    if (folder < 0) { return folder; }
+    int rc = fstatvfs(folder, &status) < 0 ? -errno : 0;
+    (void)close(folder); /* was only read */
+    if (rc == 0 && status.f_blocks == 0) { rc = -ENOTSUP; /* a file system that does not count */ }
+    if (rc == 0) { *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize; }
+    return rc;
 }
 
 int storage_files_list(struct storage *storage, void (*visit)(void *context, const char *name),
@@ -274,7 +300,11 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
     int folder = open_folder(files);
     if (folder < 0) { return folder; }
-    int rc = prepare_file(files, temporary, bytes);
+    (void)unlinkat(folder, temporary, 0); /* left by a crash, as a rule it is not there */
+    uint64_t room = 0;
+    /* Not even tried where it cannot fit: others need the last room more. */
+    int rc = storage_files_space(storage, &room) == 0 && room < bytes ? -ENOSPC : 0;
+    if (rc == 0) { rc = prepare_file(files, temporary, bytes); }
     if (rc == 0 && renameat(folder, temporary, folder, name) < 0) { rc = -errno; }
     if (rc == 0 && fsync(folder) < 0) { rc = -errno; }
     if (rc < 0) {

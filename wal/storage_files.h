@@ -49,6 +49,9 @@ int storage_files_write(struct storage *storage, int handle, uint64_t offset, co
 int storage_files_rename(struct storage *storage, const char *from, const char *to);
 int storage_files_link(struct storage *storage, const char *from, const char *to);
 void storage_files_info(struct storage *storage, struct storage_info *ret_info);
+int storage_files_identify(struct storage *storage, int handle,
+                           struct storage_identity *ret_identity);
+int storage_files_space(struct storage *storage, uint64_t *ret_bytes);
 void storage_files_destroy(struct storage *storage);
 
 /* Those that no storage does in its own way, for its table. */
@@ -57,6 +60,6 @@ void storage_files_destroy(struct storage *storage);
     .size = storage_files_size, .read = storage_files_read, .prepare = storage_files_prepare,      \
     .remove = storage_files_remove, .sync = storage_files_sync, .create = storage_files_create,    \
     .write = storage_files_write, .rename = storage_files_rename, .link = storage_files_link,      \
-    .info = storage_files_info
+    .info = storage_files_info, .identify = storage_files_identify, .space = storage_files_space
 
 #endif

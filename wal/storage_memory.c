@@ -145,7 +145,7 @@ static void settle_torn(struct storage_memory *memory, struct memory_file *file)
     uint64_t step = style == 0 ? 0 : style == 1 ? steps : next_random(memory) % (steps + 1);
     uint64_t size = low + step * STORAGE_MEMORY_SECTOR_BYTES;
     uint8_t *settled = calloc(1, size > 0 ? size : 1);
-    REQUIRE(settled != NULL);
+    REQUIRE_MEMORY(settled != NULL);
     memcpy(settled, file->durable, size < file->durable_size ? size : file->durable_size);
     land_torn(memory, settled, file->bytes, size < file->size ? size : file->size);
     set_contents(file, settled, size);
@@ -341,6 +341,22 @@ static int memory_read(struct storage *storage, int handle, uint64_t offset, uin
     if (rc == 0) { memcpy(buffer, file->bytes + offset, bytes); }
     unlock(memory);
     return rc;
+}
+
+static int memory_identify(struct storage *storage, int handle,
+                           struct storage_identity *ret_identity) {
+    (void)storage;
+    (void)handle;
+    (void)ret_identity;
+    return -ENOTSUP;
+}
+
+static int memory_space(struct storage *storage, uint64_t *ret_bytes) {
+    struct storage_memory *memory = lock(storage);
+    bool full = memory->prepare_fails || (memory->full && memory->full_after == 0);
+    unlock(memory);
+    *ret_bytes = 0;
+    return full ? 0 : -ENOTSUP;
 }
 
 static int memory_prepare(struct storage *storage, const char *name, uint64_t bytes) {
@@ -569,6 +585,8 @@ static const struct storage_operations memory_operations = {
     .write = memory_write,
     .rename = memory_rename,
     .link = memory_link,
+    .identify = memory_identify,
+    .space = memory_space,
     .info = memory_info,
     .destroy = memory_destroy,
 };

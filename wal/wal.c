@@ -1,8 +1,8 @@
 /* wal.c - opening and closing the log, and the doors for shards
  *
  * Happy path of wal_open: take the lock, recover, flush what recovery has read, make the segment
- * of the new epoch, write its header. Everything that can be refused is refused before the first
- * change on disk.
+ * of the new epoch, write its header where it says something new. Everything that can be refused is
+ * refused before the first change on disk.
  */
 #include "wal/wal.h"
 
@@ -76,13 +76,22 @@ static int make_segment(const struct wal_options *options, const struct wal_reco
         segment_name(header.number, name);
         int rc = options->storage->operations->prepare(options->storage, name,
                                                        options->segment_bytes);
-        if (rc < 0) { return wal_error_system(ret_error, -rc, name, 0, "cannot make segment"); }
+        if (rc < 0) {
+            return writer_no_segment(options->storage, options->segment_bytes, -rc, name,
+                                     ret_error);
+        }
     }
     *ret_header = header;
     return 0;
 }
 
-static int open_epoch(struct wal *wal, const struct segment_header *header,
+/* Does the header of the new epoch say what the log does not say yet? README.md, "When an epoch
+ * begins". */
+static bool header_now(const struct wal_recovery *recovery) {
+    return !recovery->found || recovery->torn || !recovery->sealed;
+}
+
+static int open_epoch(struct wal *wal, const struct segment_header *header, bool now,
                       struct wal_error *ret_error) {
     wal->seed = segment_seed(header->log_id);
     wal->writer.handle = -1;
@@ -94,10 +103,14 @@ static int open_epoch(struct wal *wal, const struct segment_header *header,
                              (unsigned long long)wal->options.buffer_bytes);
     }
     REQUIRE(pthread_mutex_init(&wal->preparer.mutex, NULL) == 0);
-    REQUIRE(pthread_cond_init(&wal->preparer.changed, NULL) == 0);
+    pthread_condattr_t attributes;
+    REQUIRE(pthread_condattr_init(&attributes) == 0);
+    REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    REQUIRE(pthread_cond_init(&wal->preparer.changed, &attributes) == 0);
+    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
     wal->preparer.ready = header->number;
-    wal->preparer.wanted = header->number + 1;
-    int rc = writer_init(wal, header, ret_error);
+    wal->preparer.wanted = header->number + now;
+    int rc = writer_init(wal, header, now, ret_error);
     if (rc < 0) {
         writer_deinit(wal);
         log_buffer_deinit(&wal->buffer);
@@ -146,7 +159,7 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
     }
     memset(wal, 0, sizeof *wal);
     wal->options = *options;
-    rc = open_epoch(wal, &header, ret_error);
+    rc = open_epoch(wal, &header, header_now(ret_recovery), ret_error);
     if (rc < 0) {
         free(wal);
         return rc;
@@ -253,6 +266,35 @@ void wal_stats_get(const struct wal *wal, struct wal_stats *ret_stats) {
         .segments = atomic_load_explicit(&from->segments, memory_order_relaxed),
         .prepare_waits = atomic_load_explicit(&from->prepare_waits, memory_order_relaxed),
     };
+}
+
+void wal_space_get(struct wal *wal, struct wal_space *ret_space) {
+    struct preparer *preparer = &wal->preparer;
+    struct storage *storage = wal->options.storage;
+    uint64_t number = atomic_load_explicit(&wal->counters.number, memory_order_relaxed);
+    struct wal_space space = {
+        .segment_bytes = wal->options.segment_bytes,
+        .left_bytes = atomic_load_explicit(&wal->counters.room_bytes, memory_order_relaxed),
+    };
+    (void)pthread_mutex_lock(&preparer->mutex);
+    bool ahead = preparer->ready > number;
+    space.system_error = preparer->failed;
+    space.next_ready = ahead || preparer->working;
+    (void)pthread_mutex_unlock(&preparer->mutex);
+    if (ahead) { space.left_bytes += space.segment_bytes - SEGMENT_HEADER_BYTES; }
+    if (storage->operations->space(storage, &space.free_bytes) < 0) {
+        space.free_bytes = UINT64_MAX;
+    } else if (!space.next_ready && space.free_bytes < space.segment_bytes) {
+        space.missing_bytes = space.segment_bytes - space.free_bytes;
+    }
+    *ret_space = space;
+}
+
+bool wal_segment_get(struct wal *wal, struct wal_segment *ret_segment) {
+    (void)pthread_mutex_lock(&wal->preparer.mutex);
+    *ret_segment = wal->preparer.current;
+    (void)pthread_mutex_unlock(&wal->preparer.mutex);
+    return ret_segment->inode != 0;
 }
 
 static int journal_append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,

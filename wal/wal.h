@@ -36,6 +36,8 @@ enum {
 /* Idle for so long after a block with records: seal it. Short against the life of a disk sector,
  * long against the pause between two requests. */
 #define WAL_SEAL_AFTER_MS 200u
+/* A segment that could not be made is tried again after this. */
+#define WAL_PREPARE_RETRY_MS 2000u
 
 /* wal_beat: the last block is no older than this, and what the caller takes between two calls. What a
  * crash leaves uncertain of the time in which a quiet engine has served. */
@@ -74,12 +76,29 @@ struct wal_stats {
     uint64_t prepare_waits; /* the next segment was not ready in time */
 };
 
-/* wal_open - recover the folder, begin a new epoch in a new segment
+/* Room for the log. `system_error` may be another one than that of a full disk. */
+struct wal_space {
+    uint64_t segment_bytes; /* of the next segment */
+    uint64_t free_bytes;    /* for new files; UINT64_MAX: nobody knows */
+    uint64_t missing_bytes; /* to make the next segment; 0: it is there, or there is room for it */
+    uint64_t left_bytes;    /* of the segments that are there, for blocks */
+    bool next_ready;        /* it is there, or being made right now */
+    int system_error;       /* errno of the latest attempt to make it; 0: none has failed */
+};
+
+/* The segment that is written now. */
+struct wal_segment {
+    uint64_t number;
+    uint64_t device, inode; /* of its file */
+};
+
+/* wal_open - recover the folder, make ready to begin a new epoch in a new segment
  * @ret_recovery: what was found; replay from there; may be NULL. For a new log (not found) only
  *                first_lsn and end_lsn are set: options->first_lsn
  * @ret_wal:      close with wal_close
  * Takes the lock of the folder. On failure nothing has changed on disk, unless the failure is an
- * I/O error of the new segment.
+ * I/O error of the new segment. On success nothing has, but where the new segment's header says
+ * something new (wal/README.md, "When an epoch begins"), or where no unused segment was there.
  * Return: 0; <0 a wal_error_code, negated
  * Source: wal/README.md, "Recovery" */
 int wal_open(const struct wal_options *options, struct wal_recovery *ret_recovery,
@@ -139,6 +158,13 @@ void wal_error_get(const struct wal *wal, struct wal_error *ret_error);
 
 /* wal_stats_get - any thread; each count by itself is exact, together they are a snapshot */
 void wal_stats_get(const struct wal *wal, struct wal_stats *ret_stats);
+
+/* wal_space_get - how far the room on the disk will go; any thread */
+void wal_space_get(struct wal *wal, struct wal_space *ret_space);
+
+/* wal_segment_get - which file is written now, to compare with what has its name; any thread
+ * Return: false where none has begun, or where the storage has no such thing */
+bool wal_segment_get(struct wal *wal, struct wal_segment *ret_segment);
 
 /* wal_journal - fill in the port of the runtime; valid until wal_close
  * A failed log answers JOURNAL_FULL there: the port has no other word, and the owner is told by

@@ -68,6 +68,7 @@ int wal_prepare_step(struct wal *wal) {
     uint64_t number = preparer->wanted;
     bool work = preparer->ready < number && preparer->failed == 0;
     int failed = preparer->failed;
+    preparer->working = work;
     (void)pthread_mutex_unlock(&preparer->mutex);
     if (!work) { return failed == 0 ? WAL_IDLE : -WAL_ERROR_IO; }
     char name[WAL_FILE_NAME_BYTES];
@@ -75,6 +76,7 @@ int wal_prepare_step(struct wal *wal) {
     struct storage *storage = wal->options.storage;
     int rc = storage->operations->prepare(storage, name, wal->options.segment_bytes);
     (void)pthread_mutex_lock(&preparer->mutex);
+    preparer->working = false;
     if (rc < 0) {
         preparer->failed = -rc;
     } else {
@@ -115,7 +117,7 @@ static int segment_ready(struct wal *wal, uint64_t number) {
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     struct wal_error error;
-    (void)wal_error_system(&error, failed, name, 0, "cannot make the next segment");
+    (void)writer_no_segment(wal->options.storage, wal->options.segment_bytes, failed, name, &error);
     error.lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
     return wal_failed(wal, &error);
 }
@@ -126,6 +128,28 @@ static void segment_want(struct wal *wal, uint64_t number) {
     preparer->wanted = number;
     (void)pthread_cond_broadcast(&preparer->changed);
     (void)pthread_mutex_unlock(&preparer->mutex);
+}
+
+/* Publish which file is written now. Where that cannot be known, nobody will miss it. */
+static void segment_current(struct wal *wal, uint64_t number) {
+    struct preparer *preparer = &wal->preparer;
+    struct storage *storage = wal->options.storage;
+    struct wal_segment current = {.number = number};
+    struct storage_identity identity;
+    if (storage->operations->identify(storage, wal->writer.handle, &identity) == 0) {
+        current.device = identity.device;
+        current.inode = identity.inode;
+    }
+    (void)pthread_mutex_lock(&preparer->mutex);
+    preparer->current = current;
+    (void)pthread_mutex_unlock(&preparer->mutex);
+}
+
+static void publish_room(struct wal *wal) {
+    const struct writer *writer = &wal->writer;
+    atomic_store_explicit(&wal->counters.number, writer->segment.number, memory_order_relaxed);
+    atomic_store_explicit(&wal->counters.room_bytes, writer->segment.segment_bytes - writer->offset,
+                          memory_order_relaxed);
 }
 
 /* Open a prepared segment and submit its header. The header is chained like a block. */
@@ -145,25 +169,32 @@ static int segment_begin(struct wal *wal, const struct segment_header *header) {
         return wal_failed(wal, &error);
     }
     writer->handle = handle;
+    writer->begun = true;
     writer->segment = *header;
+    segment_current(wal, header->number);
     segment_encode(&writer->segment, writer->header_page);
     writer->offset = SEGMENT_HEADER_BYTES;
     writer->chain = writer->segment.checksum;
+    publish_room(wal);
     count_add(&wal->counters.segments, 1);
     uint64_t durable = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
     return submit(wal, FLIGHT_HEADER, 0, writer->header_page, SEGMENT_HEADER_BYTES, durable);
 }
 
+/* To the next segment, or to the first one of this run. */
 static int segment_switch(struct wal *wal) {
     struct writer *writer = &wal->writer;
-    uint64_t number = writer->segment.number + 1;
+    uint64_t number = writer->segment.number + (writer->begun ? 1 : 0);
     int rc = segment_ready(wal, number);
     if (rc != 0) { return rc; }
     struct segment_header header = writer->segment;
     header.number = number;
     header.first_lsn = writer->stage.first_lsn;
     header.chain = writer->chain;
-    header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
+    /* The first one was made ready when the run began, and says so. */
+    if (writer->begun) {
+        header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
+    }
     rc = segment_begin(wal, &header);
     if (rc == 0) { segment_want(wal, number + 1); }
     return rc;
@@ -227,7 +258,7 @@ void writer_seal(struct wal *wal) {
 static int submit_staged(struct wal *wal) {
     struct writer *writer = &wal->writer;
     uint32_t bytes = block_bytes(writer->stage.body_bytes);
-    if (bytes > room(writer)) { return segment_switch(wal); }
+    if (!writer->begun || bytes > room(writer)) { return segment_switch(wal); }
     uint8_t *block = writer->blocks[writer->block_index];
     writer->stage.wall_ms = wal->options.clock.now_ms(wal->options.clock.context);
     writer->stage.durable_lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
@@ -236,6 +267,7 @@ static int submit_staged(struct wal *wal) {
     writer->chain = writer->stage.checksum;
     uint64_t offset = writer->offset;
     writer->offset += bytes;
+    publish_room(wal);
     writer->block_index = 1 - writer->block_index;
     writer->staged = false;
     bool sealing = writer->stage.record_count == 0;
@@ -334,6 +366,25 @@ static void *writer_main(void *context) {
     return NULL;
 }
 
+static struct timespec retry_time(void) {
+    struct timespec time;
+    REQUIRE(clock_gettime(CLOCK_MONOTONIC, &time) == 0);
+    time.tv_sec += WAL_PREPARE_RETRY_MS / 1000;
+    return time;
+}
+
+/* Wait for something to do; a failure is tried again after a while. */
+static void preparer_wait(struct preparer *preparer) {
+    const struct timespec retry = retry_time();
+    while (!preparer->stopping && (preparer->ready >= preparer->wanted || preparer->failed)) {
+        if (preparer->failed == 0) {
+            (void)pthread_cond_wait(&preparer->changed, &preparer->mutex);
+        } else if (pthread_cond_timedwait(&preparer->changed, &preparer->mutex, &retry) != 0) {
+            preparer->failed = 0;
+        }
+    }
+}
+
 static void *preparer_main(void *context) {
     struct wal *wal = context;
     struct preparer *preparer = &wal->preparer;
@@ -341,9 +392,7 @@ static void *preparer_main(void *context) {
     while (!stopping) {
         (void)wal_prepare_step(wal); /* a failure is kept for the writer */
         (void)pthread_mutex_lock(&preparer->mutex);
-        while (!preparer->stopping && (preparer->ready >= preparer->wanted || preparer->failed)) {
-            (void)pthread_cond_wait(&preparer->changed, &preparer->mutex);
-        }
+        preparer_wait(preparer);
         stopping = preparer->stopping;
         (void)pthread_mutex_unlock(&preparer->mutex);
     }
@@ -377,7 +426,26 @@ void writer_threads_stop(struct wal *wal) {
     wal->running = false;
 }
 
-int writer_init(struct wal *wal, const struct segment_header *header, struct wal_error *ret_error) {
+int writer_no_segment(struct storage *storage, uint64_t segment_bytes, int system_error,
+                      const char *name, struct wal_error *ret_error) {
+    uint64_t free_bytes = 0;
+    if (system_error != ENOSPC || storage->operations->space(storage, &free_bytes) < 0 ||
+        free_bytes >= segment_bytes) {
+        return wal_error_system(ret_error, system_error, name, 0, "cannot make the next segment");
+    }
+    int rc = wal_error_set(ret_error, WAL_ERROR_IO, name, 0, 0,
+                           "cannot make the next segment %s: %s. It needs %llu KiB, %llu KiB are "
+                           "free: %llu KiB are missing",
+                           name, "No space left on device",
+                           (unsigned long long)(segment_bytes / 1024),
+                           (unsigned long long)(free_bytes / 1024),
+                           (unsigned long long)((segment_bytes - free_bytes + 1023) / 1024));
+    ret_error->system_error = system_error;
+    return rc;
+}
+
+int writer_init(struct wal *wal, const struct segment_header *header, bool now,
+                struct wal_error *ret_error) {
     struct writer *writer = &wal->writer;
     uint64_t most = header->segment_bytes - SEGMENT_HEADER_BYTES;
     writer->block_bytes_limit = most < WAL_BLOCK_BYTES_MAX ? (uint32_t)most : WAL_BLOCK_BYTES_MAX;
@@ -392,8 +460,12 @@ int writer_init(struct wal *wal, const struct segment_header *header, struct wal
     }
     memset(writer->blocks[0], 0, WAL_BLOCK_BYTES_MAX);
     memset(writer->blocks[1], 0, WAL_BLOCK_BYTES_MAX);
-    int rc = segment_begin(wal, header);
-    if (rc == 0) { rc = step_flight(wal, true); }
+    writer->segment = *header;
+    writer->offset = SEGMENT_HEADER_BYTES;
+    writer->chain = header->chain;
+    publish_room(wal);
+    int rc = now ? segment_begin(wal, header) : 0;
+    if (rc == 0 && now) { rc = step_flight(wal, true); }
     if (rc < 0) { *ret_error = wal->error; }
     return rc;
 }

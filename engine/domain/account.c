@@ -30,7 +30,8 @@ static struct ledger_row *row_at(const struct account_partition *all, uint32_t i
 
 struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
     struct account_partition *all = calloc(1, sizeof *all);
-    REQUIRE(all != NULL && partition_is_account(id));
+    REQUIRE_MEMORY(all != NULL);
+    REQUIRE(partition_is_account(id));
     all->partition.id = id;
     memcpy(&all->seed, seed->bytes, sizeof all->seed);
     index_init(&all->by_user);
@@ -116,7 +117,7 @@ static int compare_transfers(const void *a, const void *b) {
 
 struct transfer *account_transfers(const struct account_partition *all) {
     struct transfer *sorted = malloc((all->transfer_count + 1u) * sizeof *sorted);
-    REQUIRE(sorted != NULL);
+    REQUIRE_MEMORY(sorted != NULL);
     if (all->transfer_count > 0) {
         memcpy(sorted, all->transfers, all->transfer_count * sizeof *sorted);
         qsort(sorted, all->transfer_count, sizeof *sorted, compare_transfers);
@@ -369,9 +370,9 @@ static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     void **all = chunks;
     if (count % CHUNK != 0) return all;
     all = realloc(all, (count / CHUNK + 1) * sizeof *all);
-    REQUIRE(all != NULL);
+    REQUIRE_MEMORY(all != NULL);
     all[count / CHUNK] = calloc(CHUNK, size);
-    REQUIRE(all[count / CHUNK] != NULL);
+    REQUIRE_MEMORY(all[count / CHUNK] != NULL);
     return all;
 }
 
@@ -454,7 +455,7 @@ static void transfer_open(struct account_partition *all, struct transfer transfe
             all->transfer_capacity = all->transfer_capacity ? all->transfer_capacity * 2 : 64;
             all->transfers = realloc(all->transfers,
                                      all->transfer_capacity * sizeof *all->transfers);
-            REQUIRE(all->transfers != NULL);
+            REQUIRE_MEMORY(all->transfers != NULL);
         }
         index = all->transfer_count++;
         /* A live transfer is answered as it goes; only recovery sweeps. */
@@ -730,7 +731,7 @@ const char *account_restore_key(struct account_partition *all,
 
 /* The newest charge's key is never forgotten: without any, this is from an usher that kept none. */
 const char *account_restored(struct account_partition *all, const struct entity_totals *saved) {
-    struct money_totals *totals = &all->totals;
+    struct account_sums *totals = &all->totals;
     for (uint32_t i = 0; i < all->account_count; i++) {
         if (at(all, i)->reserved != 0) return "points are reserved without a transfer";
     }
@@ -739,16 +740,31 @@ const char *account_restored(struct account_partition *all, const struct entity_
         if (transfer->state != TRANSFER_RESERVED) continue;
         at(all, transfer->account)->reserved += transfer->amount;
     }
-    if (totals->charged != saved->charged || totals->balances != saved->balances ||
-        totals->reserved != saved->reserved) {
+    if ((uint64_t)totals->charged != saved->charged ||
+        (uint64_t)totals->balances != saved->balances ||
+        (uint64_t)totals->reserved != saved->reserved) {
         return "the totals are not the sums of the accounts";
     }
-    if (saved->refunded > saved->spent ||
-        saved->charged != saved->balances + saved->reserved + saved->spent - saved->refunded) {
+    wide_sum kept = totals->balances + totals->reserved;
+    if (kept > totals->charged ||
+        (uint64_t)(totals->charged - kept) != saved->spent - saved->refunded) {
         return "the totals do not add up: charged = balances + reserved + spent - refunded";
     }
-    totals->spent = saved->spent;
     totals->refunded = saved->refunded;
+    totals->spent = totals->refunded + (totals->charged - kept);
     if (all->keys.count == 0) charge_keys_from_rows(all);
     return NULL;
+}
+
+static uint64_t narrow(wide_sum sum) { return sum < UINT64_MAX ? (uint64_t)sum : UINT64_MAX; }
+
+void account_totals(const struct account_partition *all, struct money_totals *ret_totals) {
+    *ret_totals = (struct money_totals){
+        .accounts = all->totals.accounts,
+        .charged = narrow(all->totals.charged),
+        .balances = narrow(all->totals.balances),
+        .reserved = narrow(all->totals.reserved),
+        .spent = narrow(all->totals.spent),
+        .refunded = narrow(all->totals.refunded),
+    };
 }

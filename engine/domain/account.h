@@ -47,6 +47,14 @@ struct transfer {
     uint8_t state;      /* enum transfer_state */
 };
 
+/* Sums over the accounts of a partition. They may pass 2^64: a wallet may take in 2^53, and there may be
+ * more than 2,048 of those. An image has the low 64 bits; the accounts in it say the rest. */
+__extension__ typedef unsigned __int128 wide_sum;
+struct account_sums {
+    uint64_t accounts;
+    wide_sum charged, balances, reserved, spent, refunded;
+};
+
 struct account_partition {
     struct partition partition;
     struct account **accounts; /* chunks */
@@ -58,11 +66,14 @@ struct account_partition {
     uint32_t transfer_open; /* how many are in use */
     struct index by_user, by_payment;
     struct charge_keys keys;
-    struct money_totals totals;
+    struct account_sums totals;
     uint64_t seed;
     uint64_t hash;           /* sum over all accounts and transfers */
     uint32_t volatile_sweep; /* transfers not yet taken up again after recovery */
 };
+
+/* account_totals - the sums as everybody else sees them: what does not fit is UINT64_MAX */
+void account_totals(const struct account_partition *all, struct money_totals *ret_totals);
 
 /* account_find - Return: borrowed, or NULL if this user has never charged */
 const struct account *account_find(const struct account_partition *all, const struct id128 *user);

@@ -8,11 +8,11 @@
 
 struct catalogue *catalogue_create(void) {
     struct catalogue *catalogue = calloc(1, sizeof *catalogue);
-    REQUIRE(catalogue != NULL);
+    REQUIRE_MEMORY(catalogue != NULL);
     catalogue->partition.id = PARTITION_CATALOGUE;
     catalogue->concerts = calloc(CONCERTS_MAX, sizeof *catalogue->concerts);
     catalogue->dates = calloc(DATES_MAX, sizeof *catalogue->dates);
-    REQUIRE(catalogue->concerts != NULL && catalogue->dates != NULL);
+    REQUIRE_MEMORY(catalogue->concerts != NULL && catalogue->dates != NULL);
     return catalogue;
 }
 

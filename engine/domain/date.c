@@ -7,7 +7,8 @@
 struct date *date_create(const struct decision_date_created *created) {
     struct date *date = calloc(1, sizeof *date);
     uint64_t seed;
-    REQUIRE(date != NULL && created->date >= 1 && created->date <= DATES_MAX);
+    REQUIRE_MEMORY(date != NULL);
+    REQUIRE(created->date >= 1 && created->date <= DATES_MAX);
     memcpy(&seed, created->seed.bytes, sizeof seed);
     date->partition.id = partition_of_date(created->date);
     date->id = created->date;

@@ -55,7 +55,7 @@ static void resize(struct heap *heap, uint32_t capacity) {
     heap->capacity = capacity;
     heap->entries = realloc(heap->entries, heap->capacity * sizeof *heap->entries);
     heap->positions = realloc(heap->positions, heap->capacity * sizeof *heap->positions);
-    REQUIRE(heap->entries != NULL && heap->positions != NULL);
+    REQUIRE_MEMORY(heap->entries != NULL && heap->positions != NULL);
 }
 
 void heap_reserve(struct heap *heap, uint32_t count) {

@@ -70,7 +70,7 @@ int image_save(const struct world *world, const struct image_sink *sink) {
 
 struct image_loader *image_loader_open(struct world *world) {
     struct image_loader *loader = calloc(1, sizeof *loader);
-    REQUIRE(loader != NULL);
+    REQUIRE_MEMORY(loader != NULL);
     REQUIRE(world->date_count == 0 && world->catalogue->decision_count == 0);
     loader->world = world;
     return loader;

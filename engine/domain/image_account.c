@@ -78,11 +78,11 @@ int image_save_accounts(const struct account_partition *all, const struct image_
     }
     if (result == 0) result = save_transfers(all, sink);
     struct entity entity = {.kind = ENTITY_TOTALS};
-    entity.totals = (struct entity_totals){.charged = all->totals.charged,
-                                           .balances = all->totals.balances,
-                                           .reserved = all->totals.reserved,
-                                           .spent = all->totals.spent,
-                                           .refunded = all->totals.refunded};
+    entity.totals = (struct entity_totals){.charged = (uint64_t)all->totals.charged,
+                                           .balances = (uint64_t)all->totals.balances,
+                                           .reserved = (uint64_t)all->totals.reserved,
+                                           .spent = (uint64_t)all->totals.spent,
+                                           .refunded = (uint64_t)all->totals.refunded};
     if (result == 0) result = image_put(sink, &entity);
     return result == 0 ? save_keys(all, sink) : result;
 }
@@ -192,7 +192,7 @@ const char *image_check_money(const struct world *world) {
     }
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS && !wrong; i++) {
         const struct account_partition *all = (const struct account_partition *)world->accounts[i];
-        paid += all->totals.spent - all->totals.refunded;
+        paid += (uint64_t)(all->totals.spent - all->totals.refunded);
         for (uint32_t slot = 0; slot < all->transfer_count && !wrong; slot++) {
             const struct transfer *transfer = &all->transfers[slot];
             if (transfer->payment == 0) continue; /* a slot that is not in use */

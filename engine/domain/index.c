@@ -34,7 +34,7 @@ static void part_resize(struct index_part *part, uint32_t capacity) {
     struct index_part grown = {.count = part->count, .mask = capacity - 1};
     REQUIRE(capacity > part->mask && capacity <= 1u << 31);
     grown.entries = malloc(capacity * sizeof *grown.entries);
-    REQUIRE(grown.entries != NULL);
+    REQUIRE_MEMORY(grown.entries != NULL);
     memset(grown.entries, 0xff, capacity * sizeof *grown.entries); /* value INDEX_EMPTY */
     for (uint32_t i = 0; part->entries && i <= part->mask; i++) {
         if (part->entries[i].value != INDEX_EMPTY) part_place(&grown, part->entries[i]);

@@ -47,6 +47,7 @@ void partition_apply(struct partition *partition, const struct decision *decisio
     if (decision->kind == DECISION_STATE_HASHED) return;
     partition->last_time_ms = decision->time_ms;
     partition->decision_count++;
+    partition->volatile_hashed = false;
     if (partition_is_date(partition->id)) {
         date_apply((struct date *)partition, decision);
     } else if (partition_is_account(partition->id)) {

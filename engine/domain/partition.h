@@ -46,6 +46,7 @@ struct partition {
     uint32_t id;
     uint64_t decision_count; /* applied since the log began, STATE_HASHED not counted */
     uint64_t last_time_ms;   /* of the latest decision applied */
+    bool volatile_hashed;    /* the log has its state hash, and no decision after it */
 };
 
 /* partition_create - an empty partition

@@ -61,14 +61,14 @@ static void slot_remember(struct reservations *all, uint32_t sequence, uint32_t 
         uint32_t capacity = all->page_capacity ? all->page_capacity * 2 : 16;
         while (capacity <= index) capacity *= 2; /* after an image: more than one further */
         all->pages = realloc(all->pages, capacity * sizeof *all->pages);
-        REQUIRE(all->pages != NULL);
+        REQUIRE_MEMORY(all->pages != NULL);
         memset(all->pages + all->page_capacity, 0,
                (capacity - all->page_capacity) * sizeof *all->pages);
         all->page_capacity = capacity;
     }
     if (!all->pages[index]) {
         all->pages[index] = malloc(sizeof *all->pages[index]);
-        REQUIRE(all->pages[index] != NULL);
+        REQUIRE_MEMORY(all->pages[index] != NULL);
         memset(all->pages[index]->slots, 0xff, sizeof all->pages[index]->slots);
         all->pages[index]->used = 0;
     }
@@ -262,10 +262,10 @@ static void chunk_add(struct reservations *all) {
     if (all->chunk_count == all->chunk_capacity) {
         all->chunk_capacity = all->chunk_capacity ? all->chunk_capacity * 2 : 16;
         all->chunks = realloc(all->chunks, all->chunk_capacity * sizeof(void *));
-        REQUIRE(all->chunks != NULL);
+        REQUIRE_MEMORY(all->chunks != NULL);
     }
     struct reservation *chunk = calloc(RESERVATIONS_CHUNK, sizeof *chunk);
-    REQUIRE(chunk != NULL);
+    REQUIRE_MEMORY(chunk != NULL);
     /* The first touch of each page, which calloc leaves to whoever comes first; volatile, or the
      * compiler leaves it out. */
     volatile char *bytes = (volatile char *)chunk;
@@ -631,7 +631,7 @@ static int compare_u32(const void *a, const void *b) {
 /* A payment is of one reservation: accounts know it by its number alone. */
 static const char *check_payments(const struct reservations *all, uint32_t payments) {
     uint32_t *numbers = malloc((all->slot_count + 1u) * sizeof *numbers), numbers_count = 0;
-    REQUIRE(numbers != NULL);
+    REQUIRE_MEMORY(numbers != NULL);
     for (uint32_t slot = 0; slot < all->slot_count; slot++) {
         if (at(all, slot)->payment != 0) numbers[numbers_count++] = at(all, slot)->payment;
     }

@@ -114,12 +114,12 @@ static void grow(struct seat_map *map) {
     if (map->count + 1 >= map->capacity) {
         map->capacity = map->capacity ? map->capacity * 2 : 256;
         map->seats = realloc(map->seats, map->capacity * sizeof *map->seats);
-        REQUIRE(map->seats != NULL);
+        REQUIRE_MEMORY(map->seats != NULL);
     }
     if (map->text_bytes + 4 * TEXT_BYTES_MAX > map->text_capacity) {
         map->text_capacity = map->text_capacity ? map->text_capacity * 2 : 8192;
         map->texts = realloc(map->texts, map->text_capacity);
-        REQUIRE(map->texts != NULL);
+        REQUIRE_MEMORY(map->texts != NULL);
     }
 }
 

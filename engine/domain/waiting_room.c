@@ -56,7 +56,7 @@ static void bits_grow(struct waiting_room *room, uint32_t blocks) {
     room->waiting_bits = realloc(room->waiting_bits,
                                  (size_t)capacity * BLOCK_WORDS * sizeof(uint64_t));
     room->waiting_sums = realloc(room->waiting_sums, ((size_t)capacity + 1) * sizeof(uint32_t));
-    REQUIRE(room->waiting_bits != NULL && room->waiting_sums != NULL);
+    REQUIRE_MEMORY(room->waiting_bits != NULL && room->waiting_sums != NULL);
     memset(room->waiting_bits + (size_t)room->block_capacity * BLOCK_WORDS, 0,
            (size_t)(capacity - room->block_capacity) * BLOCK_WORDS * sizeof(uint64_t));
     room->block_capacity = capacity;
@@ -212,14 +212,15 @@ static void chunks_grow(struct waiting_room *room, uint32_t chunk) {
     if (chunk >= room->chunk_capacity) {
         uint32_t capacity = room->chunk_capacity ? room->chunk_capacity * 2 : 16;
         room->chunks = realloc(room->chunks, capacity * sizeof *room->chunks);
-        REQUIRE(room->chunks != NULL && chunk < capacity);
+        REQUIRE_MEMORY(room->chunks != NULL);
+        REQUIRE(chunk < capacity);
         memset(room->chunks + room->chunk_capacity, 0,
                (capacity - room->chunk_capacity) * sizeof *room->chunks);
         room->chunk_capacity = capacity;
     }
     if (!room->chunks[chunk]) {
         room->chunks[chunk] = calloc(1, sizeof *room->chunks[chunk]);
-        REQUIRE(room->chunks[chunk] != NULL);
+        REQUIRE_MEMORY(room->chunks[chunk] != NULL);
     }
 }
 
@@ -353,7 +354,8 @@ void room_restore(struct waiting_room *room, const struct entity_date *saved) {
     room->chunks = calloc(room->chunk_capacity, sizeof *room->chunks);
     room->waiting_bits = calloc((size_t)room->block_capacity * BLOCK_WORDS, sizeof(uint64_t));
     room->waiting_sums = calloc((size_t)room->block_capacity + 1, sizeof(uint32_t));
-    REQUIRE(room->chunks != NULL && room->waiting_bits != NULL && room->waiting_sums != NULL);
+    REQUIRE_MEMORY(room->chunks != NULL && room->waiting_bits != NULL &&
+                   room->waiting_sums != NULL);
 }
 
 static const char *check_saved(const struct waiting_room *room, const struct entity_waiter *saved) {
@@ -529,7 +531,7 @@ void room_wheel_reset(struct waiting_room *room, uint64_t now_ms, uint64_t waiti
                       bool heard_now) {
     if (!room->wheel) {
         room->wheel = calloc(ROOM_WHEEL_SLOTS, sizeof *room->wheel);
-        REQUIRE(room->wheel != NULL);
+        REQUIRE_MEMORY(room->wheel != NULL);
     }
     for (uint32_t slot = 0; slot < ROOM_WHEEL_SLOTS; slot++) {
         while (room->wheel[slot] != 0) {

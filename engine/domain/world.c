@@ -9,7 +9,7 @@
 
 struct world *world_create(const struct id128 *seed) {
     struct world *world = calloc(1, sizeof *world);
-    REQUIRE(world != NULL);
+    REQUIRE_MEMORY(world != NULL);
     world->catalogue = partition_create(PARTITION_CATALOGUE, seed);
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
         world->accounts[i] = partition_create(PARTITION_ACCOUNT_FIRST + i, seed);
@@ -70,8 +70,8 @@ int world_apply(struct world *world, const struct decision *decision) {
     if (!partition) return WORLD_NO_PARTITION;
     if (decision->time_ms < partition->last_time_ms) return WORLD_NOT_APPLICABLE;
     if (decision->kind == DECISION_STATE_HASHED) {
-        return partition_hash(partition) == decision->state_hashed.hash ? WORLD_APPLIED
-                                                                        : WORLD_HASH_MISMATCH;
+        partition->volatile_hashed = partition_hash(partition) == decision->state_hashed.hash;
+        return partition->volatile_hashed ? WORLD_APPLIED : WORLD_HASH_MISMATCH;
     }
     if (!decision_fits(decision)) return WORLD_NOT_APPLICABLE;
     partition_apply(partition, decision);
@@ -114,17 +114,25 @@ uint64_t world_hash(const struct world *world) {
     return hash;
 }
 
+static void add(uint64_t *sum, uint64_t part) {
+    *sum = *sum > UINT64_MAX - part ? UINT64_MAX : *sum + part;
+}
+
+void money_add(struct money_totals *sum, const struct money_totals *part) {
+    add(&sum->accounts, part->accounts);
+    add(&sum->charged, part->charged);
+    add(&sum->balances, part->balances);
+    add(&sum->reserved, part->reserved);
+    add(&sum->spent, part->spent);
+    add(&sum->refunded, part->refunded);
+}
+
 void world_money(const struct world *world, struct money_totals *ret_totals) {
     *ret_totals = (struct money_totals){0};
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
         if (!world->accounts[i]) continue;
-        const struct money_totals *totals =
-            &((const struct account_partition *)world->accounts[i])->totals;
-        ret_totals->accounts += totals->accounts;
-        ret_totals->charged += totals->charged;
-        ret_totals->balances += totals->balances;
-        ret_totals->reserved += totals->reserved;
-        ret_totals->spent += totals->spent;
-        ret_totals->refunded += totals->refunded;
+        struct money_totals totals;
+        account_totals((const struct account_partition *)world->accounts[i], &totals);
+        money_add(ret_totals, &totals);
     }
 }

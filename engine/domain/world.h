@@ -51,11 +51,14 @@ void world_prefetch_command(const struct world *world, const struct command *com
 /* world_hash - one number for the whole state; equal states have equal hashes */
 uint64_t world_hash(const struct world *world);
 
-/* Points over all wallets. Conserved: charged = balances + reserved + spent - refunded. */
+/* Points over all wallets. Conserved: charged = balances + reserved + spent - refunded, as long as none
+ * of them is UINT64_MAX, which means so many or more. */
 struct money_totals {
     uint64_t accounts;
     uint64_t charged, balances, reserved, spent, refunded;
 };
+/* money_add - sums that would pass 2^64 stay at UINT64_MAX: a total never falls by growing */
+void money_add(struct money_totals *sum, const struct money_totals *part);
 void world_money(const struct world *world, struct money_totals *ret_totals);
 
 #endif

@@ -25,7 +25,7 @@ struct board {
 
 struct board *board_create(void) {
     struct board *board = aligned_alloc(64, sizeof *board);
-    REQUIRE(board != NULL);
+    REQUIRE_MEMORY(board != NULL);
     memset(board, 0, sizeof *board);
     return board;
 }
@@ -90,12 +90,7 @@ void board_read_money(const struct board *board, struct money_totals *ret_totals
     for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
         struct money_totals row;
         row_read(&board->accounts[i], &row, sizeof row, ret_lsn);
-        ret_totals->accounts += row.accounts;
-        ret_totals->charged += row.charged;
-        ret_totals->balances += row.balances;
-        ret_totals->reserved += row.reserved;
-        ret_totals->spent += row.spent;
-        ret_totals->refunded += row.refunded;
+        money_add(ret_totals, &row);
     }
 }
 

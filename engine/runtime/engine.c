@@ -25,7 +25,7 @@ static void lanes_create(struct shard_context *context) {
 
 struct engine *engine_open(const struct engine_options *options) {
     struct engine *engine = calloc(1, sizeof *engine);
-    REQUIRE(engine != NULL);
+    REQUIRE_MEMORY(engine != NULL);
     REQUIRE(options->shards >= 1 && options->shards <= SHARDS_MAX);
     struct shard_context *context = &engine->context;
     context->shard_count = options->shards;
@@ -104,15 +104,28 @@ static void *run(void *argument) {
     return NULL;
 }
 
+static void join_threads(struct engine *engine, uint32_t count) {
+    atomic_store(&engine->stop, true);
+    for (uint32_t i = 0; i < count; i++) {
+        shard_wake(engine->context.shards[i]);
+        int error = pthread_join(engine->threads[i], NULL);
+        REQUIRE(error == 0);
+    }
+}
+
 int engine_start(struct engine *engine) {
     REQUIRE(!engine->started);
     atomic_store(&engine->stop, false);
     for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         struct start *start = malloc(sizeof *start);
-        REQUIRE(start != NULL);
+        REQUIRE_MEMORY(start != NULL);
         *start = (struct start){engine->context.shards[i], &engine->stop};
         int error = pthread_create(&engine->threads[i], NULL, run, start);
-        REQUIRE(error == 0); /* at start, with a handful of threads: the machine is unusable */
+        if (error != 0) {
+            free(start);
+            join_threads(engine, i);
+            return error;
+        }
     }
     engine->started = true;
     return 0;
@@ -138,12 +151,7 @@ static void step_until_idle(struct engine *engine) {
 
 void engine_stop(struct engine *engine) {
     REQUIRE(engine->started);
-    atomic_store(&engine->stop, true);
-    for (uint32_t i = 0; i < engine->context.shard_count; i++) {
-        shard_wake(engine->context.shards[i]);
-        int error = pthread_join(engine->threads[i], NULL);
-        REQUIRE(error == 0);
-    }
+    join_threads(engine, engine->context.shard_count);
     engine->started = false;
     step_until_idle(engine);
     for (uint32_t i = 0; i < engine->context.shard_count; i++) engine_log_hashes(engine, i);
@@ -178,11 +186,6 @@ void engine_money(const struct engine *engine, struct money_totals *ret_totals) 
     for (uint32_t i = 0; i < engine->context.shard_count; i++) {
         struct money_totals part;
         world_money(shard_world(engine->context.shards[i]), &part);
-        ret_totals->accounts += part.accounts;
-        ret_totals->charged += part.charged;
-        ret_totals->balances += part.balances;
-        ret_totals->reserved += part.reserved;
-        ret_totals->spent += part.spent;
-        ret_totals->refunded += part.refunded;
+        money_add(ret_totals, &part);
     }
 }

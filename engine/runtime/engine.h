@@ -60,15 +60,18 @@ uint32_t engine_step(struct engine *engine, uint32_t shard);
 /* engine_next_due_ms - when this shard has something to do by itself; UINT64_MAX for never */
 uint64_t engine_next_due_ms(const struct engine *engine, uint32_t shard);
 
-/* engine_start - one thread per shard */
+/* engine_start - one thread per shard
+ * Return: 0, or an errno where a thread cannot be made; none runs then */
 int engine_start(struct engine *engine);
 
-/* engine_stop - finish what was submitted, log every partition's state hash, wait until all of it
- * is durable and released, end the threads. Nobody submits any more when this is called. */
+/* engine_stop - finish what was submitted, log the state hash of every partition whose hash the log
+ * does not have yet, wait until all of it is durable and released, end the threads. Nobody submits
+ * any more when this is called. */
 void engine_stop(struct engine *engine);
 
 /* engine_log_hashes - the part of engine_stop that tests drive by hand: the state hash of each of a
- * shard's partitions goes into its drain; the next engine_step appends it */
+ * shard's partitions that has decided something since its last one goes into the shard's drain; the
+ * next engine_step appends it */
 void engine_log_hashes(struct engine *engine, uint32_t shard);
 
 /* engine_wake - shards that sleep look again at once, at the clock as well

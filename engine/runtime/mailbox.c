@@ -32,9 +32,10 @@ struct mailbox {
 
 struct mailbox *mailbox_create(uint32_t capacity) {
     struct mailbox *mailbox = aligned_alloc(CK_MD_CACHELINE, (sizeof *mailbox + 63) / 64 * 64);
-    REQUIRE(mailbox != NULL && (capacity & (capacity - 1)) == 0);
+    REQUIRE_MEMORY(mailbox != NULL);
+    REQUIRE((capacity & (capacity - 1)) == 0);
     mailbox->slots = calloc(capacity, sizeof *mailbox->slots);
-    REQUIRE(mailbox->slots != NULL);
+    REQUIRE_MEMORY(mailbox->slots != NULL);
     ck_ring_init(&mailbox->ring, capacity);
     return mailbox;
 }
@@ -67,9 +68,10 @@ struct lane {
 
 struct lane *lane_create(uint32_t capacity) {
     struct lane *lane = aligned_alloc(CK_MD_CACHELINE, (sizeof *lane + 63) / 64 * 64);
-    REQUIRE(lane != NULL && (capacity & (capacity - 1)) == 0);
+    REQUIRE_MEMORY(lane != NULL);
+    REQUIRE((capacity & (capacity - 1)) == 0);
     lane->slots = calloc(capacity, sizeof *lane->slots);
-    REQUIRE(lane->slots != NULL);
+    REQUIRE_MEMORY(lane->slots != NULL);
     ck_ring_init(&lane->ring, capacity);
     return lane;
 }

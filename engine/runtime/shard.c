@@ -76,12 +76,12 @@ struct shard {
 
 struct shard *shard_create(struct shard_context *context, uint32_t id) {
     struct shard *shard = calloc(1, sizeof *shard);
-    REQUIRE(shard != NULL);
+    REQUIRE_MEMORY(shard != NULL);
     shard->context = context;
     shard->id = id;
     shard->mailbox = mailbox_create(MAILBOX_CHAINS_MAX);
     shard->drain = malloc(DRAIN_BYTES_MAX);
-    REQUIRE(shard->drain != NULL);
+    REQUIRE_MEMORY(shard->drain != NULL);
     shard->last_lsn = context->start_lsn;
     outage_init(&shard->outage, context->served_until_ms);
     heap_init(&shard->due);
@@ -117,7 +117,7 @@ static void queue_push(struct queue *queue, const struct peer_message *message) 
     if (queue->tail - queue->head == queue->capacity) {
         uint32_t capacity = queue->capacity ? queue->capacity * 2 : 256;
         struct peer_message *messages = malloc(capacity * sizeof *messages);
-        REQUIRE(messages != NULL);
+        REQUIRE_MEMORY(messages != NULL);
         for (uint64_t i = queue->head; i < queue->tail; i++) {
             messages[i & (capacity - 1)] = queue->messages[i & (queue->capacity - 1)];
         }
@@ -206,8 +206,9 @@ static void publish(struct shard *shard) {
             date_counters((const struct date *)partition, &counters);
             board_write_date(shard->context->board, slot, &counters, shard->last_lsn);
         } else {
-            board_write_account(shard->context->board, slot - SLOT_ACCOUNT_FIRST,
-                                &((const struct account_partition *)partition)->totals,
+            struct money_totals totals;
+            account_totals((const struct account_partition *)partition, &totals);
+            board_write_account(shard->context->board, slot - SLOT_ACCOUNT_FIRST, &totals,
                                 shard->last_lsn);
         }
     }
@@ -660,11 +661,12 @@ static bool gate_is_open(const struct shard *shard) {
 void shard_log_hashes(struct shard *shard) {
     struct world *world = &shard->world;
     for (uint32_t i = 0; i < 1 + SLOT_COUNT; i++) {
-        const struct partition *partition = i == SLOT_COUNT ? world->catalogue
-                                            : i == 0        ? NULL
-                                                            : partition_at(shard, i);
+        struct partition *partition = i == SLOT_COUNT ? world->catalogue
+                                      : i == 0        ? NULL
+                                                      : partition_at(shard, i);
         if (!partition || partition->decision_count == 0) continue;
-        REQUIRE(make_room(shard)); /* the caller has emptied the journal */
+        if (partition->volatile_hashed) continue; /* nothing was decided: nothing is written */
+        REQUIRE(make_room(shard));                /* the caller has emptied the journal */
         /* As of its latest decision: what comes next may follow on a machine whose clock is
          * behind, and time never falls within a partition. */
         struct decision hashed = {.kind = DECISION_STATE_HASHED,
@@ -672,6 +674,7 @@ void shard_log_hashes(struct shard *shard) {
                                   .time_ms = partition->last_time_ms,
                                   .state_hashed.hash = partition_hash(partition)};
         log_decision(shard, &hashed);
+        partition->volatile_hashed = true;
     }
 }
 

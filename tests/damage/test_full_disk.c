@@ -21,6 +21,7 @@
 
 #include "tests/damage/small_disk.h"
 #include "tests/process/buyer.h"
+#include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
 #include "tests/process/history.h"
@@ -162,6 +163,49 @@ static void a_full_log_loses_nothing_acknowledged(void **state) {
     end_and_check();
 }
 
+static void stats(struct answer *ret_answer) {
+    static struct caller caller;
+    static struct ask ask;
+    caller_open(&caller, usherd.url, 0);
+    ask_begin(&ask, "system.stats", 0);
+    assert_int_equal(caller_ask_until_answered(&caller, &ask, ret_answer), 0);
+    caller_close(&caller);
+}
+
+/* The segment that is written and the one after it are there, so everything goes on; but whoever
+ * looks is told, at the start too, and by how much. */
+static void a_full_disk_is_told_a_segment_before(void **state) {
+    (void)state;
+    static struct answer answer;
+    char text[8192] = "";
+    stats(&answer);
+    assert_int_equal(answer.segment_missing_bytes, 0);
+    assert_true(answer.left_bytes > MEDIUM_SEGMENT_MIB << 20);
+    workers_kill(&workers);
+    small_disk_fill(&disk, 1u << 20);
+    assert_int_equal(daemon_stop(&usherd), 0);
+    assert_true(daemon_start(&usherd));
+    const uint64_t give_up_us = monotonic_us() + END_MS_MAX * 1000ull;
+    while (!strstr(text, "room for the log") && monotonic_us() < give_up_us) {
+        pause_us(10000);
+        daemon_complained(&usherd, text, sizeof text);
+    }
+    note("usherd said: %s", text);
+    assert_non_null(strstr(text, "room for the log: the log's next file of 24 MiB cannot be made"));
+    assert_non_null(strstr(text, "MiB are missing"));
+    stats(&answer);
+    assert_true(answer.segment_missing_bytes > 20u << 20);
+    assert_true(answer.segment_missing_bytes + answer.free_bytes >= MEDIUM_SEGMENT_MIB << 20);
+    assert_true(answer.left_bytes > 20u << 20); /* so long it goes on */
+    small_disk_empty(&disk);
+    while (!strstr(text, "well again") && monotonic_us() < give_up_us) {
+        pause_us(10000);
+        daemon_complained(&usherd, text, sizeof text);
+    }
+    assert_non_null(strstr(text, "well again"));
+    assert_int_equal(daemon_stop(&usherd), 0);
+}
+
 /* Return: exit status of `usher snapshot WHAT DATA`, its words on standard error in ret_text */
 static int snapshot(const char *what, char *ret_text, size_t size) {
     char command[512];
@@ -228,6 +272,8 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_full_log_loses_nothing_acknowledged, set_up_small,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told_a_segment_before, set_up_medium,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_snapshot_without_room_ends_nothing, set_up_medium,
                                         tear_down),

@@ -121,8 +121,8 @@ static void write_log(struct writing *writing, enum truth_end end) {
 
     truth->now_ms += truth->fork_ms;
     begin_epoch(writing);
+    write_block(writing, 700);            /* its header comes before it, and not sooner */
     (void)wal_prepare_step(writing->wal); /* the spare one */
-    write_block(writing, 700);
     write_block(writing, 2);
     write_block(writing, 370);
     idle(writing);

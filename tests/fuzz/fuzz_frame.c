@@ -56,8 +56,11 @@ static void door_open(struct door *door) {
     struct reply_sink sink = {&door->shared, frame_sink_encode, frame_sink_release};
     memset(door, 0, sizeof *door);
     bench_open(&door->bench, world_create(&seed), BENCH_BEGIN_MS, &sink);
-    door->shared.engine = (struct net_engine){
-        door, shard_of, submit, engine_board(door->bench.engine), door->bench.journal_port, NULL};
+    door->shared.engine = (struct net_engine){.context = door,
+                                              .shard_of = shard_of,
+                                              .submit = submit,
+                                              .board = engine_board(door->bench.engine),
+                                              .journal = door->bench.journal_port};
     for (uint32_t i = 0; i < 2; i++) {
         REQUIRE(frame_init(&door->frames[i], &door->shared, i == 1, done, door) == 0);
     }

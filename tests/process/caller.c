@@ -69,6 +69,7 @@ static void read_result(const struct value *result, struct answer *answer) {
     uint32_t size;
     const struct value *state = value_find(result, "state");
     const struct value *money = value_find(result, "money");
+    const struct value *net = value_find(result, "net"), *log = value_find(result, "log");
     const struct value *rows = value_find(result, "reservations");
     if (value_get_text(value_find(result, "token"), &token, &size) && size == TOKEN_TEXT_BYTES) {
         memcpy(answer->token, token, size);
@@ -101,6 +102,12 @@ static void read_result(const struct value *result, struct answer *answer) {
     answer->projection.applied_lsn = value_find_uint(projection, "applied_lsn", 0);
     answer->projection.lag_decisions = value_find_uint(projection, "lag_decisions", 0);
     answer->projection.lag_ms = value_find_uint(projection, "lag_ms", 0);
+    answer->connections = value_find_uint(net, "connections", 0);
+    answer->connections_refused = value_find_uint(net, "connections_refused", 0);
+    answer->relistens = value_find_uint(net, "relistens", 0);
+    answer->segment_missing_bytes = value_find_uint(log, "segment_missing_bytes", 0);
+    answer->free_bytes = value_find_uint(log, "free_bytes", 0);
+    answer->left_bytes = value_find_uint(log, "left_bytes", 0);
     if (money) answer->reserved = value_find_uint(money, "reserved", 0);
     (void)value_get_bool(value_find(result, "truncated"), &answer->truncated); /* false if absent */
     if (value_type(value_find(result, "seats")) == VALUE_ARRAY) {

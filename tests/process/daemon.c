@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,9 @@ void daemon_create(struct daemon *daemon, const struct daemon_options *options) 
 
 /* In the child. Only what is allowed between fork and exec: the parent may have threads. */
 static _Noreturn void become(char *const arguments[], const char *complaints, int output,
-                             pid_t parent) {
+                             pid_t parent, uint32_t descriptors_max) {
+    const struct rlimit limit = {descriptors_max, descriptors_max};
+    if (descriptors_max > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(126);
     int errors = open(complaints, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(126);
     if (errors < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) {
@@ -83,7 +86,7 @@ void daemon_launch(struct daemon *daemon) {
     pid_t self = getpid();
     daemon->pid = fork();
     REQUIRE(daemon->pid >= 0);
-    if (daemon->pid == 0) become(arguments, path, ends[1], self);
+    if (daemon->pid == 0) become(arguments, path, ends[1], self, daemon->options.descriptors_max);
     (void)close(ends[1]); /* the child's */
     free(usherd);
     free(postgres);
@@ -195,6 +198,14 @@ void daemon_destroy(struct daemon *daemon) {
         note("%s could not be removed: %s", daemon->directory, strerror(errno));
     }
     daemon->directory[0] = '\0';
+}
+
+void daemon_complained(const struct daemon *daemon, char *ret_text, uint32_t size) {
+    char path[sizeof daemon->directory + 16];
+    (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory); /* fits */
+    FILE *file = fopen(path, "r");
+    ret_text[file ? fread(ret_text, 1, size - 1, file) : 0] = '\0';
+    if (file) (void)fclose(file); /* only read */
 }
 
 void daemon_complaints(const struct daemon *daemon) {

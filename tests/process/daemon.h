@@ -20,7 +20,8 @@
 struct daemon_options {
     uint32_t shards;
     uint32_t segment_mb;
-    const char *postgres; /* libpq connection string; NULL: none. Borrowed. */
+    uint32_t descriptors_max; /* its hard limit of open descriptors; 0: as ours */
+    const char *postgres;     /* libpq connection string; NULL: none. Borrowed. */
     /* More arguments, at most DAEMON_EXTRA_MAX, the last one NULL; NULL: none. Borrowed. */
     const char *const *extra;
 };
@@ -69,6 +70,10 @@ int daemon_wait_end(struct daemon *daemon, uint32_t deadline_ms);
 
 /* daemon_destroy - kill it and remove the folder (kept where USHER_KEEP is in the environment) */
 void daemon_destroy(struct daemon *daemon);
+
+/* daemon_complained - what all runs wrote on standard error
+ * @ret_text: cut where there is more */
+void daemon_complained(const struct daemon *daemon, char *ret_text, uint32_t size);
 
 /* daemon_complaints - print what all runs wrote on standard error */
 void daemon_complaints(const struct daemon *daemon);

@@ -329,6 +329,17 @@ static void disk_info(struct storage *storage, struct storage_info *ret_info) {
     inner_operations(disk)->info(disk->inner, ret_info);
 }
 
+static int disk_identify(struct storage *storage, int handle,
+                         struct storage_identity *ret_identity) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->identify(disk->inner, handle, ret_identity);
+}
+
+static int disk_space(struct storage *storage, uint64_t *ret_bytes) {
+    struct disk *disk = disk_of(storage);
+    return inner_operations(disk)->space(disk->inner, ret_bytes);
+}
+
 static void disk_destroy(struct storage *storage) { disk_close(disk_of(storage)); }
 
 static const struct storage_operations operations = {
@@ -349,6 +360,8 @@ static const struct storage_operations operations = {
     .rename = disk_rename,
     .link = disk_link,
     .info = disk_info,
+    .identify = disk_identify,
+    .space = disk_space,
     .destroy = disk_destroy,
 };
 

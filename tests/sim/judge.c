@@ -346,6 +346,19 @@ static void created(struct judge *judge) {
     }
 }
 
+/* What an organiser was told to have added must be there after a crash, like a fan's seat. */
+static void added(struct judge *judge) {
+    const struct model_date *date = model_date(judge->model, judge->call->date);
+    uint32_t last = judge->answer->next - 1;
+    bool known = date && last >= 1 && last <= date->seat_count;
+    if (!known || !exists(judge, &date->seats[last - 1].history)) {
+        judge_wrong(judge, "these seats are not in the durable log", judge->answer->next);
+        return;
+    }
+    uint64_t lsn = date->seats[last - 1].history.changes[0].lsn;
+    if (judge->told_lsn < lsn) judge->told_lsn = lsn;
+}
+
 static void result(struct judge *judge) {
     switch (judge->call->kind) {
     case COMMAND_QUEUE_ENTER:
@@ -363,6 +376,7 @@ static void result(struct judge *judge) {
     case COMMAND_CATALOGUE_DATES: dates(judge); break;
     case COMMAND_CONCERT_CREATE:
     case COMMAND_DATE_CREATE: created(judge); break;
+    case COMMAND_SEATS_ADD: added(judge); break;
     case COMMAND_DATE_POLICY:
     case COMMAND_DATE_OPEN:
     case COMMAND_DATE_CLOSE:

@@ -1,9 +1,11 @@
 /* test_hostile.c - gateways that are broken, slow, malicious or gone, against the real sockets */
 #include "rig.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/limits.h"
@@ -202,6 +204,110 @@ static void watching_is_harmless(void **state) {
     all_are_served();
 }
 
+static uint64_t inode_of(const char *path) {
+    struct stat status;
+    assert_int_equal(lstat(path, &status), 0);
+    return status.st_ino;
+}
+
+/* Another process has put its socket in the place of ours: it is not "stuck", it is not ours. Whoever
+ * replaced it would be replaced in turn, for ever. */
+static void a_socket_of_others_stays(void **state) {
+    (void)state;
+    struct net_error error;
+    char aside[128];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *const paths[] = {rig.ipc_path, rig.admin_path};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(net_server_intact(rig.server, &error), NET_OK);
+        (void)snprintf(aside, sizeof aside, "%s.aside", paths[i]); /* fits */
+        assert_int_equal(rename(paths[i], aside), 0);
+        assert_int_equal(net_server_intact(rig.server, &error), NET_OK); /* gone: can be mended */
+        strcpy(address.sun_path, paths[i]);
+        int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(other, 8), 0);
+        uint64_t inode = inode_of(paths[i]);
+        assert_int_equal(net_server_intact(rig.server, &error), NET_LISTEN);
+        assert_non_null(strstr(error.text, paths[i]));
+        for (int k = 0; k < 3; k++) assert_int_equal(net_server_watch_step(rig.server), 0);
+        assert_int_equal(inode_of(paths[i]), inode);
+        close(other);
+        assert_int_equal(rename(aside, paths[i]), 0);
+    }
+    assert_int_equal(net_server_intact(rig.server, &error), NET_OK);
+    all_are_served();
+}
+
+/* A socket file that somebody has swept away is made again. */
+static void a_removed_socket_comes_back(void **state) {
+    (void)state;
+    assert_int_equal(unlink(rig.ipc_path), 0);
+    assert_int_equal(net_server_watch_step(rig.server), 1);
+    all_are_served();
+}
+
+static bool is_closed_within(int fd, int ms) {
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    uint8_t byte;
+    return poll(&entry, 1, ms) == 1 && recv(fd, &byte, 1, MSG_PEEK) <= 0;
+}
+
+/* Those that are too many are closed, those that were there stay; the watchdog is not confused. */
+static void too_many_connections(void **state) {
+    (void)state;
+    enum { ALLOWED = 3, MORE = 4 };
+    static const uint8_t ping[] = "\x94\0\7\xabsystem.ping\x80";
+    struct rig own;
+    struct net_counters now = {.connections = UINT64_MAX};
+    uint8_t reply[256];
+    int fds[ALLOWED + MORE], open_now = 0;
+    rig_open(&own, &(struct net_options){.connections_max = ALLOWED});
+    for (int i = 0; i < ALLOWED + MORE; i++) {
+        fds[i] = rig_connect_tcp(&own);
+        assert_true(rig_shake_hands(fds[i])); /* that is the transport's */
+    }
+    for (int i = 0; i < 500 && (now.connections > ALLOWED || now.connections_refused < MORE); i++) {
+        net_server_counters(own.server, &now); /* nng clears away in the background */
+        usleep(10000);
+    }
+    assert_int_equal(now.connections, ALLOWED);
+    assert_int_equal(now.connections_refused, MORE);
+    for (int i = 0; i < ALLOWED + MORE; i++) { /* which of them is nng's to say */
+        if (is_closed_within(fds[i], 100)) continue;
+        open_now++;
+        rig_send_frame(fds[i], 1, ping, sizeof ping - 1);
+        assert_true(rig_receive_frame(fds[i], reply, sizeof reply) > 0);
+    }
+    assert_int_equal(open_now, ALLOWED);
+    assert_int_equal(net_server_watch_step(own.server), 0);
+    net_server_counters(own.server, &now);
+    assert_true(now.connections_refused >= MORE + 2); /* the watchdog's, on two listeners */
+    assert_true(rig_is_served(own.admin_url));
+    for (int i = 0; i < ALLOWED + MORE; i++) close(fds[i]);
+    bool served = false;
+    for (int i = 0; i < 20 && !served; i++) served = rig_is_served(own.tcp_url);
+    assert_true(served);
+    rig_close(&own);
+}
+
+/* A peer that speaks another protocol of SP is turned away by nng, and was never there. */
+static void another_protocol(void **state) {
+    (void)state;
+    static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x10, 0, 0}; /* a pair socket's */
+    for (int i = 0; i < 5; i++) {
+        uint8_t theirs[8];
+        int fd = rig_connect_tcp(&rig);
+        assert_int_equal(send(fd, hello, sizeof hello, MSG_NOSIGNAL), sizeof hello);
+        (void)recv(fd, theirs, sizeof theirs, MSG_WAITALL); /* then nng closes */
+        assert_true(is_closed_within(fd, 2000));
+        close(fd);
+    }
+    usleep(100000);                            /* nng clears away in the background */
+    assert_true(counters().connections < 100); /* not below 0 */
+    all_are_served();
+}
+
 /* Replacing a listener ends its connections; clients come back by themselves. */
 static void clients_come_back(void **state) {
     (void)state;
@@ -341,7 +447,9 @@ static void addresses(void **state) {
     struct net_error error;
     assert_int_equal(try_start(rig.tcp_url, NULL, &error), NET_LISTEN);
     assert_non_null(strstr(error.text, rig.tcp_url));
+    assert_non_null(strstr(error.text, "ss -ltnp")); /* what to do */
     assert_int_equal(try_start(rig.ipc_url, NULL, &error), NET_LISTEN);
+    assert_non_null(strstr(error.text, "choose another path"));
     assert_int_equal(try_start("http://127.0.0.1:0", NULL, &error), NET_BAD_OPTIONS);
     assert_int_equal(try_start("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", &error), NET_BAD_OPTIONS);
     assert_int_equal(try_start("tcp://no.such.host.invalid:80", NULL, &error), NET_LISTEN);
@@ -363,6 +471,10 @@ int main(void) {
         TEST(vanishing_tcp),
         TEST(vanishing_ipc),
         TEST(watching_is_harmless),
+        TEST(a_socket_of_others_stays),
+        TEST(a_removed_socket_comes_back),
+        cmocka_unit_test(too_many_connections),
+        TEST(another_protocol),
         TEST(clients_come_back),
         cmocka_unit_test(watchdog_thread),
         TEST(full_engine),

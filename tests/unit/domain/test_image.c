@@ -233,8 +233,37 @@ static void an_empty_world_has_an_image(void **state) {
     domain_image_free(&image);
 }
 
+/* More points than 64 bits hold, in one partition and in all: what is shown stays at the end of the
+ * scale and never begins again at 0; the image is the same when it is saved again. */
+static void totals_never_wrap(void **state) {
+    struct domain *domain = *state;
+    struct money_totals before = {0}, money;
+    char text[IMAGE_ERROR_BYTES];
+    for (uint32_t i = 1; i <= 2100; i++) {
+        uint32_t user = 16 * i + (i > 2060); /* 2060 in one partition: more than 2^64 */
+        assert_int_equal(domain_charge(domain, user, AMOUNT_MAX, 1), ERROR_NONE);
+        world_money(domain->world, &money);
+        assert_true(money.charged >= before.charged && money.balances >= before.balances);
+        before = money;
+    }
+    assert_true(money.charged == UINT64_MAX && money.balances == UINT64_MAX);
+    assert_int_equal(money.accounts, 2100);
+    struct domain_image image = domain_image_of(domain->world);
+    struct world *loaded = domain_image_load(&image, text);
+    if (!loaded) fail_msg("%s", text);
+    world_money(loaded, &money);
+    assert_memory_equal(&money, &before, sizeof money);
+    struct domain_image again = domain_image_of(loaded);
+    assert_int_equal(again.size, image.size);
+    assert_memory_equal(again.bytes, image.bytes, image.size);
+    domain_image_free(&again);
+    domain_image_free(&image);
+    world_free(loaded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        T(totals_never_wrap),
         cmocka_unit_test(entities_round_trip),
         cmocka_unit_test(a_missing_field_is_zero),
         T(freed_chunks_stay_freed),

@@ -1,6 +1,21 @@
 /* test_memory.c - what is kept, and what is forgotten when: bounded memory, same answers */
 #include "tests/unit/domain/domain_test.h"
 
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/domain/heap.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 static struct policy roomy_policy(void) {
     struct policy policy = default_policy();
     policy.active_capacity = ACTIVE_PER_DATE_MAX;
@@ -170,8 +185,49 @@ static void transfers_are_reused(void **state) {
     domain_crash(domain);
 }
 
+#ifndef SANITIZED /* they need all addresses that there are */
+/* In a child: grow until there is no more. */
+static _Noreturn void grow(int errors) {
+    const struct rlimit limit = {256u << 20, 256u << 20};
+    struct heap heap;
+    if (dup2(errors, STDERR_FILENO) < 0 || setrlimit(RLIMIT_AS, &limit) != 0) _exit(77);
+    heap_init(&heap);
+    for (uint64_t i = 0; i < UINT32_MAX; i++) (void)heap_insert(&heap, i, 1);
+    _exit(0);
+}
+
+/* No invariant is broken by it, so nobody is asked to report it. */
+static void no_memory_is_told_as_such(void **state) {
+    (void)state;
+    char text[1024];
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) grow(ends[1]);
+    (void)close(ends[1]); /* the child's */
+    size_t size = 0;
+    for (ssize_t got; size < sizeof text - 1 &&
+                      (got = read(ends[0], text + size, sizeof text - 1 - size)) > 0;) {
+        size += (size_t)got;
+    }
+    text[size] = '\0';
+    (void)close(ends[0]); /* only read */
+    assert_int_equal(waitpid(child, &status, 0), child);
+    print_message("# %s", text);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_non_null(strstr(text, "not enough memory"));
+    assert_non_null(strstr(text, "start it again"));
+    assert_null(strstr(text, "invariant"));
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+#ifndef SANITIZED
+        cmocka_unit_test(no_memory_is_told_as_such),
+#endif
         T(ended_reservations_of_one_user_are_forgotten),
         T(ended_now_is_never_forgotten_now),
         T(ended_reservations_of_a_date_are_forgotten),

@@ -419,9 +419,12 @@ static void system_replies(void **state) {
                  "'money':{'accounts':2,'charged':9,'balances':4,'reserved':0,"
                  "'spent':5,'refunded':0},'net':{'frames':1,'requests':2,'malformed':0,'refused':0,"
                  "'busy':0,'replies_dropped':0,'slow_disconnects':0,'connections':0,'accepted':0,"
-                 "'relistens':3,'frames_in_flight':0},'projection':{'wanted':0,'connected':0,"
-                 "'stopped':0,'taken_over':0,'applied_lsn':0,'lag_decisions':0,'lag_ms':0,"
-                 "'failures':0}}",
+                 "'connections_refused':0,'relistens':3,'frames_in_flight':0},"
+                 "'projection':{'wanted':0,'connected':0,'stopped':0,'taken_over':0,"
+                 "'applied_lsn':0,'lag_decisions':0,'lag_ms':0,'failures':0},"
+                 "'log':{'segment_bytes':0,'left_bytes':0,'free_bytes':0,"
+                 "'segment_missing_bytes':0},"
+                 "'clock':{'steps_forward':0,'steps_back':0,'behind_ms':0}}",
                  .kind = REPLY_STATS);
     assert_int_equal(f.lsn, 60);
 }

@@ -119,6 +119,11 @@ static void pays_across_shards(void **state) {
     }
 }
 
+static void log_hashes(struct world_under_test *t) {
+    for (uint32_t i = 0; i < t->shards; i++) engine_log_hashes(t->engine, i);
+    step(t);
+}
+
 static void replay_agrees(void **state) {
     (void)state;
     struct world_under_test *t = setup(3);
@@ -131,8 +136,10 @@ static void replay_agrees(void **state) {
     t->now_ms += 1000 * 1000; /* the hold ends, the token ends */
     step(t);
     (void)enter(t, 1, 9);
-    for (uint32_t i = 0; i < t->shards; i++) engine_log_hashes(t->engine, i);
-    step(t);
+    log_hashes(t);
+    const uint64_t hashed_bytes = t->log_bytes;
+    log_hashes(t);
+    assert_int_equal(t->log_bytes, hashed_bytes); /* nothing was decided: nothing is written */
 
     static const struct id128 other_seed = {{9, 9}};
     struct world *world = world_create(&other_seed);
@@ -154,6 +161,11 @@ static void replay_agrees(void **state) {
     }
     assert_int_equal(hashes, decided);
     assert_true(world_hash(world) == engine_world_hash(t->engine));
+    assert_true(world->dates[1]->volatile_hashed && world->catalogue->volatile_hashed);
+    (void)enter(t, 1, 10); /* only what has decided since has a new hash */
+    const uint64_t entered_bytes = t->log_bytes;
+    log_hashes(t);
+    assert_int_equal(t->log_bytes, entered_bytes + RECORD_HEADER_BYTES + 8);
     struct decision wrong = {.kind = DECISION_STATE_HASHED,
                              .partition = partition_of_date(1),
                              .time_ms = t->now_ms,

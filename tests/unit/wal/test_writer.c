@@ -260,24 +260,126 @@ static void test_epochs(void **state) {
     harness_deinit(&harness);
 }
 
-/* An engine that restarts for ever and writes nothing must not fill the disk. */
+static void add_number(void *context, const char *name) {
+    uint64_t number, *numbers = context;
+    if (segment_parse_name(name, &number)) { *numbers |= 1ull << number; }
+}
+
+/* The segments on the disk, as bits. */
+static uint64_t segments(struct storage *disk) {
+    uint64_t numbers = 0;
+    assert_int_equal(disk->operations->list(disk, add_number, &numbers), 0);
+    return numbers;
+}
+
+/* An engine that restarts for ever and decides nothing writes nothing, and so fills no disk; a
+ * segment that was made ahead is used, whether the run before ended well or was killed. */
 static void test_empty_epochs(void **state) {
+    (void)state;
+    enum { CLEAN = 1, SEALED = 2, UNSEALED = 3 }; /* how the run that wrote has ended */
+    for (int end = CLEAN; end <= UNSEALED; end++) {
+        struct harness harness;
+        harness_init(&harness);
+        harness_open_ok(&harness);
+        (void)harness_block(&harness, 500);
+        assert_int_equal(wal_prepare_step(harness.wal), 0);
+        if (end == SEALED) {
+            harness.now_ms += WAL_SEAL_AFTER_MS;
+            harness_settle(&harness);
+        }
+        if (end == CLEAN) { assert_int_equal(wal_stop(harness.wal), 0); }
+        harness_kill(&harness);
+        uint64_t before = storage_memory_writes(harness.disk);
+        for (uint64_t i = 0; i < 20; i++) {
+            harness_open_ok(&harness);
+            /* What is not sealed is proven by the next header, at once; that is written once. */
+            bool proven = end == UNSEALED && i > 0;
+            assert_int_equal(harness.recovery.epoch, proven ? 2 : 1);
+            assert_int_equal(harness.recovery.last_number, proven ? 2 : 1);
+            assert_int_equal(harness.recovery.sealed, end != UNSEALED || proven);
+            if (i % 2 == 0) {
+                harness_stop(&harness);
+            } else {
+                harness_kill(&harness);
+            }
+            assert_int_equal(storage_memory_writes(harness.disk), before + (end == UNSEALED));
+            assert_int_equal(segments(harness.disk), end == UNSEALED && i > 0 ? 0xe : 0x6);
+        }
+        harness_open_ok(&harness);
+        uint64_t lsn = harness_block(&harness, 500);
+        assert_int_equal(lsn, 1000);
+        assert_int_equal(harness_read_all(harness.disk, lsn), 2);
+        harness_kill(&harness);
+        harness_open_ok(&harness);
+        assert_int_equal(harness.recovery.epoch, end == UNSEALED ? 3 : 2);
+        assert_int_equal(harness.recovery.last_number, end == UNSEALED ? 3 : 2);
+        harness_deinit(&harness);
+    }
+}
+
+/* The first block of a run that had to wait for its header is as durable as any other. */
+static void test_late_header(void **state) {
     (void)state;
     struct harness harness;
     harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     harness_open_ok(&harness);
     uint64_t lsn = harness_block(&harness, 500);
-    harness_kill(&harness);
-    for (uint64_t i = 0; i < 20; i++) {
-        harness_open_ok(&harness);
-        assert_int_equal(harness.recovery.epoch, i + 1);
-        assert_int_equal(harness.recovery.last_number, i == 0 ? 1 : 2);
-        harness_stop(&harness);
-    }
+    harness_stop(&harness);
     harness_open_ok(&harness);
-    lsn = harness_block(&harness, 500);
-    assert_int_equal(lsn, 1000);
-    assert_int_equal(harness_read_all(harness.disk, lsn), 2);
+    struct wal_space space;
+    wal_space_get(harness.wal, &space);
+    assert_false(space.next_ready);
+    assert_int_equal(space.left_bytes, WAL_SEGMENT_BYTES_MIN - SEGMENT_HEADER_BYTES);
+    storage_memory_hold(harness.disk, true);
+    lsn = harness_append(&harness, 700);
+    harness_settle(&harness); /* the header is on its way, and nothing is durable by that */
+    assert_int_equal(wal_durable_lsn(harness.wal), 500);
+    storage_memory_hold(harness.disk, false);
+    harness_settle(&harness);
+    assert_int_equal(wal_durable_lsn(harness.wal), lsn);
+    struct wal_stats stats;
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.segments, 1);
+    assert_int_equal(stats.prepare_waits, 0);
+    harness_kill(&harness);
+    harness_open_ok(&harness);
+    assert_int_equal(harness.recovery.end_lsn, lsn);
+    assert_int_equal(harness.recovery.epoch, 2);
+    harness_deinit(&harness);
+}
+
+/* A disk that is full is known a whole segment before the end, and at a start. */
+static void test_no_room(void **state) {
+    (void)state;
+    struct harness harness;
+    struct wal_space space;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    harness_open_ok(&harness);
+    wal_space_get(harness.wal, &space);
+    assert_int_equal(space.free_bytes, UINT64_MAX); /* a disk that does not say how much */
+    assert_int_equal(space.missing_bytes, 0);
+    storage_memory_fault(harness.disk, STORAGE_FAULT_PREPARE, 0, 0);
+    assert_true(wal_prepare_step(harness.wal) < 0);
+    wal_space_get(harness.wal, &space);
+    assert_false(space.next_ready);
+    assert_int_equal(space.system_error, ENOSPC);
+    assert_int_equal(space.free_bytes, 0);
+    assert_int_equal(space.missing_bytes, WAL_SEGMENT_BYTES_MIN);
+    assert_int_equal(space.left_bytes, WAL_SEGMENT_BYTES_MIN - SEGMENT_HEADER_BYTES);
+    (void)harness_block(&harness, 500); /* it goes on meanwhile */
+    wal_space_get(harness.wal, &space);
+    assert_int_equal(space.left_bytes, WAL_SEGMENT_BYTES_MIN - SEGMENT_HEADER_BYTES - 4096);
+    harness_kill(&harness);
+    assert_int_equal(harness_open(&harness), -WAL_ERROR_IO);
+    assert_non_null(strstr(harness.error.text, "64 KiB are missing"));
+    storage_memory_heal(harness.disk);
+    harness_open_ok(&harness);
+    assert_int_equal(wal_prepare_step(harness.wal), 0);
+    wal_space_get(harness.wal, &space);
+    assert_true(space.next_ready);
+    assert_int_equal(space.system_error, 0);
     harness_deinit(&harness);
 }
 
@@ -416,6 +518,8 @@ int main(void) {
         cmocka_unit_test(test_segment_switch),
         cmocka_unit_test(test_epochs),
         cmocka_unit_test(test_empty_epochs),
+        cmocka_unit_test(test_late_header),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_write_faults),
         cmocka_unit_test(test_prepare_fault),
         cmocka_unit_test(test_prepare_fault_heals),
