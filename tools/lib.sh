@@ -17,15 +17,20 @@ usage() {
     exit 2
 }
 
+# debian_release - 12, 13, ...; empty where it is no Debian
+debian_release() { (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-}") || true; }
+
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libpq-dev libnng-dev
-    libmsgpack-dev libjansson-dev libinih-dev libck-dev libxxhash-dev libcmocka-dev)
+    libjansson-dev libinih-dev libck-dev libxxhash-dev libcmocka-dev)
+# msgpack-c has another name on each release.
+if [ "$(debian_release)" = 12 ]; then build_packages+=(libmsgpack-dev); else build_packages+=(libmsgpack-c-dev); fi
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
 # What only tests need: tools/check; the model of tests/model; a second reader of the log;
 # bench/instructions.
 test_packages=(clang-format spin python3-xxhash valgrind)
-clang_packages=(clang libclang-rt-14-dev)
+clang_packages=(clang libclang-rt-dev)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -60,7 +65,7 @@ install_missing() {
     local package
     for package in "$@"; do is_installed "$package" || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
-    [ -r /etc/debian_version ] || die "this needs the packages ${missing[*]} of Debian 12"
+    [ -r /etc/debian_version ] || die "this needs the packages ${missing[*]} of Debian 13 or 12"
     step "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     local install=(as_root apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends

@@ -10,6 +10,7 @@
 
 #include "engine/domain/account_rules.h"
 #include "engine/domain/verdict.h"
+#include "engine/hash.h"
 
 #define CHUNK 1024u /* accounts, and rows, per chunk */
 #define NO_ACCOUNT UINT32_MAX
@@ -315,11 +316,13 @@ void account_resume(struct account_partition *all) {
 /* --- apply --------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct account *account) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct id128 user;
         uint64_t balance, reserved, charged, rows, chain;
     } image = {account->user,    account->balance, account->reserved,
                account->charged, account->rows,    account->chain};
+    HASHED_STRUCT_END
     return index_hash(&image, sizeof image, 0);
 }
 

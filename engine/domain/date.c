@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/domain/date_rules.h"
+#include "engine/hash.h"
 
 struct date *date_create(const struct decision_date_created *created) {
     struct date *date = calloc(1, sizeof *date);
@@ -64,6 +65,7 @@ void date_counters(const struct date *date, struct date_counters *ret_counters) 
 }
 
 uint64_t date_hash(const struct date *date) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct policy policy;
         uint64_t starts_at, points_sold, interval_began_ms;
@@ -80,6 +82,7 @@ uint64_t date_hash(const struct date *date) {
                date->reservations.sequence_count,
                date->room.interval_admitted,
                date->seats.free};
+    HASHED_STRUCT_END
     return index_hash(&image, sizeof image, date->partition.id) + date->seats.hash +
            date->reservations.hash + date->room.hash;
 }
