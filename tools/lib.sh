@@ -79,6 +79,25 @@ install_missing() {
     fi || die "apt-get could not install ${missing[*]}"
 }
 
+# How often a long build says where it is, if there is no terminal to count on.
+progress_interval_s=10
+
+# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and then
+show_progress() {
+    local line told=$((SECONDS - progress_interval_s)) shown=
+    while IFS= read -r line; do
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        if [ -t 2 ]; then
+            printf '\r   %s of %s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" >&2
+            shown=1
+        elif [ $((SECONDS - told)) -ge "$progress_interval_s" ]; then
+            say "   ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]}"
+            told=$SECONDS
+        fi
+    done
+    [ -z "$shown" ] || printf '\r\033[K' >&2
+}
+
 # build DIRECTORY [MESON-OPTION...] [-- TARGET...] - configure once, compile (everything, or those
 # targets); two at a time wait for each other
 build() {
@@ -91,12 +110,12 @@ build() {
     [ $# -eq 0 ] || shift
     mkdir -p "$directory"
     (
-        flock 8
+        flock -n 8 || { say "   another build in $directory comes first"; flock 8; }
         if [ ! -f "$directory/build.ninja" ]; then
             meson setup "$directory" "$root" "${options[@]}" >"$directory/setup.log" 2>&1 ||
                 { cat "$directory/setup.log" >&2; exit 1; }
         fi
-        ninja -C "$directory" "$@" >"$directory/compile.log" 2>&1 ||
+        NINJA_STATUS="[%f/%t] " ninja -C "$directory" "$@" 2>&1 | tee "$directory/compile.log" | show_progress ||
             { grep -v '^\[' "$directory/compile.log" >&2 || true; exit 1; }
     ) 8>"$directory/usher.lock" || die "the build in $directory failed"
 }
