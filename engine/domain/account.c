@@ -341,13 +341,13 @@ uint64_t account_hash_recount(const struct account_partition *all) {
     return hash;
 }
 
+/* Pointers to chunks of whatever type: copied as bytes, for no other type may be written through. */
 static void *chunk_for(void *chunks, uint32_t count, size_t size) {
-    void **all = chunks;
-    if (count % CHUNK != 0) return all;
-    all = realloc(all, (count / CHUNK + 1) * sizeof *all);
-    REQUIRE(all != NULL);
-    all[count / CHUNK] = calloc(CHUNK, size);
-    REQUIRE(all[count / CHUNK] != NULL);
+    if (count % CHUNK != 0) return chunks;
+    char *all = realloc(chunks, (count / CHUNK + 1) * sizeof(void *));
+    void *chunk = calloc(CHUNK, size);
+    REQUIRE(all != NULL && chunk != NULL);
+    memcpy(all + count / CHUNK * sizeof chunk, &chunk, sizeof chunk);
     return all;
 }
 
