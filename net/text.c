@@ -2,8 +2,8 @@
 #include "net/text.h"
 
 #include <emmintrin.h>
-#include <xxhash.h>
 
+#include "engine/hash.h"
 #include "engine/require.h"
 
 /* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's every
@@ -108,10 +108,8 @@ bool uuid_parse(const char *bytes, uint32_t size, struct id128 *ret_uuid) {
 }
 
 void key_digest(const char *bytes, uint32_t size, struct id128 *ret_digest) {
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, size));
-    _Static_assert(sizeof canonical.digest == sizeof ret_digest->bytes, "128 bits");
-    memcpy(ret_digest->bytes, canonical.digest, sizeof ret_digest->bytes);
+    _Static_assert(sizeof ret_digest->bytes == HASH_DIGEST_BYTES, "128 bits");
+    hash_128(bytes, size, ret_digest->bytes);
     if (id128_is_none(ret_digest)) ret_digest->bytes[15] = 1;
 }
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "engine/hash.h"
 #include "engine/require.h"
 #include "replay/projection_sql.h"
 
@@ -112,7 +112,7 @@ int projection_raise(struct sql *sql, struct projection_found *ret_found) {
 /* --- does it fit? -------------------------------------------------------------------------- */
 
 uint64_t projection_batch_hash(uint64_t hash, const uint8_t *bytes, uint32_t size) {
-    return XXH3_64bits_withSeed(bytes, size, hash);
+    return hash_64(bytes, size, hash);
 }
 
 uint64_t projection_batch_hash_column(uint64_t hash) {

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "engine/domain/entity.h"
+#include "engine/hash.h"
 #include "engine/require.h"
 #include "wal/bytes.h"
 #include "wal/segment.h"
@@ -140,7 +140,7 @@ static int write_header(struct snapshot_writer *writer, const struct snapshot_in
     bytes_put_u64(bytes + HEADER_CREATED_MS, info->created_ms);
     bytes_put_u64(bytes + HEADER_DECISION_COUNT, info->decision_count);
     bytes_put_u64(bytes + HEADER_WORLD_HASH, info->world_hash);
-    writer->chain = XXH3_64bits(bytes, HEADER_CHECKSUM);
+    writer->chain = hash_64(bytes, HEADER_CHECKSUM, 0);
     bytes_put_u64(bytes + HEADER_CHECKSUM, writer->chain);
     return write_out(writer, SNAPSHOT_HEADER_BYTES);
 }
@@ -187,9 +187,9 @@ static int flush(struct snapshot_writer *writer) {
     bytes_put_u32(bytes + BLOCK_BODY_BYTES, writer->body_bytes);
     bytes_put_u64(bytes + BLOCK_CHAIN, writer->chain);
     bytes_put_u64(bytes + BLOCK_BODY_CHECKSUM,
-                  XXH3_64bits_withSeed(bytes + SNAPSHOT_BLOCK_HEADER_BYTES,
-                                       total - SNAPSHOT_BLOCK_HEADER_BYTES, writer->seed));
-    writer->chain = XXH3_64bits_withSeed(bytes, BLOCK_CHECKSUM, writer->seed);
+                  hash_64(bytes + SNAPSHOT_BLOCK_HEADER_BYTES, total - SNAPSHOT_BLOCK_HEADER_BYTES,
+                          writer->seed));
+    writer->chain = hash_64(bytes, BLOCK_CHECKSUM, writer->seed);
     bytes_put_u64(bytes + BLOCK_CHECKSUM, writer->chain);
     writer->index++;
     writer->body_bytes = 0;
@@ -261,7 +261,7 @@ static int decode_header(struct snapshot_reader *reader, struct snapshot_error *
         return snapshot_damaged(reader, 0, "it does not begin as a snapshot does", ret_error);
     }
     uint64_t checksum = bytes_get_u64(bytes + HEADER_CHECKSUM);
-    if (checksum != XXH3_64bits(bytes, HEADER_CHECKSUM)) {
+    if (checksum != hash_64(bytes, HEADER_CHECKSUM, 0)) {
         return snapshot_damaged(reader, 0, "the header's checksum is wrong", ret_error);
     }
     uint32_t version = bytes_get_u32(bytes + HEADER_VERSION);
@@ -329,8 +329,7 @@ static const char *judge_block(const struct snapshot_reader *reader, uint32_t ro
     if (memcmp(bytes + BLOCK_MAGIC, block_magic, sizeof block_magic) != 0) {
         return "there is no block";
     }
-    if (bytes_get_u64(bytes + BLOCK_CHECKSUM) !=
-        XXH3_64bits_withSeed(bytes, BLOCK_CHECKSUM, reader->seed)) {
+    if (bytes_get_u64(bytes + BLOCK_CHECKSUM) != hash_64(bytes, BLOCK_CHECKSUM, reader->seed)) {
         return "the checksum of the block's header is wrong";
     }
     uint32_t body_bytes = bytes_get_u32(bytes + BLOCK_BODY_BYTES);
@@ -345,9 +344,9 @@ static const char *judge_block(const struct snapshot_reader *reader, uint32_t ro
     }
     uint32_t total = block_bytes(body_bytes);
     uint32_t used = SNAPSHOT_BLOCK_HEADER_BYTES + body_bytes;
-    if (bytes_get_u64(bytes + BLOCK_BODY_CHECKSUM) !=
-        XXH3_64bits_withSeed(bytes + SNAPSHOT_BLOCK_HEADER_BYTES,
-                             total - SNAPSHOT_BLOCK_HEADER_BYTES, reader->seed)) {
+    if (bytes_get_u64(bytes + BLOCK_BODY_CHECKSUM) != hash_64(bytes + SNAPSHOT_BLOCK_HEADER_BYTES,
+                                                              total - SNAPSHOT_BLOCK_HEADER_BYTES,
+                                                              reader->seed)) {
         return "the checksum of the block's body is wrong";
     }
     if (bytes_get_u32(bytes + BLOCK_ZERO) != 0 || !bytes_all_zero(bytes + used, total - used)) {

@@ -17,15 +17,20 @@ usage() {
     exit 2
 }
 
+# debian_release - 12, 13, ...; empty where it is no Debian
+debian_release() { (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-}") || true; }
+
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libpq-dev libnng-dev
-    libmsgpack-dev libjansson-dev libinih-dev libutf8proc-dev libck-dev libxxhash-dev libcmocka-dev)
+    libjansson-dev libinih-dev libutf8proc-dev libck-dev libxxhash-dev libcmocka-dev)
+# msgpack-c has another name on each release.
+if [ "$(debian_release)" = 12 ]; then build_packages+=(libmsgpack-dev); else build_packages+=(libmsgpack-c-dev); fi
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
 # What only tests need: tools/check; the model of tests/model; a second reader of the log;
 # bench/instructions.
 test_packages=(clang-format spin python3-xxhash valgrind)
-clang_packages=(clang libclang-rt-14-dev)
+clang_packages=(clang libclang-rt-dev)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -60,7 +65,7 @@ install_missing() {
     local package
     for package in "$@"; do is_installed "$package" || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
-    [ -r /etc/debian_version ] || die "this needs the packages ${missing[*]} of Debian 12"
+    [ -r /etc/debian_version ] || die "this needs the packages ${missing[*]} of Debian 13 or 12"
     step "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     local install=(as_root apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends
@@ -72,6 +77,25 @@ install_missing() {
     else
         "${install[@]}" >&2
     fi || die "apt-get could not install ${missing[*]}"
+}
+
+# How often a long build says where it is, if there is no terminal to count on.
+progress_interval_s=10
+
+# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and then
+show_progress() {
+    local line told=$((SECONDS - progress_interval_s)) shown=
+    while IFS= read -r line; do
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        if [ -t 2 ]; then
+            printf '\r   %s of %s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" >&2
+            shown=1
+        elif [ $((SECONDS - told)) -ge "$progress_interval_s" ]; then
+            say "   ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]}"
+            told=$SECONDS
+        fi
+    done
+    [ -z "$shown" ] || printf '\r\033[K' >&2
 }
 
 # build DIRECTORY [MESON-OPTION...] [-- TARGET...] - configure once, compile (everything, or those
@@ -86,12 +110,12 @@ build() {
     [ $# -eq 0 ] || shift
     mkdir -p "$directory"
     (
-        flock 8
+        flock -n 8 || { say "   another build in $directory comes first"; flock 8; }
         if [ ! -f "$directory/build.ninja" ]; then
             meson setup "$directory" "$root" "${options[@]}" >"$directory/setup.log" 2>&1 ||
                 { cat "$directory/setup.log" >&2; exit 1; }
         fi
-        ninja -C "$directory" "$@" >"$directory/compile.log" 2>&1 ||
+        NINJA_STATUS="[%f/%t] " ninja -C "$directory" "$@" 2>&1 | tee "$directory/compile.log" | show_progress ||
             { grep -v '^\[' "$directory/compile.log" >&2 || true; exit 1; }
     ) 8>"$directory/usher.lock" || die "the build in $directory failed"
 }

@@ -1,10 +1,9 @@
 /* block.c - encode and decode one block; see block.h */
 #include "wal/block.h"
 
+#include "engine/hash.h"
 #include "engine/require.h"
 #include "wal/bytes.h"
-
-#include <xxhash.h>
 
 static const char block_magic[8] = {'U', 'S', 'H', 'E', 'R', 'B', 'L', 'K'};
 
@@ -30,7 +29,7 @@ uint64_t block_seal_body(uint8_t *block, uint32_t body_bytes, uint64_t seed) {
     uint32_t total = block_bytes(body_bytes);
     uint32_t used = BLOCK_HEADER_BYTES + body_bytes;
     memset(block + used, 0, total - used);
-    return XXH3_64bits_withSeed(block + BLOCK_HEADER_BYTES, total - BLOCK_HEADER_BYTES, seed);
+    return hash_64(block + BLOCK_HEADER_BYTES, total - BLOCK_HEADER_BYTES, seed);
 }
 
 void block_encode_header(struct block_header *header, uint64_t seed, uint8_t *block) {
@@ -47,7 +46,7 @@ void block_encode_header(struct block_header *header, uint64_t seed, uint8_t *bl
     bytes_put_u64(block + AT_DURABLE_LSN, header->durable_lsn);
     bytes_put_u64(block + AT_CHAIN, header->chain);
     bytes_put_u64(block + AT_BODY_CHECKSUM, header->body_checksum);
-    header->checksum = XXH3_64bits_withSeed(block, AT_CHECKSUM, seed);
+    header->checksum = hash_64(block, AT_CHECKSUM, seed);
     bytes_put_u64(block + AT_CHECKSUM, header->checksum);
 }
 
@@ -58,7 +57,7 @@ bool block_decode_header(const uint8_t *block, uint64_t room, uint64_t seed,
         return false;
     }
     uint64_t checksum = bytes_get_u64(block + AT_CHECKSUM);
-    if (checksum != XXH3_64bits_withSeed(block, AT_CHECKSUM, seed)) { return false; }
+    if (checksum != hash_64(block, AT_CHECKSUM, seed)) { return false; }
     struct block_header header = {
         .record_count = bytes_get_u32(block + AT_RECORD_COUNT),
         .body_bytes = bytes_get_u32(block + AT_BODY_BYTES),
@@ -78,9 +77,9 @@ bool block_decode_header(const uint8_t *block, uint64_t room, uint64_t seed,
 }
 
 bool block_body_good(const struct block_header *header, const uint8_t *block, uint64_t seed) {
-    return header->body_checksum ==
-           XXH3_64bits_withSeed(block + BLOCK_HEADER_BYTES,
-                                block_bytes(header->body_bytes) - BLOCK_HEADER_BYTES, seed);
+    return header->body_checksum == hash_64(block + BLOCK_HEADER_BYTES,
+                                            block_bytes(header->body_bytes) - BLOCK_HEADER_BYTES,
+                                            seed);
 }
 
 bool block_records_good(const struct block_header *header, const uint8_t *block) {

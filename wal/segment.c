@@ -1,6 +1,7 @@
 /* segment.c - a segment's name and header, and the list of segments; see segment.h */
 #include "wal/segment.h"
 
+#include "engine/hash.h"
 #include "engine/require.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 static const char segment_magic[8] = {'U', 'S', 'H', 'E', 'R', 'S', 'E', 'G'};
 
@@ -42,7 +42,7 @@ void segment_encode(struct segment_header *header, uint8_t *bytes) {
     bytes_put_u64(bytes + AT_CHAIN, header->chain);
     bytes_put_u64(bytes + AT_SEGMENT_BYTES, header->segment_bytes);
     bytes_put_u64(bytes + AT_CREATED_MS, header->created_ms);
-    header->checksum = XXH3_64bits(bytes, AT_CHECKSUM);
+    header->checksum = hash_64(bytes, AT_CHECKSUM, 0);
     bytes_put_u64(bytes + AT_CHECKSUM, header->checksum);
 }
 
@@ -50,7 +50,7 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
                                   uint32_t *ret_version) {
     uint64_t checksum = bytes_get_u64(bytes + AT_CHECKSUM);
     if (memcmp(bytes + AT_MAGIC, segment_magic, sizeof segment_magic) != 0 ||
-        checksum != XXH3_64bits(bytes, AT_CHECKSUM)) {
+        checksum != hash_64(bytes, AT_CHECKSUM, 0)) {
         return SEGMENT_UNUSED;
     }
     uint32_t version = bytes_get_u32(bytes + AT_VERSION);

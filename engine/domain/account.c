@@ -10,6 +10,7 @@
 
 #include "engine/domain/account_rules.h"
 #include "engine/domain/verdict.h"
+#include "engine/hash.h"
 
 #define CHUNK 1024u /* accounts, and rows, per chunk */
 #define NO_ACCOUNT UINT32_MAX
@@ -343,11 +344,13 @@ void account_resume(struct account_partition *all) {
 /* --- apply --------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct account *account) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct id128 user;
         uint64_t balance, reserved, charged, rows, chain;
     } image = {account->user,    account->balance, account->reserved,
                account->charged, account->rows,    account->chain};
+    HASHED_STRUCT_END
     return index_hash(&image, sizeof image, 0);
 }
 
@@ -366,13 +369,13 @@ uint64_t account_hash_recount(const struct account_partition *all) {
     return hash;
 }
 
+/* Pointers to chunks of whatever type: copied as bytes, for no other type may be written through. */
 static void *chunk_for(void *chunks, uint32_t count, size_t size) {
-    void **all = chunks;
-    if (count % CHUNK != 0) return all;
-    all = realloc(all, (count / CHUNK + 1) * sizeof *all);
-    REQUIRE_MEMORY(all != NULL);
-    all[count / CHUNK] = calloc(CHUNK, size);
-    REQUIRE_MEMORY(all[count / CHUNK] != NULL);
+    if (count % CHUNK != 0) return chunks;
+    char *all = realloc(chunks, (count / CHUNK + 1) * sizeof(void *));
+    void *chunk = calloc(CHUNK, size);
+    REQUIRE_MEMORY(all != NULL && chunk != NULL);
+    memcpy(all + count / CHUNK * sizeof chunk, &chunk, sizeof chunk);
     return all;
 }
 

@@ -5,6 +5,7 @@
 #include "engine/domain/catalogue_rules.h"
 #include "engine/domain/index.h"
 #include "engine/domain/verdict.h"
+#include "engine/hash.h"
 
 struct catalogue *catalogue_create(void) {
     struct catalogue *catalogue = calloc(1, sizeof *catalogue);
@@ -180,10 +181,12 @@ void catalogue_answer(const struct catalogue *catalogue, const struct command *c
 
 /* Nothing where there is no key: logs that are older than keys keep their hashes. */
 static uint64_t key_hash(const struct id128 *key, uint64_t policy_hash, uint64_t id) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct id128 key;
         uint64_t policy_hash;
     } image = {*key, policy_hash};
+    HASHED_STRUCT_END
     return id128_is_none(key) ? 0 : index_hash(&image, sizeof image, id);
 }
 

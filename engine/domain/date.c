@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/domain/date_rules.h"
+#include "engine/hash.h"
 
 struct date *date_create(const struct decision_date_created *created) {
     struct date *date = calloc(1, sizeof *date);
@@ -79,6 +80,7 @@ static uint64_t newer_policy_hash(const struct date *date) {
 }
 
 uint64_t date_hash(const struct date *date) {
+    HASHED_STRUCT_BEGIN
     struct {
         uint64_t policy[POLICY_FIELDS_FIRST];
         uint64_t starts_at, points_sold, interval_began_ms;
@@ -95,6 +97,7 @@ uint64_t date_hash(const struct date *date) {
                date->reservations.sequence_count,
                date->room.interval_admitted,
                date->seats.free};
+    HASHED_STRUCT_END
     memcpy(image.policy, &date->policy, sizeof image.policy);
     return index_hash(&image, sizeof image, date->partition.id) + newer_policy_hash(date) +
            date->seats.hash + date->reservations.hash + date->room.hash;

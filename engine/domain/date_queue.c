@@ -1,5 +1,6 @@
 /* date_queue.c - the waiting room's decisions: enter, poll, leave, and the guard of every token */
 #include "engine/domain/date_rules.h"
+#include "engine/hash.h"
 
 enum guard date_guard(const struct date *date, const struct token *token, uint64_t now_ms,
                       const struct waiter **ret_waiter) {
@@ -92,9 +93,11 @@ static bool goes_in_at_once(const struct date *date, const struct waiter *ending
  * So a request that comes twice is known from the token alone, at no cost in memory or log. 96 bits
  * are left to chance; a mark that is right by accident leaves somebody in place. */
 static uint32_t key_mark(const struct date *date, const struct command *command) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct id128 user, key;
     } image = {command->enter.user, command->enter.key};
+    HASHED_STRUCT_END
     return (uint32_t)index_hash(&image, sizeof image, date->reservations.seed);
 }
 

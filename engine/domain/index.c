@@ -2,15 +2,13 @@
 
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
+#include "engine/hash.h"
 #include "engine/require.h"
 
 #define PART_CAPACITY_FIRST 16u
 
 uint64_t index_hash(const void *bytes, uint32_t size, uint64_t seed) {
-    return XXH3_64bits_withSeed(bytes, size, seed);
+    return hash_64(bytes, size, seed);
 }
 
 /* The hash's top bits pick the part, its lower half is the tag: no bit serves twice. */

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "engine/hash.h"
 #include "engine/require.h"
 
 static struct reservation *at(const struct reservations *all, uint32_t slot) {
@@ -195,6 +196,7 @@ void reservations_prefetch_user(const struct reservations *all, const struct id1
 
 /* What the state hash covers: every field before the lists, the seats in use only. */
 static uint64_t hash_of(const struct reservation *reservation) {
+    HASHED_STRUCT_BEGIN
     struct {
         uint64_t amount, held_at, expires_at, changed_at, balance;
         uint32_t sequence, place, payment, state_and_flags;
@@ -217,6 +219,7 @@ static uint64_t hash_of(const struct reservation *reservation) {
         reservation->cancel_key,
         {0},
     };
+    HASHED_STRUCT_END
     size_t seat_bytes = reservation->seats.count * sizeof image.seats[0];
     memcpy(image.seats, reservation->seats.values, seat_bytes);
     uint64_t hash = index_hash(&image, (uint32_t)(offsetof(__typeof__(image), seats) + seat_bytes),

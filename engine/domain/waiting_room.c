@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "engine/hash.h"
 #include "engine/require.h"
 
 #define BLOCK_WORDS (ROOM_BLOCK / 64)
@@ -189,12 +190,14 @@ uint64_t room_bytes(const struct waiting_room *room) {
 /* --- change -------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct waiter *waiter, place_t place) {
+    HASHED_STRUCT_BEGIN
     struct {
         struct id128 user, secret;
         uint64_t expires_at;
         uint32_t place, state;
     } image = {waiter->user, waiter->secret, waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0,
                place, waiter->state};
+    HASHED_STRUCT_END
     return index_hash(&image, sizeof image, 0);
 }
 

@@ -15,8 +15,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
+#include "engine/hash.h"
 #include "replay/snapshot.h"
 #include "replay/snapshot_file.h"
 #include "wal/storage_memory.h"
@@ -58,7 +58,7 @@ struct mender {
 
 static void mend_header(struct mender *mender, uint8_t *header) {
     if (mender->mode & MODE_SEQUENCE) put_u64(header + 32, NAME_LSN);
-    put_u64(header + 4088, XXH3_64bits(header, 4088));
+    put_u64(header + 4088, hash_64(header, 4088, 0));
     mender->seed = get_u64(header + 16);
     mender->chain = get_u64(header + 4088);
 }
@@ -81,9 +81,8 @@ static uint32_t mend_block(struct mender *mender, struct image *image, uint32_t 
         put_u64(block + 88, image->size);
         put_u64(block + 96, get_u64(image->bytes + 72));
     }
-    put_u64(block + 48,
-            XXH3_64bits_withSeed(block + BLOCK_HEADER, size - BLOCK_HEADER, mender->seed));
-    put_u64(block + 56, XXH3_64bits_withSeed(block, 56, mender->seed));
+    put_u64(block + 48, hash_64(block + BLOCK_HEADER, size - BLOCK_HEADER, mender->seed));
+    put_u64(block + 56, hash_64(block, 56, mender->seed));
     mender->chain = get_u64(block + 56);
     mender->blocks++;
     mender->entities += get_u32(block + 12);

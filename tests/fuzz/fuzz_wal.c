@@ -17,8 +17,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
+#include "engine/hash.h"
 #include "engine/limits.h"
 #include "wal/reader.h"
 #include "wal/storage_memory.h"
@@ -76,8 +76,8 @@ static uint64_t mend_block(struct mender *mender, uint8_t *block, uint64_t room)
         put_u64(block + 24, mender->lsn);
         put_u64(block + 56, mender->chain);
     }
-    put_u64(block + 64, XXH3_64bits_withSeed(block + 80, size - 80, mender->seed));
-    put_u64(block + 72, XXH3_64bits_withSeed(block, 72, mender->seed));
+    put_u64(block + 64, hash_64(block + 80, size - 80, mender->seed));
+    put_u64(block + 72, hash_64(block, 72, mender->seed));
     mender->lsn += body;
     mender->chain = get_u64(block + 72);
     return size;
@@ -91,7 +91,7 @@ static void mend_segment(struct mender *mender, uint8_t *segment, uint32_t index
             if (mender->begun) put_u64(segment + 56, mender->chain);
             put_u64(segment + 64, SEGMENT_BYTES);
         }
-        put_u64(segment + 4088, XXH3_64bits(segment, 4088));
+        put_u64(segment + 4088, hash_64(segment, 4088, 0));
         mender->seed = get_u64(segment + 16);
         mender->epoch = get_u64(segment + 40);
         mender->lsn = get_u64(segment + 48);

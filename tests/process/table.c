@@ -1,12 +1,12 @@
 #include "tests/process/table.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
+#include "engine/hash.h"
 #include "engine/require.h"
 
 static struct table_entry *slot_of(const struct table *table, const struct table_key *key) {
-    uint32_t mask = table->capacity - 1, slot = (uint32_t)XXH3_64bits(key, sizeof *key) & mask;
+    uint32_t mask = table->capacity - 1, slot = (uint32_t)hash_64(key, sizeof *key, 0) & mask;
     while (table->entries[slot].used && memcmp(&table->entries[slot].key, key, sizeof *key) != 0) {
         slot = (slot + 1) & mask;
     }

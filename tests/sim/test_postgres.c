@@ -348,9 +348,13 @@ static char letters[TEXT_BYTES_MAX];
 static void fill_u8(uint8_t *field) { *field = (uint8_t)rng_next(&chance); }
 static void fill_u16(uint16_t *field) { *field = (uint16_t)rng_next(&chance); }
 static void fill_u32(uint32_t *field) { *field = (uint32_t)rng_next(&chance); }
-static void fill_u64(uint64_t *field) { *field = rng_next(&chance) >> rng_between(&chance, 1, 63); }
+static void fill_u64(uint64_t *field) {
+    uint64_t value = rng_next(&chance); /* first: C leaves the order to the compiler */
+    *field = value >> rng_between(&chance, 1, 63);
+}
 static void fill_id(struct id128 *field) {
-    uint64_t halves[2] = {rng_next(&chance), rng_next(&chance)};
+    uint64_t halves[2];
+    for (int i = 0; i < 2; i++) halves[i] = rng_next(&chance);
     if (rng_chance(&chance, 200000)) halves[0] = halves[1] = 0; /* none */
     memcpy(field, halves, sizeof *field);
 }

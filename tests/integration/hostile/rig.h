@@ -42,8 +42,12 @@ void rig_send_frame(int fd, uint32_t request_id, const void *body, uint32_t size
 /* rig_receive_frame - Return: size of the body, -1 if the connection ended or a second passed */
 int rig_receive_frame(int fd, uint8_t *body, uint32_t capacity);
 
-/* rig_replace_ipc - attack the public ipc listener until it sticks and the watchdog replaces it:
- * one connection that ends at once is often enough, never surely */
+/* rig_survives_vanishing - is this an nng whose listeners go on accepting after clients that vanish?
+ * 1.6.0 mended that (net/README.md, "The accept watchdog"). */
+bool rig_survives_vanishing(void);
+/* rig_break_ipc - the listener on this path accepts nothing any more, with every nng */
+void rig_break_ipc(const char *path);
+/* rig_replace_ipc - break the public ipc listener and let the watchdog replace it */
 void rig_replace_ipc(const struct rig *rig);
 
 /* rig_is_served - does a new client get an answer within a second? */

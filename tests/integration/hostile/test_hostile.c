@@ -180,6 +180,7 @@ static void vanishing_tcp(void **state) {
     print_message("# listeners replaced: %llu\n", (unsigned long long)counters().relistens);
 }
 
+/* Without the watchdog nng 1.5.2 loses this address; with a later one there is nothing to mend. */
 static void vanishing_ipc(void **state) {
     (void)state;
     bool served = true;
@@ -187,12 +188,25 @@ static void vanishing_ipc(void **state) {
         for (int k = 0; k < ATTACKS; k++) close(rig_connect_ipc(rig.ipc_path));
         served = rig_is_served(rig.ipc_url);
     }
-    assert_false(served); /* without the watchdog this address is lost */
-    assert_int_equal(net_server_watch_step(rig.server), 1);
+    assert_int_equal(served, rig_survives_vanishing());
+    assert_int_equal(net_server_watch_step(rig.server), served ? 0 : 1);
     all_are_served();
-    assert_int_equal(counters().relistens, 1);
+    assert_int_equal(counters().relistens, served ? 0 : 1);
     /* All is well now, so nothing more is replaced. */
     assert_int_equal(net_server_watch_step(rig.server), 0);
+}
+
+/* Whatever it is that keeps a listener from accepting, with any nng. */
+static void broken_listener(void **state) {
+    (void)state;
+    for (uint64_t round = 1; round <= 3; round++) {
+        rig_break_ipc(rig.ipc_path);
+        assert_false(rig_is_served(rig.ipc_url));
+        assert_int_equal(net_server_watch_step(rig.server), 1);
+        all_are_served();
+        assert_int_equal(counters().relistens, round);
+        assert_int_equal(net_server_watch_step(rig.server), 0);
+    }
 }
 
 /* A look of the watchdog must not be the attack that it looks for. */
@@ -331,8 +345,9 @@ static void watchdog_thread(void **state) {
     struct rig own;
     rig_open(&own, &(struct net_options){.watch_interval_ms = 10});
     struct net_counters now = {0};
+    if (rig_survives_vanishing()) rig_break_ipc(own.ipc_path);
     for (int i = 0; i < 1000 && now.relistens == 0; i++) {
-        rig_touch_ipc(own.ipc_path);
+        if (!rig_survives_vanishing()) rig_touch_ipc(own.ipc_path);
         usleep(10000);
         net_server_counters(own.server, &now);
     }
@@ -470,6 +485,7 @@ int main(void) {
         TEST(admin_is_private),
         TEST(vanishing_tcp),
         TEST(vanishing_ipc),
+        TEST(broken_listener),
         TEST(watching_is_harmless),
         TEST(a_socket_of_others_stays),
         TEST(a_removed_socket_comes_back),

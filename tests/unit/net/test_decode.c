@@ -755,7 +755,8 @@ static void random_frames(void **state) {
         memcpy(bytes, f.bytes.bytes, size);
         if (round % 4 == 0) size = (uint32_t)(random_next(&seed) % size) + 1;
         for (uint64_t damage = random_next(&seed) % 4; damage > 0; damage--) {
-            bytes[random_next(&seed) % size] = (uint8_t)random_next(&seed);
+            uint64_t at = random_next(&seed) % size; /* first: C leaves the order to the compiler */
+            bytes[at] = (uint8_t)random_next(&seed);
         }
         if (round % 16 == 0) {
             for (uint32_t i = 0; i < size; i++) bytes[i] = (uint8_t)random_next(&seed);

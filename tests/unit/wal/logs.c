@@ -1,13 +1,13 @@
 /* logs.c - one log with everything in it, and every kind of damage to it; see logs.h */
 #include "logs.h"
 
+#include "engine/hash.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define PAGE 4096u
 
@@ -130,7 +130,7 @@ static void foreign(struct storage *disk) {
 static void version(struct storage *disk) {
     uint8_t *header = page(disk, 3, 0);
     header[8] = 2;
-    bytes_put_u64(header + 4088, XXH3_64bits(header, 4088));
+    bytes_put_u64(header + 4088, hash_64(header, 4088, 0));
 }
 
 static void set_number_6(struct segment_header *header) {
