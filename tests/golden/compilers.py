@@ -9,7 +9,7 @@ Here the compilers may assume what the C standard lets them (-fstrict-aliasing),
 project's builds: our own code must not need that belt.
 
 Prints TAP, one case for each way to build.
-Usage: compilers.py FOLDER [CFLAG...]      FOLDER: golden/v1
+Usage: compilers.py FOLDER [CFLAG...]      FOLDER: the newest of golden
 """
 import glob
 import os

@@ -463,6 +463,34 @@ static void buy(struct history *history, struct memory_log *log, uint32_t user, 
     ask(history, log, &pay);
 }
 
+/* Two holds with one token; the second is paid with the next one, which ends with it. */
+static void pay_with_another_token(struct history *history, struct memory_log *log) {
+    struct id128 who = history_user(2);
+    struct command enter = {.kind = COMMAND_QUEUE_ENTER, .partition = partition_of_date(1)};
+    struct command hold = {.kind = COMMAND_SEATS_HOLD, .partition = partition_of_date(1)};
+    struct command pay = {.kind = COMMAND_PAYMENT_PAY, .partition = partition_of_date(1)};
+    const struct date *date = (const struct date *)history->world->dates[1];
+    for (uint8_t turn = 0; turn < 2; turn++) {
+        enter.enter.user = who;
+        enter.enter.secret = (struct id128){{0x5F, turn}};
+        ask(history, log, &enter);
+        history_settle(history); /* admitted */
+        place_t place = room_place_of(&date->room, &who);
+        pay.pay.token = (struct token){1, place, room_find(&date->room, place)->secret};
+        for (uint32_t seat = 7; turn == 0 && seat <= 13; seat += 6) { /* free of charge */
+            struct seat_ref seats[1] = {{.number = seat}};
+            hold.hold.token = pay.pay.token;
+            hold.hold.seats = seats;
+            hold.hold.count = 1;
+            ask(history, log, &hold);
+        }
+        pay.pay.reservation = dated_id(1, date->reservations.sequence_count - turn);
+        pay.pay.key = (struct id128){{0x51, turn}};
+        ask(history, log, &pay);
+        history_settle(history);
+    }
+}
+
 static void cancel_a_date(struct history *history, struct memory_log *log) {
     buy(history, log, 0, 2);
     history_settle(history);
@@ -480,6 +508,7 @@ static void find_history(struct memory_log *ret_records, uint64_t *ret_world_has
         struct history history;
         memory_log_init(ret_records);
         history_init(&history, ret_records, seed, 30);
+        pay_with_another_token(&history, ret_records);
         cancel_a_date(&history, ret_records);
         history_run(&history, 700);
         append_older(&history, ret_records);

@@ -23,6 +23,7 @@ except ImportError:
 
 # wal/README.md, "Numbers in fields" and "Policy"
 RESERVATION = ["", "held", "paying", "paid", "refunding", "refunded", "expired", "released", "cancelled"]
+CAUSE = ["", "down", "stalled", "log"]
 END = ["none", "paid", "reserved", "time", "left", "silent", "requeued"]
 POLICY = ["order", "reentry", "token_expires_on", "gate_dates", "waiting_timeout_ms", "active_capacity",
           "active_ttl_ms", "admit_per_interval", "admit_interval_ms", "hold_ttl_ms",
@@ -88,7 +89,7 @@ def same(field, theirs, ours):
     if isinstance(theirs, str):
         if field == "hash":
             return int(theirs, 16) == ours
-        words = {"state": RESERVATION, "end": END}.get(field)
+        words = {"state": RESERVATION, "end": END, "cause": CAUSE}.get(field)
         if words:
             return words[ours] == theirs
         if field == "error":

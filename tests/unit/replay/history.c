@@ -114,7 +114,12 @@ static void create_date(struct history *history, uint32_t date) {
     policy.hold_ttl_ms = 25000;
     policy.waiting_timeout_ms = 40000;
     policy.max_seats_per_user = 6;
-    if (date == 2) policy.token_expires_on = TOKEN_EXPIRES_ON_RESERVATION;
+    if (date == 2) {
+        policy.token_expires_on = TOKEN_EXPIRES_ON_RESERVATION;
+        policy.admit_per_interval = 2;
+        policy.admit_interval_ms = 3000;
+        policy.admit_first_at_once = 1;
+    }
     if (date == 3) policy.reentry = REENTRY_REQUEUE;
     struct command command = {.kind = COMMAND_DATE_CREATE, .partition = PARTITION_CATALOGUE};
     command.date.concert = 1;
@@ -122,6 +127,7 @@ static void create_date(struct history *history, uint32_t date) {
     command.date.starts_at = BEGIN_MS + 30 * 86400000ull + date * 86400000ull;
     command.date.policy = &policy;
     command.date.seed = number_id(0x5E, date);
+    if (date == 1) command.date.key = number_id(0x6B, date);
     decide(history, &command);
     add_seats(history, date);
     decide(history,
@@ -134,6 +140,7 @@ void history_init(struct history *history, struct memory_log *log, uint64_t seed
     history->world = world_create(&(struct id128){{1, 2, 3}});
     struct command command = {.kind = COMMAND_CONCERT_CREATE, .partition = PARTITION_CATALOGUE};
     command.concert.title = text_of("Die Zauberfl\xC3\xB6te");
+    command.concert.key = number_id(0x6B, 9);
     decide(history, &command);
     for (uint32_t date = 1; date <= HISTORY_DATES; date++) create_date(history, date);
 }
