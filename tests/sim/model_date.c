@@ -1,8 +1,6 @@
 /* model_date.c - the reference model's dates: seats, waiting room, reservations, payments */
 #include "tests/sim/model.h"
 
-#include <stdio.h>
-
 #include "engine/require.h"
 
 /* --- the waiting room ------------------------------------------------------------------------ */
@@ -574,12 +572,6 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
         if (silent_ms < date->policy_ms) silent_ms = date->policy_ms; /* the timeout was longer */
         silent_ms += slack_ms + model_unserved_ms(model, date, waiter->asked_ms, now_ms);
         if (waiter->state == TOKEN_WAITING && silent_ms <= now_ms) {
-            if (run_is_verbose(model->run)) {
-                printf("# asked %llu, timeout %llu, policy %llu, unserved %llu, silent %llu\n",
-                       (unsigned long long)waiter->asked_ms, (unsigned long long)policy->waiting_timeout_ms,
-                       (unsigned long long)date->policy_ms, (unsigned long long)model_unserved_ms(model, date, waiter->asked_ms, now_ms),
-                       (unsigned long long)silent_ms);
-            }
             return late(model, date, SIM_CHECK_TIME, "silent, and still waiting: place",
                         date->live[i], now_ms);
         }
