@@ -47,13 +47,15 @@ static void check_clock(struct machine *machine, uint64_t mono_us, uint64_t now_
         run_fail(run, SIM_CHECK_CLOCK, "engine time was %llu, and now it is %llu",
                  (unsigned long long)told->now_ms, (unsigned long long)now_ms);
     } else if (steps == told->steps && moved_ms > passed_ms * 3 / 2 + 2) {
-        run_fail(run, SIM_CHECK_CLOCK, "engine time has moved by %llu ms in %llu ms, and no step was told",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "engine time has moved by %llu ms in %llu ms, and no step was told",
                  (unsigned long long)moved_ms, (unsigned long long)passed_ms);
     } else if (moved_ms + 2 < passed_ms / 2) {
         run_fail(run, SIM_CHECK_CLOCK, "engine time has moved by %llu ms only in %llu ms",
                  (unsigned long long)moved_ms, (unsigned long long)passed_ms);
     } else if (moved_ms > 0 && run_wall_ms(run) > now_ms + 1002 && told->mono_us < mono_us) {
-        run_fail(run, SIM_CHECK_CLOCK, "the wall clock is at %llu, engine time does not follow it from %llu",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "the wall clock is at %llu, engine time does not follow it from %llu",
                  (unsigned long long)run_wall_ms(run), (unsigned long long)now_ms);
     }
     run->counters.clock_steps += steps - told->steps;
@@ -81,7 +83,8 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
         machine->accepts_clock = rng_chance(&machine->rng, 300000);
         run->counters.clock_refusals++;
         run_event(run, RUN_EVENT_CLOCK_REFUSED, behind_ms, machine->accepts_clock);
-        if (!machine->accepts_clock) run->wall_offset_ms += behind_ms; /* somebody has set it right */
+        if (!machine->accepts_clock)
+            run->wall_offset_ms += behind_ms; /* somebody has set it right */
         return false;
     }
     machine->accepts_clock = false;
@@ -165,7 +168,8 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
     for (uint32_t i = 0; i < machine->shards; i++) {
         struct machine_watch *watch = &machine->watches[i];
         if (watch->waits_ms == 0) continue;
-        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) note(machine, i, true, watch->waits_ms, now_ms);
+        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS)
+            note(machine, i, true, watch->waits_ms, now_ms);
         bool waits = watch->last_lsn > lsn || machine->pending[i];
         watch->waits_ms = waits ? now_ms : 0;
     }
@@ -309,7 +313,8 @@ static void set_clock(struct machine *machine, bool forward) {
     system_clock_figures(&machine->clock, &now);
     before = now;
     if (steps_of(machine) == steps && before.behind_ms + 1000 < ms) {
-        run_fail(run, SIM_CHECK_CLOCK, "the wall clock was changed by %llu ms, and no step was told",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "the wall clock was changed by %llu ms, and no step was told",
                  (unsigned long long)ms);
     }
 }
@@ -335,8 +340,7 @@ void machine_clock_fault(struct machine *machine) {
     struct run *run = machine->run;
     if (run_fault(run, SIM_FAULT_CLOCK_BEHIND)) {
         run->counters.clocks_behind++;
-        run->wall_offset_ms -= rng_below(&machine->rng,
-                                         rng_pick(&machine->rng, 1000, 3600000));
+        run->wall_offset_ms -= rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 3600000));
     }
     /* One start with a clock that is ahead; it is set right before the next one. */
     run->wall_offset_ms -= machine->ahead_ms;

@@ -38,7 +38,8 @@ void outages_note(struct outages *outages, uint32_t date, enum outages_kind kind
     while (of->count > 0 && of->spans[of->count - 1].to_ms >= from_ms) {
         const struct span *last = &of->spans[--of->count];
         if (last->from_ms < from_ms) from_ms = last->from_ms;
-        if (last->to_ms > to_ms) to_ms = last->to_ms; /* over a start the clock may have gone back */
+        if (last->to_ms > to_ms)
+            to_ms = last->to_ms; /* over a start the clock may have gone back */
     }
     if (of->count == of->capacity) {
         of->capacity = of->capacity ? of->capacity * 2 : 8;
