@@ -216,7 +216,8 @@ void machine_watch_start(struct machine *machine, uint64_t served_until_ms) {
     if (machine->served_until_ms == 0 || served_until_ms == 0) return; /* the first start of all */
     /* What it wrote after it stood still, and before it could say so, says that it served. */
     if (served_until_ms <= machine->ended_ms && served_until_ms > machine->served_until_ms) {
-        machine->run->counters.credits_lost++;
+        uint64_t lost_ms = served_until_ms - machine->served_until_ms;
+        if (lost_ms > OUTAGES_ROUND_MS) machine->run->counters.credits_lost++;
         machine->served_until_ms = served_until_ms;
     }
     for (uint32_t i = 0; i < machine->shards; i++) {

@@ -64,9 +64,12 @@ void outages_cut(struct outages *outages, uint64_t now_ms) {
 
 uint32_t outages_forget(struct outages *outages, uint32_t date, uint64_t credited_ms) {
     struct spans *of = &outages->of[date - 1][OUTAGES_OWED];
-    uint32_t count = of->count;
-    while (of->count > 0 && of->spans[of->count - 1].to_ms > credited_ms) of->count--;
-    return count - of->count;
+    uint32_t lost = 0;
+    for (; of->count > 0 && of->spans[of->count - 1].to_ms > credited_ms; of->count--) {
+        const struct span *span = &of->spans[of->count - 1];
+        lost += span->to_ms - span->from_ms > OUTAGES_ROUND_MS;
+    }
+    return lost;
 }
 
 uint64_t outages_ms(const struct outages *outages, uint32_t date, enum outages_kind kind,
