@@ -168,8 +168,11 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
     for (uint32_t i = 0; i < machine->shards; i++) {
         struct machine_watch *watch = &machine->watches[i];
         if (watch->waits_ms == 0) continue;
-        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS)
-            note(machine, i, true, watch->waits_ms, now_ms);
+        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) {
+            /* It may have moved just before the next look of the shard, which then sees it moving. */
+            bool sure = now_ms > watch->waits_ms + OUTAGES_LOG_MS + OUTAGES_ROUND_MS;
+            note(machine, i, sure, watch->waits_ms, now_ms);
+        }
         bool waits = watch->last_lsn > lsn || machine->pending[i];
         watch->waits_ms = waits ? now_ms : 0;
     }
