@@ -137,7 +137,8 @@ struct machine {
     struct machine_watch watches[PLAN_SHARDS_MAX];
     struct outages *outages;
     uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
-    uint64_t ended_ms;                         /* then it did */
+    uint64_t
+        ended_ms; /* the latest time at which a process ended; a clock may have gone back since */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
 
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */

@@ -181,7 +181,7 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
 /* Until when was everybody served? */
 void machine_watch_exit(struct machine *machine) {
     uint64_t until_ms = machine_now_ms(machine), first_ms = until_ms;
-    machine->ended_ms = until_ms;
+    if (machine->ended_ms < until_ms) machine->ended_ms = until_ms;
     if (machine->run->now_us < machine->halted_until_us && machine->halted_ms < until_ms) {
         until_ms = machine->halted_ms;
     }
