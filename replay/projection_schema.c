@@ -260,8 +260,9 @@ static const char raise_1[] =
     " since timestamptz NOT NULL,"
     " credited_at timestamptz NOT NULL,"
     " credit_ms bigint NOT NULL CHECK (credit_ms > 0),"
-    " cause text NOT NULL CHECK (cause IN (" OUTAGE_CAUSES(NAME) "'down')));\n"
-    "UPDATE usher.projection_state SET schema_version = 2 WHERE schema_version = 1";
+    " cause text NOT NULL CHECK (cause IN (" OUTAGE_CAUSES(
+        NAME) "'down')));\n"
+              "UPDATE usher.projection_state SET schema_version = 2 WHERE schema_version = 1";
 _Static_assert(PROJECTION_SCHEMA_VERSION == 2 && PROJECTION_SCHEMA_VERSION_RAISED == 1,
                "the statement above says the same");
 

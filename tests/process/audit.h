@@ -87,7 +87,7 @@ struct audit {
     struct table seats_of;    /* user, date -> seats that they hold or own now */
     struct table refusals_of; /* user, date -> first and last index of refusals */
     uint64_t held, sold, refused_taken, refunded, admitted, credited; /* how often */
-    uint64_t paying;                                        /* reservations in PAYING now */
+    uint64_t paying;         /* reservations in PAYING now */
     uint64_t open_transfers; /* reserved but neither posted nor voided; refunded but not closed */
 };
 

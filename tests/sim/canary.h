@@ -25,9 +25,11 @@
     X(HOLD_OUTLIVES, "hold-outlives", TIME, "a hold does not end when its time is over")           \
     X(HOLD_CUT_SHORT, "hold-cut-short", TIME, "a hold ends a second and a half early")             \
     X(TOKEN_OUTLIVES, "token-outlives", TIME, "an active token does not end")                      \
-    X(OUTAGE_FORGOTTEN, "outage-forgotten", OUTAGE, "an outage is not credited to turns and holds") \
+    X(OUTAGE_FORGOTTEN, "outage-forgotten", OUTAGE,                                                \
+      "an outage is not credited to turns and holds")                                              \
     X(CREDIT_DOUBLED, "credit-doubled", OUTAGE, "an outage is taken for twice as long as it was")  \
-    X(SILENCE_COUNTS, "silence-counts", OUTAGE, "an outage counts as the silence of those who wait") \
+    X(SILENCE_COUNTS, "silence-counts", OUTAGE,                                                    \
+      "an outage counts as the silence of those who wait")                                         \
     X(STEP_UNSEEN, "step-unseen", CLOCK, "a step of the clock is not counted")                     \
     X(POINT_FROM_NOWHERE, "point-from-nowhere", POINTS,                                            \
       "a refund gives a point more than was paid")                                                 \

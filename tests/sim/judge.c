@@ -95,8 +95,7 @@ static void token(struct judge *judge) {
         !judge_had(judge, &waiter->history, MODEL_TOKEN(told->token_state, told->token_end))) {
         judge_wrong(judge, "the token was not in this state; state", told->token_state);
     }
-    if (told->token_state == TOKEN_ACTIVE &&
-        !judge_had(judge, &waiter->ends, told->expires_at)) {
+    if (told->token_state == TOKEN_ACTIVE && !judge_had(judge, &waiter->ends, told->expires_at)) {
         judge_wrong(judge, "its active time does not end then", told->expires_at);
     }
     if (told->token_state == TOKEN_WAITING) {

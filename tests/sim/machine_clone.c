@@ -87,9 +87,9 @@ void machine_clone_check(struct machine *machine) {
         return;
     }
     postgres_status(machine->postgres, &postgres);
-    /* A number below its own is to the machine's one of a backup that was restored. */
-    if (clone->run < clone->own_run) clone->run = 0;
-    if (postgres.run < clone->run) { /* a backup of before was restored */
+    /* A backup of before was restored; a number below its own is to the machine's projection one of
+     * such a backup. */
+    if (postgres.run < clone->run || clone->run < clone->own_run) {
         clone->run = 0;
     } else if (strcmp(postgres.run_id, clone->run_id) != 0) {
         run_fail(machine->run, SIM_CHECK_PROJECTION,

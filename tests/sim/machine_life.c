@@ -356,9 +356,7 @@ static bool judge_start(struct machine *machine, struct world *world) {
     disk_trust(machine->disk, true);
     if (!run->failed && machine->recovery.found) judge_records(machine);
     disk_trust(machine->disk, false);
-    if (run->failed || !replay(machine, world, &machine->last_time_ms)) {
-        return false;
-    }
+    if (run->failed || !replay(machine, world, &machine->last_time_ms)) { return false; }
     judge_replay(machine, world);
     return !run->failed && machine_clock_raise(machine, machine->last_time_ms);
 }

@@ -78,7 +78,8 @@ struct machine_told {
 /* What is known of a shard from outside, in engine time. */
 struct machine_watch {
     uint64_t round_ms, before_ms; /* its latest round looked at the clock, and the one before */
-    uint64_t waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
+    uint64_t
+        waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
     uint64_t last_lsn; /* of its latest append */
     /* Since when it may believe, at the earliest, that the log stands still; what was durable then. */
     uint64_t still_ms, durable_lsn;
@@ -118,25 +119,26 @@ struct machine {
     struct projection *projection;
     struct machine_clone clone;
     struct id128 log_id;
-    uint64_t read_errors; /* machine_read_errors() when the process began */
-    uint32_t refusals;    /* decisions that PostgreSQL has refused, as far as it is known */
-    bool log_failed;      /* the process has to exit */
+    uint64_t read_errors;   /* machine_read_errors() when the process began */
+    uint32_t refusals;      /* decisions that PostgreSQL has refused, as far as it is known */
+    bool log_failed;        /* the process has to exit */
     uint64_t projection_us; /* when its next step is */
 
     /* Time: machine_time.c */
     struct system_clock clock; /* of this process */
     struct machine_told told;
-    bool accepts_clock;       /* the next start goes on, however far behind the clock is */
-    bool in_round;            /* of a shard */
-    uint32_t looks;           /* the shard that is about to look at the clock; PLAN_SHARDS_MAX: none */
-    uint64_t ahead_ms;        /* so far is the wall clock ahead until the next start */
+    bool accepts_clock; /* the next start goes on, however far behind the clock is */
+    bool in_round;      /* of a shard */
+    uint32_t looks;     /* the shard that is about to look at the clock; PLAN_SHARDS_MAX: none */
+    uint64_t ahead_ms;  /* so far is the wall clock ahead until the next start */
     uint64_t halted_until_us; /* the process or the machine stands still */
     uint64_t halted_ms;       /* since when, in engine time */
     uint64_t beat_us;         /* when the daemon looks after the log again */
     struct machine_watch watches[PLAN_SHARDS_MAX];
     struct outages *outages;
     uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
-    uint64_t ended_ms;                         /* then it did */
+    uint64_t
+        ended_ms; /* the latest time at which a process ended; a clock may have gone back since */
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
 
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */

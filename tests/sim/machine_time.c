@@ -47,13 +47,15 @@ static void check_clock(struct machine *machine, uint64_t mono_us, uint64_t now_
         run_fail(run, SIM_CHECK_CLOCK, "engine time was %llu, and now it is %llu",
                  (unsigned long long)told->now_ms, (unsigned long long)now_ms);
     } else if (steps == told->steps && moved_ms > passed_ms * 3 / 2 + 2) {
-        run_fail(run, SIM_CHECK_CLOCK, "engine time has moved by %llu ms in %llu ms, and no step was told",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "engine time has moved by %llu ms in %llu ms, and no step was told",
                  (unsigned long long)moved_ms, (unsigned long long)passed_ms);
     } else if (moved_ms + 2 < passed_ms / 2) {
         run_fail(run, SIM_CHECK_CLOCK, "engine time has moved by %llu ms only in %llu ms",
                  (unsigned long long)moved_ms, (unsigned long long)passed_ms);
     } else if (moved_ms > 0 && run_wall_ms(run) > now_ms + 1002 && told->mono_us < mono_us) {
-        run_fail(run, SIM_CHECK_CLOCK, "the wall clock is at %llu, engine time does not follow it from %llu",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "the wall clock is at %llu, engine time does not follow it from %llu",
                  (unsigned long long)run_wall_ms(run), (unsigned long long)now_ms);
     }
     run->counters.clock_steps += steps - told->steps;
@@ -81,7 +83,8 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
         machine->accepts_clock = rng_chance(&machine->rng, 300000);
         run->counters.clock_refusals++;
         run_event(run, RUN_EVENT_CLOCK_REFUSED, behind_ms, machine->accepts_clock);
-        if (!machine->accepts_clock) run->wall_offset_ms += behind_ms; /* somebody has set it right */
+        if (!machine->accepts_clock)
+            run->wall_offset_ms += behind_ms; /* somebody has set it right */
         return false;
     }
     machine->accepts_clock = false;
@@ -165,7 +168,11 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
     for (uint32_t i = 0; i < machine->shards; i++) {
         struct machine_watch *watch = &machine->watches[i];
         if (watch->waits_ms == 0) continue;
-        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) note(machine, i, true, watch->waits_ms, now_ms);
+        if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) {
+            /* It may have moved just before the next look of the shard, which then sees it moving. */
+            bool sure = now_ms > watch->waits_ms + OUTAGES_LOG_MS + OUTAGES_ROUND_MS;
+            note(machine, i, sure, watch->waits_ms, now_ms);
+        }
         bool waits = watch->last_lsn > lsn || machine->pending[i];
         watch->waits_ms = waits ? now_ms : 0;
     }
@@ -174,7 +181,7 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
 /* Until when was everybody served? */
 void machine_watch_exit(struct machine *machine) {
     uint64_t until_ms = machine_now_ms(machine), first_ms = until_ms;
-    machine->ended_ms = until_ms;
+    if (machine->ended_ms < until_ms) machine->ended_ms = until_ms;
     if (machine->run->now_us < machine->halted_until_us && machine->halted_ms < until_ms) {
         until_ms = machine->halted_ms;
     }
@@ -212,7 +219,8 @@ void machine_watch_start(struct machine *machine, uint64_t served_until_ms) {
     if (machine->served_until_ms == 0 || served_until_ms == 0) return; /* the first start of all */
     /* What it wrote after it stood still, and before it could say so, says that it served. */
     if (served_until_ms <= machine->ended_ms && served_until_ms > machine->served_until_ms) {
-        machine->run->counters.credits_lost++;
+        uint64_t lost_ms = served_until_ms - machine->served_until_ms;
+        if (lost_ms > OUTAGES_ROUND_MS) machine->run->counters.credits_lost++;
         machine->served_until_ms = served_until_ms;
     }
     for (uint32_t i = 0; i < machine->shards; i++) {
@@ -309,7 +317,8 @@ static void set_clock(struct machine *machine, bool forward) {
     system_clock_figures(&machine->clock, &now);
     before = now;
     if (steps_of(machine) == steps && before.behind_ms + 1000 < ms) {
-        run_fail(run, SIM_CHECK_CLOCK, "the wall clock was changed by %llu ms, and no step was told",
+        run_fail(run, SIM_CHECK_CLOCK,
+                 "the wall clock was changed by %llu ms, and no step was told",
                  (unsigned long long)ms);
     }
 }
@@ -335,8 +344,7 @@ void machine_clock_fault(struct machine *machine) {
     struct run *run = machine->run;
     if (run_fault(run, SIM_FAULT_CLOCK_BEHIND)) {
         run->counters.clocks_behind++;
-        run->wall_offset_ms -= rng_below(&machine->rng,
-                                         rng_pick(&machine->rng, 1000, 3600000));
+        run->wall_offset_ms -= rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 3600000));
     }
     /* One start with a clock that is ahead; it is set right before the next one. */
     run->wall_offset_ms -= machine->ahead_ms;

@@ -54,8 +54,8 @@ struct model_waiter { /* by place - 1 */
     uint8_t state;       /* enum token_state */
     uint64_t expires_at; /* ACTIVE */
     uint64_t admitted_ms, ttl_ms;
-    uint64_t heard_ms;   /* WAITING: last sign of life that it was answered to */
-    uint64_t asked_ms;   /* WAITING: last request at all that may have been one */
+    uint64_t heard_ms;                  /* WAITING: last sign of life that it was answered to */
+    uint64_t asked_ms;                  /* WAITING: last request at all that may have been one */
     struct model_history history, ends; /* ends: its expires_at */
 };
 

@@ -1,8 +1,6 @@
 /* model_date.c - the reference model's dates: seats, waiting room, reservations, payments */
 #include "tests/sim/model.h"
 
-#include <stdio.h>
-
 #include "engine/require.h"
 
 /* --- the waiting room ------------------------------------------------------------------------ */
@@ -184,21 +182,23 @@ static bool has_had(struct model *model, const struct model_date *date,
                     const struct decision *decision, uint64_t from_ms, uint64_t ttl_ms) {
     if (!model->counting) return true;
     model->run->counters.turns_judged++;
-    MODEL_RULE(OUTAGE, model_served_ms(model, date, OUTAGES_OWED, from_ms, decision->time_ms) >= ttl_ms,
+    MODEL_RULE(OUTAGE,
+               model_served_ms(model, date, OUTAGES_OWED, from_ms, decision->time_ms) >= ttl_ms,
                "it has had its time, in which it was served");
     return true;
 }
 
 /* Q6, X7: who asks again and again, by their own account, is not silent. Not for those with whom the
  * world has interfered, nor where a lost answer alone takes longer than their timeout. */
-static bool is_silent(struct model *model, struct model_date *date,
-                      const struct decision *decision, const struct model_waiter *waiter) {
+static bool is_silent(struct model *model, struct model_date *date, const struct decision *decision,
+                      const struct model_waiter *waiter) {
     uint64_t timeout_ms = date->policy.waiting_timeout_ms, now_ms = decision->time_ms;
     const struct plan *plan = &model->run->plan;
     MODEL_RULE(TIME, now_ms >= waiter->heard_ms + timeout_ms,
                "it was not heard from for the timeout");
     if (!model->counting) return true;
-    MODEL_RULE(OUTAGE, model_served_ms(model, date, OUTAGES_SURE, waiter->heard_ms, now_ms) >= timeout_ms,
+    MODEL_RULE(OUTAGE,
+               model_served_ms(model, date, OUTAGES_SURE, waiter->heard_ms, now_ms) >= timeout_ms,
                "it was not heard from for the timeout, in which it could have been");
     bool hindered = plan->per_million[SIM_FAULT_NET_DROP] > 0 ||
                     plan->per_million[SIM_FAULT_NET_DELAY] > 0 ||
@@ -623,12 +623,6 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
         if (silent_ms < date->policy_ms) silent_ms = date->policy_ms; /* the timeout was longer */
         silent_ms += slack_ms + model_unserved_ms(model, date, waiter->asked_ms, now_ms);
         if (waiter->state == TOKEN_WAITING && silent_ms <= now_ms) {
-            if (run_is_verbose(model->run)) {
-                printf("# asked %llu, timeout %llu, policy %llu, unserved %llu, silent %llu\n",
-                       (unsigned long long)waiter->asked_ms, (unsigned long long)policy->waiting_timeout_ms,
-                       (unsigned long long)date->policy_ms, (unsigned long long)model_unserved_ms(model, date, waiter->asked_ms, now_ms),
-                       (unsigned long long)silent_ms);
-            }
             return late(model, date, SIM_CHECK_TIME, "silent, and still waiting: place",
                         date->live[i], now_ms);
         }

@@ -56,16 +56,17 @@ bool model_credited(struct model *model, struct model_date *date, const struct d
                "what is credited is the time until now");
     MODEL_RULE(RECORD, date->policy.outage_credit == 1, "the policy says so");
     if (model->counting) {
-        uint64_t most_ms = outages_ms(model->outages, date->id, OUTAGES_POSSIBLE, body->since, to_ms,
-                                      &count);
+        uint64_t most_ms = outages_ms(model->outages, date->id, OUTAGES_POSSIBLE, body->since,
+                                      to_ms, &count);
         most_ms += OUTAGES_SLACK_MS + count * (uint64_t)MOMENT_SLACK_MS;
         bool unseen = count == 0 && body->cause != OUTAGE_DOWN; /* of a start: a moment */
         if (unseen || body->credit_ms > most_ms) {
-            run_fail(model->run, SIM_CHECK_OUTAGE,
-                     "LSN %llu: date %u is credited %llu ms (%s) since %llu; there may have been %llu",
-                     (unsigned long long)model->lsn, date->id, (unsigned long long)body->credit_ms,
-                     outage_cause_name(body->cause), (unsigned long long)body->since,
-                     (unsigned long long)most_ms);
+            run_fail(
+                model->run, SIM_CHECK_OUTAGE,
+                "LSN %llu: date %u is credited %llu ms (%s) since %llu; there may have been %llu",
+                (unsigned long long)model->lsn, date->id, (unsigned long long)body->credit_ms,
+                outage_cause_name(body->cause), (unsigned long long)body->since,
+                (unsigned long long)most_ms);
             return false;
         }
     }

@@ -38,7 +38,8 @@ void outages_note(struct outages *outages, uint32_t date, enum outages_kind kind
     while (of->count > 0 && of->spans[of->count - 1].to_ms >= from_ms) {
         const struct span *last = &of->spans[--of->count];
         if (last->from_ms < from_ms) from_ms = last->from_ms;
-        if (last->to_ms > to_ms) to_ms = last->to_ms; /* over a start the clock may have gone back */
+        if (last->to_ms > to_ms)
+            to_ms = last->to_ms; /* over a start the clock may have gone back */
     }
     if (of->count == of->capacity) {
         of->capacity = of->capacity ? of->capacity * 2 : 8;
@@ -63,9 +64,12 @@ void outages_cut(struct outages *outages, uint64_t now_ms) {
 
 uint32_t outages_forget(struct outages *outages, uint32_t date, uint64_t credited_ms) {
     struct spans *of = &outages->of[date - 1][OUTAGES_OWED];
-    uint32_t count = of->count;
-    while (of->count > 0 && of->spans[of->count - 1].to_ms > credited_ms) of->count--;
-    return count - of->count;
+    uint32_t lost = 0;
+    for (; of->count > 0 && of->spans[of->count - 1].to_ms > credited_ms; of->count--) {
+        const struct span *span = &of->spans[of->count - 1];
+        lost += span->to_ms - span->from_ms > OUTAGES_ROUND_MS;
+    }
+    return lost;
 }
 
 uint64_t outages_ms(const struct outages *outages, uint32_t date, enum outages_kind kind,

@@ -38,7 +38,7 @@ void outages_note(struct outages *outages, uint32_t date, enum outages_kind kind
 void outages_cut(struct outages *outages, uint64_t now_ms);
 
 /* outages_forget - what was credited after this moment is lost with the process that did so
- * Return: how many outages of the date end after it */
+ * Return: how many outages of the date that was, those apart that are short enough to be none */
 uint32_t outages_forget(struct outages *outages, uint32_t date, uint64_t credited_ms);
 
 /* outages_ms - how much of the time between two moments that was

@@ -79,8 +79,8 @@ struct run {
     /* While the machine sleeps its monotonic clock stands still. */
     uint64_t asleep_from_us, asleep_until_us; /* the latest time */
     uint64_t asleep_us;                       /* all earlier times together */
-    bool calm;               /* the faults have ended: the run comes to rest */
-    struct rng schedule;     /* who goes next */
+    bool calm;                                /* the faults have ended: the run comes to rest */
+    struct rng schedule;                      /* who goes next */
     struct rng faults;
 
     uint64_t trace;

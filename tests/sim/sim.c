@@ -89,11 +89,10 @@ static bool turn(struct sim *sim) {
 
 static void draw_faults(struct sim *sim) {
     static const enum sim_fault machines[] = {
-        SIM_FAULT_CRASH,     SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,
-        SIM_FAULT_DISK_FULL, SIM_FAULT_STALL,        SIM_FAULT_POSTGRES,
-        SIM_FAULT_SNAPSHOT,  SIM_FAULT_TRIM,         SIM_FAULT_CLOCK_FORWARD,
-        SIM_FAULT_HALT,      SIM_FAULT_SUSPEND,      SIM_FAULT_FREEZE,
-        SIM_FAULT_CLOCK_BACK, SIM_FAULT_CLONE,
+        SIM_FAULT_CRASH,         SIM_FAULT_CRASH_INSIDE, SIM_FAULT_STOP,     SIM_FAULT_DISK_FULL,
+        SIM_FAULT_STALL,         SIM_FAULT_POSTGRES,     SIM_FAULT_SNAPSHOT, SIM_FAULT_TRIM,
+        SIM_FAULT_CLOCK_FORWARD, SIM_FAULT_HALT,         SIM_FAULT_SUSPEND,  SIM_FAULT_FREEZE,
+        SIM_FAULT_CLOCK_BACK,    SIM_FAULT_CLONE,
     };
     struct run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {

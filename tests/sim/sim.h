@@ -70,7 +70,8 @@ const char *sim_check_text(uint32_t check);
     X(CLOCK_AHEAD, "clock-ahead", "the wall clock is ahead at a start, up to hours")               \
     X(STALL, "stall", "a shard gets no processor, for up to minutes")                              \
     X(HALT, "halt", "the whole process stands still, for up to minutes (SIGSTOP)")                 \
-    X(SUSPEND, "suspend", "the machine sleeps: its monotonic clock stands, the wall clock goes on")\
+    X(SUSPEND, "suspend",                                                                          \
+      "the machine sleeps: its monotonic clock stands, the wall clock goes on")                    \
     X(FREEZE, "freeze", "no write completes, for up to minutes (fsfreeze)")                        \
     X(JOURNAL_FULL, "journal-full", "the log has no room for a drain, for a while")                \
     X(MAILBOX_FULL, "mailbox-full", "a shard has no room for a request")                           \

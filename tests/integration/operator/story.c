@@ -100,7 +100,7 @@ static void found_the_date(struct story *story) {
 static void hold_in_vain(struct story *story) {
     scene(story, AT(20, 0, 0, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 1, story->alice, {{1, 2, 3}});
-    DATE_SAYS(story, ADMITTED, admitted, 1, AT(20, 7, 0, 0));
+    DATE_SAYS(story, ADMITTED, admitted, 1, AT(20, 6, 56, 0));
     scene(story, AT(20, 0, 1, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 2, story->bob, {{4, 5, 6}});
     DATE_SAYS(story, ADMITTED, admitted, 2, AT(20, 7, 1, 0));
@@ -140,6 +140,7 @@ static void pay_at_the_second_try(struct story *story) {
                 .reservation = reservation, .amount = 240, .balance = 760);
     DATE_SAYS(story, SEATS_SOLD, seats_sold, 2, 2, 240, 760, 1);
     WALLET_SAYS(story, bob, FUNDS_POSTED, funds_posted, .payment = payment[2], .amount = 240);
+    DATE_SAYS(story, OUTAGE_CREDITED, outage_credited, OUTAGE_STALLED, AT(20, 6, 16, 0), 4000);
     scene(story, AT(20, 7, 0, 0));
     DATE_SAYS(story, TOKEN_EXPIRED, token_expired, 1, TOKEN_END_TIME, {1, {3}});
     scene(story, AT(20, 10, 0, 0));

@@ -126,10 +126,11 @@ static void cat_takes_a_range(void **state) {
 static void cat_follows_a_user(void **state) {
     struct kit *kit = *state;
     USHER(kit, "wal", "cat", FOLDER, "--json", "--user", ALICE);
-    KINDS(kit, "queue_entered,admitted,seats_held,reservation_ended,seats_held,token_expired");
+    KINDS(kit, "queue_entered,admitted,seats_held,reservation_ended,seats_held,outage_credited,"
+               "token_expired");
     /* What was said before --from is not shown, but known. */
     USHER(kit, "wal", "cat", FOLDER, "--json", "--user", ALICE, "--from", DAY "20:05:03Z");
-    KINDS(kit, "reservation_ended,seats_held,token_expired");
+    KINDS(kit, "reservation_ended,seats_held,outage_credited,token_expired");
     USHER(kit, "wal", "cat", FOLDER, "--json", "--user", BOB, "--date", "1", "--kind",
           "funds_reserved,funds_posted,wallet_charged");
     KINDS(kit, "funds_reserved,funds_posted");
@@ -142,9 +143,9 @@ static void cat_follows_a_reservation_and_a_seat(void **state) {
                "funds_reserved,seats_sold,funds_posted,refund_started,funds_refunded,"
                "seats_refunded,refund_closed");
     USHER(kit, "wal", "cat", FOLDER, "--json", "--reservation", "1-3");
-    KINDS(kit, "seats_held,token_expired");
+    KINDS(kit, "seats_held,outage_credited,token_expired");
     USHER(kit, "wal", "cat", FOLDER, "--json", "--date", "1", "--seat", "A/12/9");
-    KINDS(kit, "seat_added,date_opened,seats_held,token_expired");
+    KINDS(kit, "seat_added,date_opened,seats_held,outage_credited,token_expired");
     USHER(kit, "wal", "cat", FOLDER, "--json", "--date", "1", "--kind",
           "date_created,policy_changed");
     KINDS(kit, "date_created");
@@ -240,6 +241,7 @@ static void state_of_a_reservation(void **state) {
     USHER(kit, "state", FOLDER, "--reservation", "1-3", "--at", DAY "20:06:59.999Z");
     DONE(kit);
     SAYS(kit, "reservation 1-3 (4294967299): held, 120 points");
+    SAYS(kit, DAY "20:10:14.000Z"); /* 4 s later than when it was made: an outage */
     SAYS(kit, "  by           " ALICE);
     USHER(kit, "state", FOLDER, "--reservation", "4294967299");
     DONE(kit);
@@ -305,12 +307,14 @@ static void history_of_a_user(void **state) {
     DONE(kit);
     PRINTS(kit, DAY
            "20:00:00.000Z entered the line of date 1 at place 1\n" DAY
-           "20:00:00.000Z admitted to date 1 until 20:07:00.000, place 1\n" DAY
+           "20:00:00.000Z admitted to date 1 until 20:06:56.000, place 1\n" DAY
            "20:00:03.250Z held until 20:05:03.250, reservation 1-1, 120 points: date 1, section "
            "A, row 12, seat 7 (number 2)\n" DAY
            "20:05:03.250Z freed: the hold is over, reservation 1-1\n" DAY
            "20:05:10.000Z held until 20:10:10.000, reservation 1-3, 120 points: date 1, section "
            "A, row 12, seat 9 (number 4)\n" DAY
+           "20:06:20.000Z turn and holds extended by 4.000 s, date 1: the engine stood still since "
+           "20:06:16.000\n" DAY
            "20:07:00.000Z active time is over, date 1, place 1; with it expired reservation "
            "1-3\n");
     USHER(kit, "history", FOLDER, "--user", BOB, "--from", DAY "20:06:10Z", "--to",
@@ -329,9 +333,10 @@ static void history_as_json(void **state) {
     USHER(kit, "history", FOLDER, "--reservation", "1-3", "--json");
     DONE(kit);
     json_t *lines = kit_json(kit);
-    assert_int_equal(json_array_size(lines), 2);
+    assert_int_equal(json_array_size(lines), 3);
     assert_string_equal(kit_text(json_array_get(lines, 0), "kind"), "seats_held");
-    assert_string_equal(kit_text(json_array_get(lines, 1), "text"),
+    assert_string_equal(kit_text(json_array_get(lines, 1), "kind"), "outage_credited");
+    assert_string_equal(kit_text(json_array_get(lines, 2), "text"),
                         "freed: the active time of " ALICE " is over");
     json_decref(lines);
 }

@@ -302,7 +302,8 @@ static const struct {
      NULL,
      "admitted to date 7 until 12:00:01.000, place 3",
      NULL},
-    {{.kind = DECISION_OUTAGE_CREDITED, .outage_credited = {OUTAGE_DOWN, NOON - 86400000, 86400000}},
+    {{.kind = DECISION_OUTAGE_CREDITED,
+      .outage_credited = {OUTAGE_DOWN, NOON - 86400000, 86400000}},
      NULL,
      "turn and holds extended by 86400.000 s, date 7: the engine was down since "
      "2026-11-20T12:00:00.000Z",
