@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 
 #include "engine/require.h"
 
-#define BINARIES "/usr/lib/postgresql/15/bin/"
+#define BINARIES "/usr/lib/postgresql/" /* VERSION/bin/, as Debian has them */
+#define BINARY_BYTES 128
 #define PORT "61543" /* a name for the socket, nothing more */
 #define WAIT_MS 60000
 
@@ -24,9 +26,27 @@ static void pause_ms(long ms) {
     nanosleep(&time, NULL);
 }
 
+/* A program of the newest PostgreSQL's server. Return: false if there is none */
+static bool find_binary(const char *name, char ret_path[BINARY_BYTES]) {
+    glob_t found;
+    long newest = 0;
+    (void)snprintf(ret_path, BINARY_BYTES, BINARIES "*/bin/%s", name); /* fits */
+    if (glob(ret_path, 0, NULL, &found) != 0) return false;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *path = found.gl_pathv[i];
+        long version = strtol(path + sizeof BINARIES - 1, NULL, 10);
+        if (version <= newest || access(path, X_OK) != 0) continue;
+        newest = version;
+        (void)snprintf(ret_path, BINARY_BYTES, BINARIES "%ld/bin/%s", version, name); /* likewise */
+    }
+    globfree(&found);
+    return newest > 0;
+}
+
 bool postgres_available(void) {
+    char path[BINARY_BYTES];
     bool user = geteuid() != 0 || getpwnam("postgres") != NULL;
-    return user && access(BINARIES "initdb", X_OK) == 0 && access(BINARIES "postgres", X_OK) == 0;
+    return user && find_binary("initdb", path) && find_binary("postgres", path);
 }
 
 /* In the child: who PostgreSQL may run as, and a log in place of the test's output. */
@@ -73,10 +93,10 @@ static bool is_ready(const struct postgres *postgres) {
 }
 
 void postgres_start(struct postgres *postgres) {
-    char data[80];
-    REQUIRE(postgres->pid == 0);
+    char data[80], program[BINARY_BYTES];
+    REQUIRE(postgres->pid == 0 && find_binary("postgres", program));
     snprintf(data, sizeof data, "%s/data", postgres->directory);
-    char *const arguments[] = {(char[]){BINARIES "postgres"},
+    char *const arguments[] = {program,
                                (char[]){"-D"},
                                data,
                                (char[]){"-k"},
@@ -106,7 +126,8 @@ void postgres_database(struct postgres *postgres, const char *name) {
 }
 
 void postgres_create(struct postgres *postgres) {
-    char data[80];
+    char data[80], program[BINARY_BYTES];
+    REQUIRE(find_binary("initdb", program));
     *postgres = (struct postgres){.directory = "/tmp/usher-postgres-XXXXXX"};
     REQUIRE(mkdtemp(postgres->directory) != NULL);
     if (geteuid() == 0) {
@@ -115,7 +136,7 @@ void postgres_create(struct postgres *postgres) {
     }
     snprintf(data, sizeof data, "%s/data", postgres->directory);
     postgres_database(postgres, "postgres");
-    char *const arguments[] = {(char[]){BINARIES "initdb"},
+    char *const arguments[] = {program,
                                (char[]){"-D"},
                                data,
                                (char[]){"-U"},

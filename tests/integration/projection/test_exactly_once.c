@@ -233,7 +233,7 @@ int main(void) {
         cmocka_unit_test(database_restored_from_a_backup),
     };
     if (!postgres_available()) {
-        printf("1..0 # SKIP no PostgreSQL 15 here\n");
+        printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
     harness = harness_create();

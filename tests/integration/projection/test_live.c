@@ -255,7 +255,7 @@ int main(void) {
         cmocka_unit_test(recovers_from_the_real_log),
     };
     if (!postgres_available()) {
-        printf("1..0 # SKIP no PostgreSQL 15 here\n");
+        printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
     harness = harness_create();

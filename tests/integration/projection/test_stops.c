@@ -310,7 +310,7 @@ int main(void) {
         cmocka_unit_test(what_may_pass_is_retried),
     };
     if (!postgres_available()) {
-        printf("1..0 # SKIP no PostgreSQL 15 here\n");
+        printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
     harness = harness_create();
