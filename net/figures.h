@@ -25,9 +25,9 @@
 
 /* Room for the log; bytes. */
 #define NET_FIGURES_LOG(FIGURE)                                                                    \
-    FIGURE(log, segment_bytes) /* of one of the log's files */                                     \
-    FIGURE(log, left_bytes)    /* in those that are there */                                       \
-    FIGURE(log, free_bytes)    /* on the disk; 0 where nobody knows, too */                        \
+    FIGURE(log, segment_bytes)         /* of one of the log's files */                             \
+    FIGURE(log, left_bytes)            /* in those that are there */                               \
+    FIGURE(log, free_bytes)            /* on the disk; 0 where nobody knows, too */                \
     FIGURE(log, segment_missing_bytes) /* on the disk, to make the next file; 0: none */
 
 /* The machine's clock (engine/README.md, "Time"). */

@@ -48,7 +48,7 @@ struct answer {
     uint64_t concert, date, next;
     uint64_t reservation, payment, amount, balance, reserved, expires_at;
     uint32_t reservation_state;
-    uint64_t now_ms;                                       /* engine time, where it is told */
+    uint64_t now_ms;                                        /* engine time, where it is told */
     uint64_t durable_lsn;                                   /* system.stats */
     uint64_t charged, balances, spent, refunded, accounts;  /* system.stats: money */
     uint64_t connections, connections_refused, relistens;   /* system.stats: net */
