@@ -345,7 +345,9 @@ uint32_t caller_date(struct caller *admin, uint64_t concert, const struct caller
         int index = policy_find(date->policy_names[i], (uint32_t)strlen(date->policy_names[i]));
         REQUIRE(index >= 0);
         const char *word = policy_value_name((uint32_t)index, date->policy_values[i]);
-        if (word) {
+        if (policy_form((uint32_t)index) == POLICY_BOOLEAN) {
+            value_write_pair_bool(&ask.params, date->policy_names[i], date->policy_values[i] != 0);
+        } else if (word) {
             value_write_pair_text(&ask.params, date->policy_names[i], word);
         } else {
             value_write_pair_uint(&ask.params, date->policy_names[i], date->policy_values[i]);

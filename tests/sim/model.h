@@ -113,8 +113,9 @@ struct model_date { /* by id - 1 */
     uint64_t interval_began_ms;
     uint64_t interval_admitted;
     uint64_t last_time_ms;
-    uint64_t policy_ms;   /* when the policy was changed last */
-    uint64_t credited_ms; /* when an outage was credited last; 0: never */
+    uint64_t policy_ms;     /* when the policy was changed last */
+    uint64_t credited_ms;   /* when an outage was credited last; 0: never */
+    uint64_t credit_off_ms; /* when the policy did not give back outages last; 0: never */
     /* max_seats_per_user, sales_open_at, sales_end_at, refund_until */
     struct model_history limits, opens, ends, refunds_end;
     struct model_history history; /* its states */

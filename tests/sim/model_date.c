@@ -180,7 +180,8 @@ static bool released_with(struct model *model, struct model_date *date,
 /* X7: nobody ends early by time in which nobody could be served; seen from outside. */
 static bool has_had(struct model *model, const struct model_date *date,
                     const struct decision *decision, uint64_t from_ms, uint64_t ttl_ms) {
-    if (!model->counting) return true;
+    /* What the policy says when an outage is over counts, and that may have changed in between. */
+    if (!model->counting || date->credit_off_ms >= from_ms) return true;
     model->run->counters.turns_judged++;
     MODEL_RULE(OUTAGE,
                model_served_ms(model, date, OUTAGES_OWED, from_ms, decision->time_ms) >= ttl_ms,
@@ -555,6 +556,9 @@ bool model_date_apply(struct model *model, const struct decision *decision) {
     case DECISION_DATE_CANCELLED: counters->cancellations++; return moved(model, date, decision);
     case DECISION_POLICY_CHANGED:
         counters->policies++;
+        if (!date->policy.outage_credit || !decision->policy_changed.policy.outage_credit) {
+            date->credit_off_ms = decision->time_ms;
+        }
         date->policy = decision->policy_changed.policy;
         date->policy_ms = decision->time_ms;
         model_note_policy(model, date);
