@@ -141,10 +141,12 @@ void machine_trim(struct machine *machine) {
         .applied_lsn = UINT64_MAX,
     };
     if (!machine->up || !machine->snapshot_disk) return;
-    if (machine->postgres) {
-        struct postgres_status status;
-        postgres_status(machine->postgres, &status);
+    if (machine->projection) { /* its own, as in the daemon: a clone may be further */
+        struct projection_status status;
+        projection_status_get(machine->projection, &status);
         retention.applied_lsn = status.applied_lsn;
+    } else if (machine->postgres) {
+        retention.applied_lsn = 0;
     }
     draw_crash(machine);
     int result = snapshot_retain(disk_storage(machine->disk), disk_storage(machine->snapshot_disk),
