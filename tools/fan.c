@@ -280,6 +280,7 @@ static void hear_error(struct fan *fan, const struct fan_answer *answer, struct 
         return;
     case ERROR_PAYMENT_IN_PROGRESS: ask_again(fan, step, RETRY_MS); return;
     case ERROR_SEAT_TAKEN:
+    case ERROR_SEAT_YOURS:
         if (fan->asked != FAN_HOLD) break;
         if (++fan->tries < FAN_TRIES_MAX) {
             list_seats(fan, step);

@@ -186,6 +186,7 @@ static void hold(struct fighter *fighter, struct fan *fan) {
                          "%" PRIu64 " seats are counted, not %u", answer->data[1], before);
             __attribute__((fallthrough));
         case ERROR_SEAT_TAKEN:
+        case ERROR_SEAT_YOURS:
             write_diary(fighter, fan, DIARY_REFUSED, answer,
                         (struct diary_entry){.error = answer->error,
                                              .seats = seats,

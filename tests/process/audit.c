@@ -174,11 +174,15 @@ static void judge_refused(struct audit *audit, struct audit_date *date, uint32_t
     EXPECT(audit, refused->place >= 1 && refused->place <= date->place_count, "no such place");
     EXPECT(audit, place->state == TOKEN_ACTIVE && id128_equal(&place->user, &refused->user),
            "date %u place %u", id, refused->place);
-    if (refused->error != ERROR_SEAT_TAKEN) return;
+    bool own = refused->error == ERROR_SEAT_YOURS;
+    if (!own && refused->error != ERROR_SEAT_TAKEN) return;
     audit->refused_taken++;
     EXPECT(audit, refused->seat >= 1 && refused->seat <= date->seat_count, "no such seat");
-    EXPECT(audit, date->seats[refused->seat].reservation != 0,
-           "date %u seat %u was refused as taken, but is free", id, refused->seat);
+    uint32_t owner = date->seats[refused->seat].reservation;
+    EXPECT(audit, owner != 0, "date %u seat %u was refused as taken, but is free", id,
+           refused->seat);
+    EXPECT(audit, id128_equal(&date->reservations[owner].user, &refused->user) == own,
+           "date %u seat %u was refused as %s", id, refused->seat, own ? "one's own" : "taken");
 }
 
 static void end_reservation(struct audit *audit, struct audit_date *date, uint32_t id,

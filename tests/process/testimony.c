@@ -127,9 +127,14 @@ static int by_user_and_moment(const void *a, const void *b) {
     return order;
 }
 
+/* Does the refusal name a seat? */
+static bool names_a_seat(uint32_t error) {
+    return error == ERROR_SEAT_TAKEN || error == ERROR_SEAT_YOURS;
+}
+
 static void check_refusal(struct audit *audit, const struct diary_entry *entry,
                           const struct audit_refusal *refusal) {
-    bool named = entry->error == ERROR_SEAT_TAKEN;
+    bool named = names_a_seat(entry->error);
     bool asked = !named;
     for (uint32_t i = 0; named && i < entry->seats.count; i++) {
         asked = asked || entry->seats.values[i] == entry->data[0];
@@ -150,7 +155,7 @@ static void check_refusal(struct audit *audit, const struct diary_entry *entry,
 
 static bool is_about(const struct audit_refusal *refusal, const struct diary_entry *entry) {
     return refusal->error == entry->error &&
-           (entry->error != ERROR_SEAT_TAKEN || refusal->seat == entry->data[0]) &&
+           (!names_a_seat(entry->error) || refusal->seat == entry->data[0]) &&
            refusal->time_ms + TESTIMONY_CLOCK_MS >= entry->sent_ms &&
            refusal->time_ms <= entry->received_ms + TESTIMONY_CLOCK_MS;
 }
