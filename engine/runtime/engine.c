@@ -51,6 +51,7 @@ struct engine *engine_open(const struct engine_options *options) {
         *slot = NULL;
     }
     world_free(world);
+    for (uint32_t i = 0; i < context->shard_count; i++) shard_begin(context->shards[i]);
     return engine;
 }
 

@@ -608,6 +608,12 @@ static enum outage_sight look_at_time(struct shard *shard) {
     return sight;
 }
 
+void shard_begin(struct shard *shard) {
+    if (look_at_time(shard) == OUTAGE_OVER) credit_dates(shard);
+    (void)flush(shard); /* if the journal is full, the first step goes on */
+    outage_promise(&shard->outage, shard->drain_bytes > 0 || heap_first(&shard->due) != NULL);
+}
+
 uint32_t shard_step(struct shard *shard) {
     shard->due_budget = DRAIN_DUE_MAX;
     uint32_t done = 0;

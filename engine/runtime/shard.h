@@ -48,6 +48,11 @@ void shard_adopt(struct shard *shard, struct partition *partition);
 /* shard_of_partition - partitions are dealt out by id */
 uint32_t shard_of_partition(const struct shard_context *context, uint32_t partition);
 
+/* shard_begin - when all its partitions are adopted, before the first step: the time in which the engine
+ * was down is credited. While the journal's writer has not begun, the credits of all shards are one
+ * write: a crash leaves all of them or none, and the next start gives back what this one did not. */
+void shard_begin(struct shard *shard);
+
 bool shard_submit(struct shard *shard, struct request *chain);
 void shard_wake(struct shard *shard);
 
