@@ -52,7 +52,7 @@ struct shard {
     uint64_t last_lsn; /* of this shard's latest append, or of what it has heard from another */
     uint64_t now_ms;   /* of what is decided; stands still while the log does */
     struct outage outage;
-    uint64_t resumed_ms; /* everybody was heard from then */
+    uint64_t heard_ms; /* until then silence is credited: the start, or the latest outage's end */
 
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
     struct heap due;
@@ -230,7 +230,7 @@ static void tick(struct shard *shard) {
 void shard_adopt(struct shard *shard, struct partition *partition) {
     tick(shard);
     if (partition->last_time_ms > shard->now_ms) shard->now_ms = partition->last_time_ms;
-    if (shard->outage.last_ms == 0) shard->resumed_ms = shard->now_ms;
+    if (shard->outage.last_ms == 0) shard->heard_ms = shard->now_ms;
     world_adopt(&shard->world, partition);
     partition_resume(partition, shard->now_ms);
     schedule(shard, partition);
@@ -571,12 +571,23 @@ static uint32_t release(struct shard *shard) {
 _Static_assert(RECORD_BYTES_MAX + DATES_MAX * CREDIT_BYTES <= DRAIN_BYTES_MAX,
                "an empty drain has room for the credits of all dates");
 
+/* How much of the time is no silence: the outage, and as long again, a moment at most, for what was asked
+ * meanwhile. Outages that follow each other at once share that moment: served time never goes back. */
+static uint64_t take_unheard(struct shard *shard, enum outage_cause cause, uint64_t since_ms) {
+    uint64_t until_ms = shard->now_ms, hearing_ms = until_ms > since_ms ? until_ms - since_ms : 0;
+    if (cause == OUTAGE_DOWN || hearing_ms > OUTAGE_HEARING_MS) hearing_ms = OUTAGE_HEARING_MS;
+    uint64_t from_ms = since_ms > shard->heard_ms ? since_ms : shard->heard_ms;
+    until_ms += hearing_ms;
+    if (until_ms <= from_ms) return 0;
+    shard->heard_ms = until_ms;
+    return until_ms - from_ms;
+}
+
 /* An outage is over: what nobody could use of the time is given back. */
 static void credit_dates(struct shard *shard) {
     enum outage_cause cause;
     uint64_t since_ms = outage_end(&shard->outage, &cause), now_ms = shard->now_ms;
-    uint64_t heard_ms = since_ms > shard->resumed_ms ? since_ms : shard->resumed_ms;
-    uint64_t unheard_ms = OUTAGE_HEARING_MS + (now_ms > heard_ms ? now_ms - heard_ms : 0);
+    uint64_t unheard_ms = take_unheard(shard, cause, since_ms);
     bool felt = false; /* somebody waits, or has a turn or a hold */
     REQUIRE(shard->drain_bytes == 0);
     for (uint32_t i = 1; i <= shard->world.date_count; i++) {
