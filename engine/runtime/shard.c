@@ -369,8 +369,14 @@ static void refuse_unknown(struct shard *shard, const struct command *command) {
     case COMMAND_QUEUE_LEAVE:
     case COMMAND_SEATS_LIST:
     case COMMAND_SEATS_HOLD:
-    case COMMAND_SEATS_RELEASE:
-    case COMMAND_PAYMENT_PAY: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
+    case COMMAND_SEATS_RELEASE: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
+    case COMMAND_PAYMENT_PAY:
+        if (id128_is_none(&command->pay.user)) {
+            refuse(shard, request, ERROR_TOKEN_INVALID, 0);
+        } else {
+            refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->pay.reservation);
+        }
+        break;
     case COMMAND_RESERVATION_CANCEL:
         refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->cancel.reservation);
         break;

@@ -241,6 +241,9 @@ static void O3_nobody_is_admitted_after_the_end(void **state) {
     assert_true(partition_next_due_ms(partition) > domain->now_ms);
     /* A later end takes the line up where it stood. */
     assert_int_equal(domain_status(domain, &waits), ERROR_SALES_ENDED);
+    struct token again;
+    assert_int_equal(domain_enter(domain, date, 2, &again), ERROR_SALES_ENDED); /* Q4: no better */
+    assert_refused(domain, ERROR_SALES_ENDED, policy.sales_end_at, 0, 0);
     assert_int_equal(domain_policy(domain, date, POLICY_INDEX_sales_end_at, 0), 0);
     domain_due(domain);
     assert_int_equal(token_state(domain, &waits), TOKEN_ACTIVE);
