@@ -52,7 +52,8 @@ struct shard {
     uint64_t last_lsn; /* of this shard's latest append, or of what it has heard from another */
     uint64_t now_ms;   /* of what is decided; stands still while the log does */
     struct outage outage;
-    uint64_t heard_ms; /* until then silence is credited: the start, or the latest outage's end */
+    uint64_t resumed_ms; /* everybody was heard from then */
+    uint64_t heard_ms;   /* until then what was asked during outages may still be in the sockets */
 
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
     struct heap due;
@@ -230,7 +231,7 @@ static void tick(struct shard *shard) {
 void shard_adopt(struct shard *shard, struct partition *partition) {
     tick(shard);
     if (partition->last_time_ms > shard->now_ms) shard->now_ms = partition->last_time_ms;
-    if (shard->outage.last_ms == 0) shard->heard_ms = shard->now_ms;
+    if (shard->outage.last_ms == 0) shard->resumed_ms = shard->now_ms;
     world_adopt(&shard->world, partition);
     partition_resume(partition, shard->now_ms);
     schedule(shard, partition);
@@ -577,16 +578,17 @@ static uint32_t release(struct shard *shard) {
 _Static_assert(RECORD_BYTES_MAX + DATES_MAX * CREDIT_BYTES <= DRAIN_BYTES_MAX,
                "an empty drain has room for the credits of all dates");
 
-/* How much of the time is no silence: the outage, and as long again, a moment at most, for what was asked
- * meanwhile. Outages that follow each other at once share that moment: served time never goes back. */
+/* How much is no silence: the outage, and as long again, a moment at most, for what was asked meanwhile.
+ * What is left of that moment from the outage before does not count twice: or many short ones would take
+ * served time back for good. */
 static uint64_t take_unheard(struct shard *shard, enum outage_cause cause, uint64_t since_ms) {
-    uint64_t until_ms = shard->now_ms, hearing_ms = until_ms > since_ms ? until_ms - since_ms : 0;
+    uint64_t now_ms = shard->now_ms, hearing_ms = now_ms > since_ms ? now_ms - since_ms : 0;
     if (cause == OUTAGE_DOWN || hearing_ms > OUTAGE_HEARING_MS) hearing_ms = OUTAGE_HEARING_MS;
-    uint64_t from_ms = since_ms > shard->heard_ms ? since_ms : shard->heard_ms;
-    until_ms += hearing_ms;
-    if (until_ms <= from_ms) return 0;
-    shard->heard_ms = until_ms;
-    return until_ms - from_ms;
+    uint64_t from_ms = since_ms > shard->resumed_ms ? since_ms : shard->resumed_ms;
+    uint64_t left_ms = shard->heard_ms > from_ms ? shard->heard_ms - from_ms : 0;
+    uint64_t more_ms = hearing_ms > left_ms ? hearing_ms - left_ms : 0;
+    shard->heard_ms = now_ms + left_ms + more_ms;
+    return (now_ms > from_ms ? now_ms - from_ms : 0) + more_ms;
 }
 
 /* An outage is over: what nobody could use of the time is given back. */

@@ -358,6 +358,18 @@ static void outages_one_after_another(void **state) {
     assert_int_equal(count_records(line.t, DECISION_TOKEN_EXPIRED, &last), 1);
     assert_int_equal(last.token_expired.end, TOKEN_END_SILENT);
     teardown(line.t);
+    /* But whoever was heard between two loses nothing by the second. */
+    line = line_of(1);
+    line.t->now_ms += STALL_MS;
+    (void)status(line.t, line.waits);
+    line.t->now_ms += 400;
+    step(line.t);
+    pass(line.t, TIMEOUT_MS - 100, true);
+    struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
+    leave.request.command.queue.token = line.active;
+    call(line.t, &leave);
+    assert_int_equal(status(line.t, line.waits).token.state, TOKEN_ACTIVE);
+    teardown(line.t);
 }
 
 int main(void) {
