@@ -144,7 +144,8 @@ static void trim_under_a_reader(void **state) {
     assert_int_equal(wal_reader_open(harness.disk, 0, &reader, &harness.error), 0);
     assert_int_equal(wal_reader_next(reader, lsn, &record, &harness.error), 0);
     assert_int_equal(wal_reader_next(reader, lsn, &record, &harness.error), WAL_READER_CAUGHT_UP);
-    for (uint32_t i = 0; i < 2; i++) { /* the first proves the block, the second has nothing to say */
+    /* The first proves the block, the second has nothing to say. */
+    for (uint32_t i = 0; i < 2; i++) {
         harness_kill(&harness);
         harness_open_ok(&harness);
     }
