@@ -216,7 +216,8 @@ static void restore(void **state) {
 
     USHER(kit, "wal", "verify", new, "--json");
     DONE(kit);
-    line = first_json(kit); /* nobody was served since: turns and holds get that time back at the start */
+    /* Nobody was served since: turns and holds get that time back at the start. */
+    line = first_json(kit);
     assert_string_equal(kit_text(line, "last_write"), DAY "20:05:10.000Z");
     json_decref(line);
     USHER(kit, "diff", FOLDER, new, "--from", DAY "20:05:10Z", "--exit-code");

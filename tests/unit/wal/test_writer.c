@@ -541,24 +541,15 @@ static void test_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_group_commit),
-        cmocka_unit_test(test_durable_never_early),
-        cmocka_unit_test(test_journal_port),
-        cmocka_unit_test(test_full_and_wrap),
-        cmocka_unit_test(test_wrap_in_size),
-        cmocka_unit_test(test_seal),
-        cmocka_unit_test(test_beat),
-        cmocka_unit_test(test_segment_switch),
-        cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_empty_epochs),
-        cmocka_unit_test(test_late_header),
-        cmocka_unit_test(test_beat_without_room),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_write_faults),
-        cmocka_unit_test(test_prepare_fault),
-        cmocka_unit_test(test_prepare_fault_heals),
-        cmocka_unit_test(test_open_faults),
-        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_group_commit),  cmocka_unit_test(test_durable_never_early),
+        cmocka_unit_test(test_journal_port),  cmocka_unit_test(test_full_and_wrap),
+        cmocka_unit_test(test_wrap_in_size),  cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_beat),          cmocka_unit_test(test_segment_switch),
+        cmocka_unit_test(test_epochs),        cmocka_unit_test(test_empty_epochs),
+        cmocka_unit_test(test_late_header),   cmocka_unit_test(test_beat_without_room),
+        cmocka_unit_test(test_no_room),       cmocka_unit_test(test_write_faults),
+        cmocka_unit_test(test_prepare_fault), cmocka_unit_test(test_prepare_fault_heals),
+        cmocka_unit_test(test_open_faults),   cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
