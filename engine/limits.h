@@ -107,6 +107,8 @@
 /* How much more after an outage nobody counts as silent: what was sent meanwhile is still in the
  * sockets. */
 #define OUTAGE_HEARING_MS 1000u
+/* A log that stands still again so soon after an outage of the log is slow. */
+#define OUTAGE_SLOW_MS 1000u
 /* An outage of so much is told, not only counted. */
 #define OUTAGE_LONG_MS 1000u
 /* Messages on the way from one shard to another. Power of two (ck_ring). */

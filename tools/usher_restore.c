@@ -151,8 +151,13 @@ static int copy_records(struct restore *restore) {
     return failed;
 }
 
+/* The new log was written when its last record was: nobody has been served since, and whoever had a turn or
+ * a hold then gets the time back at the first start (X7). */
+static uint64_t moment_of_state(void *context) {
+    return ((const struct restore *)context)->last_time_ms;
+}
+
 static int write_log(struct restore *restore, struct storage *storage) {
-    struct system_clock clock;
     struct wal_error error;
     struct wal_options options = {
         .storage = storage,
@@ -160,8 +165,7 @@ static int write_log(struct restore *restore, struct storage *storage) {
         .account_partitions = restore->source.state.account_partitions,
         .first_lsn = restore->source.first_lsn,
     };
-    system_clock_init(&clock);
-    system_clock_port(&clock, &options.clock);
+    options.clock = (struct clock_port){.context = restore, .now_ms = moment_of_state};
     system_entropy_port(&options.entropy);
     if (wal_open(&options, NULL, &restore->wal, &error) < 0) return complain_log(restore, &error);
     int result = copy_records(restore);

@@ -323,12 +323,24 @@ void wal_beat(struct wal *wal) {
     waker_wake(&wal->buffer.writer); /* one that is just going to sleep hears the next one */
 }
 
+/* A sign of life is not worth the end of the log: where the segment is full, and the disk too full for
+ * another one, there is none until there is room. */
+static bool beat_has_room(struct wal *wal) {
+    const struct writer *writer = &wal->writer;
+    struct preparer *preparer = &wal->preparer;
+    if (!writer->begun || room(writer) >= WAL_BLOCK_ALIGN_BYTES) { return true; }
+    (void)pthread_mutex_lock(&preparer->mutex);
+    bool ready = preparer->ready > writer->segment.number;
+    (void)pthread_mutex_unlock(&preparer->mutex);
+    return ready;
+}
+
 /* Nothing to write. Return: whether the log is to show a sign of life now */
 static bool beat_is_due(struct wal *wal) {
     if (!atomic_load_explicit(&wal->beat, memory_order_relaxed)) { return false; }
     atomic_store_explicit(&wal->beat, false, memory_order_relaxed);
     uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
-    return now >= wal->writer.idle_since_ms + WAL_BEAT_MS;
+    return now >= wal->writer.idle_since_ms + WAL_BEAT_MS && beat_has_room(wal);
 }
 
 int wal_writer_step(struct wal *wal, bool wait) {

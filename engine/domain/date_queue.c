@@ -124,7 +124,9 @@ void date_enter(const struct date *date, const struct command *command, uint64_t
     place_t live = room_place_of(&date->room, &command->enter.user);
     const struct waiter *waiter = live ? room_find(&date->room, live) : NULL;
     bool over = waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms <= now_ms;
-    bool stays = waiter && !over &&
+    /* O3: who still waits when sales end is told so, by entering again as by a poll. */
+    bool too_late = waiter && waiter->state == TOKEN_WAITING && date_sales_ended(date, now_ms);
+    bool stays = waiter && !over && !too_late &&
                  (date->policy.reentry == REENTRY_KEEP || made_by(date, command, waiter));
     if (stays && date->state != DATE_CANCELLED) {
         answer_token(verdict, live); /* Q4 */

@@ -13,6 +13,13 @@ static void begin(struct outage *outage, uint64_t since_ms, enum outage_cause ca
     if (outage->since_ms == 0 || since_ms < outage->since_ms) outage->since_ms = since_ms;
 }
 
+/* A log that moved a moment ago is slow: what was decided in the meantime has had its time, and only
+ * what stood still is given back. Else a disk that is always slow would stop time for good. */
+static uint64_t log_since_ms(const struct outage *outage) {
+    bool slow = outage->log_still_ms < outage->log_slow_until_ms;
+    return outage->log_still_ms + (slow ? OUTAGE_MS_MIN : 0);
+}
+
 /* Return: whether the log stands still while somebody waits for it */
 static bool log_is_still(struct outage *outage, uint64_t now_ms, bool waits, uint64_t durable_lsn) {
     if (!waits) {
@@ -35,7 +42,7 @@ enum outage_sight outage_look(struct outage *outage, uint64_t now_ms, bool waits
         begin(outage, outage->last_ms, OUTAGE_STALLED);
     }
     bool still = log_is_still(outage, now_ms, waits, durable_lsn);
-    if (still) begin(outage, outage->log_still_ms, OUTAGE_LOG);
+    if (still) begin(outage, log_since_ms(outage), OUTAGE_LOG);
     outage->last_ms = now_ms;
     if (outage->since_ms == 0) return OUTAGE_NONE;
     if (still) return OUTAGE_LASTS;
@@ -62,6 +69,7 @@ uint64_t outage_end(struct outage *outage, enum outage_cause *ret_cause) {
     *ret_cause = outage->cause;
     outage->since_ms = 0;
     outage->credited_until_ms = outage->last_ms;
+    if (outage->cause == OUTAGE_LOG) outage->log_slow_until_ms = outage->last_ms + OUTAGE_SLOW_MS;
     return since_ms;
 }
 

@@ -4,7 +4,9 @@
  * anything due looks every SHARD_ROUND_MS_MAX; if much more has passed, it was frozen, suspended or
  * starved, or its clock leapt. Answers that wait for the log, while the log does not move for
  * OUTAGE_MS_MIN, mean that nothing can be made durable: time stands still for what is decided, until
- * it can. An outage is over at the first look that finds neither; outage_end() then says since when, and
+ * it can. A log that stands still again soon after such an outage is slow: from then on only the time
+ * that stood still is an outage, or a disk that is always slow would stop time for good. An outage is
+ * over at the first look that finds neither; outage_end() then says since when, and
  * everything in between is credited once, whatever the causes.
  * Pure: the clock and the log arrive as numbers.
  * Thread: the shard that owns it, alone.
@@ -25,6 +27,7 @@ struct outage {
     uint64_t since_ms;       /* an outage has begun; 0: none */
     enum outage_cause cause; /* of that */
     uint64_t credited_until_ms; /* what lies before is dealt with */
+    uint64_t log_slow_until_ms; /* a log that stands still again before then is slow */
 };
 
 /* What a look can find. */

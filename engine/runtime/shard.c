@@ -53,6 +53,7 @@ struct shard {
     uint64_t now_ms;   /* of what is decided; stands still while the log does */
     struct outage outage;
     uint64_t resumed_ms; /* everybody was heard from then */
+    uint64_t heard_ms;   /* until then what was asked during outages may still be in the sockets */
 
     /* When time decides something next, per partition; NOT_SCHEDULED: never. */
     struct heap due;
@@ -369,8 +370,14 @@ static void refuse_unknown(struct shard *shard, const struct command *command) {
     case COMMAND_QUEUE_LEAVE:
     case COMMAND_SEATS_LIST:
     case COMMAND_SEATS_HOLD:
-    case COMMAND_SEATS_RELEASE:
-    case COMMAND_PAYMENT_PAY: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
+    case COMMAND_SEATS_RELEASE: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
+    case COMMAND_PAYMENT_PAY:
+        if (id128_is_none(&command->pay.user)) {
+            refuse(shard, request, ERROR_TOKEN_INVALID, 0);
+        } else {
+            refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->pay.reservation);
+        }
+        break;
     case COMMAND_RESERVATION_CANCEL:
         refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->cancel.reservation);
         break;
@@ -571,12 +578,24 @@ static uint32_t release(struct shard *shard) {
 _Static_assert(RECORD_BYTES_MAX + DATES_MAX * CREDIT_BYTES <= DRAIN_BYTES_MAX,
                "an empty drain has room for the credits of all dates");
 
+/* How much is no silence: the outage, and as long again, a moment at most, for what was asked meanwhile.
+ * What is left of that moment from the outage before does not count twice: or many short ones would take
+ * served time back for good. */
+static uint64_t take_unheard(struct shard *shard, enum outage_cause cause, uint64_t since_ms) {
+    uint64_t now_ms = shard->now_ms, hearing_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+    if (cause == OUTAGE_DOWN || hearing_ms > OUTAGE_HEARING_MS) hearing_ms = OUTAGE_HEARING_MS;
+    uint64_t from_ms = since_ms > shard->resumed_ms ? since_ms : shard->resumed_ms;
+    uint64_t left_ms = shard->heard_ms > from_ms ? shard->heard_ms - from_ms : 0;
+    uint64_t more_ms = hearing_ms > left_ms ? hearing_ms - left_ms : 0;
+    shard->heard_ms = now_ms + left_ms + more_ms;
+    return (now_ms > from_ms ? now_ms - from_ms : 0) + more_ms;
+}
+
 /* An outage is over: what nobody could use of the time is given back. */
 static void credit_dates(struct shard *shard) {
     enum outage_cause cause;
     uint64_t since_ms = outage_end(&shard->outage, &cause), now_ms = shard->now_ms;
-    uint64_t heard_ms = since_ms > shard->resumed_ms ? since_ms : shard->resumed_ms;
-    uint64_t unheard_ms = OUTAGE_HEARING_MS + (now_ms > heard_ms ? now_ms - heard_ms : 0);
+    uint64_t unheard_ms = take_unheard(shard, cause, since_ms);
     bool felt = false; /* somebody waits, or has a turn or a hold */
     REQUIRE(shard->drain_bytes == 0);
     for (uint32_t i = 1; i <= shard->world.date_count; i++) {

@@ -15,7 +15,7 @@
 #include "tests/sim/trial.h"
 
 /* The rarest is found within a third of it. */
-#define SEEDS_MAX 120u
+#define SEEDS_MAX 480u
 #define SEEDS_GOOD 5u
 
 /* One run; one whose trace differs from itself has failed as well. */

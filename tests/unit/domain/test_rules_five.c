@@ -113,6 +113,34 @@ static void Q10_the_token_that_pays_ends(void **state) {
     domain_check(domain, true);
 }
 
+/* The token that pays ends by itself while the account is asked, an outage comes, the engine starts again:
+ * paid all the same, and the one that the user has by then stays. */
+static void Q10_the_token_that_pays_ends_meanwhile(void **state) {
+    struct domain *domain = *state;
+    struct policy policy = default_policy();
+    uint32_t date = domain_date(domain, &policy, 3, 10);
+    (void)domain_charge(domain, 1, 100, 1);
+    struct token first = entered(domain, date, 1);
+    uint64_t one = held(domain, &first, SEATS(1)), two = held(domain, &first, SEATS(2));
+    assert_int_equal(domain_pay(domain, &first, one, 2), ERROR_NONE);
+    struct token second = entered(domain, date, 1);
+    domain->manual = true;
+    assert_int_equal(domain_pay(domain, &second, two, 3), DOMAIN_UNANSWERED);
+    domain_outage(domain, OUTAGE_LOG, policy.active_ttl_ms);
+    assert_int_equal(domain_leave(domain, &second), ERROR_NONE);
+    struct token third = entered(domain, date, 1);
+    domain_crash(domain);
+    domain->manual = false;
+    domain_outage(domain, OUTAGE_DOWN, policy.active_ttl_ms);
+    domain_settle(domain);
+    assert_int_equal(domain_state(domain, two), RESERVATION_PAID);
+    assert_int_equal(token_state(domain, &second), TOKEN_EXPIRED);
+    assert_int_equal(domain->reply.token.end, TOKEN_END_LEFT);
+    assert_int_equal(token_state(domain, &third), TOKEN_ACTIVE);
+    domain_check(domain, true);
+    domain_crash(domain);
+}
+
 /* A payment with the old token leaves the new one its place in the line. */
 static void Q10_another_place_in_the_line_stays(void **state) {
     struct domain *domain = *state;
@@ -241,6 +269,9 @@ static void O3_nobody_is_admitted_after_the_end(void **state) {
     assert_true(partition_next_due_ms(partition) > domain->now_ms);
     /* A later end takes the line up where it stood. */
     assert_int_equal(domain_status(domain, &waits), ERROR_SALES_ENDED);
+    struct token again;
+    assert_int_equal(domain_enter(domain, date, 2, &again), ERROR_SALES_ENDED); /* Q4: no better */
+    assert_refused(domain, ERROR_SALES_ENDED, policy.sales_end_at, 0, 0);
     assert_int_equal(domain_policy(domain, date, POLICY_INDEX_sales_end_at, 0), 0);
     domain_due(domain);
     assert_int_equal(token_state(domain, &waits), TOKEN_ACTIVE);
@@ -312,6 +343,7 @@ int main(void) {
         T(Q9_first_at_once_again),
         T(Q9_without_the_policy_all_are_paced),
         T(Q10_the_token_that_pays_ends),
+        T(Q10_the_token_that_pays_ends_meanwhile),
         T(Q10_another_place_in_the_line_stays),
         T(P1_user_pays_where_the_token_has_ended),
         T(P1_user_alone_is_not_enough_for_a_live_token),

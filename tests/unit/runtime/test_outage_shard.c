@@ -318,6 +318,63 @@ static void restart_of_nobody_writes_nothing(void **state) {
     teardown(t);
 }
 
+/* 300 ms for each write, with or without anybody who asks: each is an outage, and so is that of its credit.
+ * Turns, holds and silence end all the same, a little later. */
+static void a_log_that_is_always_slow(void **state) {
+    (void)state;
+    for (uint32_t busy = 0; busy < 2; busy++) {
+        struct line line = line_of(1);
+        struct world_under_test *t = line.t;
+        struct decision last;
+        struct caller charges[2 * TTL_MS / 300];
+        uint64_t begin_ms = t->now_ms;
+        for (uint32_t i = 0; i < sizeof charges / sizeof charges[0]; i++) {
+            charges[i] = charge_call(3, 1, (uint8_t)i);
+            if (busy || i == 0) submit(t, &charges[i]);
+            step(t);
+            uint64_t lsn = t->log_bytes;
+            pass(t, 300, false);
+            t->durable = lsn;
+            step(t);
+            uint32_t ended = count_records(t, DECISION_RESERVATION_ENDED, &last);
+            if (t->now_ms < begin_ms + HOLD_MS) assert_int_equal(ended, 0);
+        }
+        assert_true(count_records(t, DECISION_OUTAGE_CREDITED, &last) > 20);
+        assert_int_equal(count_records(t, DECISION_RESERVATION_ENDED, &last), 1);
+        assert_int_equal(count_records(t, DECISION_TOKEN_EXPIRED, &last), 2);
+        teardown(t);
+    }
+}
+
+/* The moment in which sockets are heard after an outage counts once: the silent waiter is found. */
+static void outages_one_after_another(void **state) {
+    (void)state;
+    struct line line = line_of(1);
+    struct decision last;
+    for (uint32_t i = 0; i < 20; i++) {
+        line.t->now_ms += 400;
+        step(line.t);
+        line.t->durable = line.t->log_bytes;
+        step(line.t);
+    }
+    pass(line.t, OUTAGE_HEARING_MS + TIMEOUT_MS + TIMEOUT_MS / 100, true);
+    assert_int_equal(count_records(line.t, DECISION_TOKEN_EXPIRED, &last), 1);
+    assert_int_equal(last.token_expired.end, TOKEN_END_SILENT);
+    teardown(line.t);
+    /* But whoever was heard between two loses nothing by the second. */
+    line = line_of(1);
+    line.t->now_ms += STALL_MS;
+    (void)status(line.t, line.waits);
+    line.t->now_ms += 400;
+    step(line.t);
+    pass(line.t, TIMEOUT_MS - 100, true);
+    struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
+    leave.request.command.queue.token = line.active;
+    call(line.t, &leave);
+    assert_int_equal(status(line.t, line.waits).token.state, TOKEN_ACTIVE);
+    teardown(line.t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outage_of_a_shard_that_stalls),
@@ -328,6 +385,8 @@ int main(void) {
         cmocka_unit_test(outage_of_a_restart),
         cmocka_unit_test(outage_that_one_date_does_not_credit),
         cmocka_unit_test(restart_of_nobody_writes_nothing),
+        cmocka_unit_test(a_log_that_is_always_slow),
+        cmocka_unit_test(outages_one_after_another),
     };
     return cmocka_run_group_tests_name("outage_shard", tests, NULL, NULL);
 }

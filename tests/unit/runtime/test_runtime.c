@@ -210,6 +210,14 @@ static void unknown_partitions_are_refused(void **state) {
     caller = calling(COMMAND_RESERVATION_CANCEL, partition_of_date(DATES_MAX));
     call(t, &caller);
     assert_int_equal(caller.reply.error, ERROR_NO_SUCH_RESERVATION);
+    /* Without a token it is the reservation that nobody knows, as on a date that is there (O2). */
+    caller = pay_call((struct token){.date = 77}, dated_id(77, 1), 1);
+    call(t, &caller);
+    assert_int_equal(caller.reply.error, ERROR_TOKEN_INVALID);
+    caller = pay_call((struct token){.date = 77}, dated_id(77, 1), 1);
+    caller.request.command.pay.user = user_of(1);
+    call(t, &caller);
+    assert_int_equal(caller.reply.error, ERROR_NO_SUCH_RESERVATION);
     teardown(t);
 }
 

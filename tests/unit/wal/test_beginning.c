@@ -130,11 +130,41 @@ static void test_oldest_stays(void **state) {
     harness_deinit(&harness);
 }
 
+/* Somebody who has read all there was, while what lies between that and the next record is deleted: a run that
+ * wrote its header and nothing else. */
+static void trim_under_a_reader(void **state) {
+    (void)state;
+    struct harness harness;
+    struct wal_reader *reader;
+    struct wal_record record;
+    uint64_t removed = 0;
+    harness_init(&harness);
+    harness_open_ok(&harness);
+    uint64_t lsn = harness_block(&harness, 100);
+    assert_int_equal(wal_reader_open(harness.disk, 0, &reader, &harness.error), 0);
+    assert_int_equal(wal_reader_next(reader, lsn, &record, &harness.error), 0);
+    assert_int_equal(wal_reader_next(reader, lsn, &record, &harness.error), WAL_READER_CAUGHT_UP);
+    /* The first proves the block, the second has nothing to say. */
+    for (uint32_t i = 0; i < 2; i++) {
+        harness_kill(&harness);
+        harness_open_ok(&harness);
+    }
+    uint64_t next = harness_block(&harness, 200);
+    assert_int_equal(wal_trim(harness.disk, lsn, &removed, &harness.error), 0);
+    assert_int_equal(removed, 2);
+    assert_int_equal(wal_reader_next(reader, next, &record, &harness.error), 0);
+    assert_int_equal(record.lsn, next);
+    assert_true(harness_record_good(&record, 1));
+    wal_reader_close(reader);
+    harness_deinit(&harness);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_lsn),
         cmocka_unit_test(test_durable_lsn),
         cmocka_unit_test(test_oldest_stays),
+        cmocka_unit_test(trim_under_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

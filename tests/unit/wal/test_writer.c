@@ -349,6 +349,39 @@ static void test_late_header(void **state) {
     harness_deinit(&harness);
 }
 
+/* A full segment on a full disk: a beat that finds no room waits, and the log goes on when there is. */
+static void test_beat_without_room(void **state) {
+    (void)state;
+    struct harness harness;
+    struct wal_space space;
+    struct wal_stats stats;
+    harness_init(&harness);
+    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    harness_open_ok(&harness);
+    storage_memory_fault(harness.disk, STORAGE_FAULT_PREPARE, 0, 0);
+    do {
+        harness.now_ms += WAL_BEAT_MS;
+        wal_beat(harness.wal);
+        assert_int_equal(wal_writer_step(harness.wal, false), 0);
+        harness_settle(&harness);
+        wal_space_get(harness.wal, &space);
+    } while (space.left_bytes > 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        harness.now_ms += WAL_BEAT_MS;
+        wal_beat(harness.wal);
+        assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
+    }
+    assert_int_equal(harness.failed_calls, 0);
+    storage_memory_heal(harness.disk);
+    harness_kill(&harness);
+    harness_open_ok(&harness);
+    (void)harness_block(&harness, 100);
+    assert_int_equal(harness_read_all(harness.disk, 100), 1);
+    wal_stats_get(harness.wal, &stats);
+    assert_int_equal(stats.blocks, 1);
+    harness_deinit(&harness);
+}
+
 /* A disk that is full is known a whole segment before the end, and at a start. */
 static void test_no_room(void **state) {
     (void)state;
@@ -508,23 +541,15 @@ static void test_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_group_commit),
-        cmocka_unit_test(test_durable_never_early),
-        cmocka_unit_test(test_journal_port),
-        cmocka_unit_test(test_full_and_wrap),
-        cmocka_unit_test(test_wrap_in_size),
-        cmocka_unit_test(test_seal),
-        cmocka_unit_test(test_beat),
-        cmocka_unit_test(test_segment_switch),
-        cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_empty_epochs),
-        cmocka_unit_test(test_late_header),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_write_faults),
-        cmocka_unit_test(test_prepare_fault),
-        cmocka_unit_test(test_prepare_fault_heals),
-        cmocka_unit_test(test_open_faults),
-        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_group_commit),  cmocka_unit_test(test_durable_never_early),
+        cmocka_unit_test(test_journal_port),  cmocka_unit_test(test_full_and_wrap),
+        cmocka_unit_test(test_wrap_in_size),  cmocka_unit_test(test_seal),
+        cmocka_unit_test(test_beat),          cmocka_unit_test(test_segment_switch),
+        cmocka_unit_test(test_epochs),        cmocka_unit_test(test_empty_epochs),
+        cmocka_unit_test(test_late_header),   cmocka_unit_test(test_beat_without_room),
+        cmocka_unit_test(test_no_room),       cmocka_unit_test(test_write_faults),
+        cmocka_unit_test(test_prepare_fault), cmocka_unit_test(test_prepare_fault_heals),
+        cmocka_unit_test(test_open_faults),   cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
