@@ -64,30 +64,11 @@ static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_
     return 0;
 }
 
-/* No segment follows. If that is because segments without a record were deleted, the oldest one that is left
- * begins exactly here: go on there, as a new reader would.
- * Return: 0 (entered it), READER_NOTHING, <0 */
-static int oldest_segment(struct wal_reader *reader, struct wal_error *ret_error) {
-    struct segment_list list;
-    int rc = segment_list_read(reader->scan.storage, &list, ret_error);
-    if (rc < 0) { return rc; }
-    uint64_t oldest = list.count > 0 ? list.numbers[0] : 0;
-    segment_list_free(&list);
-    if (oldest <= reader->number + 1) { return READER_NOTHING; }
-    rc = scan_open(&reader->ahead, oldest, ret_error);
-    if (rc < 0) { return rc; }
-    bool here = reader->ahead.state == SEGMENT_USED &&
-                reader->ahead.header.first_lsn == reader->scan.lsn;
-    scan_close(&reader->ahead);
-    return here ? enter_segment(reader, oldest, ret_error) : READER_NOTHING;
-}
-
 /* Blocks end here; does the next segment go on exactly here?
  * Return: 0 (entered it), READER_NOTHING, <0 */
 static int next_segment(struct wal_reader *reader, struct wal_error *ret_error) {
     int rc = look_ahead(reader, ret_error);
-    if (rc == READER_NOTHING) { return oldest_segment(reader, ret_error); }
-    if (rc < 0) { return rc; }
+    if (rc != 0) { return rc; }
     const struct segment_header *next = &reader->ahead.header;
     bool continues = next->first_lsn == reader->scan.lsn && next->chain == reader->scan.chain;
     scan_close(&reader->ahead);

@@ -16,7 +16,6 @@
 #define LOOK_SLACK_MS 30u
 /* The daemon lets the log show a sign of life so often (wal_beat); and how old it may be then. */
 #define BEAT_US 1000000u
-#define DOWN_SLACK_MS 7000u
 
 /* --- the clock ------------------------------------------------------------------------------------------- */
 
@@ -228,7 +227,7 @@ void machine_watch_start(struct machine *machine, uint64_t served_until_ms) {
         if (machine->served_until_ms < now_ms) {
             note(machine, i, true, machine->served_until_ms, now_ms);
         }
-        first_ms = first_ms > DOWN_SLACK_MS ? first_ms - DOWN_SLACK_MS : 0;
+        first_ms = first_ms > OUTAGES_DOWN_SLACK_MS ? first_ms - OUTAGES_DOWN_SLACK_MS : 0;
         /* The log's last block may be of a clock that was wrong. */
         if (served_until_ms == machine->last_time_ms && first_ms > served_until_ms) {
             first_ms = served_until_ms;

@@ -631,8 +631,10 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
                         date->live[i], now_ms);
         }
     }
+    /* The date's own time may be a moment ahead of the shard's look. */
+    uint64_t sale_ms = now_ms > date->last_time_ms ? now_ms : date->last_time_ms;
     bool may_admit = date->state == DATE_OPEN && date->active < policy->active_capacity &&
-                     now_ms >= policy->sales_open_at && !sales_ended(date, now_ms) &&
+                     now_ms >= policy->sales_open_at && !sales_ended(date, sale_ms) &&
                      interval_has_room(date, now_ms);
     uint32_t first = first_waiting(date);
     if (may_admit && first) {

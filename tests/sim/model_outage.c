@@ -59,6 +59,8 @@ bool model_credited(struct model *model, struct model_date *date, const struct d
         uint64_t most_ms = outages_ms(model->outages, date->id, OUTAGES_POSSIBLE, body->since,
                                       to_ms, &count);
         most_ms += OUTAGES_SLACK_MS + count * (uint64_t)MOMENT_SLACK_MS;
+        /* The last block may lie before an outage whose own credit the crash has taken. */
+        if (body->cause == OUTAGE_DOWN) most_ms += OUTAGES_DOWN_SLACK_MS;
         bool unseen = count == 0 && body->cause != OUTAGE_DOWN; /* of a start: a moment */
         if (unseen || body->credit_ms > most_ms) {
             run_fail(

@@ -14,6 +14,8 @@
 #define OUTAGES_LOG_MS 250u   /* without progress of the log, while anything waits for it */
 /* How far the engine's beginning of an outage of the log may lie from the true one: a round. */
 #define OUTAGES_SLACK_MS 360u
+/* A start knows of the run before by its last block, which may be a beat older than what it served. */
+#define OUTAGES_DOWN_SLACK_MS 7000u
 /* Nobody counts as silent so long after one. */
 #define OUTAGES_HEARING_MS 1000u
 
