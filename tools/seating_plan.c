@@ -481,7 +481,7 @@ static int compare_guids(const void *a, const void *b) {
 /* All seats in the order of their guids. Return: owned by the caller */
 static struct seating_plan_seat **by_guid(const struct seating_plan *plan) {
     struct seating_plan_seat **seats = calloc(plan->seat_count, sizeof *seats);
-    REQUIRE(seats);
+    REQUIRE_MEMORY(seats);
     for (uint32_t i = 0; i < plan->seat_count; i++) seats[i] = &plan->seats[i];
     qsort(seats, plan->seat_count, sizeof *seats, compare_guids);
     return seats;

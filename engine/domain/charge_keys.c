@@ -100,9 +100,9 @@ static uint32_t slot_take(struct charge_keys *keys) {
     if (keys->slot_count % CHUNK == 0) {
         uint32_t count = keys->slot_count / CHUNK;
         keys->chunks = realloc(keys->chunks, (count + 1u) * sizeof *keys->chunks);
-        REQUIRE(keys->chunks != NULL);
+        REQUIRE_MEMORY(keys->chunks != NULL);
         keys->chunks[count] = calloc(CHUNK, sizeof *keys->chunks[count]);
-        REQUIRE(keys->chunks[count] != NULL);
+        REQUIRE_MEMORY(keys->chunks[count] != NULL);
     }
     return keys->slot_count++;
 }
@@ -209,7 +209,7 @@ static int compare_ages(const void *a, const void *b) {
 void charge_keys_from_rows(struct account_partition *all) {
     struct charge_key *found = malloc((all->row_count + 1u) * sizeof *found);
     uint32_t count = 0;
-    REQUIRE(found != NULL);
+    REQUIRE_MEMORY(found != NULL);
     for (uint32_t index = 0; index < all->account_count; index++) {
         const struct ledger_row *rows[WALLET_HISTORY_KEPT];
         uint32_t row_count = account_history(all, account_at(all, index), rows);
