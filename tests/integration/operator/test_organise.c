@@ -126,6 +126,8 @@ static void a_second_hall_is_refused_whole(void **state) {
         strstr(at.kit->err, "section \"Opera\", row \"1\", seat \"1\", guid \"opera-1\""));
     assert_non_null(strstr(at.kit->err, "nothing was imported"));
     assert_int_equal(seats_of(date), 100);
+    load(date, "/nowhere/hall.json", NULL);
+    FAILED(at.kit, "usher: /nowhere/hall.json: cannot be opened");
     load(date, plan("", "Small", "small", 99, 99), NULL); /* shorter */
     FAILED(at.kit, "seat 100 of date");
     load(date, plan("", "Small", "small", 100, 100), "--price=10 EUR=11"); /* dearer */
