@@ -589,6 +589,10 @@ static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
     }
     if (status.applied_lsn >= end_lsn) {
         say("PostgreSQL has everything up to LSN %" PRIu64, status.applied_lsn);
+    } else if (status.state == PROJECTION_STOPPED) {
+        say("PostgreSQL was not projected into any more when usherd stopped; see the ALARM");
+    } else if (!status.reached) {
+        say("PostgreSQL has not answered; it catches up at the next start");
     } else {
         say("PostgreSQL is at LSN %" PRIu64 " and catches up at the next start",
             status.applied_lsn);
