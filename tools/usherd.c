@@ -457,6 +457,7 @@ static void start_projection(struct daemon *daemon) {
     struct id128 run_id;
     daemon->entropy.fill(daemon->entropy.context, run_id.bytes, sizeof run_id.bytes);
     system_place(daemon->options.data, daemon->place, sizeof daemon->place);
+    projection_report_start(daemon->projected_by, daemon->place);
     const struct projection_options options = {
         .conninfo = daemon->options.postgres,
         .source = &daemon->source_port,
