@@ -588,7 +588,7 @@ static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
         if (system_clock_mono_ms(&daemon->clock) > deadline_ms) break;
         if (sigtimedwait(&daemon->signals, NULL, &pause) > 0) break;
     }
-    if (status.applied_lsn >= end_lsn) {
+    if (status.reached && status.applied_lsn >= end_lsn) {
         say("PostgreSQL has everything up to LSN %" PRIu64, status.applied_lsn);
     } else if (status.state == PROJECTION_STOPPED) {
         say("PostgreSQL was not projected into any more when usherd stopped; see the ALARM");
