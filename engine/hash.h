@@ -2,7 +2,7 @@
  *
  * What is computed here is in logs, in snapshots and in PostgreSQL: it must be the same for ever, from
  * every compiler, at every level of optimisation. So hash.c alone includes xxhash.h, and tests have
- * the known answers (tests/unit/domain/test_hash.c).
+ * the known answers (tests/golden/test_hashes.c).
  * No state, any thread.
  */
 #ifndef USHER_ENGINE_HASH_H

@@ -3,7 +3,7 @@
  * The daemon fills them in, whenever it likes and from any thread; net reads them when it is asked.
  * They are words on a board, not a function: the shard that answers waits for nobody, and net knows
  * neither the log nor PostgreSQL.
- * To add a figure: its row here, its place in README.md ("Methods", system.stats), and who stores
+ * To add a figure: its row here, its place in README.md ("Figures"), and who stores
  * it. To add a map of figures: its rows, and its name in NET_FIGURE_MAPS.
  */
 #ifndef USHER_NET_FIGURES_H

@@ -51,12 +51,16 @@ static bool wrong(struct reading *reading, enum problem problem) {
     return false;
 }
 
+/* A number was wanted. A whole one below 0 is of the right type, but out of every range. */
+static bool not_uint(struct reading *reading, const struct value *value) {
+    return wrong(reading, value_type(value) == VALUE_NEGATIVE ? PROBLEM_RANGE : PROBLEM_TYPE);
+}
+
 /* --- readers, each with the words for what it takes -------------------------------------------- */
 
-#define TAKES_id "a whole number"
+#define TAKES_id "a whole number from 1"
 static bool read_id(struct reading *reading, const struct value *value) {
-    return value_get_uint(value, &reading->params->ids[reading->param]) ||
-           wrong(reading, PROBLEM_TYPE);
+    return value_get_uint(value, &reading->params->ids[reading->param]) || not_uint(reading, value);
 }
 
 #define TAKES_user "a UUID as text, as in 123e4567-e89b-42d3-a456-426614174000, but not the nil one"
@@ -111,7 +115,7 @@ static bool read_flag(struct reading *reading, const struct value *value) {
 
 static bool get_number(struct reading *reading, const struct value *value, uint64_t min,
                        uint64_t max, uint64_t *ret_number) {
-    if (!value_get_uint(value, ret_number)) return wrong(reading, PROBLEM_TYPE);
+    if (!value_get_uint(value, ret_number)) return not_uint(reading, value);
     return (*ret_number >= min && *ret_number <= max) || wrong(reading, PROBLEM_RANGE);
 }
 
@@ -183,9 +187,9 @@ static bool read_seat_refs(struct reading *reading, const struct value *value) {
     for (uint32_t i = 0; i < reading->params->seat_count; i++) {
         const struct value *seat = value_next(&items);
         reading->element = i + 1;
-        bool good = value_type(seat) == VALUE_UINT
-                        ? get_u32(reading, seat, UINT32_MAX, &refs[i].number)
-                        : get_text(reading, seat, 1, &refs[i].name);
+        bool number = value_type(seat) == VALUE_UINT || value_type(seat) == VALUE_NEGATIVE;
+        bool good = number ? get_u32(reading, seat, UINT32_MAX, &refs[i].number)
+                           : get_text(reading, seat, 1, &refs[i].name);
         if (!good) return false;
     }
     reading->params->seat_refs = refs;
@@ -388,7 +392,7 @@ static bool read_policy_field(struct reading *reading, const char *name, uint32_
         if (found < 0) return wrong(reading, PROBLEM_WORD);
         number = (uint64_t)found;
     } else if (!value_get_uint(value, &number)) {
-        return wrong(reading, PROBLEM_TYPE);
+        return not_uint(reading, value);
     }
     policy_set(&params->policy, (uint32_t)index, number);
     params->policy_fields |= 1ull << index;

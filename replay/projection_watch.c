@@ -6,6 +6,7 @@
 #include "replay/projection_watch.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/require.h"
 
@@ -75,16 +76,23 @@ static const char *span(uint64_t ms, char ret_text[SPAN_BYTES]) {
     return ret_text;
 }
 
+/* libpq ends in a question now and then. */
+static bool is_sentence(const char *text) {
+    size_t size = strlen(text);
+    return size > 0 && (text[size - 1] == '.' || text[size - 1] == '?');
+}
+
 static void say_away(struct projection_watch *watch, const struct projection_status *status,
                      const struct projection_look *look, char *ret_text) {
     watch->mood = MOOD_AWAY;
     watch->away_since_ms = status->failing_since_ms;
     watch->remind_ms = PROJECTION_WATCH_REMIND_MS_MIN;
     watch->remind_at_ms = look->now_ms + watch->remind_ms;
-    snprintf(ret_text, PROJECTION_WATCH_TEXT_BYTES,
-             "PostgreSQL is away: %s. Sales go on, and it is tried again until it answers; then it "
-             "catches up from the log by itself.",
-             status->text);
+    snprintf(
+        ret_text, PROJECTION_WATCH_TEXT_BYTES,
+        "PostgreSQL is away: %s%s Sales go on, and it is tried again until it answers; then it "
+        "catches up from the log by itself.",
+        status->text, is_sentence(status->text) ? "" : ".");
 }
 
 static void say_still(struct projection_watch *watch, const struct projection_status *status,

@@ -31,10 +31,23 @@ static int64_t monotonic_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* libpq's words have several lines, and a line feed at their end; they become part of a sentence. */
+static void make_one_line(char *text) {
+    size_t size = 0;
+    for (const char *from = text; *from; from++) {
+        bool blank = *from == '\n' || *from == '\t' || *from == ' ';
+        if (blank && (size == 0 || text[size - 1] == ' ')) continue;
+        text[size++] = blank ? ' ' : *from;
+    }
+    if (size > 0 && text[size - 1] == ' ') size--;
+    text[size] = '\0';
+}
+
 static int lost(struct sql *sql, const char *why) {
     const char *detail = PQerrorMessage(sql->connection);
     snprintf(sql->text, sizeof sql->text, "%s%s%s", why, detail && *detail ? ": " : "",
              detail ? detail : "");
+    make_one_line(sql->text);
     return SQL_LOST;
 }
 

@@ -113,7 +113,7 @@ static void count_row(json_t *map, const char *key, uint64_t points) {
     json_t *row = json_object_get(map, key);
     if (!row) {
         row = json_pack("{s:i, s:I}", "seats", 0, "points", (json_int_t)0);
-        REQUIRE(row && json_object_set_new(map, key, row) == 0);
+        REQUIRE_MEMORY(row && json_object_set_new(map, key, row) == 0);
     }
     json_t *seats = json_object_get(row, "seats"), *sum = json_object_get(row, "points");
     REQUIRE(json_integer_set(seats, json_integer_value(seats) + 1) == 0);
@@ -137,13 +137,14 @@ static json_t *rows_of(const json_t *map, const char *name, bool is_number) {
     json_t *rows = json_array();
     const char *key;
     json_t *counted;
-    REQUIRE(rows);
+    REQUIRE_MEMORY(rows);
     json_object_foreach((json_t *)(uintptr_t)map, key, counted) {
         json_t *row = json_object();
         json_t *value = is_number ? json_integer((json_int_t)strtoull(key, NULL, 10))
                                   : json_string(key);
-        REQUIRE(row && value && json_object_set_new(row, name, value) == 0);
-        REQUIRE(json_object_update(row, counted) == 0 && json_array_append_new(rows, row) == 0);
+        REQUIRE_MEMORY(row && value && json_object_set_new(row, name, value) == 0);
+        REQUIRE_MEMORY(json_object_update(row, counted) == 0 &&
+                       json_array_append_new(rows, row) == 0);
     }
     return rows;
 }
@@ -165,7 +166,7 @@ static json_t *ask_page(struct client *client, uint32_t date, uint32_t first) {
                                (json_int_t)first, "limit", (int)SEATS_LIST_MAX);
     json_t *answer = NULL;
     int result = 1;
-    REQUIRE(params);
+    REQUIRE_MEMORY(params);
     for (uint32_t attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         json_decref(answer);
         answer = NULL;

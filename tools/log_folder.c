@@ -181,7 +181,7 @@ static int recover_damaged(struct log_folder *folder, bool from_snapshots,
     }
     if (result == -SNAPSHOT_NONE) {
         world = world_create(options->seed);
-        REQUIRE(world);
+        REQUIRE_MEMORY(world);
     } else if (result < 0) {
         return result;
     }

@@ -106,7 +106,7 @@ static int begin(struct log_folder *folder, struct log_replay *replay) {
     }
     if (folder->first_lsn == 0) {
         replay->world = world_create(log_folder_seed());
-        REQUIRE(replay->world);
+        REQUIRE_MEMORY(replay->world);
         return 0;
     }
     int result = log_folder_oldest_snapshot(folder, replay->to_lsn, &replay->from, &replay->world);

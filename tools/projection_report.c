@@ -2,11 +2,31 @@
 #include "tools/projection_report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/require.h"
 
 static void put(_Atomic uint64_t *figure, uint64_t value) {
     atomic_store_explicit(figure, value, memory_order_relaxed);
+}
+
+/* What is not plain in a place is written as '?' (projection_attach.c). */
+static bool is_elsewhere(const char *by, const char *place) {
+    if (*by++ != '\'') return false; /* nobody has projected yet */
+    for (; *place; place++, by++) {
+        if (*by != *place && *by != '?') return true;
+    }
+    return *by != '\'';
+}
+
+void projection_report_start(const char *projected_by, const char *place) {
+    REQUIRE(projected_by && place);
+    if (!is_elsewhere(projected_by, place) || strncmp(projected_by, "'unknown'", 9) == 0) return;
+    (void)fprintf(stderr,
+                  "usherd: PostgreSQL was projected into from elsewhere last: %s. This run takes "
+                  "over. If this folder was moved, all is well. If that engine still runs, one of "
+                  "the two is a copy: stop the wrong one.\n",
+                  projected_by); /* nobody may be reading */
 }
 
 void projection_report_step(struct projection_report *report,

@@ -193,7 +193,7 @@ static const json_t *to_nfc(const struct walk *walk, json_t *object, const char 
     REQUIRE(nfc); /* jansson takes well-formed UTF-8 only */
     if (strcmp(nfc, json_string_value(value)) != 0) {
         json_t *text = json_string(nfc);
-        REQUIRE(text && json_object_set_new(object, key, text) == 0);
+        REQUIRE_MEMORY(text && json_object_set_new(object, key, text) == 0);
         walk->plan->texts_changed++;
         value = text;
     }
@@ -277,7 +277,7 @@ static void plan_grow(struct walk *walk) {
     walk->seat_capacity = walk->seat_capacity ? walk->seat_capacity * 2 : 1024;
     walk->plan->seats = reallocarray(walk->plan->seats, walk->seat_capacity,
                                      sizeof *walk->plan->seats);
-    REQUIRE(walk->plan->seats);
+    REQUIRE_MEMORY(walk->plan->seats);
 }
 
 static int walk_seat(struct walk *walk, json_t *seat) {
@@ -481,7 +481,7 @@ static int compare_guids(const void *a, const void *b) {
 /* All seats in the order of their guids. Return: owned by the caller */
 static struct seating_plan_seat **by_guid(const struct seating_plan *plan) {
     struct seating_plan_seat **seats = calloc(plan->seat_count, sizeof *seats);
-    REQUIRE(seats);
+    REQUIRE_MEMORY(seats);
     for (uint32_t i = 0; i < plan->seat_count; i++) seats[i] = &plan->seats[i];
     qsort(seats, plan->seat_count, sizeof *seats, compare_guids);
     return seats;
@@ -558,7 +558,7 @@ int seating_plan_new_guids(struct seating_plan *plan, uint32_t *ret_count,
     uint32_t count = 0;
     int result = 0;
     plan->new_guids = json_array();
-    REQUIRE(plan->new_guids);
+    REQUIRE_MEMORY(plan->new_guids);
     for (uint32_t i = 0, run; i < plan->seat_count && result == 0; i += run) {
         run = run_of(plan, seats, i);
         for (uint32_t k = 0; run > 1 && k < run && result == 0; k++) {

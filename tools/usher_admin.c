@@ -88,7 +88,7 @@ static void parse_confirm(struct argp_state *state, json_t *params, const char *
     if (!json || text[0] == '\0') {
         argp_error(state, "--confirm must be the date's title or number");
     }
-    REQUIRE(json_object_set_new(params, "confirm", json) == 0);
+    REQUIRE_MEMORY(json_object_set_new(params, "confirm", json) == 0);
 }
 
 enum { OPTION_STARTS_AT = 0x100, OPTION_KEY, OPTION_CONFIRM };
@@ -197,7 +197,7 @@ static bool show_date(const char *url, json_int_t date) {
     }
     if (concert) {
         params = json_pack("{s:O}", "concert", json_object_get(concert, "concert"));
-        REQUIRE(params);
+        REQUIRE_MEMORY(params);
         if (usher_ask(client, "catalogue.dates", params, &dates) == 0) {
             row = row_with(json_object_get(dates, "dates"), "date", date);
         }
@@ -230,7 +230,7 @@ static bool ask_to_confirm(const char *url, json_t *params) {
         (void)fputs("usher: nothing was cancelled\n", stderr); /* the exit status tells, too */
         return false;
     }
-    REQUIRE(json_object_set_new(params, "confirm", typed) == 0);
+    REQUIRE_MEMORY(json_object_set_new(params, "confirm", typed) == 0);
     return true;
 }
 

@@ -1,9 +1,11 @@
 /* usher_call.c - `usher call METHOD [JSON]`, and what every subcommand needs to ask an engine */
 #include <argp.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/limits.h"
 #include "engine/require.h"
@@ -13,10 +15,27 @@
 
 #define JSON_OUT (JSON_PRESERVE_ORDER | JSON_ENCODE_ANY)
 
+#define IPC "ipc://"
+
+/* Is there a socket file, or a folder before it, that keeps this user out? The client library knows only
+ * that nobody has answered. */
+static bool is_locked(const char *url) {
+    return strncmp(url, IPC, strlen(IPC)) == 0 && access(url + strlen(IPC), W_OK) < 0 &&
+           errno == EACCES;
+}
+
 struct client *usher_connect(const char *url, const struct client_options *options) {
     struct client *client;
     int result = client_open(url, options, &client);
     if (result == 0) return client;
+    if (result == CLIENT_UNREACHABLE && is_locked(url)) {
+        (void)fprintf(
+            stderr,
+            "usher: %s: Permission denied. Only the user that runs usherd may connect here: "
+            "run usher as that user (sudo -u USER usher ...).\n",
+            url); /* the exit status tells, too */
+        return NULL;
+    }
     (void)fprintf(stderr, "usher: %s: %s%s\n", url, client_status_text(result),
                   result == CLIENT_UNREACHABLE ? " usherd prints its addresses when it "
                                                  "starts; give one with --url."

@@ -339,6 +339,13 @@ static int run_import(const struct import_arguments *arguments, const struct sea
     return result == 0 ? USHER_DONE : USHER_FAILED;
 }
 
+/* The file once, also where it is the place of the error. */
+static void tell_refused(const char *file, const struct seating_plan_error *error) {
+    bool in_it = strcmp(error->where, file) != 0;
+    (void)fprintf(stderr, "usher: %s%s%s: %s. Nothing was imported.\n", file, in_it ? ": " : "",
+                  in_it ? error->where : "", error->what); /* the exit status tells, too */
+}
+
 int usher_import_plan(int argc, char **argv) {
     static const struct argp_option options[] = {
         {"date", 'd', "ID", 0, "The date that gets the seats; it must be a draft", 0},
@@ -374,19 +381,16 @@ int usher_import_plan(int argc, char **argv) {
     struct seating_plan *plan;
     struct seating_plan_error error;
     if (seating_plan_load(arguments.file, &plan, &error) < 0) {
-        (void)fprintf(stderr, "usher: %s: %s: %s. Nothing was imported.\n", arguments.file,
-                      error.where, error.what); /* the exit status tells, too */
+        tell_refused(arguments.file, &error);
         return USHER_FAILED;
     }
     int status = USHER_USAGE;
     uint32_t new_guids;
     if (check_guids(&arguments, plan, &new_guids, &error) < 0) {
-        (void)fprintf(stderr, "usher: %s: %s: %s. Nothing was imported.\n", arguments.file,
-                      error.where, error.what); /* the exit status tells, too */
+        tell_refused(arguments.file, &error);
         status = USHER_FAILED;
     } else if (price_plan(&arguments, plan, &error) < 0) {
-        (void)fprintf(stderr, "usher: %s: %s: %s. Nothing was imported.\n", arguments.file,
-                      error.where, error.what); /* the exit status tells, too */
+        tell_refused(arguments.file, &error);
     } else {
         tell_notes(arguments.file, plan, new_guids);
         status = run_import(&arguments, plan);

@@ -457,6 +457,7 @@ static void start_projection(struct daemon *daemon) {
     struct id128 run_id;
     daemon->entropy.fill(daemon->entropy.context, run_id.bytes, sizeof run_id.bytes);
     system_place(daemon->options.data, daemon->place, sizeof daemon->place);
+    projection_report_start(daemon->projected_by, daemon->place);
     const struct projection_options options = {
         .conninfo = daemon->options.postgres,
         .source = &daemon->source_port,
@@ -587,8 +588,12 @@ static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
         if (system_clock_mono_ms(&daemon->clock) > deadline_ms) break;
         if (sigtimedwait(&daemon->signals, NULL, &pause) > 0) break;
     }
-    if (status.applied_lsn >= end_lsn) {
+    if (status.reached && status.applied_lsn >= end_lsn) {
         say("PostgreSQL has everything up to LSN %" PRIu64, status.applied_lsn);
+    } else if (status.state == PROJECTION_STOPPED) {
+        say("PostgreSQL was not projected into any more when usherd stopped; see the ALARM");
+    } else if (!status.reached) {
+        say("PostgreSQL has not answered; it catches up at the next start");
     } else {
         say("PostgreSQL is at LSN %" PRIu64 " and catches up at the next start",
             status.applied_lsn);

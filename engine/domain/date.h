@@ -1,7 +1,6 @@
 /* date.h - one concert date: its seats, reservations, waiting room and policy
  *
- * The read side, for replies, the board and tests; the rules are in date_decide.c, the changes of
- * state in date_apply.c.
+ * The read side, for replies, the board and tests; which file has which rules: date_rules.h.
  * Thread: the shard that owns the date, alone.
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_H

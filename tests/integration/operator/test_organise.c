@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +127,8 @@ static void a_second_hall_is_refused_whole(void **state) {
         strstr(at.kit->err, "section \"Opera\", row \"1\", seat \"1\", guid \"opera-1\""));
     assert_non_null(strstr(at.kit->err, "nothing was imported"));
     assert_int_equal(seats_of(date), 100);
+    load(date, "/nowhere/hall.json", NULL);
+    FAILED(at.kit, "usher: /nowhere/hall.json: cannot be opened");
     load(date, plan("", "Small", "small", 99, 99), NULL); /* shorter */
     FAILED(at.kit, "seat 100 of date");
     load(date, plan("", "Small", "small", 100, 100), "--price=10 EUR=11"); /* dearer */
@@ -302,6 +305,38 @@ static void a_date_is_named_again_to_be_cancelled(void **state) {
     DONE(at.kit);
 }
 
+/* --- who may connect ----------------------------------------------------------------------------- */
+
+/* From now on the usher of the tests has no right to ignore permissions, which root has. */
+static void give_up_rights(void) {
+    char script[KIT_PATH_BYTES];
+    const char *program = getenv("USHER");
+    REQUIRE(program != NULL);
+    kit_path(at.kit, "plain-usher", script);
+    FILE *file = fopen(script, "w");
+    REQUIRE(file != NULL);
+    (void)fprintf(file, "#!/bin/sh\nexec %s %s \"$@\"\n",
+                  geteuid() == 0 ? "setpriv --bounding-set=-dac_override,-dac_read_search" : "",
+                  program); /* fclose says */
+    REQUIRE(fclose(file) == 0 && chmod(script, 0700) == 0 && setenv("USHER", script, 1) == 0);
+}
+
+/* Another user's usher is not told that nobody is there: somebody is, but not for everybody. */
+static void who_may_not_connect_is_told_so(void **state) {
+    (void)state;
+    const char *path = at.usherd.admin_url + strlen("ipc://");
+    char *program = strdup(getenv("USHER"));
+    REQUIRE(program != NULL);
+    give_up_rights();
+    USHER(at.kit, "call", "system.ping", "--url", at.usherd.admin_url);
+    DONE(at.kit);
+    REQUIRE(chmod(path, 0) == 0);
+    USHER(at.kit, "call", "system.ping", "--url", at.usherd.admin_url);
+    FAILED(at.kit, "Permission denied. Only the user that runs usherd may connect");
+    REQUIRE(chmod(path, 0600) == 0 && setenv("USHER", program, 1) == 0);
+    free(program);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_hall_is_refused_whole),
@@ -311,6 +346,7 @@ int main(void) {
         cmocka_unit_test(byte_order_marks_are_named),
         cmocka_unit_test(byte_order_marks_of_configurations),
         cmocka_unit_test(a_date_is_named_again_to_be_cancelled),
+        cmocka_unit_test(who_may_not_connect_is_told_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

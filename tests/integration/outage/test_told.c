@@ -197,6 +197,9 @@ static void a_clone_takes_over_and_it_is_told(void **state) {
     if (!postgres_available()) skip();
     clone_it();
     assert_true(daemon_start(&clone));
+    wait_for_words(&clone, "This run takes over"); /* who starts a copy by mistake hears of it */
+    wait_for_words(&clone, original.data);
+    assert_null(strstr(words(&original), "takes over")); /* it was there last itself */
     charge(&clone, 20);
     (void)wait_for(&clone, "complete", has_all);
     struct answer answer = wait_for(&original, "stopped", is_stopped);

@@ -36,6 +36,91 @@ static void errors_are_unique_and_complete(void **state) {
     (void)state; /* none */
 }
 
+/* What its reader does next, in the words of the text. */
+static const struct {
+    uint16_t number;
+    const char *next;
+} steps[] = {
+    {ERROR_MALFORMED, "net/README.md shows the form"},
+    {ERROR_UNKNOWN_METHOD, "net/README.md lists the methods"},
+    {ERROR_BAD_PARAMS, "net/README.md says what the method takes"},
+    {ERROR_BUSY, "send it again after retry_ms"},
+    {ERROR_STOPPING, "send it again to its successor"},
+    {ERROR_NO_SUCH_CONCERT, "catalogue.concerts lists"},
+    {ERROR_NO_SUCH_DATE, "catalogue.dates lists"},
+    {ERROR_CATALOGUE_FULL, "use another engine"},
+    {ERROR_NOT_ON_SALE_YET, "Come back at opens_at"},
+    {ERROR_DATE_CLOSED, "try again later"},
+    {ERROR_DATE_CANCELLED, "there is nothing left to do"},
+    {ERROR_DATE_NOT_DRAFT, "create another date"},
+    {ERROR_DATE_WITHOUT_SEATS, "Add seats first"},
+    {ERROR_SEATS_OUT_OF_ORDER, "go on with `next`"},
+    {ERROR_SEATS_FULL, "put more seats on another date"},
+    {ERROR_DUPLICATE_GUID, "give each seat a guid of its own"},
+    {ERROR_BAD_POLICY, "give one from min to max"},
+    {ERROR_SALES_ENDED, "what is paid stays yours"},
+    {ERROR_NOT_CONFIRMED, "give the date's title or number again, as `confirm`"},
+    {ERROR_TOKEN_INVALID, "Enter the waiting room"},
+    {ERROR_TOKEN_EXPIRED, "Enter the waiting room again"},
+    {ERROR_NOT_YOUR_TURN, "Poll queue.status"},
+    {ERROR_QUEUE_FULL, "Try to enter again in a minute"},
+    {ERROR_TOKEN_REQUIRED, "Enter the waiting room"},
+    {ERROR_SEAT_UNKNOWN, "seats.list names the seats"},
+    {ERROR_SEAT_AMBIGUOUS, "name the seat by its number"},
+    {ERROR_SEAT_TAKEN, "choose another seat"},
+    {ERROR_SEAT_NOT_FOR_SALE, "choose another seat"},
+    {ERROR_SEAT_LIMIT, "choose fewer, or release some first"},
+    {ERROR_SEAT_REPEATED, "name each seat once"},
+    {ERROR_NO_SUCH_RESERVATION, "reservation.list shows"},
+    {ERROR_RESERVATION_ENDED, "Hold the seats again"},
+    {ERROR_PAYMENT_IN_PROGRESS, "ask again in a moment"},
+    {ERROR_RESERVATION_PAID, "reservation.cancel refunds it"},
+    {ERROR_REFUNDS_ENDED, "ask the organiser"},
+    {ERROR_ALREADY_REFUNDED, "Hold seats again to buy"},
+    {ERROR_SEAT_YOURS, "pay or release that one"},
+    {ERROR_HOLD_TOO_EXPENSIVE, "hold fewer of them"},
+    {ERROR_ALREADY_PAID, "reservation.list shows what is yours"},
+    {ERROR_INSUFFICIENT_FUNDS, "charge the shortfall and pay again"},
+    {ERROR_KEY_REUSED, "use a fresh key"},
+    {ERROR_AMOUNT_INVALID, "send another amount"},
+    {ERROR_BALANCE_LIMIT, "charge less"},
+    {ERROR_ACCOUNTS_FULL, "tell the operator"},
+    {ERROR_KEYS_FULL, "send it again, with the same key, after retry_ms"},
+};
+
+static bool is_data(const struct error_row *row, const char *word, size_t size) {
+    for (uint32_t i = 0; i < ERROR_DATA_COUNT; i++) {
+        if (strlen(row->data[i]) == size && memcmp(row->data[i], word, size) == 0) return true;
+    }
+    return row->number == ERROR_NOT_CONFIRMED; /* it names a parameter */
+}
+
+/* What happened, a pause, what to do next; a value that the text speaks of is in the data. */
+static void X8_every_error_says_what_to_do(void **state) {
+    static const char *const values[] = {"retry_ms", "opens_at", "ended_at"};
+    uint32_t known = 0;
+    for (uint32_t number = 0; number < 1000; number++) known += error_row(number) != NULL;
+    assert_int_equal(known, sizeof steps / sizeof steps[0]); /* a new error has its row above */
+    for (uint32_t i = 0; i < known; i++) {
+        const struct error_row *row = error_row(steps[i].number);
+        const char *next = strstr(row->text, steps[i].next);
+        if (!next) fail_msg("%s does not say \"%s\"", row->name, steps[i].next);
+        assert_true(next - row->text > 20 && (strchr(row->text, '.') < next || next[-2] == ';'));
+        if (i > 0) assert_true(steps[i].number > steps[i - 1].number); /* each once */
+        const char *open = strchr(row->text, '`');
+        if (open) {
+            const char *close = strchr(open + 1, '`');
+            assert_non_null(close);
+            assert_true(is_data(row, open + 1, (size_t)(close - open - 1)));
+        }
+        for (uint32_t v = 0; v < sizeof values / sizeof values[0]; v++) {
+            if (!strstr(row->text, values[v])) continue;
+            assert_true(is_data(row, values[v], strlen(values[v])));
+        }
+    }
+    (void)state; /* none */
+}
+
 static void policy_defaults_are_those_of_the_requirements(void **state) {
     struct policy policy = default_policy();
     assert_int_equal(policy.order, ORDER_FIFO);
@@ -48,6 +133,10 @@ static void policy_defaults_are_those_of_the_requirements(void **state) {
     assert_int_equal(policy.admit_per_interval, 0);
     assert_int_equal(policy.hold_ttl_ms, 5 * 60 * 1000);
     assert_int_equal(policy.sales_open_at, 0);
+    assert_int_equal(policy.outage_credit, 1);
+    assert_int_equal(policy.admit_first_at_once, 0);
+    assert_int_equal(policy.sales_end_at, 0);
+    assert_int_equal(policy.refund_until, 0);
     assert_int_equal(policy_check(&policy), -1);
     (void)state; /* none */
 }
@@ -136,6 +225,7 @@ static void partitions_do_not_overlap(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_unique_and_complete),
+        cmocka_unit_test(X8_every_error_says_what_to_do),
         cmocka_unit_test(policy_defaults_are_those_of_the_requirements),
         cmocka_unit_test(policy_by_index_and_name),
         cmocka_unit_test(names_of_states),

@@ -436,6 +436,14 @@ static const struct refusal refusals[] = {
     {"queue.enter2", "{}", ERROR_UNKNOWN_METHOD, NULL, 0},
 };
 
+#define A_KEY "It must be text of 1 to 64 bytes without control characters."
+#define SEATS_TO_ADD                                                                               \
+    "It must be a list of 1 to 64 seats, each {section, row, seat, price, guid?, for_sale?}: "     \
+    "texts of at most 255 bytes, the price in points, for_sale true or false."
+#define ONE_OF_TWO                                                                                 \
+    "Pay with the token that holds the seats; where that has ended with the hold, with the user "  \
+    "instead. Give exactly one of the two."
+
 /* What is wrong with which parameter, and what it must be: in the message. */
 static void what_is_wrong_is_said(void **state) {
     static const struct {
@@ -445,64 +453,57 @@ static void what_is_wrong_is_said(void **state) {
          "Parameter \"user\" is missing. It must be a UUID as text, as in "
          "123e4567-e89b-42d3-a456-426614174000, but not the nil one."},
         {"queue.enter", "{'date':'1','user':" USER "}",
-         "Parameter \"date\" has the wrong type. It must be a whole number."},
+         "Parameter \"date\" has the wrong type. It must be a whole number from 1."},
+        {"queue.enter", "{'date':-1,'user':" USER "}",
+         "Parameter \"date\" is out of range. It must be a whole number from 1."},
         {"queue.enter", "{'date':1,'user':'bob'}",
          "Parameter \"user\" is not written as it must be. It must be a UUID as text, as in "
          "123e4567-e89b-42d3-a456-426614174000, but not the nil one."},
         {"queue.enter", "{'date':1,'date':1,'user':" USER "}",
-         "Parameter \"date\" is given twice. It must be a whole number."},
+         "Parameter \"date\" is given twice. It must be a whole number from 1."},
         {"queue.enter", "{'dat':1,'user':" USER "}",
          "Parameter \"dat\" is not a parameter of this method. This method takes date, user, key."},
         {"seats.list", "{'token':" TOKEN ",'limit':1001}",
          "Parameter \"limit\" is out of range. It must be a whole number from 1 to 1000."},
         {"wallet.charge", "{'user':" USER ",'amount':1,'key':''}",
-         "Parameter \"key\" is empty. It must be text of 1 to 64 bytes without control "
-         "characters."},
+         "Parameter \"key\" is empty. " A_KEY},
         {"wallet.charge",
          "{'user':" USER ",'amount':1,"
          "'key':'12345678901234567890123456789012345678901234567890123456789012345'}",
-         "Parameter \"key\" is too long. It must be text of 1 to 64 bytes without control "
-         "characters."},
+         "Parameter \"key\" is too long. " A_KEY},
         {"wallet.charge", "{'user':" USER ",'amount':1,'key':'a\x7f'}",
-         "Parameter \"key\" has a control character or is not UTF-8. It must be text of 1 to 64 "
-         "bytes without control characters."},
+         "Parameter \"key\" has a control character or is not UTF-8. " A_KEY},
         {"seats.hold", "{'token':" TOKEN ",'seats':[1,'']}",
          "Parameter \"seats\", element 2 is empty. It must be a list of 1 to 16 seats, each its "
          "number, or text: its guid or section/row/seat."},
         {"seats.hold", "{'token':" TOKEN ",'seats':[]}",
          "Parameter \"seats\" has too few or too many elements. It must be a list of 1 to 16 "
-         "seats, "
-         "each its number, or text: its guid or section/row/seat."},
+         "seats, each its number, or text: its guid or section/row/seat."},
         {"admin.date_policy", "{'date':1,'reentry':'kepe'}",
          "Parameter \"reentry\" is no word that is known here. It must be \"keep\" or "
          "\"requeue\"."},
         {"admin.date_policy", "{'date':1,'gate_dates':1}",
          "Parameter \"gate_dates\" has the wrong type. It must be true or false."},
-        {"admin.date_policy", "{'date':1,'hold_ttl_ms':'1'}",
-         "Parameter \"hold_ttl_ms\" has the wrong type. It must be a whole number from 100 to "
-         "31622400000."},
+        {"admin.date_policy", "{'date':1,'max_seats_per_user':'1'}",
+         "Parameter \"max_seats_per_user\" has the wrong type. It must be a whole number from 1 to "
+         "16."},
+        {"admin.date_policy", "{'date':1,'max_seats_per_user':-5}",
+         "Parameter \"max_seats_per_user\" is out of range. It must be a whole number from 1 to "
+         "16."},
         {"admin.date_policy", "{'date':1,'hold_ttl':1}",
          "Parameter \"hold_ttl\" is not a parameter of this method. This method takes date and the "
          "fields of a policy."},
         {"admin.date_policy", "{'date':1}",
          "No policy field is given. Name at least one; net/README.md lists them."},
-        {"payment.pay", "{'reservation':" RESERVATION ",'key':'k'}",
-         "Pay with the token that holds the seats; where that has ended with the hold, with the "
-         "user instead. Give exactly one of the two."},
+        {"payment.pay", "{'reservation':" RESERVATION ",'key':'k'}", ONE_OF_TWO},
         {"payment.pay",
-         "{'token':" TOKEN ",'user':" USER ",'reservation':" RESERVATION ",'key':'k'}",
-         "Pay with the token that holds the seats; where that has ended with the hold, with the "
-         "user instead. Give exactly one of the two."},
+         "{'token':" TOKEN ",'user':" USER ",'reservation':" RESERVATION ",'key':'k'}", ONE_OF_TWO},
         {"admin.seats_add",
          "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':'','price':1},"
          "{'section':'','row':1,'seat':'','price':1}]}",
-         "Parameter \"seats\", element 2, \"row\" has the wrong type. It must be a list of 1 to 64 "
-         "seats, each {section, row, seat, price, guid?, for_sale?}: texts of at most 255 bytes, "
-         "the price in points, for_sale true or false."},
+         "Parameter \"seats\", element 2, \"row\" has the wrong type. " SEATS_TO_ADD},
         {"admin.seats_add", "{'date':1,'first':1,'seats':[{'section':'','row':'','seat':''}]}",
-         "Parameter \"seats\", element 1, \"price\" is missing. It must be a list of 1 to 64 "
-         "seats, each {section, row, seat, price, guid?, for_sale?}: texts of at most 255 bytes, "
-         "the price in points, for_sale true or false."},
+         "Parameter \"seats\", element 1, \"price\" is missing. " SEATS_TO_ADD},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

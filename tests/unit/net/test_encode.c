@@ -473,11 +473,11 @@ static void stats_as_specified(void **state) {
     char wanted[1024];
     read_specification();
     const char *text = encode(&(struct reply){.now_ms = NOW, .kind = REPLY_STATS});
-    /* 'net':{'frames':1,'requests':2} is to stand there as `net` {frames, requests} */
+    /* 'net':{'frames':1,'requests':2} is to stand there as | `net` | frames, requests | */
     for (const char *open = strchr(text, '{') + 1; (open = strchr(open, '{')); open++, maps++) {
         const char *name = open - 2;
         while (name[-1] != '\'') name--;
-        size_t size = (size_t)snprintf(wanted, sizeof wanted, "`%.*s` {", (int)(open - 2 - name),
+        size_t size = (size_t)snprintf(wanted, sizeof wanted, "| `%.*s` | ", (int)(open - 2 - name),
                                        name);
         bool key = false;
         for (const char *at = open + 1; *at != '}'; at++) {
@@ -490,11 +490,12 @@ static void stats_as_specified(void **state) {
             else if (key)
                 wanted[size++] = *at;
         }
-        wanted[size++] = '}';
-        wanted[size] = '\0';
+        memcpy(wanted + size, " |", sizeof " |");
         if (!strstr(specification, wanted)) fail_msg("README.md does not say: %s", wanted);
     }
     assert_in_range(maps, 4, 20);
+    assert_non_null(
+        strstr(specification, "projection: {...}, log: {...}, clock: {...}}: counters"));
 }
 
 /* Every row of error.def, with its own data names, in the inline buffer. */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "replay/projection_watch.h"
+#include "replay/sql.h"
 
 #define T0 1700000000000u
 
@@ -195,6 +196,23 @@ static void one_that_has_stopped_is_silent(void **state) {
     }
 }
 
+/* What libpq says has several lines; it becomes part of one. */
+static void what_postgres_says_is_one_line(void **state) {
+    (void)state;
+    struct sql *sql;
+    struct projection_watch watch = {0};
+    struct projection_status status = {.state = PROJECTION_RETRYING, .failing_since_ms = T0};
+    const struct projection_look look = {.now_ms = T0 + PROJECTION_WATCH_AWAY_MS};
+    char text[PROJECTION_WATCH_TEXT_BYTES];
+    assert_int_not_equal(sql_open("host=/nowhere dbname=usher", -1, &sql, status.text), SQL_OK);
+    assert_non_null(strstr(status.text, "/nowhere"));
+    assert_true(projection_watch_step(&watch, &status, &look, text));
+    assert_null(strpbrk(text, "\n\t"));
+    assert_null(strstr(text, "?."));
+    assert_null(strstr(text, " ."));
+    assert_non_null(strstr(text, "Sales go on"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_absence_is_told),
@@ -205,6 +223,7 @@ int main(void) {
         cmocka_unit_test(never_reached),
         cmocka_unit_test(an_empty_log),
         cmocka_unit_test(one_that_has_stopped_is_silent),
+        cmocka_unit_test(what_postgres_says_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
