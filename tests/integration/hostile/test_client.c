@@ -170,8 +170,8 @@ static void call_again(void *argument, const struct client_reply *reply) {
 }
 
 /* Callers that call again from their callbacks share a few large frames, whatever they began with. How
- * large depends on how many answers come at once: 25 to 100 calls on a quiet machine, 15 on one that
- * is busy with other tests, 1 where nothing is shared. */
+ * large depends on how many answers come at once: from 15 calls, on a machine that is busy with other
+ * tests, to 80 were seen. Where nothing is shared it is 1. */
 static void crowds_share_frames(void **state) {
     (void)state;
     struct crowd crowd = {.left = 25344};
