@@ -412,34 +412,6 @@ static void stopping(void **state) {
     client_close(client);
 }
 
-/* A gateway that asks and never reads: it is disconnected, and the contexts are free again. */
-static void slow_reader(void **state) {
-    (void)state;
-    struct rig own;
-    uint8_t frame[64 * 18];
-    rig_open(&own, &(struct net_options){.contexts = 4, .send_timeout_ms = 200});
-    static const uint8_t ping[] = {0x94, 0,   7,   0xac, 's', 'y', 's', 't', 'e',
-                                   'm',  '.', 's', 't',  'a', 't', 's', 0x80};
-    uint32_t size = 0;
-    for (int i = 0; i < 64; i++, size += sizeof ping) memcpy(frame + size, ping, sizeof ping);
-    int fd = rig_connect_tcp(&own), small = 4096;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
-    assert_true(rig_shake_hands(fd));
-    struct net_counters now = {0};
-    for (uint32_t i = 0; i < 1000 && now.slow_disconnects == 0; i++) {
-        rig_send_frame(fd, i, frame, size);
-        net_server_counters(own.server, &now);
-    }
-    for (int i = 0; i < 200 && now.slow_disconnects == 0; i++) {
-        usleep(10000);
-        net_server_counters(own.server, &now);
-    }
-    assert_true(now.slow_disconnects >= 1);
-    assert_true(rig_is_served(own.tcp_url));
-    close(fd);
-    rig_close(&own);
-}
-
 /* --- addresses ----------------------------------------------------------------------------- */
 
 static int try_start(const char *public_url, const char *admin_url, struct net_error *error) {
@@ -495,7 +467,6 @@ int main(void) {
         cmocka_unit_test(watchdog_thread),
         TEST(full_engine),
         TEST(stopping),
-        cmocka_unit_test(slow_reader),
         TEST(addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
