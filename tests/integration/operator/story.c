@@ -84,9 +84,9 @@ static void found_the_date(struct story *story) {
     struct policy policy;
     policy_default(&policy);
     scene(story, AT(19, 0, 0, 0));
-    CATALOGUE_SAYS(story, CONCERT_CREATED, concert_created, 1, text("Resonance"));
+    CATALOGUE_SAYS(story, CONCERT_CREATED, concert_created, 1, text("Resonance"), {{0}});
     CATALOGUE_SAYS(story, DATE_CREATED, date_created, 1, 1, text("Odesa"), AT(23, 0, 0, 0), {{7}},
-                   policy);
+                   policy, {{0}});
     for (uint32_t i = 0; i < 4; i++) {
         DATE_SAYS(story, SEAT_ADDED, seat_added, i + 1, 120, 1, text("A"), text("12"),
                   text(seats[i]), text(guids[i]));
@@ -100,10 +100,10 @@ static void found_the_date(struct story *story) {
 static void hold_in_vain(struct story *story) {
     scene(story, AT(20, 0, 0, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 1, story->alice, {{1, 2, 3}});
-    DATE_SAYS(story, ADMITTED, admitted, 1, AT(20, 6, 56, 0));
+    DATE_SAYS(story, ADMITTED, admitted, 1, AT(20, 6, 56, 0), 0);
     scene(story, AT(20, 0, 1, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 2, story->bob, {{4, 5, 6}});
-    DATE_SAYS(story, ADMITTED, admitted, 2, AT(20, 7, 1, 0));
+    DATE_SAYS(story, ADMITTED, admitted, 2, AT(20, 7, 1, 0), 0);
     scene(story, AT(20, 0, 2, 0));
     DATE_SAYS(story, QUEUE_ENTERED, queue_entered, 3, story->dora, {{7, 8, 9}});
     WALLET_SAYS(story, dora, WALLET_CHARGED, wallet_charged, .amount = 10, .balance = 10,
@@ -127,7 +127,7 @@ static void pay_at_the_second_try(struct story *story) {
     DATE_SAYS(story, SEATS_HELD, seats_held, 3, 1, story->alice, {1, {4}}, 120, AT(20, 10, 10, 0),
               0);
     scene(story, AT(20, 6, 0, 0));
-    DATE_SAYS(story, PAYMENT_STARTED, payment_started, 1, 2, key(1));
+    DATE_SAYS(story, PAYMENT_STARTED, payment_started, 1, 2, key(1), 0);
     WALLET_SAYS(story, bob, FUNDS_REFUSED, funds_refused, .payment = payment[1],
                 .reservation = reservation, .amount = 240);
     DATE_SAYS(story, PAYMENT_REFUSED, payment_refused, 1, 2, 0, 240);
@@ -135,10 +135,10 @@ static void pay_at_the_second_try(struct story *story) {
     WALLET_SAYS(story, bob, WALLET_CHARGED, wallet_charged, .amount = 1000, .balance = 1000,
                 .key = key(2));
     scene(story, AT(20, 6, 20, 0));
-    DATE_SAYS(story, PAYMENT_STARTED, payment_started, 2, 2, key(3));
+    DATE_SAYS(story, PAYMENT_STARTED, payment_started, 2, 2, key(3), 0);
     WALLET_SAYS(story, bob, FUNDS_RESERVED, funds_reserved, .payment = payment[2],
                 .reservation = reservation, .amount = 240, .balance = 760);
-    DATE_SAYS(story, SEATS_SOLD, seats_sold, 2, 2, 240, 760, 1);
+    DATE_SAYS(story, SEATS_SOLD, seats_sold, 2, 2, 240, 760, 1, 0);
     WALLET_SAYS(story, bob, FUNDS_POSTED, funds_posted, .payment = payment[2], .amount = 240);
     DATE_SAYS(story, OUTAGE_CREDITED, outage_credited, OUTAGE_STALLED, AT(20, 6, 16, 0), 4000);
     scene(story, AT(20, 7, 0, 0));

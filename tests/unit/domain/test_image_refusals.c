@@ -442,7 +442,8 @@ static struct entity next_concert(uint32_t index) {
     return (struct entity){.kind = ENTITY_CONCERT, .concert.concert = index + 1};
 }
 static struct entity next_date(uint32_t index) {
-    return (struct entity){.kind = ENTITY_CONCERT_DATE, .concert_date = {index + 1, 1, 0, {0}}};
+    return (struct entity){.kind = ENTITY_CONCERT_DATE,
+                           .concert_date = {.date = index + 1, .concert = 1}};
 }
 static struct entity next_row(uint32_t index) {
     (void)index;

@@ -60,10 +60,12 @@ static int setup(void **state) {
     f.board = board_create();
     f.catalogue = partition_create(PARTITION_CATALOGUE, &secret);
     f.wallets = partition_create(PARTITION_ACCOUNT_FIRST, &secret);
-    apply(f.catalogue, (struct decision){.kind = DECISION_CONCERT_CREATED,
-                                         .concert_created = {1, text("Requiem")}});
-    apply(f.catalogue, (struct decision){.kind = DECISION_CONCERT_CREATED,
-                                         .concert_created = {2, text("Encore")}});
+    apply(f.catalogue,
+          (struct decision){.kind = DECISION_CONCERT_CREATED,
+                            .concert_created = {.concert = 1, .title = text("Requiem")}});
+    apply(f.catalogue,
+          (struct decision){.kind = DECISION_CONCERT_CREATED,
+                            .concert_created = {.concert = 2, .title = text("Encore")}});
     for (uint32_t id = 1; id <= 7; id++) {
         struct decision_date_created other = created;
         other.date = id;
@@ -76,7 +78,8 @@ static int setup(void **state) {
     apply(date, (struct decision){.kind = DECISION_DATE_OPENED});
     apply(date,
           (struct decision){.kind = DECISION_QUEUE_ENTERED, .queue_entered = {1, user, secret}});
-    apply(date, (struct decision){.kind = DECISION_ADMITTED, .admitted = {1, NOW + 9}});
+    apply(date, (struct decision){.kind = DECISION_ADMITTED,
+                                  .admitted = {.place = 1, .expires_at = NOW + 9}});
     apply(date, (struct decision){.kind = DECISION_SEATS_HELD,
                                   .seats_held = {.reservation = 1,
                                                  .place = 1,
@@ -92,8 +95,11 @@ static int setup(void **state) {
                                                  .amount = 300,
                                                  .expires_at = NOW + 5}});
     apply(date,
-          (struct decision){.kind = DECISION_PAYMENT_STARTED, .payment_started = {1, 2, secret}});
-    apply(date, (struct decision){.kind = DECISION_SEATS_SOLD, .seats_sold = {1, 2, 300, 700, 0}});
+          (struct decision){.kind = DECISION_PAYMENT_STARTED,
+                            .payment_started = {.payment = 1, .reservation = 2, .key = secret}});
+    apply(date, (struct decision){
+                    .kind = DECISION_SEATS_SOLD,
+                    .seats_sold = {.payment = 1, .reservation = 2, .amount = 300, .balance = 700}});
     apply(f.wallets, (struct decision){.kind = DECISION_WALLET_CHARGED,
                                        .wallet_charged = {user, 1000, 1000, secret}});
     apply(f.wallets,

@@ -68,7 +68,7 @@ static const struct {
      "\"key\":\"none\"}}"},
     {{.kind = DECISION_CONCERT_CREATED,
       .partition = PARTITION_CATALOGUE,
-      .concert_created = {1, {"a\n\"b\"\\\xFF\xC3\x9C", 9}}},
+      .concert_created = {.concert = 1, .title = {"a\n\"b\"\\\xFF\xC3\x9C", 9}}},
      "catalogue concert_created concert=1 title=\"a\\u000a\\\"b\\\"\\\\\xEF\xBF\xBD\xC3\x9C\""
      " key=none",
      "\"catalogue\",\"kind\":\"concert_created\",\"fields\":{\"concert\":1,"

@@ -298,7 +298,7 @@ static const struct {
      NULL, /* who waits has no time that runs out: no record says so */
      NULL,
      NULL},
-    {{.kind = DECISION_ADMITTED, .admitted = {3, NOON + 1000}},
+    {{.kind = DECISION_ADMITTED, .admitted = {.place = 3, .expires_at = NOON + 1000}},
      NULL,
      "admitted to date 7 until 12:00:01.000, place 3",
      NULL},
@@ -320,7 +320,8 @@ static const struct {
      NULL,
      "refused: SEAT_UNKNOWN: date 7",
      NULL},
-    {{.kind = DECISION_PAYMENT_STARTED, .payment_started = {5, 12, {{1}}}},
+    {{.kind = DECISION_PAYMENT_STARTED,
+      .payment_started = {.payment = 5, .reservation = 12, .key = {{1}}}},
      "payment 7-5 started by " ANN_TEXT ", reservation 7-12",
      "payment 7-5 started, reservation 7-12",
      "payment 7-5 started by " ANN_TEXT},
@@ -408,9 +409,12 @@ static void the_longest_sentence_fits(void **state) {
     static const struct id128 seed = {{1}};
     char worst[TEXT_BYTES_MAX], text[NARRATE_BYTES];
     struct world *world = world_create(&seed);
-    struct decision concert = {.kind = DECISION_CONCERT_CREATED, .concert_created = {1, {"x", 1}}};
-    struct decision decision = {.kind = DECISION_DATE_CREATED,
-                                .date_created = {1, 1, {"x", 1}, NOON, {{1}}, {0}}};
+    struct decision concert = {.kind = DECISION_CONCERT_CREATED,
+                               .concert_created = {.concert = 1, .title = {"x", 1}}};
+    struct decision decision = {
+        .kind = DECISION_DATE_CREATED,
+        .date_created = {
+            .date = 1, .concert = 1, .title = {"x", 1}, .starts_at = NOON, .seed = {{1}}}};
     assert_int_equal(world_apply(world, &concert), WORLD_APPLIED);
     memset(worst, 0xFF, sizeof worst); /* every byte becomes three */
     const struct text label = {worst, TEXT_BYTES_MAX};

@@ -100,7 +100,7 @@ static struct decision concert(void) {
     return (struct decision){.kind = DECISION_CONCERT_CREATED,
                              .partition = PARTITION_CATALOGUE,
                              .time_ms = 1763755200000ull,
-                             .concert_created = {1, {"Aida", 4}}};
+                             .concert_created = {.concert = 1, .title = {"Aida", 4}}};
 }
 
 /* One good record, then the bad one. */
