@@ -99,11 +99,6 @@ struct date_ids {
 };
 _Static_assert(DATES_MAX <= UINT16_MAX, "date ids fit 16 bits");
 
-/* A date whose first drain is not on the board yet has an all-zero row. */
-static bool is_draft(const struct date_counters *counters) {
-    return counters->state == 0 || counters->state == DATE_DRAFT;
-}
-
 /* Drafts are left out but for admins (O2). */
 static void collect_dates(const struct reply *reply, const struct board *board, uint64_t *ret_lsn,
                           struct date_ids *ret_ids) {
@@ -115,7 +110,7 @@ static void collect_dates(const struct reply *reply, const struct board *board, 
         uint32_t concert = catalogue->dates[i].concert;
         REQUIRE(concert >= 1 && concert <= catalogue->concert_count);
         board_read_date(board, i + 1, &counters, ret_lsn);
-        hidden[i] = !reply->concerts.drafts && is_draft(&counters);
+        hidden[i] = !reply->concerts.drafts && date_row_is_draft(&counters);
         if (!hidden[i]) ret_ids->ends[concert]++;
     }
     for (uint32_t c = 1; c <= catalogue->concert_count; c++) {
@@ -160,21 +155,15 @@ bool encode_dates_gated(const struct reply *reply, const struct board *board, ui
         struct date_counters counters;
         if (catalogue->dates[i].concert != reply->dates.concert) continue;
         board_read_date(board, i + 1, &counters, ret_lsn);
-        if (counters.gate_dates && (reply->dates.drafts || !is_draft(&counters))) return true;
+        if (counters.gate_dates && (reply->dates.drafts || !date_row_is_draft(&counters)))
+            return true;
     }
     return false;
 }
 
-/* Can somebody who enters now buy a seat (C2)? */
-static bool is_bookable(const struct date_counters *counters, uint64_t now_ms) {
-    return counters->state == DATE_OPEN && now_ms >= counters->sales_open_at &&
-           (counters->sales_end_at == 0 || now_ms < counters->sales_end_at) &&
-           counters->seats_available > 0;
-}
-
 static void write_date(struct value_writer *writer, uint32_t id, const struct concert_date *date,
                        const struct date_counters *counters, uint64_t now_ms) {
-    bool bookable = is_bookable(counters, now_ms);
+    bool bookable = date_row_is_bookable(counters, now_ms);
     uint32_t state = counters->state == 0 ? DATE_DRAFT : counters->state;
     value_write_map(writer, 11);
     value_write_pair_uint(writer, "date", id);
@@ -201,8 +190,9 @@ void encode_dates(struct value_writer *writer, const struct reply *reply, const 
         struct date_counters counters;
         if (catalogue->dates[i].concert != reply->dates.concert) continue;
         board_read_date(board, i + 1, &counters, ret_lsn);
-        if (!reply->dates.drafts && is_draft(&counters)) continue; /* O2 */
-        if (reply->dates.available_only && !is_bookable(&counters, reply->now_ms)) continue;
+        if (!reply->dates.drafts && date_row_is_draft(&counters)) continue; /* O2 */
+        if (reply->dates.available_only && !date_row_is_bookable(&counters, reply->now_ms))
+            continue;
         write_date(writer, i + 1, &catalogue->dates[i], &counters, reply->now_ms);
         count++;
     }

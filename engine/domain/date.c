@@ -68,6 +68,16 @@ void date_counters(const struct date *date, struct date_counters *ret_counters) 
     };
 }
 
+bool date_row_is_draft(const struct date_counters *counters) {
+    return counters->state == 0 || counters->state == DATE_DRAFT;
+}
+
+bool date_row_is_bookable(const struct date_counters *counters, uint64_t now_ms) {
+    return counters->state == DATE_OPEN && now_ms >= counters->sales_open_at &&
+           (counters->sales_end_at == 0 || now_ms < counters->sales_end_at) &&
+           counters->seats_available > 0;
+}
+
 /* A field that is newer than the first logs takes part only where it is not at its default. */
 static uint64_t newer_policy_hash(const struct date *date) {
     uint64_t hash = 0;

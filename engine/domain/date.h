@@ -28,6 +28,12 @@ struct date_counters {
     bool gate_dates;        /* C5 */
 };
 
+/* date_row_is_draft - known to admins only (O2). A date whose first drain is not on the board yet has
+ * an all-zero row. */
+bool date_row_is_draft(const struct date_counters *counters);
+/* date_row_is_bookable - can somebody who enters now buy a seat (C2, O3)? */
+bool date_row_is_bookable(const struct date_counters *counters, uint64_t now_ms);
+
 struct date {
     struct partition partition; /* first: a partition pointer is a date pointer */
     uint32_t id;                /* 1..DATES_MAX */

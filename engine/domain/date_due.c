@@ -6,16 +6,19 @@
  */
 #include "engine/domain/date_rules.h"
 
+bool date_is_paced(const struct date *date) {
+    return date->policy.admit_per_interval > 0 && date->policy.admit_interval_ms > 0;
+}
+
 uint64_t date_admission_ms(const struct date *date, uint64_t now_ms) {
     const struct waiting_room *room = &date->room;
     const struct policy *policy = &date->policy;
     if (date->state != DATE_OPEN || room->waiting == 0 || room->active >= policy->active_capacity) {
         return UINT64_MAX;
     }
-    if (policy->sales_end_at != 0 && now_ms >= policy->sales_end_at) return UINT64_MAX; /* O3 */
+    if (date_sales_ended(date, now_ms)) return UINT64_MAX; /* O3 */
     uint64_t from_ms = policy->sales_open_at;
-    if (policy->admit_per_interval > 0 && policy->admit_interval_ms > 0 &&
-        room->interval_admitted >= policy->admit_per_interval) {
+    if (date_is_paced(date) && room->interval_admitted >= policy->admit_per_interval) {
         uint64_t next_ms = room->interval_began_ms + policy->admit_interval_ms;
         if (next_ms > from_ms) from_ms = next_ms;
     }

@@ -81,12 +81,10 @@ static bool may_enter(const struct date *date, bool is_admin, uint64_t now_ms,
 /* Q9: with admit_first_at_once an interval paces only those who wait. @ending: the user's own live
  * token, which ends with the entry; NULL: none */
 static bool goes_in_at_once(const struct date *date, const struct waiter *ending) {
-    const struct policy *policy = &date->policy;
-    bool paced = policy->admit_per_interval > 0 && policy->admit_interval_ms > 0;
-    if (!paced || !policy->admit_first_at_once) return false;
+    if (!date_is_paced(date) || !date->policy.admit_first_at_once) return false;
     uint32_t waiting = date->room.waiting - (ending && ending->state == TOKEN_WAITING);
     uint32_t active = date->room.active - (ending && ending->state == TOKEN_ACTIVE);
-    return waiting == 0 && active < policy->active_capacity;
+    return waiting == 0 && active < date->policy.active_capacity;
 }
 
 /* The last four bytes of the secret of a token that was asked for with a key are a mark of that key.

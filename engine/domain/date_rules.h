@@ -44,6 +44,9 @@ void date_expire_token(const struct date *date, place_t place, enum token_end en
 /* date_sales_ended - O3: is it too late to enter, hold and pay? */
 bool date_sales_ended(const struct date *date, uint64_t now_ms);
 
+/* date_is_paced - Q9: are admissions counted by an interval? */
+bool date_is_paced(const struct date *date);
+
 /* date_admit - add the ADMITTED of a waiter. at_once: an interval does not count it (Q9) */
 void date_admit(const struct date *date, place_t place, bool at_once, uint64_t now_ms,
                 struct verdict *verdict);

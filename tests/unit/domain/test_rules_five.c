@@ -204,12 +204,10 @@ static void O2_drafts_are_unknown_to_the_public(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
     (void)domain_date(domain, &policy, 1, 10); /* makes concert 1 */
-    struct command create = {.kind = COMMAND_DATE_CREATE,
-                             .date = {.concert = 1,
-                                      .title = {"d", 1},
-                                      .starts_at = 1,
-                                      .policy = &policy,
-                                      .seed = {{1}}}};
+    struct command create = {
+        .kind = COMMAND_DATE_CREATE,
+        .date = {
+            .concert = 1, .title = {"d", 1}, .starts_at = 1, .policy = &policy, .seed = {{1}}}};
     assert_int_equal(domain_do(domain, create), ERROR_NONE);
     uint32_t draft = domain->reply.created.date;
     assert_int_equal(enter(domain, draft, false), ERROR_NO_SUCH_DATE);
