@@ -18,8 +18,8 @@
 
 #include "bench/peers/callers.h"
 #include "bench/stage.h"
-#include "engine/require.h"
-#include "tools/histogram.h"
+#include "engine/base/require.h"
+#include "tools/common/histogram.h"
 
 #define PRICE 100u /* of every seat of the stage */
 

@@ -16,7 +16,7 @@
 
 #include "bench/peers/callers.h"
 #include "bench/stage.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 struct bench {
     struct stage stage;

@@ -23,7 +23,7 @@
 
 #include "bench/peers/callers.h"
 #include "bench/stage.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define SEATS 102400u
 #define CALLERS 4096u

@@ -6,7 +6,7 @@
  */
 #include "bench/driver.h"
 #include "bench/measure.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define ROUNDS 5
 #define SEATS 100000u

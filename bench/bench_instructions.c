@@ -17,13 +17,13 @@
 #include <string.h>
 
 #include "bench/driver.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "engine/runtime/engine.h"
-#include "net/frame.h"
-#include "net/text.h"
-#include "replay/recover.h"
-#include "replay/source_wal.h"
-#include "wal/storage_memory.h"
+#include "net/server/frame.h"
+#include "net/protocol/text.h"
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define WARM 500u     /* steps before those that count: tables and pools have their size */

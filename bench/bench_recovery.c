@@ -12,9 +12,9 @@
 
 #include "bench/driver.h"
 #include "bench/measure.h"
-#include "engine/require.h"
-#include "replay/snapshot.h"
-#include "replay/snapshot_file.h"
+#include "engine/base/require.h"
+#include "replay/snapshot/snapshot.h"
+#include "replay/snapshot/snapshot_file.h"
 
 #define ROUNDS 7
 #define SEATS_EACH 2u

@@ -17,10 +17,10 @@
 
 #include "bench/driver.h"
 #include "bench/measure.h"
-#include "engine/domain/image.h"
-#include "engine/require.h"
-#include "replay/recover.h"
-#include "replay/source_wal.h"
+#include "engine/domain/image/image.h"
+#include "engine/base/require.h"
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
 #include "wal/wal.h"
 
 #define ROUNDS 7

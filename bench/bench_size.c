@@ -13,8 +13,8 @@
 
 #include "bench/driver.h"
 #include "bench/measure.h"
-#include "engine/require.h"
-#include "tools/histogram.h"
+#include "engine/base/require.h"
+#include "tools/common/histogram.h"
 
 #define POLLS 1000000u
 #define HOLDS 500000u

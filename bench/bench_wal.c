@@ -14,9 +14,9 @@
 
 #include "bench/measure.h"
 #include "engine/domain/decision.h"
-#include "engine/limits.h"
-#include "engine/require.h"
-#include "tools/system_ports.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
+#include "tools/common/system_ports.h"
 #include "wal/wal.h"
 
 #define ROUNDS 5

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define NOW_MS 1700000000000u
 

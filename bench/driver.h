@@ -6,8 +6,8 @@
 #ifndef USHER_BENCH_DRIVER_H
 #define USHER_BENCH_DRIVER_H
 
-#include "engine/domain/date.h"
-#include "engine/domain/world.h"
+#include "engine/domain/date/date.h"
+#include "engine/domain/partition/world.h"
 
 struct driver {
     struct world *world;

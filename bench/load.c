@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
-#include "tools/histogram.h"
+#include "tools/common/histogram.h"
 
 static void must(int error, const char *what) {
     if (error == 0) return;

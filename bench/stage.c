@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
-#include "engine/limits.h"
-#include "engine/require.h"
-#include "net/text.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
+#include "net/protocol/text.h"
 
 /* How far ahead of the hold that is written a token is asked for. */
 #define STAGE_TOKENS_AHEAD 16u

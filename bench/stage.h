@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "bench/load.h"
-#include "net/client.h"
+#include "net/client/client.h"
 
 #define STAGE_SEATS_PER_DATE 100000u
 

@@ -1,8 +1,8 @@
 /* block.c - encode and decode one block; see block.h */
 #include "wal/block.h"
 
-#include "engine/hash.h"
-#include "engine/require.h"
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
 #include "wal/bytes.h"
 
 static const char block_magic[8] = {'U', 'S', 'H', 'E', 'R', 'B', 'L', 'K'};

@@ -10,7 +10,7 @@
 #ifndef USHER_WAL_BLOCK_H
 #define USHER_WAL_BLOCK_H
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* buffer.c - the ring that all shards append to and one writer takes from; see buffer.h */
 #include "wal/buffer.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/wal.h"

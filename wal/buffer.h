@@ -13,7 +13,7 @@
 #ifndef USHER_WAL_BUFFER_H
 #define USHER_WAL_BUFFER_H
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "engine/runtime/waker.h"
 
 #include <stdatomic.h>

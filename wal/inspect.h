@@ -11,7 +11,7 @@
 
 #include "wal/error.h"
 #include "wal/recovery.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 /* Numbers are printed and documented: append only. */
 enum wal_segment_state {

@@ -10,7 +10,7 @@
  */
 #include "wal/reader.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "wal/bytes.h"
 #include "wal/scan.h"
 

@@ -10,7 +10,7 @@
 #define USHER_WAL_READER_H
 
 #include "wal/error.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 #include <stdbool.h>
 #include <stdint.h>

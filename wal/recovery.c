@@ -11,7 +11,7 @@
  */
 #include "wal/recovery.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "wal/scan.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* scan.c - walk the blocks of one segment in sequence; see scan.h */
 #include "wal/scan.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "wal/bytes.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* segment.c - a segment's name and header, and the list of segments; see segment.h */
 #include "wal/segment.h"
 
-#include "engine/hash.h"
-#include "engine/require.h"
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 

@@ -3,10 +3,10 @@
 #ifndef USHER_WAL_SEGMENT_H
 #define USHER_WAL_SEGMENT_H
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "wal/error.h"
 #include "wal/recovery.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 #include <stdbool.h>
 #include <stdint.h>

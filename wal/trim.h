@@ -7,7 +7,7 @@
 #define USHER_WAL_TRIM_H
 
 #include "wal/error.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
  */
 #include "wal/wal.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "wal/writer.h"
 
 #include <errno.h>

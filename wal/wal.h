@@ -14,7 +14,7 @@
 #include "engine/runtime/ports.h"
 #include "wal/error.h"
 #include "wal/recovery.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 #include <stdbool.h>
 #include <stdint.h>

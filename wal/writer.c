@@ -8,7 +8,7 @@
  */
 #include "wal/writer.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tools/histogram.h"
+#include "tools/common/histogram.h"
 
 #define CALLERS_SEATS_PER_DATE 100000u
 #define CALLERS_USERS_PER_DATE 6250u

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "bench/peers/callers.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 static const char one[] =
     "UPDATE seats SET holder = turns.holder, held_until = now() + $3 * interval '1 ms' FROM turns "

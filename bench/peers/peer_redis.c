@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "bench/peers/wire.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* For each pair of keys, the user's and the seat's: 1 held, 0 taken, -1 no turn. One pair, the
  * common case, is answered with one number. */

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "bench/peers/wire.h"
-#include "engine/require.h"
-#include "net/value.h"
+#include "engine/base/require.h"
+#include "net/protocol/value.h"
 
 enum {
     IPROTO_REQUEST_TYPE = 0x00,

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define READ_BYTES (256u * 1024u)
 

@@ -1,6 +1,6 @@
 #include "engine/domain/command.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 const char *command_method(uint32_t kind) {
     static const char *const methods[COMMAND_COUNT] = {

@@ -10,7 +10,7 @@
 #define USHER_ENGINE_DOMAIN_FIELDS_H
 
 #include "engine/domain/decision.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "field_put_/field_get_ copy little-endian integers");

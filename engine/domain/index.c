@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "engine/hash.h"
-#include "engine/require.h"
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
 
 #define PART_CAPACITY_FIRST 16u
 

@@ -55,7 +55,7 @@ struct index_cursor index_find(const struct index *index, uint64_t hash);
 bool index_next(struct index_cursor *cursor, uint32_t *ret_value);
 uint64_t index_bytes(const struct index *index);
 
-/* index_hash - keyed hash of bytes (engine/hash.h) */
+/* index_hash - keyed hash of bytes (engine/base/hash.h) */
 uint64_t index_hash(const void *bytes, uint32_t size, uint64_t seed);
 
 #endif

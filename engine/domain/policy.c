@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 _Static_assert(sizeof(struct policy) == POLICY_FIELD_COUNT * sizeof(uint64_t),
                "a policy is an array of its fields, in order of their index");

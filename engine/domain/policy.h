@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 enum { ORDER_FIFO = 0 };
 enum { REENTRY_KEEP = 0, REENTRY_REQUEUE = 1 };

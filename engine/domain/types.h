@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 /* 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest of an
  * idempotency key. All zero means "none". */

@@ -2,8 +2,8 @@
 #ifndef USHER_ENGINE_DOMAIN_VERDICT_H
 #define USHER_ENGINE_DOMAIN_VERDICT_H
 
-#include "engine/domain/partition.h"
-#include "engine/require.h"
+#include "engine/domain/partition/partition.h"
+#include "engine/base/require.h"
 
 static inline void verdict_begin(struct verdict *verdict) {
     verdict->count = 0;

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#include "engine/domain/date.h"
-#include "engine/domain/world.h"
-#include "engine/limits.h"
+#include "engine/domain/date/date.h"
+#include "engine/domain/partition/world.h"
+#include "engine/base/limits.h"
 
 /* Counters of one shard since it started. */
 struct shard_counters {

@@ -1,7 +1,7 @@
 /* clock.c - see clock.h */
 #include "engine/runtime/clock.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 static uint64_t passed_ns(const struct engine_clock *clock, uint64_t mono_ns) {
     return mono_ns > clock->mono_ns ? mono_ns - clock->mono_ns : 0;

@@ -2,7 +2,7 @@
  *
  * What it is for: engine time follows the wall clock, never goes back, and never jumps unseen. The
  * rule is a pure state machine: whoever has the clocks hands readings in. The daemon's are real
- * (tools/system_ports.c), the simulator's and the tests' are made up.
+ * (tools/common/system_ports.c), the simulator's and the tests' are made up.
  *
  * Why so: between two changes of the wall clock, engine time is a function of monotonic time alone
  * (clock_at), so that many threads can compute it from one small state. Only a change of the wall

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "engine/runtime/shard.h"
 
 struct engine {

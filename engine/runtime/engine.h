@@ -8,7 +8,7 @@
 #ifndef USHER_ENGINE_RUNTIME_ENGINE_H
 #define USHER_ENGINE_RUNTIME_ENGINE_H
 
-#include "engine/domain/world.h"
+#include "engine/domain/partition/world.h"
 #include "engine/runtime/board.h"
 #include "engine/runtime/ports.h"
 

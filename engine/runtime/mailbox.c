@@ -3,7 +3,7 @@
 #include <ck_ring.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* ThreadSanitizer cannot see that Concurrency Kit's assembly orders memory: tell it that a sender's
  * writes happen before the receiver's reads. Nothing in other builds. */

@@ -1,7 +1,7 @@
 #include "engine/runtime/outage.h"
 
-#include "engine/limits.h"
-#include "engine/require.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
 
 void outage_init(struct outage *outage, uint64_t served_until_ms) {
     *outage = (struct outage){.since_ms = served_until_ms, .cause = OUTAGE_DOWN};

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "engine/domain/account.h"
+#include "engine/domain/account/account.h"
 #include "engine/domain/heap.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "engine/runtime/gate.h"
 #include "engine/runtime/outage.h"
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"

@@ -2,7 +2,7 @@
  * mistaken for another: it is refused naming the place, and recovery takes the one before it, or the
  * log alone, and reaches the right state
  */
-#include "replay/snapshot.h"
+#include "replay/snapshot/snapshot.h"
 #include "truth.h"
 
 #include <malloc.h>

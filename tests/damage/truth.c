@@ -1,8 +1,8 @@
 /* truth.c - a log whose every byte is known; see truth.h */
 #include "truth.h"
 
-#include "replay/recover.h"
-#include "replay/source_wal.h"
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,7 +17,7 @@
 
 #include "tests/unit/replay/history.h"
 #include "wal/recovery.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #include <stdbool.h>

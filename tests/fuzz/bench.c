@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/domain/decision.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define ROUNDS_MAX 1000000u
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* Return: 0; anything else would tell libFuzzer not to keep the input */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #include "engine/domain/decision.h"
-#include "replay/describe.h"
+#include "replay/tell/describe.h"
 
 static bool is_line(const char *line, size_t size, bool for_people) {
     if (size >= DESCRIBE_LINE_BYTES || line[size] != '\0' || strlen(line) != size) return false;

@@ -17,8 +17,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "engine/domain/image.h"
-#include "replay/describe.h"
+#include "engine/domain/image/image.h"
+#include "replay/tell/describe.h"
 #include "tests/fuzz/bench.h"
 
 #define ENTITIES_MAX 2048u

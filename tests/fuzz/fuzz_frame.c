@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 
-#include "net/frame.h"
+#include "net/server/frame.h"
 #include "tests/fuzz/bench.h"
 
 #define FRAMES_MAX 64u

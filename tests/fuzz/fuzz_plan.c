@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/limits.h"
-#include "net/text.h"
-#include "tools/seating_plan.h"
-#include "tools/unicode.h"
+#include "engine/base/limits.h"
+#include "net/protocol/text.h"
+#include "tools/common/seating_plan.h"
+#include "tools/common/unicode.h"
 
 static void error_is_right(const struct seating_plan_error *error) {
     REQUIRE(memchr(error->where, '\0', sizeof error->where) != NULL);

@@ -16,10 +16,10 @@
 
 #include <stdlib.h>
 
-#include "engine/hash.h"
-#include "replay/snapshot.h"
-#include "replay/snapshot_file.h"
-#include "wal/storage_memory.h"
+#include "engine/base/hash.h"
+#include "replay/snapshot/snapshot.h"
+#include "replay/snapshot/snapshot_file.h"
+#include "wal/storage/storage_memory.h"
 
 #define PAGE_BYTES 4096u
 #define PAGES 32u

@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/limits.h"
-#include "net/limits.h"
-#include "net/text.h"
-#include "net/value.h"
-#include "tools/json_value.h"
-#include "tools/moment.h"
+#include "engine/base/limits.h"
+#include "net/protocol/limits.h"
+#include "net/protocol/text.h"
+#include "net/protocol/value.h"
+#include "tools/usher/json_value.h"
+#include "tools/usher/moment.h"
 
 #define WRITER_BYTES_MAX (4u * 1024u * 1024u)
 

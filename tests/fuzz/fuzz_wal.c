@@ -18,10 +18,10 @@
 
 #include <stdlib.h>
 
-#include "engine/hash.h"
-#include "engine/limits.h"
+#include "engine/base/hash.h"
+#include "engine/base/limits.h"
 #include "wal/reader.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define SEGMENTS 4u

@@ -10,14 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "engine/domain/image.h"
-#include "engine/limits.h"
-#include "engine/require.h"
-#include "replay/snapshot.h"
+#include "engine/domain/image/image.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
+#include "replay/snapshot/snapshot.h"
 #include "tests/fuzz/bench.h"
 #include "tests/unit/net/notation.h"
 #include "tests/unit/replay/history.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define PAGE_BYTES 4096u

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/unit/replay/history.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 /* --- files ----------------------------------------------------------------------------------------- */

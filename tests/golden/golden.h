@@ -18,7 +18,7 @@
 
 #include "engine/domain/entity.h"
 #include "tests/unit/replay/memory_log.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 #define GOLDEN_PATH_BYTES 512
 
@@ -40,7 +40,7 @@ void golden_each(struct storage *disk, void (*visit)(void *context, const char *
 
 /* golden_decision, golden_entity - one JSON line, numbers as they are in the file:
  * {"lsn":20,"kind":"date_opened","partition":16777217,"time_ms":1763755200000,"fields":{}}
- * Not those of replay/describe.h: their words and forms may change, these may not. */
+ * Not those of replay/tell/describe.h: their words and forms may change, these may not. */
 void golden_decision(FILE *out, const struct decision *decision, uint64_t lsn);
 void golden_entity(FILE *out, const struct entity *entity);
 

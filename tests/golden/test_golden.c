@@ -11,14 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "engine/domain/date.h"
-#include "engine/require.h"
-#include "replay/snapshot.h"
-#include "replay/snapshot_file.h"
-#include "replay/source_wal.h"
+#include "engine/domain/date/date.h"
+#include "engine/base/require.h"
+#include "replay/snapshot/snapshot.h"
+#include "replay/snapshot/snapshot_file.h"
+#include "replay/source/source_wal.h"
 #include "tests/unit/replay/history.h"
 #include "wal/recovery.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 
 static const struct id128 table_seed = {{6}};
 static const char *folder;

@@ -4,7 +4,7 @@
  * optimisation. The answers here were computed by other code: python3-xxhash, over bytes that were packed
  * field by field. Structs are made on the stack, from values that the compiler does not know, just
  * before they are hashed, as the domain does it: there xxHash once read what was not written yet.
- * Source: wal/README.md and replay/README.md, "Format"; engine/hash.h
+ * Source: wal/README.md and replay/README.md, "Format"; engine/base/hash.h
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,14 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/domain/world.h"
-#include "engine/hash.h"
-#include "net/text.h"
-#include "replay/snapshot_file.h"
+#include "engine/domain/partition/world.h"
+#include "engine/base/hash.h"
+#include "net/protocol/text.h"
+#include "replay/snapshot/snapshot_file.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/segment.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 
 #define assert_hash(is, wanted) assert_true((is) == (wanted))
 #define MESSAGE_BYTES_MAX 65536u

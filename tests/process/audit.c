@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/domain/error.h"
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/common.h"
 
 #define EXPECT(audit, condition, ...)                                                              \

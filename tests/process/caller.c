@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/common.h"
 
 #define OPEN_PAUSE_US 2000u

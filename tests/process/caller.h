@@ -14,8 +14,8 @@
 
 #include "engine/domain/decision.h"
 #include "engine/domain/error.h"
-#include "net/client.h"
-#include "net/text.h"
+#include "net/client/client.h"
+#include "net/protocol/text.h"
 
 #define CALLER_RESERVATIONS_MAX 64u
 #define CALLER_COPIES_MAX 64u

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/common.h"
 
 #define COMPLAINTS "stderr"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 void diary_path(const char *directory, uint32_t process, char ret_path[128]) {
     int size = snprintf(ret_path, 128, "%s/diary-%" PRIu32, directory, process);

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "engine/require.h"
-#include "replay/source_wal.h"
+#include "engine/base/require.h"
+#include "replay/source/source_wal.h"
 #include "tests/process/common.h"
 #include "wal/recovery.h"
 

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/domain/world.h"
-#include "replay/recover.h"
+#include "engine/domain/partition/world.h"
+#include "replay/source/recover.h"
 
 /* @lsn: just after the decision's record */
 typedef void history_fn(void *context, const struct decision *decision, uint64_t lsn);

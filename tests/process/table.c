@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "engine/hash.h"
-#include "engine/require.h"
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
 
 static struct table_entry *slot_of(const struct table *table, const struct table_key *key) {
     uint32_t mask = table->capacity - 1, slot = (uint32_t)hash_64(key, sizeof *key, 0) & mask;

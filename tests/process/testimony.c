@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define EXPECT(audit, condition, ...)                                                              \
     do {                                                                                           \

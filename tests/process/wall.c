@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/common.h"
 
 #define NS_PER_MS 1000000

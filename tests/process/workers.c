@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/process/common.h"
 
 #define LOOK_US 2000u

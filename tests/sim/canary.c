@@ -8,15 +8,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/domain/account.h"
-#include "engine/domain/date_rules.h"
-#include "engine/domain/image.h"
-#include "engine/domain/world.h"
-#include "engine/require.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/date/date_rules.h"
+#include "engine/domain/image/image.h"
+#include "engine/domain/partition/world.h"
+#include "engine/base/require.h"
 #include "engine/runtime/clock.h"
-#include "replay/projection_attach.h"
-#include "replay/source_wal.h"
-#include "replay/sql.h"
+#include "replay/postgres/projection_attach.h"
+#include "replay/source/source_wal.h"
+#include "replay/postgres/sql.h"
 #include "tests/sim/sim.h"
 #include "wal/scan.h"
 #include "wal/wal.h"

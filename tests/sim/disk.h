@@ -10,7 +10,7 @@
 
 #include "tests/sim/run.h"
 #include "wal/error.h"
-#include "wal/storage.h"
+#include "wal/storage/storage.h"
 
 struct disk;
 

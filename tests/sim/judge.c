@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 struct judge *judge_open(struct run *run, const struct people *people) {
     struct judge *judge = calloc(1, sizeof *judge);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
 
 struct machine *machine_open(struct run *run, struct network *network, struct people *people) {

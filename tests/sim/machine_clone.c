@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "replay/text.h"
+#include "replay/tell/text.h"
 #include "tests/sim/machine_parts.h"
 
 void machine_clone_begin(struct machine *machine) {

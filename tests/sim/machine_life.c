@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 
 /* Pause before another try where there was no room, or the disk failed. */
 #define RETRY_US 200000u

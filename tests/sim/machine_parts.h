@@ -12,17 +12,17 @@
 #define USHER_TESTS_SIM_MACHINE_PARTS_H
 
 #include "engine/runtime/engine.h"
-#include "net/frame.h"
-#include "replay/projection.h"
-#include "replay/snapshot.h"
-#include "replay/source_wal.h"
+#include "net/server/frame.h"
+#include "replay/postgres/projection.h"
+#include "replay/snapshot/snapshot.h"
+#include "replay/source/source_wal.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/outages.h"
 #include "tests/sim/postgres.h"
-#include "tools/outage_watch.h"
-#include "tools/system_ports.h"
+#include "tools/usherd/outage_watch.h"
+#include "tools/common/system_ports.h"
 #include "wal/wal.h"
 
 #define MACHINE_SLOTS 32u

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
-#include "replay/describe.h"
+#include "engine/base/require.h"
+#include "replay/tell/describe.h"
 #include "tests/sim/machine_parts.h"
 #include "wal/bytes.h"
 

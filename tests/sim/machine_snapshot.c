@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "engine/domain/image.h"
-#include "engine/require.h"
+#include "engine/domain/image/image.h"
+#include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 
 /* --- is it the state of that LSN? --------------------------------------------------------------------------- */
 

@@ -1,13 +1,13 @@
 /* machine_time.c - the clocks of the simulated machine, what goes wrong with time, and what must have
  * been an outage
  *
- * The process has the daemon's own clock (tools/system_ports.h) over made-up readings. Here it is held
+ * The process has the daemon's own clock (tools/common/system_ports.h) over made-up readings. Here it is held
  * against its promises at every look. What the engine has to find out about its outages is known here
  * from outside: when each shard went round, what waited for the log, and when the log moved.
  */
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
 
 /* The monotonic clock is not 0 when a machine starts a process. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 struct model *model_create(struct run *run) {
     struct model *model = calloc(1, sizeof *model);

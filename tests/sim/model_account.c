@@ -1,7 +1,7 @@
 /* model_account.c - the reference model's wallets */
 #include "tests/sim/model.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 static struct model_user *open_user(struct model *model, const struct id128 *user) {
     struct model_user *of = model_user(model, user);

@@ -1,7 +1,7 @@
 /* model_date.c - the reference model's dates: seats, waiting room, reservations, payments */
 #include "tests/sim/model.h"
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* --- the waiting room ------------------------------------------------------------------------ */
 

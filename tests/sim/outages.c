@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 struct span {
     uint64_t from_ms, to_ms;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/fan.h"
 
 #define FRAME_REQUESTS_MAX 8u

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/postgres_server.h"
 
 /* --- rows ----------------------------------------------------------------------------------- */

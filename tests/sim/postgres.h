@@ -1,6 +1,6 @@
 /* postgres.h - a PostgreSQL in memory that loses connections and COMMITs on command
  *
- * Stands in for the server behind replay/sql.h: postgres_sql.c defines the functions of sql.c, so
+ * Stands in for the server behind replay/postgres/sql.h: postgres_sql.c defines the functions of sql.c, so
  * the real projection runs unchanged, in the caller's thread, and no libpq is linked. It is no SQL
  * engine: it knows the statements that the projection sends, by their role (projection_schema.c,
  * projection_fold.c, projection.c), keeps what they mean - transactions, the guarded state row,
@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "replay/source.h"
+#include "replay/source/source.h"
 
 struct postgres;
 

@@ -1,7 +1,7 @@
 /* postgres_server.h - the parts of the stand-in for PostgreSQL, for the files postgres*.c alone
  *
  *   postgres.c        the server: what is committed, locks, faults, comparing with the log
- *   postgres_sql.c    a connection (replay/sql.h): statements by their role, transactions
+ *   postgres_sql.c    a connection (replay/postgres/sql.h): statements by their role, transactions
  *   postgres_match.c  a statement against a pattern, token by token
  *   postgres_copy.c   COPY's binary format back into records of the log
  */

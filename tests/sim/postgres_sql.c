@@ -1,18 +1,18 @@
-/* postgres_sql.c - the functions of replay/sql.h, on a server in memory
+/* postgres_sql.c - the functions of replay/postgres/sql.h, on a server in memory
  *
  * Happy path: a text is split into statements; each is found in a table of patterns and does to the
  * transaction what it means. Several statements in one text are one transaction.
  * Failure modes: those that the server is told to have (postgres.h). A statement that is in no
  * table, or a batch that leaves staged rows unfolded, is the client's bug: server_fail().
  */
-#include "replay/sql.h"
+#include "replay/postgres/sql.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
-#include "replay/projection_sql.h"
+#include "engine/base/require.h"
+#include "replay/postgres/projection_sql.h"
 #include "tests/sim/postgres_server.h"
 
 #define KINDS_MAX 128u /* numbers of decision.def are below */

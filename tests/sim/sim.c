@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/sim/canary.h"
 #include "tests/sim/machine.h"
 

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "engine/require.h"
-#include "replay/projection.h"
-#include "replay/sql.h"
+#include "engine/base/require.h"
+#include "replay/postgres/projection.h"
+#include "replay/postgres/sql.h"
 #include "tests/sim/postgres.h"
 #include "tests/sim/random.h"
 #include "tests/unit/replay/history.h"

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* A run that takes longer than this hangs: the longest of the default size take seconds. */
 #define TRIAL_SECONDS_MAX 600u

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
-#include "net/text.h"
+#include "engine/base/require.h"
+#include "net/protocol/text.h"
 #include "tests/sim/model.h"
 
 /* --- asking -------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include "engine/domain/decision.h"
 #include "engine/domain/error.h"
 #include "engine/domain/reply.h"
-#include "net/value.h"
+#include "net/protocol/value.h"
 #include "tests/sim/plan.h"
 
 /* A call of somebody, as they meant it; kept for the whole run. */

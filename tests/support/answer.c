@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/client.h"
+#include "net/client/client.h"
 
 #define ANSWER_BYTES_MAX (4u * 1024u * 1024u)
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/value.h"
+#include "net/protocol/value.h"
 
 struct client;
 

@@ -11,12 +11,12 @@
 
 #include "engine/domain/command.h"
 #include "engine/runtime/engine.h"
-#include "net/client.h"
-#include "net/server.h"
-#include "net/text.h"
-#include "replay/recover.h"
-#include "replay/source_wal.h"
-#include "wal/storage_memory.h"
+#include "net/client/client.h"
+#include "net/server/server.h"
+#include "net/protocol/text.h"
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define RIG_SEGMENT_BYTES (1024u * 1024u)

@@ -31,7 +31,7 @@
 #include <stdbool.h>
 
 #include "engine/domain/decision.h"
-#include "engine/domain/world.h"
+#include "engine/domain/partition/world.h"
 #include "tests/support/answer.h"
 
 struct engine;

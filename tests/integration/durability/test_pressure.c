@@ -6,7 +6,7 @@
  */
 #include "tests/integration/durability/stage.h"
 
-#include "net/limits.h"
+#include "net/protocol/limits.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "engine/runtime/board.h"
 #include "engine/runtime/engine.h"
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/server.h"
+#include "net/server/server.h"
 
 #define FAKE_SHARDS 2u
 

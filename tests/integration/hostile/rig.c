@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 /* A rig has a few dozen. */
 #define DESCRIPTORS_MAX 1024

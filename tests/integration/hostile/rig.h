@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "fake_engine.h"
-#include "net/client.h"
-#include "net/server.h"
+#include "net/client/client.h"
+#include "net/server/server.h"
 
 struct rig {
     struct net_server *server;

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/limits.h"
-#include "engine/require.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
 
 static struct rig rig;
 

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 #define ATTACKS 200
 

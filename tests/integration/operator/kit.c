@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/integration/operator/story.h"
 #include "wal/trim.h"
 

@@ -33,8 +33,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "engine/domain/world.h"
-#include "wal/storage.h"
+#include "engine/domain/partition/world.h"
+#include "wal/storage/storage.h"
 
 #define ALICE "a11ce000-0000-4000-8000-000000000001"
 #define BOB "b0b00000-0000-4000-8000-000000000002"

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "engine/domain/error.h"
-#include "engine/require.h"
-#include "net/text.h"
+#include "engine/base/require.h"
+#include "net/protocol/text.h"
 #include "tests/integration/operator/kit.h"
 #include "wal/wal.h"
 

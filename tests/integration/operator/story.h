@@ -6,7 +6,7 @@
 #ifndef USHER_TESTS_OPERATOR_STORY_H
 #define USHER_TESTS_OPERATOR_STORY_H
 
-#include "engine/domain/world.h"
+#include "engine/domain/partition/world.h"
 
 struct story_marks {
     uint64_t end_lsn, records;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "replay/snapshot.h"
+#include "replay/snapshot/snapshot.h"
 
 static const char *hash_of_story(const struct kit *kit) {
     static char text[32];

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
-#include "replay/text.h"
+#include "engine/base/require.h"
+#include "replay/tell/text.h"
 #include "tests/integration/operator/kit.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
-#include "net/text.h"
+#include "engine/base/require.h"
+#include "net/protocol/text.h"
 #include "tests/integration/operator/kit.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"

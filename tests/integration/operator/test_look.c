@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/text.h"
+#include "net/protocol/text.h"
 
 /* --- wal ls, wal verify ----------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 #include "tests/integration/operator/kit.h"
 #include "tests/process/daemon.h"
 

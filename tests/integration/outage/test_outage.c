@@ -18,9 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay/projection.h"
-#include "replay/projection_check.h"
-#include "replay/sql.h"
+#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_check.h"
+#include "replay/postgres/sql.h"
 #include "tests/integration/projection/postgres_fixture.h"
 #include "tests/process/buyer.h"
 #include "tests/process/common.h"

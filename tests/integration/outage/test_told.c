@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/require.h"
-#include "replay/projection.h"
+#include "engine/base/require.h"
+#include "replay/postgres/projection.h"
 #include "tests/integration/projection/postgres_fixture.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define RETRIES_MAX 50u
 

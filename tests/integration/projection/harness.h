@@ -2,8 +2,8 @@
 #ifndef USHER_TESTS_PROJECTION_HARNESS_H
 #define USHER_TESTS_PROJECTION_HARNESS_H
 
-#include "replay/projection.h"
-#include "replay/sql.h"
+#include "replay/postgres/projection.h"
+#include "replay/postgres/sql.h"
 #include "tests/integration/projection/postgres_fixture.h"
 #include "tests/unit/replay/history.h"
 

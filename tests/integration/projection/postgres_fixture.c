@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define BINARIES "/usr/lib/postgresql/" /* VERSION/bin/, as Debian has them */
 #define BINARY_BYTES 128

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "engine/require.h"
-#include "replay/text.h"
+#include "engine/base/require.h"
+#include "replay/tell/text.h"
 #include "tests/integration/projection/harness.h"
 
 #define SEED 41

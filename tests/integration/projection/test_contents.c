@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "replay/projection_check.h"
+#include "replay/postgres/projection_check.h"
 #include "tests/integration/projection/harness.h"
 
 static struct harness *harness;

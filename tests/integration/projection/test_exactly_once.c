@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "replay/projection_check.h"
+#include "replay/postgres/projection_check.h"
 #include "tests/integration/projection/harness.h"
 
 #define REQUESTS 2000u

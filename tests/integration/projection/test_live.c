@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#include "engine/require.h"
-#include "replay/projection_check.h"
-#include "replay/recover.h"
-#include "replay/source_wal.h"
+#include "engine/base/require.h"
+#include "replay/postgres/projection_check.h"
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
 #include "tests/integration/projection/harness.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define WAIT_MS 60000

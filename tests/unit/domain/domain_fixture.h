@@ -15,11 +15,11 @@
 #ifndef USHER_TESTS_UNIT_DOMAIN_FIXTURE_H
 #define USHER_TESTS_UNIT_DOMAIN_FIXTURE_H
 
-#include "engine/domain/account.h"
-#include "engine/domain/catalogue.h"
-#include "engine/domain/date.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/catalogue/catalogue.h"
+#include "engine/domain/date/date.h"
 #include "engine/domain/verdict.h"
-#include "engine/domain/world.h"
+#include "engine/domain/partition/world.h"
 
 #define DOMAIN_UNANSWERED 0xffffu
 #define DOMAIN_MESSAGES_MAX 1024u

@@ -2,7 +2,7 @@
 #ifndef USHER_TESTS_UNIT_DOMAIN_IMAGE_H
 #define USHER_TESTS_UNIT_DOMAIN_IMAGE_H
 
-#include "engine/domain/image.h"
+#include "engine/domain/image/image.h"
 #include "tests/unit/domain/domain_fixture.h"
 
 /* Entities, encoded, one after the other. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 static const char *write_one(struct value_writer *writer, const char *text);
 

@@ -6,7 +6,7 @@
 #ifndef USHER_TESTS_NET_NOTATION_H
 #define USHER_TESTS_NET_NOTATION_H
 
-#include "net/value.h"
+#include "net/protocol/value.h"
 
 /* notation_write - append a value. Ends the test on a syntax error */
 void notation_write(struct value_writer *writer, const char *text);

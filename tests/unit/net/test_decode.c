@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 
-#include "net/decode.h"
-#include "net/limits.h"
-#include "net/text.h"
+#include "net/protocol/decode.h"
+#include "net/protocol/limits.h"
+#include "net/protocol/text.h"
 #include "notation.h"
 
 #define USER "'123e4567-e89b-42d3-a456-426614174000'"

@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 
-#include "engine/domain/account.h"
-#include "engine/domain/catalogue.h"
-#include "engine/domain/date.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/catalogue/catalogue.h"
+#include "engine/domain/date/date.h"
 #include "engine/runtime/board.h"
-#include "net/encode.h"
-#include "net/limits.h"
+#include "net/protocol/encode.h"
+#include "net/protocol/limits.h"
 #include "notation.h"
 
 #define NOW 1700000000000u

@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 
-#include "engine/domain/date.h"
-#include "net/frame.h"
-#include "net/limits.h"
+#include "engine/domain/date/date.h"
+#include "net/server/frame.h"
+#include "net/protocol/limits.h"
 #include "notation.h"
 
 #define USER(last) "'123e4567-e89b-42d3-a456-4266141740" last "'"

@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-#include "net/text.h"
+#include "net/protocol/text.h"
 
 static void token_round_trip(void **state) {
     (void)state;

@@ -3,9 +3,9 @@
 
 #include <msgpack.h>
 
-#include "net/limits.h"
-#include "net/scan.h"
-#include "net/value.h"
+#include "net/protocol/limits.h"
+#include "net/protocol/scan.h"
+#include "net/protocol/value.h"
 #include "notation.h"
 
 static void writer_grows_and_stops(void **state) {

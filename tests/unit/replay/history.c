@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/domain/date.h"
-#include "engine/require.h"
+#include "engine/domain/date/date.h"
+#include "engine/base/require.h"
 
 #define SEATS 24u
 #define BEGIN_MS 1763755200000ull /* 2025-11-21T20:00:00Z */

@@ -6,7 +6,7 @@
 #ifndef USHER_TESTS_HISTORY_H
 #define USHER_TESTS_HISTORY_H
 
-#include "engine/domain/world.h"
+#include "engine/domain/partition/world.h"
 #include "tests/unit/replay/memory_log.h"
 
 #define HISTORY_DATES 3u

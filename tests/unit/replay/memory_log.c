@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 void memory_log_init(struct memory_log *log) {
     *log = (struct memory_log){.limit_lsn = UINT64_MAX, .fails_at = UINT64_MAX};

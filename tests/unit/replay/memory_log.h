@@ -7,7 +7,7 @@
 #define USHER_TESTS_MEMORY_LOG_H
 
 #include "engine/domain/decision.h"
-#include "replay/source.h"
+#include "replay/source/source.h"
 
 struct memory_log {
     uint8_t *bytes;

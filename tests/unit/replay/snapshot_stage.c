@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "engine/require.h"
+#include "engine/base/require.h"
 
 #define SEGMENT_BYTES 65536u
 #define APPEND_BYTES_MAX 8192u

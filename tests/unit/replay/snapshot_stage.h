@@ -6,9 +6,9 @@
 #ifndef USHER_TESTS_SNAPSHOT_STAGE_H
 #define USHER_TESTS_SNAPSHOT_STAGE_H
 
-#include "replay/snapshot.h"
+#include "replay/snapshot/snapshot.h"
 #include "tests/unit/replay/history.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #define SNAPSHOT_STAGE_SKIPPED_MAX 16u

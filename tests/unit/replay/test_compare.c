@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "replay/compare.h"
-#include "replay/recover.h"
+#include "replay/tell/compare.h"
+#include "replay/source/recover.h"
 #include "tests/unit/replay/history.h"
 
 static const struct id128 seed = {{7}};

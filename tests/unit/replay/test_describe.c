@@ -11,8 +11,8 @@
 #include <jansson.h>
 
 #include "engine/domain/error.h"
-#include "replay/describe.h"
-#include "replay/text.h"
+#include "replay/tell/describe.h"
+#include "replay/tell/text.h"
 
 #define USER                                                                                       \
     {                                                                                              \

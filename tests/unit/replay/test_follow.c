@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "engine/domain/date.h"
+#include "engine/domain/date/date.h"
 #include "engine/domain/error.h"
-#include "engine/domain/image.h"
-#include "replay/follow.h"
-#include "replay/narrate.h"
+#include "engine/domain/image/image.h"
+#include "replay/tell/follow.h"
+#include "replay/tell/narrate.h"
 #include "tests/unit/replay/history.h"
 
 #define USERS 12u

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "replay/projection_watch.h"
-#include "replay/sql.h"
+#include "replay/postgres/projection_watch.h"
+#include "replay/postgres/sql.h"
 
 #define T0 1700000000000u
 

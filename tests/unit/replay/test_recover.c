@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "replay/recover.h"
+#include "replay/source/recover.h"
 #include "tests/unit/replay/history.h"
 
 static const struct id128 seed = {{7}};

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "engine/runtime/outage.h"
 
 #define BEGIN_MS 1000000u

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "tools/clock_words.h"
-#include "tools/system_ports.h"
+#include "tools/common/clock_words.h"
+#include "tools/common/system_ports.h"
 
 #define MS ((uint64_t)CLOCK_NS_PER_MS)
 #define WALL 1800000000000u /* Unix ms */

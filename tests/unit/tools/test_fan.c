@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "engine/domain/error.h"
-#include "tools/fan.h"
+#include "tools/crowd/fan.h"
 
 static struct fan fan;
 static struct fan_step step;

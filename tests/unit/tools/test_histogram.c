@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tools/histogram.h"
+#include "tools/common/histogram.h"
 
 static struct histogram histogram;
 

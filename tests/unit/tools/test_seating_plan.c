@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "engine/limits.h"
-#include "tools/seating_plan.h"
+#include "engine/base/limits.h"
+#include "tools/common/seating_plan.h"
 
 static int parse(const char *json, struct seating_plan **ret_plan,
                  struct seating_plan_error *ret_error) {

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/usherd_descriptors.h"
-#include "tools/usherd_watch.h"
+#include "tools/usherd/usherd_descriptors.h"
+#include "tools/usherd/usherd_watch.h"
 
 static struct {
     enum watch_state state;

@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "engine/limits.h"
-#include "tools/json_value.h"
-#include "tools/log_point.h"
-#include "tools/moment.h"
-#include "tools/suggest.h"
-#include "tools/unicode.h"
+#include "engine/base/limits.h"
+#include "tools/usher/json_value.h"
+#include "tools/usher/log_point.h"
+#include "tools/usher/moment.h"
+#include "tools/usher/suggest.h"
+#include "tools/common/unicode.h"
 
 static void moments(void **state) {
     (void)state;

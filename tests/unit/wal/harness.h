@@ -16,7 +16,7 @@
 
 #include "wal/reader.h"
 #include "wal/segment.h"
-#include "wal/storage_memory.h"
+#include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
 #include <stdbool.h>

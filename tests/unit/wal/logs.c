@@ -1,7 +1,7 @@
 /* logs.c - one log with everything in it, and every kind of damage to it; see logs.h */
 #include "logs.h"
 
-#include "engine/hash.h"
+#include "engine/base/hash.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/inspect.h"

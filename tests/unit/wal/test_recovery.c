@@ -1,7 +1,7 @@
 /* test_recovery.c - torn tails are cut, everything else is refused and named exactly */
 #include "harness.h"
 
-#include "engine/hash.h"
+#include "engine/base/hash.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/inspect.h"

@@ -5,10 +5,10 @@
  */
 #include "harness.h"
 
-#include "engine/domain/account.h"
+#include "engine/domain/account/account.h"
 #include "engine/domain/entity.h"
 #include "engine/domain/error.h"
-#include "engine/hash.h"
+#include "engine/base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>

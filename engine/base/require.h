@@ -1,0 +1,39 @@
+/* require.h - the assertion that stays on
+ *
+ * REQUIRE() states what the programmer guarantees: it is compiled into release builds, because a
+ * seat engine that continues on a broken invariant sells a seat twice. What comes from the wire,
+ * the disk, SQL or a configuration file is never REQUIREd: it gets an error code.
+ *
+ * REQUIRE_MEMORY() is for an allocation whose caller has no answer to its failure: the process ends with
+ * a sentence about memory, since no invariant is broken by that and nobody need report it.
+ *
+ * CHECK_SLOW() is for invariants whose test costs more than O(1); it is on where
+ * USHER_SLOW_CHECKS is defined (tests and simulation).
+ */
+#ifndef USHER_ENGINE_BASE_REQUIRE_H
+#define USHER_ENGINE_BASE_REQUIRE_H
+
+/* require_failed - print the broken condition to standard error and abort
+ * Any thread. Never returns. */
+_Noreturn void require_failed(const char *condition, const char *file, int line);
+
+#define REQUIRE(condition)                                                                         \
+    (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
+
+/* memory_failed - say on standard error that there is not enough memory and what to do, and leave
+ * Any thread. Never returns; exit status 1, no core file: it would show nothing and fill the disk. */
+_Noreturn void memory_failed(const char *file, int line);
+
+#define REQUIRE_MEMORY(condition)                                                                  \
+    (__builtin_expect(!!(condition), 1) ? (void)0 : memory_failed(__FILE__, __LINE__))
+
+/* Where only a programmer's mistake leads to; `what` says what was expected here instead. */
+#define REQUIRE_NEVER(what) require_failed("only " what " comes here", __FILE__, __LINE__)
+
+#ifdef USHER_SLOW_CHECKS
+#define CHECK_SLOW(condition) REQUIRE(condition)
+#else
+#define CHECK_SLOW(condition) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,283 @@
+/* date_queue.c - the waiting room's decisions: enter, poll, leave, and the guard of every token */
+#include "engine/domain/date/date_rules.h"
+#include "engine/base/hash.h"
+
+enum guard date_guard(const struct date *date, const struct token *token, uint64_t now_ms,
+                      const struct waiter **ret_waiter) {
+    if (token->place < 1 || token->place > date->room.last) return GUARD_INVALID;
+    const struct waiter *waiter = room_find(&date->room, token->place);
+    if (waiter && !id128_equal_secret(&waiter->secret, &token->secret)) return GUARD_INVALID;
+    *ret_waiter = waiter;
+    if (!waiter || waiter->state == TOKEN_EXPIRED) return GUARD_EXPIRED;
+    if (waiter->state == TOKEN_WAITING) return GUARD_WAITING;
+    return waiter->time_ms > now_ms ? GUARD_ACTIVE : GUARD_EXPIRED;
+}
+
+const struct waiter *date_guard_active(const struct date *date, const struct token *token,
+                                       uint64_t now_ms, struct verdict *verdict) {
+    const struct waiter *waiter = NULL;
+    enum guard guard = date_guard(date, token, now_ms, &waiter);
+    if (guard == GUARD_INVALID) {
+        verdict_error(verdict, ERROR_TOKEN_INVALID, 0, 0, 0);
+    } else if (date->state == DATE_CANCELLED) {
+        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (guard == GUARD_EXPIRED) {
+        verdict_error(verdict, ERROR_TOKEN_EXPIRED, 0, 0, 0);
+    } else if (guard == GUARD_WAITING) {
+        verdict_error(verdict, ERROR_NOT_YOUR_TURN, room_ahead(&date->room, token->place), 0, 0);
+    } else {
+        return waiter;
+    }
+    return NULL;
+}
+
+void date_expire_token(const struct date *date, place_t place, enum token_end end, uint64_t now_ms,
+                       struct verdict *verdict) {
+    struct decision_token_expired *expired =
+        &verdict_add(verdict, &date->partition, DECISION_TOKEN_EXPIRED, now_ms)->token_expired;
+    *expired = (struct decision_token_expired){.place = place, .end = (uint8_t)end};
+    const struct waiter *waiter = room_find(&date->room, place);
+    REQUIRE(waiter != NULL && waiter->state != TOKEN_EXPIRED);
+    if (waiter->state != TOKEN_ACTIVE) return;
+    const struct reservation *reservation = reservations_of(&date->reservations, &waiter->user);
+    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
+        if (reservation->place != place || reservation->state != RESERVATION_HELD) continue;
+        REQUIRE(expired->released.count < SEATS_PER_USER_MAX);
+        expired->released.values[expired->released.count++] = reservation->sequence;
+    }
+}
+
+static void answer_token(struct verdict *verdict, place_t place) {
+    verdict->reply_kind = REPLY_TOKEN;
+    verdict->place = place;
+}
+
+bool date_sales_ended(const struct date *date, uint64_t now_ms) {
+    return date->policy.sales_end_at != 0 && now_ms >= date->policy.sales_end_at;
+}
+
+/* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know (O2). */
+static bool may_enter(const struct date *date, bool is_admin, uint64_t now_ms,
+                      struct verdict *verdict) {
+    if (date->state == DATE_DRAFT && !is_admin) {
+        verdict_error(verdict, ERROR_NO_SUCH_DATE, date->id, 0, 0);
+    } else if (date->state == DATE_CANCELLED) {
+        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (date_sales_ended(date, now_ms)) {
+        verdict_error(verdict, ERROR_SALES_ENDED, date->policy.sales_end_at, 0, 0);
+    } else if (now_ms < date->policy.sales_open_at) {
+        verdict_error(verdict, ERROR_NOT_ON_SALE_YET, date->policy.sales_open_at, 0, 0);
+    } else if (date->state != DATE_OPEN) {
+        verdict_error(verdict, ERROR_DATE_CLOSED, 0, 0, 0);
+    } else if (date->room.waiting + date->room.active >= WAITERS_PER_DATE_MAX ||
+               date->room.last == UINT32_MAX) {
+        verdict_error(verdict, ERROR_QUEUE_FULL, WAITERS_PER_DATE_MAX, 0, 0);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Q9: with admit_first_at_once an interval paces only those who wait. @ending: the user's own live
+ * token, which ends with the entry; NULL: none */
+static bool goes_in_at_once(const struct date *date, const struct waiter *ending) {
+    if (!date_is_paced(date) || !date->policy.admit_first_at_once) return false;
+    uint32_t waiting = date->room.waiting - (ending && ending->state == TOKEN_WAITING);
+    uint32_t active = date->room.active - (ending && ending->state == TOKEN_ACTIVE);
+    return waiting == 0 && active < date->policy.active_capacity;
+}
+
+/* The last four bytes of the secret of a token that was asked for with a key are a mark of that key.
+ * So a request that comes twice is known from the token alone, at no cost in memory or log. 96 bits
+ * are left to chance; a mark that is right by accident leaves somebody in place. */
+static uint32_t key_mark(const struct date *date, const struct command *command) {
+    HASHED_STRUCT_BEGIN
+    struct {
+        struct id128 user, key;
+    } image = {command->enter.user, command->enter.key};
+    HASHED_STRUCT_END
+    return (uint32_t)index_hash(&image, sizeof image, date->reservations.seed);
+}
+
+#define MARK_AT (sizeof(struct id128) - sizeof(uint32_t))
+
+static struct id128 new_secret(const struct date *date, const struct command *command) {
+    struct id128 secret = command->enter.secret;
+    if (id128_is_none(&command->enter.key)) return secret;
+    uint32_t mark = key_mark(date, command);
+    memcpy(secret.bytes + MARK_AT, &mark, sizeof mark);
+    return secret;
+}
+
+/* Did this very request make the token? */
+static bool made_by(const struct date *date, const struct command *command,
+                    const struct waiter *waiter) {
+    if (id128_is_none(&command->enter.key)) return false;
+    uint32_t mark = key_mark(date, command);
+    return memcmp(waiter->secret.bytes + MARK_AT, &mark, sizeof mark) == 0;
+}
+
+void date_enter(const struct date *date, const struct command *command, uint64_t now_ms,
+                struct verdict *verdict) {
+    place_t live = room_place_of(&date->room, &command->enter.user);
+    const struct waiter *waiter = live ? room_find(&date->room, live) : NULL;
+    bool over = waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms <= now_ms;
+    /* O3: who still waits when sales end is told so, by entering again as by a poll. */
+    bool too_late = waiter && waiter->state == TOKEN_WAITING && date_sales_ended(date, now_ms);
+    bool stays = waiter && !over && !too_late &&
+                 (date->policy.reentry == REENTRY_KEEP || made_by(date, command, waiter));
+    if (stays && date->state != DATE_CANCELLED) {
+        answer_token(verdict, live); /* Q4 */
+        return;
+    }
+    if (!may_enter(date, command->is_admin, now_ms, verdict)) return;
+    if (live)
+        date_expire_token(date, live, over ? TOKEN_END_TIME : TOKEN_END_REQUEUED, now_ms, verdict);
+
+    /* Q1, Q2: the next place, in the order in which the engine decides */
+    place_t place = date->room.last + 1;
+    verdict_add(verdict, &date->partition, DECISION_QUEUE_ENTERED, now_ms)->queue_entered =
+        (struct decision_queue_entered){
+            .place = place, .user = command->enter.user, .secret = new_secret(date, command)};
+    if (goes_in_at_once(date, waiter)) date_admit(date, place, true, now_ms, verdict);
+    answer_token(verdict, place);
+}
+
+void date_status(const struct date *date, const struct command *command, uint64_t now_ms,
+                 struct verdict *verdict) {
+    const struct waiter *waiter = NULL;
+    enum guard guard = date_guard(date, &command->queue.token, now_ms, &waiter);
+    if (guard == GUARD_INVALID) {
+        verdict_error(verdict, ERROR_TOKEN_INVALID, 0, 0, 0);
+    } else if (date->state == DATE_CANCELLED) {
+        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
+    } else if (!waiter) {
+        verdict_error(verdict, ERROR_TOKEN_EXPIRED, 0, 0, 0);
+    } else if (guard == GUARD_WAITING && command->kind == COMMAND_QUEUE_STATUS &&
+               date_sales_ended(date, now_ms)) { /* O3: nobody is admitted any more */
+        verdict_error(verdict, ERROR_SALES_ENDED, date->policy.sales_end_at, 0, 0);
+    } else {
+        answer_token(verdict, command->queue.token.place);
+    }
+}
+
+void date_leave(const struct date *date, const struct command *command, uint64_t now_ms,
+                struct verdict *verdict) {
+    date_status(date, command, now_ms, verdict);
+    if (verdict->reply_kind != REPLY_TOKEN) return;
+    place_t place = command->queue.token.place;
+    if (room_find(&date->room, place)->state == TOKEN_EXPIRED) return; /* left twice: same answer */
+    date_expire_token(date, place, TOKEN_END_LEFT, now_ms, verdict);   /* Q11 */
+}
+
+/* C5: catalogue.dates with a token comes here first; the date vouches for it, or says why not, which
+ * matters only where a date is gated. */
+void date_vouch(const struct date *date, const struct command *command, uint64_t now_ms,
+                struct verdict *verdict) {
+    bool active = date_guard_active(date, &command->dates.token, now_ms, verdict) != NULL;
+    uint16_t refusal = active ? ERROR_NONE : verdict->error;
+    uint64_t refusal_data = active ? 0 : verdict->data[0];
+    verdict_begin(verdict);
+    struct command *message = verdict_message(verdict, COMMAND_CATALOGUE_DATES,
+                                              PARTITION_CATALOGUE);
+    message->dates = command->dates;
+    message->is_admin = command->is_admin;
+    message->dates.is_judged = true;
+    message->dates.token_is_active = active;
+    message->dates.token_concert = date->concert;
+    message->dates.refusal = refusal;
+    message->dates.refusal_data = refusal_data;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+/* Estimated wait: how many admissions it takes, times how long one took lately; before any was
+ * seen, as if every active user stayed for the whole active time. */
+static uint64_t estimate_ms(const struct date *date, uint32_t ahead) {
+    const struct policy *policy = &date->policy;
+    uint64_t turns = (uint64_t)ahead + 1;
+    uint64_t by_slots = UINT64_MAX, by_interval = 0;
+    if (date->room.admission_gap_ms_x16 != 0) {
+        by_slots = turns * date->room.admission_gap_ms_x16 / 16;
+    } else if (policy->active_capacity > 0) {
+        by_slots = turns * policy->active_ttl_ms / policy->active_capacity;
+    } else {
+        by_slots = turns * policy->active_ttl_ms;
+    }
+    if (policy->admit_per_interval > 0) {
+        by_interval = turns / policy->admit_per_interval * policy->admit_interval_ms;
+    }
+    return by_slots > by_interval ? by_slots : by_interval;
+}
+
+#define POLL_MS_MIN 200u
+
+/* Poll often enough to be admitted without delay and not to be taken for gone, and no oftener: a
+ * million waiters polling every 20 s are 50,000 requests a second. */
+static uint64_t next_poll_ms(const struct date *date, uint64_t eta_ms) {
+    uint64_t poll_ms = eta_ms / 4, most_ms = date->policy.waiting_timeout_ms / 3;
+    if (poll_ms < POLL_MS_MIN) poll_ms = POLL_MS_MIN;
+    return poll_ms < most_ms ? poll_ms : most_ms;
+}
+
+static void describe_token(const struct date *date, place_t place, uint64_t now_ms,
+                           struct reply *reply) {
+    const struct waiter *waiter = room_find(&date->room, place);
+    REQUIRE(waiter != NULL);
+    reply->token.token = (struct token){date->id, place, waiter->secret};
+    reply->token.user = waiter->user;
+    reply->token.state = waiter->state;
+    reply->token.end = waiter->end;
+    reply->token.ahead = 0;
+    reply->token.eta_ms = reply->token.next_poll_ms = reply->token.expires_at = 0;
+    if (waiter->state == TOKEN_ACTIVE && waiter->time_ms <= now_ms) {
+        reply->token.state = TOKEN_EXPIRED; /* the timer will say so in a moment */
+        reply->token.end = TOKEN_END_TIME;
+    } else if (waiter->state == TOKEN_ACTIVE) {
+        reply->token.expires_at = waiter->time_ms;
+        reply->token.next_poll_ms = waiter->time_ms - now_ms;
+    } else if (waiter->state == TOKEN_WAITING) {
+        reply->token.ahead = room_ahead(&date->room, place);
+        reply->token.eta_ms = estimate_ms(date, reply->token.ahead);
+        reply->token.next_poll_ms = next_poll_ms(date, reply->token.eta_ms);
+        reply->token.expires_at = room_silent_ms(&date->room, waiter,
+                                                 date->policy.waiting_timeout_ms);
+    }
+}
+
+void date_answer(const struct date *date, const struct command *command,
+                 const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    switch (reply->kind) {
+    case REPLY_TOKEN:
+        if (room_find(&date->room, verdict->place)) {
+            describe_token(date, verdict->place, now_ms, reply);
+        } else { /* queue.leave ended it, and it was the last of its chunk */
+            memset(&reply->token, 0, sizeof reply->token);
+            reply->token.token = command->queue.token;
+            reply->token.state = TOKEN_EXPIRED;
+            reply->token.end = TOKEN_END_LEFT;
+        }
+        break;
+    case REPLY_RESERVATION:
+    case REPLY_PAYMENT: {
+        const struct reservation *reservation = reservations_find(&date->reservations,
+                                                                  verdict->reservation);
+        REQUIRE(reservation != NULL);
+        if (reply->kind == REPLY_PAYMENT) {
+            reply->payment.date = date;
+            reply->payment.reservation = reservation;
+            reply->payment.balance = verdict->balance;
+        } else {
+            reply->reservation.date = date;
+            reply->reservation.reservation = reservation;
+        }
+        break;
+    }
+    case REPLY_SEATS_ADDED:
+        reply->seats_added.seats = date->seats.count;
+        reply->seats_added.next = date->seats.count + 1;
+        break;
+    case REPLY_DATE: reply->date.date = date; break;
+    default: REQUIRE_NEVER("a date has no other replies");
+    }
+}

@@ -1,0 +1,138 @@
+#include "engine/domain/partition/world.h"
+
+#include <stdlib.h>
+
+#include "engine/domain/account/account_rules.h"
+#include "engine/domain/date/date_rules.h"
+#include "engine/domain/index.h"
+#include "engine/base/require.h"
+
+struct world *world_create(const struct id128 *seed) {
+    struct world *world = calloc(1, sizeof *world);
+    REQUIRE_MEMORY(world != NULL);
+    world->catalogue = partition_create(PARTITION_CATALOGUE, seed);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
+        world->accounts[i] = partition_create(PARTITION_ACCOUNT_FIRST + i, seed);
+    }
+    return world;
+}
+
+void world_free(struct world *world) {
+    if (!world) return;
+    partition_free(world->catalogue);
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(world->accounts[i]);
+    for (uint32_t i = 1; i <= world->date_count; i++) partition_free(world->dates[i]);
+    free(world);
+}
+
+static struct partition **slot_of(const struct world *world, uint32_t partition) {
+    struct world *mutable_world = (struct world *)(uintptr_t)world;
+    if (partition == PARTITION_CATALOGUE) return &mutable_world->catalogue;
+    if (partition_is_date(partition)) {
+        uint32_t date = partition - PARTITION_DATE_FIRST;
+        return date >= 1 && date <= DATES_MAX ? &mutable_world->dates[date] : NULL;
+    }
+    if (partition_is_account(partition) &&
+        partition < PARTITION_ACCOUNT_FIRST + ACCOUNT_PARTITIONS) {
+        return &mutable_world->accounts[partition - PARTITION_ACCOUNT_FIRST];
+    }
+    return NULL;
+}
+
+struct partition *world_find(const struct world *world, uint32_t partition) {
+    struct partition **slot = slot_of(world, partition);
+    return slot ? *slot : NULL;
+}
+
+void world_adopt(struct world *world, struct partition *partition) {
+    struct partition **slot = slot_of(world, partition->id);
+    REQUIRE(slot != NULL && *slot == NULL);
+    *slot = partition;
+    if (partition_is_date(partition->id)) {
+        uint32_t date = partition->id - PARTITION_DATE_FIRST;
+        if (date > world->date_count) world->date_count = date;
+    }
+}
+
+/* Decision kinds are numbered by the kind of partition that decides them: decision.def. */
+static bool decision_fits(const struct decision *decision) {
+    if (partition_is_date(decision->partition)) {
+        return decision->kind >= DECISION_SEAT_ADDED && decision->kind < DECISION_WALLET_CHARGED;
+    }
+    if (partition_is_account(decision->partition)) {
+        return decision->kind >= DECISION_WALLET_CHARGED && decision->kind < DECISION_STATE_HASHED;
+    }
+    return decision->kind < DECISION_SEAT_ADDED;
+}
+
+int world_apply(struct world *world, const struct decision *decision) {
+    struct partition *partition = world_find(world, decision->partition);
+    if (!partition) return WORLD_NO_PARTITION;
+    if (decision->time_ms < partition->last_time_ms) return WORLD_NOT_APPLICABLE;
+    if (decision->kind == DECISION_STATE_HASHED) {
+        partition->volatile_hashed = partition_hash(partition) == decision->state_hashed.hash;
+        return partition->volatile_hashed ? WORLD_APPLIED : WORLD_HASH_MISMATCH;
+    }
+    if (!decision_fits(decision)) return WORLD_NOT_APPLICABLE;
+    partition_apply(partition, decision);
+    if (decision->kind == DECISION_DATE_CREATED) {
+        world_adopt(world, &date_create(&decision->date_created)->partition);
+    }
+    return WORLD_APPLIED;
+}
+
+void world_prefetch(const struct world *world, const struct decision *decision,
+                    enum prefetch step) {
+    const struct partition *partition = world_find(world, decision->partition);
+    if (!partition) return;
+    if (partition_is_date(partition->id)) {
+        date_prefetch((const struct date *)partition, decision, step);
+    } else if (partition_is_account(partition->id)) {
+        account_prefetch((const struct account_partition *)partition, decision, step);
+    }
+}
+
+void world_prefetch_command(const struct world *world, const struct command *command,
+                            enum prefetch step) {
+    /* Wallets are not asked by the hundred. */
+    if (!partition_is_date(command->partition)) return;
+    const struct partition *partition = world_find(world, command->partition);
+    if (partition) date_prefetch_command((const struct date *)partition, command, step);
+}
+
+uint64_t world_hash(const struct world *world) {
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < 1 + ACCOUNT_PARTITIONS + world->date_count; i++) {
+        const struct partition *partition = i == 0 ? world->catalogue
+                                            : i <= ACCOUNT_PARTITIONS
+                                                ? world->accounts[i - 1]
+                                                : world->dates[i - ACCOUNT_PARTITIONS];
+        if (!partition) continue;
+        uint64_t own = partition_hash(partition);
+        hash += index_hash(&own, sizeof own, partition->id);
+    }
+    return hash;
+}
+
+static void add(uint64_t *sum, uint64_t part) {
+    *sum = *sum > UINT64_MAX - part ? UINT64_MAX : *sum + part;
+}
+
+void money_add(struct money_totals *sum, const struct money_totals *part) {
+    add(&sum->accounts, part->accounts);
+    add(&sum->charged, part->charged);
+    add(&sum->balances, part->balances);
+    add(&sum->reserved, part->reserved);
+    add(&sum->spent, part->spent);
+    add(&sum->refunded, part->refunded);
+}
+
+void world_money(const struct world *world, struct money_totals *ret_totals) {
+    *ret_totals = (struct money_totals){0};
+    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) {
+        if (!world->accounts[i]) continue;
+        struct money_totals totals;
+        account_totals((const struct account_partition *)world->accounts[i], &totals);
+        money_add(ret_totals, &totals);
+    }
+}

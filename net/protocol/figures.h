@@ -1,0 +1,51 @@
+/* figures.h - figures of the process that system.stats shows, and that net cannot know by itself
+ *
+ * The daemon fills them in, whenever it likes and from any thread; net reads them when it is asked.
+ * They are words on a board, not a function: the shard that answers waits for nobody, and net knows
+ * neither the log nor PostgreSQL.
+ * To add a figure: its row here, its place in README.md ("Figures"), and who stores
+ * it. To add a map of figures: its rows, and its name in NET_FIGURE_MAPS.
+ */
+#ifndef USHER_NET_PROTOCOL_FIGURES_H
+#define USHER_NET_PROTOCOL_FIGURES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The projection into PostgreSQL (replay/README.md, "When PostgreSQL is away"). */
+#define NET_FIGURES_PROJECTION(FIGURE)                                                             \
+    FIGURE(projection, wanted)      /* 1: there is one, by --postgres; else the rest is 0 */       \
+    FIGURE(projection, connected)   /* 1: PostgreSQL answers */                                    \
+    FIGURE(projection, stopped)     /* 1: it cannot go on without an operator */                   \
+    FIGURE(projection, taken_over)  /* 1: ... since another engine projects into this database */  \
+    FIGURE(projection, applied_lsn) /* in PostgreSQL; 0: not known yet */                          \
+    FIGURE(projection, lag_decisions) /* durable, and not in PostgreSQL */                         \
+    FIGURE(projection, lag_ms)        /* how far PostgreSQL is behind; 0: it has everything */     \
+    FIGURE(projection, failures)      /* attempts that failed */
+
+/* Room for the log; bytes. */
+#define NET_FIGURES_LOG(FIGURE)                                                                    \
+    FIGURE(log, segment_bytes)         /* of one of the log's files */                             \
+    FIGURE(log, left_bytes)            /* in those that are there */                               \
+    FIGURE(log, free_bytes)            /* on the disk; 0 where nobody knows, too */                \
+    FIGURE(log, segment_missing_bytes) /* on the disk, to make the next file; 0: none */
+
+/* The machine's clock (engine/README.md, "Time"). */
+#define NET_FIGURES_CLOCK(FIGURE)                                                                  \
+    FIGURE(clock, steps_forward) /* of a second or more, since the start */                        \
+    FIGURE(clock, steps_back)    /* likewise */                                                    \
+    FIGURE(clock, behind_ms)     /* the machine's clock behind engine time; 0: it is not */
+
+/* In the order of system.stats. */
+#define NET_FIGURE_MAPS(MAP)                                                                       \
+    MAP(projection, NET_FIGURES_PROJECTION)                                                        \
+    MAP(log, NET_FIGURES_LOG)                                                                      \
+    MAP(clock, NET_FIGURES_CLOCK)
+
+#define NET_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
+#define NET_FIGURE_MEMBERS_(map, FIGURES) FIGURES(NET_FIGURE_MEMBER_)
+struct net_figures {
+    NET_FIGURE_MAPS(NET_FIGURE_MEMBERS_)
+};
+
+#endif

@@ -1,0 +1,169 @@
+/* text.c - see text.h */
+#include "net/protocol/text.h"
+
+#include <emmintrin.h>
+
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
+
+/* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's every
+ * request names him by 48 of them. */
+#define HEX_DIGITS 16u
+#define HEX_BYTES (HEX_DIGITS / 2)
+
+/* Lanes of `bytes` that are not above `most`: all ones */
+static __m128i not_above(__m128i bytes, char most) {
+    return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(most)), bytes);
+}
+
+static void hex_format(const uint8_t bytes[HEX_BYTES], char ret_digits[HEX_DIGITS]) {
+    const __m128i low_bits = _mm_set1_epi8(15);
+    __m128i all = _mm_loadl_epi64((const __m128i *)(const void *)bytes);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(all, 4), low_bits);
+    __m128i values = _mm_unpacklo_epi8(high, _mm_and_si128(all, low_bits));
+    __m128i letters = _mm_andnot_si128(not_above(values, 9), _mm_set1_epi8('a' - '0' - 10));
+    __m128i digits = _mm_add_epi8(_mm_add_epi8(values, _mm_set1_epi8('0')), letters);
+    _mm_storeu_si128((__m128i *)(void *)ret_digits, digits);
+}
+
+/* Return: whether all of them are digits */
+static bool hex_parse(const char digits[HEX_DIGITS], uint8_t ret_bytes[HEX_BYTES]) {
+    __m128i all = _mm_loadu_si128((const __m128i *)(const void *)digits);
+    __m128i number = _mm_sub_epi8(all, _mm_set1_epi8('0'));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(all, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i is_number = not_above(number, 9), is_letter = not_above(letter, 5);
+    letter = _mm_add_epi8(letter, _mm_set1_epi8(10));
+    __m128i values = _mm_or_si128(_mm_and_si128(is_number, number),
+                                  _mm_and_si128(is_letter, letter));
+    /* A pair of lanes is a byte: the first one has its upper half. */
+    __m128i pairs = _mm_or_si128(_mm_slli_epi16(values, 4), _mm_srli_epi16(values, 8));
+    pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
+    _mm_storel_epi64((__m128i *)(void *)ret_bytes, _mm_packus_epi16(pairs, pairs));
+    return _mm_movemask_epi8(_mm_or_si128(is_number, is_letter)) == 0xffff;
+}
+
+static void u32_store(uint32_t value, uint8_t *bytes) {
+    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static uint32_t u32_load(const uint8_t *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+void token_format(const struct token *token, char ret_text[TOKEN_TEXT_BYTES]) {
+    uint8_t numbers[HEX_BYTES];
+    u32_store(token->date, numbers);
+    u32_store(token->place, numbers + 4);
+    hex_format(numbers, ret_text);
+    hex_format(token->secret.bytes, ret_text + HEX_DIGITS);
+    hex_format(token->secret.bytes + HEX_BYTES, ret_text + 2 * HEX_DIGITS);
+}
+
+bool token_parse(const char *bytes, uint32_t size, struct token *ret_token) {
+    uint8_t raw[TOKEN_TEXT_BYTES / 2];
+    _Static_assert(sizeof raw == 8 + sizeof ret_token->secret.bytes, "date, place, secret");
+    _Static_assert(TOKEN_TEXT_BYTES == 3 * HEX_DIGITS, "three times sixteen digits");
+    if (size != TOKEN_TEXT_BYTES) return false;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (!hex_parse(bytes + i * HEX_DIGITS, raw + i * HEX_BYTES)) return false;
+    }
+    ret_token->date = u32_load(raw);
+    ret_token->place = u32_load(raw + 4);
+    memcpy(ret_token->secret.bytes, raw + 8, sizeof ret_token->secret.bytes);
+    return true;
+}
+
+/* A UUID's groups, in digits. */
+static const uint8_t uuid_groups[] = {8, 4, 4, 4, 12};
+
+void uuid_format(const struct id128 *uuid, char ret_text[UUID_TEXT_BYTES]) {
+    char digits[2 * HEX_DIGITS], *to = ret_text;
+    const char *from = digits;
+    hex_format(uuid->bytes, digits);
+    hex_format(uuid->bytes + HEX_BYTES, digits + HEX_DIGITS);
+    for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
+        if (i > 0) *to++ = '-';
+        memcpy(to, from, uuid_groups[i]);
+        from += uuid_groups[i];
+        to += uuid_groups[i];
+    }
+    REQUIRE(to == ret_text + UUID_TEXT_BYTES);
+}
+
+bool uuid_parse(const char *bytes, uint32_t size, struct id128 *ret_uuid) {
+    char digits[2 * HEX_DIGITS], *to = digits;
+    struct id128 uuid;
+    if (size != UUID_TEXT_BYTES) return false;
+    for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
+        if (i > 0 && *bytes++ != '-') return false;
+        memcpy(to, bytes, uuid_groups[i]);
+        bytes += uuid_groups[i];
+        to += uuid_groups[i];
+    }
+    if (!hex_parse(digits, uuid.bytes)) return false;
+    if (!hex_parse(digits + HEX_DIGITS, uuid.bytes + HEX_BYTES)) return false;
+    if (id128_is_none(&uuid)) return false;
+    *ret_uuid = uuid;
+    return true;
+}
+
+void key_digest(const char *bytes, uint32_t size, struct id128 *ret_digest) {
+    _Static_assert(sizeof ret_digest->bytes == HASH_DIGEST_BYTES, "128 bits");
+    hash_128(bytes, size, ret_digest->bytes);
+    if (id128_is_none(ret_digest)) ret_digest->bytes[15] = 1;
+}
+
+/* The ranges of the second byte that make a sequence well-formed (Unicode 15, table 3-7): no
+ * overlong forms, no surrogates, nothing above U+10FFFF.
+ * Return: bytes of the sequence that `first` begins, 0 if none does */
+static uint32_t utf8_sequence(uint8_t first, uint8_t *ret_low, uint8_t *ret_high) {
+    *ret_low = 0x80;
+    *ret_high = 0xbf;
+    if (first >= 0xc2 && first <= 0xdf) return 2;
+    if (first >= 0xe0 && first <= 0xef) {
+        if (first == 0xe0) *ret_low = 0xa0;
+        if (first == 0xed) *ret_high = 0x9f;
+        return 3;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        if (first == 0xf0) *ret_low = 0x90;
+        if (first == 0xf4) *ret_high = 0x8f;
+        return 4;
+    }
+    return 0;
+}
+
+/* Most texts are plain ASCII, and each payment has a key. Return: so many bytes from the beginning are
+ * printable ASCII, a multiple of 16; the next ones may be, too */
+static uint32_t plain_bytes(const char *bytes, uint32_t size) {
+    const __m128i below = _mm_set1_epi8(0x1f), above = _mm_set1_epi8(0x7f);
+    uint32_t i = 0;
+    for (; size - i >= sizeof below; i += (uint32_t)sizeof below) {
+        __m128i all = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i));
+        /* As signed numbers all bytes from 0x80 on are below, too. */
+        __m128i plain = _mm_and_si128(_mm_cmpgt_epi8(all, below), _mm_cmpgt_epi8(above, all));
+        if (_mm_movemask_epi8(plain) != 0xffff) break;
+    }
+    return i;
+}
+
+bool text_is_clean(const char *bytes, uint32_t size) {
+    const uint8_t *text = (const uint8_t *)bytes;
+    uint32_t i = plain_bytes(bytes, size);
+    while (i < size) {
+        if (text[i] < 0x80) {
+            if (text[i] < 0x20 || text[i] == 0x7f) return false;
+            i++;
+            continue;
+        }
+        uint8_t low, high;
+        uint32_t length = utf8_sequence(text[i], &low, &high);
+        if (length == 0 || length > size - i) return false;
+        if (text[i + 1] < low || text[i + 1] > high) return false;
+        for (uint32_t k = 2; k < length; k++) {
+            if ((text[i + k] & 0xc0) != 0x80) return false;
+        }
+        i += length;
+    }
+    return true;
+}

@@ -1,0 +1,88 @@
+#include "replay/tell/text.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "engine/base/require.h"
+
+void text_time(uint64_t time_ms, char ret_text[TEXT_TIME_BYTES]) {
+    struct tm parts;
+    time_t seconds = (time_t)(time_ms / 1000);
+    if (time_ms > TIME_MS_MAX || !gmtime_r(&seconds, &parts)) {
+        snprintf(ret_text, TEXT_TIME_BYTES, "@%llu", (unsigned long long)time_ms);
+        return;
+    }
+    size_t size = strftime(ret_text, TEXT_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+    REQUIRE(size > 0 && size + 6 <= TEXT_TIME_BYTES);
+    snprintf(ret_text + size, TEXT_TIME_BYTES - size, ".%03uZ", (unsigned)(time_ms % 1000));
+}
+
+void text_uuid(const struct id128 *id, char ret_text[TEXT_UUID_BYTES]) {
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret_text;
+    for (uint32_t i = 0; i < sizeof id->bytes; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+        *at++ = digits[id->bytes[i] >> 4];
+        *at++ = digits[id->bytes[i] & 15];
+    }
+    *at++ = '\0';
+    REQUIRE(at == ret_text + TEXT_UUID_BYTES);
+}
+
+void text_partition(uint32_t partition, char ret_text[TEXT_PARTITION_BYTES]) {
+    if (partition == PARTITION_CATALOGUE) {
+        snprintf(ret_text, TEXT_PARTITION_BYTES, "catalogue");
+    } else if (partition_is_date(partition)) {
+        snprintf(ret_text, TEXT_PARTITION_BYTES, "date/%u", partition - PARTITION_DATE_FIRST);
+    } else if (partition_is_account(partition)) {
+        snprintf(ret_text, TEXT_PARTITION_BYTES, "account/%u", partition - PARTITION_ACCOUNT_FIRST);
+    } else {
+        snprintf(ret_text, TEXT_PARTITION_BYTES, "unknown/%u", partition);
+    }
+}
+
+/* Bytes of the well-formed character at `at`, 0 if there is none: RFC 3629, which excludes
+ * overlong forms, surrogates and what lies beyond U+10FFFF by narrowing the second byte. */
+static uint32_t character_bytes(const uint8_t *at, size_t left) {
+    uint8_t low = 0x80, high = 0xBF;
+    uint32_t size;
+    if (at[0] < 0x80) return at[0] != 0;
+    if (at[0] >= 0xC2 && at[0] <= 0xDF)
+        size = 2;
+    else if (at[0] >= 0xE0 && at[0] <= 0xEF)
+        size = 3;
+    else if (at[0] >= 0xF0 && at[0] <= 0xF4)
+        size = 4;
+    else
+        return 0;
+    if (left < size) return 0;
+    if (at[0] == 0xE0) low = 0xA0;
+    if (at[0] == 0xED) high = 0x9F;
+    if (at[0] == 0xF0) low = 0x90;
+    if (at[0] == 0xF4) high = 0x8F;
+    if (at[1] < low || at[1] > high) return 0;
+    for (uint32_t i = 2; i < size; i++) {
+        if ((at[i] & 0xC0) != 0x80) return 0;
+    }
+    return size;
+}
+
+size_t text_clean(const struct text *text, char ret_text[TEXT_CLEAN_BYTES]) {
+    char *out = ret_text;
+    for (uint32_t i = 0; i < text->size;) {
+        const uint8_t *at = (const uint8_t *)text->bytes + i;
+        uint32_t size = character_bytes(at, text->size - i);
+        if (size == 0) {
+            memcpy(out, "\xEF\xBF\xBD", 3);
+            out += 3;
+            i += 1;
+        } else {
+            memcpy(out, at, size);
+            out += size;
+            i += size;
+        }
+    }
+    *out = '\0';
+    REQUIRE(out < ret_text + TEXT_CLEAN_BYTES);
+    return (size_t)(out - ret_text);
+}
