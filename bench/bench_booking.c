@@ -1,16 +1,18 @@
 /* bench_booking.c - whole bookings a second: many callers, one coalescing client, a real daemon
  *
- * usage: bench_booking --name NAME --address USHERD --folder DIR [--callers N] [--connections FRAMES]
- *                      [--seats N] [--seconds N]
+ * usage: bench_booking --name NAME --address USHERD --folder DIR [--callers N] [--connections
+ *                      FRAMES] [--seats N] [--seconds N]
  *
- * Each caller is one fan after the other: queue.enter, and the answer says that the fan is active at once,
- * as the room is large; seats.hold of one seat; payment.pay with a key. Four matters in three calls, and
- * the log is asked before each answer. Then comes the next fan, with a new user, wallet and seat. Wallets
- * are charged beforehand, outside of what is timed: in reality that happens days before.
+ * Each caller is one fan after the other: queue.enter, and the answer says that the fan is active
+ * at once, as the room is large; seats.hold of one seat; payment.pay with a key. Four matters in
+ * three calls, and the log is asked before each answer. Then comes the next fan, with a new user,
+ * wallet and seat. Wallets are charged beforehand, outside of what is timed: in reality that
+ * happens days before.
  *
- * The options and the clock are those of bench/peers/callers.h; its "hold" is a booking here. Prints one
- * line of JSON. Whoever is refused ends the process, and so do the engine's own counts, if at the end they
- * tell of another number of seats, of points or of refusals than of bookings answered.
+ * The options and the clock are those of bench/peers/callers.h; its "hold" is a booking here.
+ * Prints one line of JSON. Whoever is refused ends the process, and so do the engine's own counts,
+ * if at the end they tell of another number of seats, of points or of refusals than of bookings
+ * answered.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +56,7 @@ static void call(struct bench *bench, const char *method, struct value_writer *p
     if (status != 0) callers_fail(method, client_status_text(status));
 }
 
-/* --- a fan ---------------------------------------------------------------------------------------- */
+/* --- a fan ------------------------------------------------------------------------------------ */
 
 static void enter_next(struct caller *caller);
 
@@ -125,7 +127,7 @@ static void enter_next(struct caller *caller) {
     call(bench, "queue.enter", &params, on_entered, caller);
 }
 
-/* --- before and after ------------------------------------------------------------------------------ */
+/* --- before and after ------------------------------------------------------------------------- */
 
 static void on_charged(void *context, const struct client_reply *reply) {
     struct bench *bench = context;

@@ -1,11 +1,11 @@
 /* bench_callers.c - many callers, each with one durable hold under way, through the C client
  *
- * usage: bench_callers --name NAME --address USHERD --folder DIR [--callers N] [--connections FRAMES]
- *                      [--seats N] [--seconds N] [--half]
+ * usage: bench_callers --name NAME --address USHERD --folder DIR [--callers N] [--connections
+ *                      FRAMES] [--seats N] [--seconds N] [--half]
  *
- * What a gateway does: each caller calls client_call() and calls again when it is answered; the client
- * lets calls share frames by itself. Prints one line of JSON: bench/peers/callers.h, where the job and
- * the options are that bench/compare gives to other systems, too.
+ * What a gateway does: each caller calls client_call() and calls again when it is answered; the
+ * client lets calls share frames by itself. Prints one line of JSON: bench/peers/callers.h, where
+ * the job and the options are that bench/compare gives to other systems, too.
  *
  * --half: then, on the same daemon, an open loop at half of the rate that the callers reached
  * (callers_open_loop). A second line of JSON.
@@ -82,7 +82,7 @@ static void ask_closed_loop(struct bench *bench) {
     }
 }
 
-/* --- half of it, open loop ------------------------------------------------------------------------ */
+/* --- half of it, open loop -------------------------------------------------------------------- */
 
 static void on_answer_due(void *context, const struct client_reply *reply) {
     note_answer(context, reply);

@@ -2,20 +2,21 @@
  *
  * usage: bench_curve USHERD AXIS VALUE [SECONDS]     seconds that count; default: 2
  *
- * | axis    | VALUE                         | all else                                               |
- * |---------|-------------------------------|--------------------------------------------------------|
- * | callers | under way at a time           | one date of 102,400 seats                              |
- * | dates   | on sale at once               | 4,096 callers and 102,400 seats, spread over them      |
- * | shards  | usherd --shards               | 16 dates, 4,096 callers, 102,400 seats                 |
- * | seats   | of the one date               | 48 callers: as many as the smallest hall has room for  |
- * | log     | decisions, a line for each    | as callers, 4,096; the daemon is killed and started    |
- * |         | of several lengths on the way | again at some of them, and serves with that state      |
- * | frames  | requests of a frame           | 16 frames under way, prepared beforehand: load.h       |
+ * | axis    | VALUE                         | all else                                            |
+ * |---------|-------------------------------|-----------------------------------------------------|
+ * | callers | under way at a time           | one date of 102,400 seats                           |
+ * | dates   | on sale at once               | 4,096 callers and 102,400 seats, spread over them   |
+ * | shards  | usherd --shards               | 16 dates, 4,096 callers, 102,400 seats              |
+ * | seats   | of the one date               | 48 callers: the smallest hall has no room for more  |
+ * | log     | decisions, a line for each    | as callers, 4,096; the daemon is killed and started |
+ * |         | of several lengths on the way | again at some of them, and serves with that state   |
+ * | frames  | requests of a frame           | 16 frames under way, prepared beforehand: load.h    |
  *
- * But for `frames`, which holds free seats, each caller is one active user with seats of its own, who
- * holds one of them, releases it when that is durable, holds the next one, and so on: the state stays
- * as it is, however long that goes on. Callers share frames through one `struct client` with its defaults.
- * Prints a line of JSON a point. At the end the engine must show as many held seats as callers hold.
+ * But for `frames`, which holds free seats, each caller is one active user with seats of its own,
+ * who holds one of them, releases it when that is durable, holds the next one, and so on: the state
+ * stays as it is, however long that goes on. Callers share frames through one `struct client` with
+ * its defaults. Prints a line of JSON a point. At the end the engine must show as many held seats
+ * as callers hold.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ struct bench {
     } * callers_of_client;
 };
 
-/* --- callers who hold and release ------------------------------------------------------------------ */
+/* --- callers who hold and release ------------------------------------------------------------- */
 
 static void ask_next(struct caller *caller);
 
@@ -120,7 +121,7 @@ static void run(struct bench *bench, uint32_t seconds, uint32_t requests,
     }
 }
 
-/* --- points --------------------------------------------------------------------------------------- */
+/* --- points ----------------------------------------------------------------------------------- */
 
 static void print_point(const struct bench *bench, uint64_t value, double per_second,
                         const uint64_t quantiles_us[3], const char *more) {

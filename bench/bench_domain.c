@@ -1,8 +1,8 @@
 /* bench_domain.c - decisions per second of the domain alone, on one core
  *
  * What is timed is what a shard does for a command between mailbox and journal: decide, encode the
- * record, apply, and what follows at once (admission). No thread, no socket, no disk. Each figure is
- * the median of ROUNDS rounds on fresh state.
+ * record, apply, and what follows at once (admission). No thread, no socket, no disk. Each figure
+ * is the median of ROUNDS rounds on fresh state.
  */
 #include "bench/driver.h"
 #include "bench/measure.h"

@@ -4,13 +4,14 @@
  *     bench_instructions OPERATION   warms up, then does it in measured_steps(); prints how many
  *                                    were done there
  *
- * bench/instructions runs it under valgrind, which counts only inside measured_steps(), and compares
- * with the figures in bench/instructions.txt. A count of instructions does not depend on what else
- * the machine does, so that a change for the worse of a few per cent can fail a build.
+ * bench/instructions runs it under valgrind, which counts only inside measured_steps(), and
+ * compares with the figures in bench/instructions.txt. A count of instructions does not depend on
+ * what else the machine does, so that a change for the worse of a few per cent can fail a build.
  *
- * Everything is the engine's own code as the daemon runs it: the domain as a shard drives it (driver.h),
- * frames decoded and answered by net, a real shard stepped by hand, a real log on a disk in memory.
- * No socket, no thread, no clock, no randomness: the same program counts the same twice.
+ * Everything is the engine's own code as the daemon runs it: the domain as a shard drives it
+ * (driver.h), frames decoded and answered by net, a real shard stepped by hand, a real log on a
+ * disk in memory. No socket, no thread, no clock, no randomness: the same program counts the same
+ * twice.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ struct operation {
 /* Each seat once, in shuffled order. */
 static uint32_t seat_of(uint32_t n, uint32_t seats) { return (uint32_t)(n * 48271ull % seats) + 1; }
 
-/* --- the domain: decide, encode the record, apply, what follows at once --------------------------- */
+/* --- the domain: decide, encode the record, apply, what follows at once ----------------------- */
 
 static void prepare_line(struct work *work, const struct operation *operation) {
     (void)operation;
@@ -163,7 +164,7 @@ static void prepare_booking(struct work *work, const struct operation *operation
     work->date = driver_date(work->driver, STEPS, ACTIVE);
 }
 
-/* --- one record ------------------------------------------------------------------------------------ */
+/* --- one record ------------------------------------------------------------------------------- */
 
 static void prepare_record(struct work *work, const struct operation *operation) {
     prepare_free(work, operation);
@@ -176,7 +177,7 @@ static void step_record(struct work *work, uint32_t n) {
     work->sum += decision_encode(decision, work->drain);
 }
 
-/* --- frames ---------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void write_hold(struct work *work, struct value_writer *frame, uint32_t n) {
     char text[TOKEN_TEXT_BYTES];
@@ -265,7 +266,7 @@ static void step_reply_poll(struct work *work, uint32_t n) {
     encode(work, n, &reply);
 }
 
-/* --- the log ------------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 static uint64_t clock_now(void *context) { return ((struct driver *)context)->now_ms; }
 static void entropy_fill(void *context, void *bytes, uint32_t size) {
@@ -340,7 +341,7 @@ static void step_replay(struct work *work, uint32_t n) {
     world_free(world);
 }
 
-/* --- a whole request, from the frame's bytes to the reply's ---------------------------------------- */
+/* --- a whole request, from the frame's bytes to the reply's ----------------------------------- */
 
 static void collect_reply(void *context, struct frame *frame) {
     struct work *work = context;
@@ -391,7 +392,7 @@ static void check_requests(const struct work *work, const struct operation *oper
     REQUIRE(counters.decisions >= (operation->warm + operation->counted) * operation->per_step);
 }
 
-/* --- the table and the run ------------------------------------------------------------------------- */
+/* --- the table and the run -------------------------------------------------------------------- */
 
 static const struct operation operations[] = {
     {"enter", "a fan enters a line of 10,000", WARM, COUNTED, 1, 1, prepare_line, step_enter},

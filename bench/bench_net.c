@@ -6,8 +6,8 @@
  * prepares frames of seats.hold requests (each a different free seat), and sends them closed-loop
  * from nng REQ contexts: one request a frame with 256 in flight, 64 a frame with 16 in flight. The
  * echo gets the same frames and answers as many bytes as the engine does. Rounds are interleaved
- * (engine, echo, engine, echo ...); quoted are medians of the rates and of the ratios of neighbours.
- * At the end the engine must show exactly as many held seats as holds were sent.
+ * (engine, echo, engine, echo ...); quoted are medians of the rates and of the ratios of
+ * neighbours. At the end the engine must show exactly as many held seats as holds were sent.
  */
 #include <signal.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static void start_echo(struct bench *bench, char *self, uint64_t small, uint64_t
     if (fscanf(output, "%127s", bench->echo_url) != 1) stage_fail("the echo server did not start");
 }
 
-/* --- the runs ------------------------------------------------------------------------------------- */
+/* --- the runs --------------------------------------------------------------------------------- */
 
 struct figures {
     double engine[ROUNDS], echo[ROUNDS], ratio[ROUNDS];

@@ -3,9 +3,9 @@
  * usage: bench_recovery [WAITERS [SEATS [FOLDER]]]
  *
  * Fills a date: a quarter as many fans as there are seats are active, each holds two, every second
- * one has paid; a million others wait. Saves it as a snapshot on the disk (FOLDER: /tmp by default),
- * then loads it several times, past the page cache, as the daemon does it at its start. Wall time:
- * medians.
+ * one has paid; a million others wait. Saves it as a snapshot on the disk (FOLDER: /tmp by
+ * default), then loads it several times, past the page cache, as the daemon does it at its start.
+ * Wall time: medians.
  */
 #include <string.h>
 #include <unistd.h>

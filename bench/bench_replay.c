@@ -3,9 +3,9 @@
  *     bench_replay [FOLDER [FANS]]   where the log is written; default: a new one under /tmp. Fewer
  *                                    fans than usual, for tools that count instructions
  *
- * Makes a log of some four million decisions as a busy evening leaves it, then replays it ROUNDS times
- * as a start does: read the segments, check every checksum and the chain, decode, apply. Then the
- * state of a full house (1 M waiters, 100 k seats and reservations) as an image, in memory.
+ * Makes a log of some four million decisions as a busy evening leaves it, then replays it ROUNDS
+ * times as a start does: read the segments, check every checksum and the chain, decode, apply. Then
+ * the state of a full house (1 M waiters, 100 k seats and reservations) as an image, in memory.
  *
  * The mix: of ten fans who enter and are admitted, five book (charge, hold, pay: eight decisions in
  * all), two give their seat back and leave, two fall silent with a seat in hand, one finds the seat
@@ -31,7 +31,7 @@
 #define ACTIVE 4000u              /* of a date: those, and the silent ones */
 #define DRAIN_BYTES (16u * 1024u) /* a busy shard's drain; the writer makes larger blocks of them */
 
-/* --- making the log ------------------------------------------------------------------------------ */
+/* --- making the log --------------------------------------------------------------------------- */
 
 static uint64_t log_clock(void *context) { return ((struct driver *)context)->now_ms; }
 static void log_entropy(void *context, void *bytes, uint32_t size) {
@@ -118,7 +118,7 @@ static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_h
     return decisions;
 }
 
-/* --- replaying it -------------------------------------------------------------------------------- */
+/* --- replaying it ----------------------------------------------------------------------------- */
 
 struct round {
     double wall_ns, cpu_ns;
@@ -172,7 +172,7 @@ static void bench_log(const char *folder, uint32_t fans) {
     }
 }
 
-/* --- an image ------------------------------------------------------------------------------------ */
+/* --- an image --------------------------------------------------------------------------------- */
 
 struct memory {
     uint8_t *bytes;

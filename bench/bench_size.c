@@ -3,10 +3,11 @@
  * usage: bench_size waiters N      N fans enter a room that admits nobody, then random ones poll
  *        bench_size seats N        as many active users hold and release a seat each, shuffled
  *
- * On one core, without thread, socket and disk, as bench_domain.c; but one size a process, so that the
- * kernel can tell what memory it takes: resident memory beyond that of the empty driver, and the peak,
- * which an index that grows may reach for a moment. Prints one line of JSON an operation. The mean is of
- * processor time; p99 and the greatest are of the wall clock around each, less the clock's own time.
+ * On one core, without thread, socket and disk, as bench_domain.c; but one size a process, so that
+ * the kernel can tell what memory it takes: resident memory beyond that of the empty driver, and
+ * the peak, which an index that grows may reach for a moment. Prints one line of JSON an operation.
+ * The mean is of processor time; p99 and the greatest are of the wall clock around each, less the
+ * clock's own time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static uint64_t read_status(const char *field) {
 /* A function of its own, so that a profiler can be told to count in it alone. */
 #define MEASURED __attribute__((noinline))
 
-/* --- the clock ------------------------------------------------------------------------------------ */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 static uint64_t time_of_clock(void) {
     uint64_t least = UINT64_MAX;
@@ -91,7 +92,7 @@ static void report(struct size *size, const char *operation) {
     (void)fflush(stdout);
 }
 
-/* --- waiters -------------------------------------------------------------------------------------- */
+/* --- waiters ---------------------------------------------------------------------------------- */
 
 /* The token of the n-th fan, as driver_enter() made it: a table of them would be memory, too. */
 static struct token token_of(const struct size *size, uint32_t n) {
@@ -129,7 +130,7 @@ MEASURED static void poll_some(struct size *size) {
     report(size, "poll");
 }
 
-/* --- seats ---------------------------------------------------------------------------------------- */
+/* --- seats ------------------------------------------------------------------------------------ */
 
 MEASURED static void hold_and_release(struct size *size) {
     uint32_t seats = size->value;

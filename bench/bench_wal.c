@@ -2,10 +2,11 @@
  *
  * usage: bench_wal [MIB [FOLDER]]
  *
- * One appender hands drains of records to the log without pause, as the busiest of all shards would; the
- * log writes them to the disk (FOLDER: $TMPDIR or /tmp) with the storage that the daemon has. Then fio, if
- * it is installed, writes as many bytes with the same flags, one write after the other, each of the size
- * that the log's had on average. Rounds take turns; medians, and the median of the ratios of neighbours.
+ * One appender hands drains of records to the log without pause, as the busiest of all shards
+ * would; the log writes them to the disk (FOLDER: $TMPDIR or /tmp) with the storage that the daemon
+ * has. Then fio, if it is installed, writes as many bytes with the same flags, one write after the
+ * other, each of the size that the log's had on average. Rounds take turns; medians, and the median
+ * of the ratios of neighbours.
  */
 #include <sched.h>
 #include <string.h>
@@ -95,8 +96,8 @@ static double run_log(struct bench *bench, struct wal_stats *ret_stats) {
 static double run_fio(const struct bench *bench, uint64_t block) {
     char command[900];
     unsigned long long kib = 0;
-    /* Field 48 of its terse output is the write bandwidth in KiB/s. The file is written before, as the
-     * log's segments are. */
+    /* Field 48 of its terse output is the write bandwidth in KiB/s. The file is written before, as
+     * the log's segments are. */
     (void)snprintf(
         command, sizeof command,
         "command -v fio >/dev/null || exit 0; f='%s/usher-bench-fio-%d'; "

@@ -1,4 +1,5 @@
-/* driver.h - the domain driven as a shard drives it, for benchmarks: decide, encode, apply, what follows
+/* driver.h - the domain driven as a shard drives it, for benchmarks: decide, encode, apply, what
+ * follows
  *
  * One thread, no mailbox, no reply. Records gather in `log`; when that is full they go to `flush`,
  * or are forgotten where nobody wants them. Anything unexpected ends the process (REQUIRE).

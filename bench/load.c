@@ -20,7 +20,7 @@ static void must(int error, const char *what) {
     exit(1);
 }
 
-/* --- client: one caller per context -------------------------------------------------------------- */
+/* --- client: one caller per context ----------------------------------------------------------- */
 
 struct load {
     const struct frames *frames;
@@ -170,7 +170,7 @@ struct load_result load_run(const char *url, const struct frames *frames, uint32
     return result;
 }
 
-/* --- echo server ---------------------------------------------------------------------------------- */
+/* --- echo server ------------------------------------------------------------------------------ */
 
 struct echo {
     nng_ctx context;

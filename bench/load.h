@@ -2,9 +2,9 @@
  *
  * Closed loop (rate 0): as many frames as contexts are under way; the next one goes when a reply
  * comes. It finds the greatest rate; its latencies are those of a queue that is always full.
- * Open loop: a frame is due every 1/rate seconds, whatever became of those before it, and its latency
- * counts from the moment when it was due. So a stall shows in all the frames that it held up
- * (otherwise it would be counted once: "coordinated omission", Gil Tene).
+ * Open loop: a frame is due every 1/rate seconds, whatever became of those before it, and its
+ * latency counts from the moment when it was due. So a stall shows in all the frames that it held
+ * up (otherwise it would be counted once: "coordinated omission", Gil Tene).
  */
 #ifndef USHER_BENCH_LOAD_H
 #define USHER_BENCH_LOAD_H

@@ -79,7 +79,7 @@ static void set_arguments(struct stage *stage, const char *usherd, const struct 
     for (uint32_t i = 0; plan->extra && plan->extra[i]; i++) add_argument(stage, plan->extra[i]);
 }
 
-/* --- concert, dates, seats, tokens ------------------------------------------------------------------ */
+/* --- concert, dates, seats, tokens ------------------------------------------------------------ */
 
 static struct client_answer answer;
 
@@ -210,8 +210,8 @@ static void enter_all(struct stage *stage, struct client *client, struct value_w
     value_writer_clear(params);
 }
 
-/* Hold number n: one date after the other, as one famous date at a time is on sale; within it seats in
- * shuffled order, users taking turns. */
+/* Hold number n: one date after the other, as one famous date at a time is on sale; within it seats
+ * in shuffled order, users taking turns. */
 void stage_write_hold(const struct stage *stage, uint32_t n, struct value_writer *params) {
     uint32_t date = n / stage->seats_per_date;
     uint32_t user = n % stage->users_per_date * stage->dates + date;

@@ -1,7 +1,7 @@
 /* stage.h - a real usherd with dates to sell, for benchmarks over the network
  *
- * Happy path: stage_open, stage_prepare + load_run, stage_held_seats, stage_close. What goes wrong ends the
- * process with a message: a benchmark of something broken has no figures.
+ * Happy path: stage_open, stage_prepare + load_run, stage_held_seats, stage_close. What goes wrong
+ * ends the process with a message: a benchmark of something broken has no figures.
  */
 #ifndef USHER_BENCH_STAGE_H
 #define USHER_BENCH_STAGE_H
@@ -51,7 +51,8 @@ _Noreturn void stage_fail(const char *what);
  * Return: its process, which dies with this one */
 pid_t stage_start(char *const arguments[], FILE **ret_output);
 
-/* stage_open - a daemon on an empty folder, with seats for so many holds and users who may hold them
+/* stage_open - a daemon on an empty folder, with seats for so many holds and users who may hold
+ * them
  * @extra: as in struct stage_plan */
 void stage_open(struct stage *stage, const char *usherd, char *const *extra, uint64_t holds);
 
@@ -59,15 +60,16 @@ void stage_open(struct stage *stage, const char *usherd, char *const *extra, uin
  * killed and its folder removed. */
 void stage_open_plan(struct stage *stage, const char *usherd, const struct stage_plan *plan);
 
-/* stage_restart - kill the daemon, start it again on its log, connect anew. Who still uses the client of
- * before loses. Return: seconds from its start until it said `ready` */
+/* stage_restart - kill the daemon, start it again on its log, connect anew. Who still uses the
+ * client of before loses. Return: seconds from its start until it said `ready` */
 double stage_restart(struct stage *stage);
 
 /* stage_prepare - the next frames of holds, each of a different free seat
  * Free frames.bytes and frames.ends. */
 struct frames stage_prepare(struct stage *stage, uint32_t count, uint32_t per_frame);
 
-/* stage_write_hold - the parameters of hold number n, which stage_prepare() has not made and will not */
+/* stage_write_hold - the parameters of hold number n, which stage_prepare() has not made and will
+ * not */
 void stage_write_hold(const struct stage *stage, uint32_t n, struct value_writer *params);
 
 /* stage_write_user - user number n, as the text that stands for one */

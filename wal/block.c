@@ -57,7 +57,7 @@ bool block_decode_header(const uint8_t *block, uint64_t room, uint64_t seed,
         return false;
     }
     uint64_t checksum = bytes_get_u64(block + AT_CHECKSUM);
-    if (checksum != hash_64(block, AT_CHECKSUM, seed)) { return false; }
+    if (checksum != hash_64(block, AT_CHECKSUM, seed)) return false;
     struct block_header header = {
         .record_count = bytes_get_u32(block + AT_RECORD_COUNT),
         .body_bytes = bytes_get_u32(block + AT_BODY_BYTES),
@@ -87,9 +87,9 @@ bool block_records_good(const struct block_header *header, const uint8_t *block)
     uint32_t position = 0;
     for (uint32_t i = 0; i < header->record_count; i++) {
         uint32_t left = header->body_bytes - position;
-        if (left < RECORD_BYTES_MIN) { return false; }
+        if (left < RECORD_BYTES_MIN) return false;
         uint32_t size = bytes_get_u32(body + position);
-        if (size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX || size > left) { return false; }
+        if (size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX || size > left) return false;
         position += size;
     }
     return position == header->body_bytes;

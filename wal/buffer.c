@@ -17,7 +17,7 @@ int log_buffer_init(struct log_buffer *buffer, uint64_t capacity, uint32_t appen
     REQUIRE(capacity >= DRAIN_BYTES_MAX && (capacity & (capacity - 1)) == 0);
     REQUIRE(appenders >= 1 && appenders <= SHARDS_MAX);
     buffer->ring = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, capacity);
-    if (buffer->ring == NULL) { return -1; }
+    if (buffer->ring == NULL) return -1;
     memset(buffer->ring, 0, capacity); /* touch it now, not under the first customers */
     buffer->mask = capacity - 1;
     buffer->appenders = appenders;
@@ -51,9 +51,9 @@ static void ring_write(struct log_buffer *buffer, uint64_t lsn, const uint8_t *b
 
 static uint32_t ring_u32(const struct log_buffer *buffer, uint64_t lsn) {
     uint64_t at = lsn & buffer->mask;
-    if (buffer->mask + 1 - at >= 4) { return bytes_get_u32(buffer->ring + at); }
+    if (buffer->mask + 1 - at >= 4) return bytes_get_u32(buffer->ring + at);
     uint8_t bytes[4];
-    for (uint64_t i = 0; i < 4; i++) { bytes[i] = buffer->ring[(lsn + i) & buffer->mask]; }
+    for (uint64_t i = 0; i < 4; i++) bytes[i] = buffer->ring[(lsn + i) & buffer->mask];
     return bytes_get_u32(bytes);
 }
 
@@ -108,9 +108,9 @@ uint64_t log_buffer_copied(struct log_buffer *buffer) {
     uint64_t copied = atomic_load(&buffer->reserved);
     for (uint32_t i = 0; i < buffer->appenders; i++) {
         uint64_t bound = atomic_load(&buffer->slots[i].inserting_at);
-        if (bound < copied) { copied = bound; }
+        if (bound < copied) copied = bound;
     }
-    if (copied > buffer->copied) { buffer->copied = copied; }
+    if (copied > buffer->copied) buffer->copied = copied;
     return buffer->copied;
 }
 
@@ -124,7 +124,7 @@ uint32_t log_buffer_group(const struct log_buffer *buffer, uint64_t from, uint64
         uint32_t size = ring_u32(buffer, from + bytes);
         REQUIRE(size >= RECORD_BYTES_MIN && size <= RECORD_BYTES_MAX);
         REQUIRE(size <= available - bytes);
-        if (size > limit_bytes - bytes) { break; }
+        if (size > limit_bytes - bytes) break;
         bytes += size;
         count++;
     }

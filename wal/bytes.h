@@ -7,11 +7,11 @@
 #include <string.h>
 
 static inline void bytes_put_u32(uint8_t *bytes, uint32_t value) {
-    for (int i = 0; i < 4; i++) { bytes[i] = (uint8_t)(value >> (8 * i)); }
+    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
 static inline void bytes_put_u64(uint8_t *bytes, uint64_t value) {
-    for (int i = 0; i < 8; i++) { bytes[i] = (uint8_t)(value >> (8 * i)); }
+    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
 static inline uint32_t bytes_get_u32(const uint8_t *bytes) {

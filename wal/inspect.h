@@ -1,8 +1,8 @@
 /* inspect.h - a log's segments one by one, and the repair of a log that recovery refuses
  *
- * Looking (wal_inspect, wal_repair_look) only reads, takes no lock, works beside a running engine and
- * on a copy. Unlike wal_recover it goes on behind damage: it tells what there is, not whether the log
- * can be believed. wal_repair alone changes something.
+ * Looking (wal_inspect, wal_repair_look) only reads, takes no lock, works beside a running engine
+ * and on a copy. Unlike wal_recover it goes on behind damage: it tells what there is, not whether
+ * the log can be believed. wal_repair alone changes something.
  *
  * Any thread, one at a time.
  */
@@ -83,9 +83,9 @@ int wal_repair_look(struct storage *storage, struct wal_repair_plan *ret_plan,
 /* wal_repair - make the log end before the damage: a new epoch's first segment overrules the rest
  * @plan: from wal_repair_look: refused if the log is in another state meanwhile
  * Nothing is destroyed: a segment that is cut and those behind it are kept as NAME.damaged (a name
- * that no reader looks at; NAME.2.damaged and so on where there is one already). Claims the storage:
- * refused beside a running engine. Interrupted at any point it leaves a log that is refused as
- * before, or is repaired; wal_repair_look and wal_repair again finish it.
+ * that no reader looks at; NAME.2.damaged and so on where there is one already). Claims the
+ * storage: refused beside a running engine. Interrupted at any point it leaves a log that is
+ * refused as before, or is repaired; wal_repair_look and wal_repair again finish it.
  * Return: 0; <0 */
 int wal_repair(struct storage *storage, const struct wal_repair_plan *plan,
                struct wal_error *ret_error);

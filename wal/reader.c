@@ -38,15 +38,15 @@ enum { READER_NOTHING = 1, READER_BLOCK = 2 };
  * Return: 0 (ahead holds it), READER_NOTHING (not there, or not in use), <0 */
 static int look_ahead(struct wal_reader *reader, struct wal_error *ret_error) {
     int rc = scan_open(&reader->ahead, reader->number + 1, ret_error);
-    if (rc == -WAL_ERROR_MISSING) { return READER_NOTHING; }
-    if (rc < 0) { return rc; }
+    if (rc == -WAL_ERROR_MISSING) return READER_NOTHING;
+    if (rc < 0) return rc;
     return reader->ahead.state == SEGMENT_USED ? 0 : READER_NOTHING;
 }
 
 /* Go to a segment that is in use, and learn where a later epoch has cut it. */
 static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_error *ret_error) {
     int rc = scan_open(&reader->scan, number, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct scan *scan = &reader->scan;
     if (scan->state != SEGMENT_USED || scan->header.number != number ||
         scan->header.segment_bytes != scan->file_bytes) {
@@ -56,7 +56,7 @@ static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_
     reader->number = number;
     reader->block = NULL;
     rc = look_ahead(reader, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     reader->cut = rc == 0 && reader->ahead.epoch > scan->epoch;
     reader->cut_lsn = reader->ahead.header.first_lsn;
     reader->cut_chain = reader->ahead.header.chain;
@@ -68,7 +68,7 @@ static int enter_segment(struct wal_reader *reader, uint64_t number, struct wal_
  * Return: 0 (entered it), READER_NOTHING, <0 */
 static int next_segment(struct wal_reader *reader, struct wal_error *ret_error) {
     int rc = look_ahead(reader, ret_error);
-    if (rc != 0) { return rc; }
+    if (rc != 0) return rc;
     const struct segment_header *next = &reader->ahead.header;
     bool continues = next->first_lsn == reader->scan.lsn && next->chain == reader->scan.chain;
     scan_close(&reader->ahead);
@@ -86,11 +86,11 @@ static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal
         struct block_header header;
         const uint8_t *block = NULL;
         int rc = at_cut ? SCAN_END : scan_peek(scan, read_bytes, &header, &block, ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         if (rc == SCAN_BLOCK) {
             scan_take(scan, &header);
             again = true;
-            if (header.record_count == 0) { continue; }
+            if (header.record_count == 0) continue;
             reader->header = header;
             reader->block = block;
             reader->position = 0;
@@ -103,7 +103,7 @@ static int next_block(struct wal_reader *reader, uint32_t read_bytes, struct wal
             continue;
         }
         rc = next_segment(reader, ret_error);
-        if (rc != 0) { return rc; }
+        if (rc != 0) return rc;
         again = true;
     }
 }
@@ -120,7 +120,7 @@ static int too_old(uint64_t lsn, const struct scan *first, struct wal_error *ret
 static int find_first(struct wal_reader *reader, struct wal_error *ret_error) {
     reader->number = 0;
     int rc = look_ahead(reader, ret_error);
-    if (rc != 0) { return rc; }
+    if (rc != 0) return rc;
     if (reader->ahead.header.first_lsn != reader->lsn) {
         return too_old(reader->lsn, &reader->ahead, ret_error);
     }
@@ -129,7 +129,7 @@ static int find_first(struct wal_reader *reader, struct wal_error *ret_error) {
 
 int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_record *ret_record,
                     struct wal_error *ret_error) {
-    if (reader->lsn >= limit_lsn) { return WAL_READER_CAUGHT_UP; }
+    if (reader->lsn >= limit_lsn) return WAL_READER_CAUGHT_UP;
     if (reader->block != NULL && reader->position == reader->header.body_bytes) {
         reader->block = NULL;
     }
@@ -139,7 +139,7 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
         if (rc == 0) {
             rc = next_block(reader, near ? READ_BYTES_NEAR : WAL_BLOCK_BYTES_MAX, ret_error);
         }
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         if (rc == READER_NOTHING && limit_lsn == WAL_READER_NO_LIMIT) {
             return WAL_READER_CAUGHT_UP;
         }
@@ -156,7 +156,7 @@ int wal_reader_next(struct wal_reader *reader, uint64_t limit_lsn, struct wal_re
     uint32_t size = bytes_get_u32(bytes);
     REQUIRE(size >= RECORD_BYTES_MIN && size <= reader->header.body_bytes - reader->position);
     uint64_t lsn = reader->header.first_lsn + reader->position + size;
-    if (lsn > limit_lsn) { return WAL_READER_CAUGHT_UP; }
+    if (lsn > limit_lsn) return WAL_READER_CAUGHT_UP;
     reader->position += size;
     reader->lsn = lsn;
     *ret_record = (struct wal_record){.bytes = bytes,
@@ -177,7 +177,7 @@ static int find_segment(struct wal_reader *reader, const struct segment_list *li
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         int rc = scan_open(&reader->ahead, list->numbers[middle], ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         bool used = reader->ahead.state == SEGMENT_USED;
         if (used && reader->ahead.header.first_lsn <= lsn) {
             found = true;
@@ -188,7 +188,7 @@ static int find_segment(struct wal_reader *reader, const struct segment_list *li
             high = middle;
         }
     }
-    if (found) { *ret_number = list->numbers[low - 1]; }
+    if (found) *ret_number = list->numbers[low - 1];
     return found ? 0 : READER_NOTHING;
 }
 
@@ -198,7 +198,7 @@ static int seek(struct wal_reader *reader, uint64_t start_lsn, struct wal_error 
     while (reader->lsn < start_lsn) {
         struct wal_record record;
         int rc = wal_reader_next(reader, WAL_READER_NO_LIMIT, &record, ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         if (rc == WAL_READER_CAUGHT_UP) {
             return wal_error_set(ret_error, WAL_ERROR_LSN, reader->scan.name, reader->scan.offset,
                                  reader->lsn, "the log ends at LSN %llu, before LSN %llu",
@@ -217,13 +217,13 @@ static int reader_start(struct wal_reader *reader, uint64_t start_lsn,
                         struct wal_error *ret_error) {
     struct segment_list list;
     int rc = segment_list_read(reader->scan.storage, &list, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     uint64_t number = 0;
     rc = find_segment(reader, &list, start_lsn, &number, ret_error);
     segment_list_free(&list);
     scan_close(&reader->ahead);
-    if (rc < 0) { return rc; }
-    if (rc == READER_NOTHING && start_lsn == 0) { return 0; }
+    if (rc < 0) return rc;
+    if (rc == READER_NOTHING && start_lsn == 0) return 0;
     if (rc == READER_NOTHING) {
         return wal_error_set(ret_error, WAL_ERROR_LSN, NULL, 0, 0,
                              "there is no log that reaches LSN %llu",
@@ -243,8 +243,8 @@ int wal_reader_open(struct storage *storage, uint64_t start_lsn, struct wal_read
     reader->scan.handle = -1;
     reader->ahead.handle = -1;
     int rc = scan_init(&reader->scan, storage, ret_error);
-    if (rc == 0) { rc = scan_init(&reader->ahead, storage, ret_error); }
-    if (rc == 0) { rc = reader_start(reader, start_lsn, ret_error); }
+    if (rc == 0) rc = scan_init(&reader->ahead, storage, ret_error);
+    if (rc == 0) rc = reader_start(reader, start_lsn, ret_error);
     if (rc < 0) {
         wal_reader_close(reader);
         return rc;

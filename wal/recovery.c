@@ -49,10 +49,10 @@ static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero) 
     if (rc == 0) {
         rc = scan_zeros(scan, SEGMENT_HEADER_BYTES, scan->file_bytes, &zeros, walk->error);
     }
-    if (rc < 0 || zeros) { return rc; }
+    if (rc < 0 || zeros) return rc;
     if (walk->options->live) {
         rc = scan_open(scan, number, walk->error);
-        if (rc < 0 || scan->state == SEGMENT_USED) { return rc < 0 ? rc : 1; }
+        if (rc < 0 || scan->state == SEGMENT_USED) return rc < 0 ? rc : 1;
     }
     return corrupt(walk, scan->name, 0, 0, "its header is not good, but it has been written to");
 }
@@ -63,11 +63,11 @@ static int find_used(struct walk *walk) {
     while (walk->used > 0) {
         uint64_t number = walk->list.numbers[walk->used - 1];
         int rc = scan_open(&walk->ahead, number, walk->error);
-        if (rc < 0) { return rc; }
-        if (walk->ahead.state == SEGMENT_USED) { break; }
+        if (rc < 0) return rc;
+        if (walk->ahead.state == SEGMENT_USED) break;
         bool all_zero = false;
         rc = check_unused(walk, number, &all_zero);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         walk->result.spare_bytes = all_zero && rc == 0 ? walk->ahead.file_bytes : 0;
         walk->used--;
     }
@@ -84,7 +84,7 @@ static int find_used(struct walk *walk) {
 static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
     uint64_t number = walk->list.numbers[index];
     int rc = scan_open(scan, number, walk->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     const struct segment_header *header = &scan->header;
     if (scan->state != SEGMENT_USED) {
         return corrupt(walk, scan->name, 0, 0, "its header is not good, but later segments are");
@@ -118,7 +118,7 @@ static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
 /* Read the first header, which says which log this is, and find where to start. */
 static int find_start(struct walk *walk) {
     int rc = open_used(walk, &walk->ahead, 0);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     const struct segment_header *first = &walk->ahead.header;
     walk->result.found = true;
     memcpy(walk->result.log_id, first->log_id, WAL_LOG_ID_BYTES);
@@ -126,12 +126,13 @@ static int find_start(struct walk *walk) {
     walk->result.first_lsn = first->first_lsn;
 
     /* First LSNs rise with the numbers: the last segment that begins at or before from_lsn. From
-     * the high end, where it mostly is: then a damaged one that nobody needs is not even looked at. */
+     * the high end, where it mostly is: then a damaged one that nobody needs is not even looked
+     * at. */
     walk->start = walk->options->from_lsn == 0 ? 0 : walk->used - 1;
     while (walk->start > 0) {
         rc = open_used(walk, &walk->ahead, walk->start);
-        if (rc < 0) { return rc; }
-        if (walk->ahead.header.first_lsn <= walk->options->from_lsn) { break; }
+        if (rc < 0) return rc;
+        if (walk->ahead.header.first_lsn <= walk->options->from_lsn) break;
         walk->start--;
     }
     return 0;
@@ -158,7 +159,7 @@ static void count_block(struct wal_recovery *result, const struct block_header *
     result->sealed = header->record_count == 0;
     result->last_wall_ms = header->wall_ms;
     /* In sequence, so both are at most the LSN that was reached. */
-    if (header->durable_lsn > result->durable_lsn) { result->durable_lsn = header->durable_lsn; }
+    if (header->durable_lsn > result->durable_lsn) result->durable_lsn = header->durable_lsn;
 }
 
 /* Take blocks in sequence until they end, or until a later epoch's header overrules the rest.
@@ -174,7 +175,7 @@ static int walk_blocks(struct walk *walk, const struct segment_header *cut,
         struct block_header header;
         const uint8_t *block = NULL;
         int rc = scan_peek(scan, WAL_BLOCK_BYTES_MAX, &header, &block, walk->error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         if (rc != SCAN_BLOCK) {
             *ret_end = (enum scan_peek)rc;
             return 0;
@@ -187,7 +188,7 @@ static int walk_blocks(struct walk *walk, const struct segment_header *cut,
 /* A segment with a successor: the successor's header says where this one must have ended. */
 static int walk_inner(struct walk *walk, uint64_t index) {
     int rc = open_used(walk, &walk->ahead, index + 1);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct scan *scan = &walk->scan;
     const struct segment_header *next = &walk->ahead.header;
     if (next->epoch < scan->epoch) {
@@ -196,7 +197,7 @@ static int walk_inner(struct walk *walk, uint64_t index) {
     bool cut = next->epoch > scan->epoch;
     enum scan_peek end;
     rc = walk_blocks(walk, cut ? next : NULL, &end);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (scan->lsn != next->first_lsn || scan->chain != next->chain) {
         if (end == SCAN_STOP) {
             return corrupt(walk, scan->name, scan->offset, scan->lsn,
@@ -223,7 +224,7 @@ static int prove(struct walk *walk, const char *proof) {
         const uint8_t *block = NULL;
         scan_forget(scan);
         int rc = scan_peek(scan, WAL_BLOCK_BYTES_MAX, &header, &block, walk->error);
-        if (rc < 0 || rc == SCAN_BLOCK) { return rc < 0 ? rc : TAIL_MOVED; }
+        if (rc < 0 || rc == SCAN_BLOCK) return rc < 0 ? rc : TAIL_MOVED;
     }
     return corrupt(walk, scan->name, scan->offset, scan->lsn, proof);
 }
@@ -233,7 +234,7 @@ static int prove(struct walk *walk, const char *proof) {
 static int judge_tail(struct walk *walk) {
     struct scan_tail tail;
     int rc = scan_tail(&walk->scan, &tail, walk->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     walk->result.torn = tail.torn;
     return tail.proof != NULL ? prove(walk, tail.proof) : 0;
 }
@@ -244,9 +245,9 @@ static int walk_last(struct walk *walk) {
     while (rc == TAIL_MOVED) {
         enum scan_peek end;
         rc = walk_blocks(walk, NULL, &end);
-        if (rc == 0) { rc = judge_tail(walk); }
+        if (rc == 0) rc = judge_tail(walk);
     }
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct wal_recovery *result = &walk->result;
     if (walk->options->witness_lsn > scan->lsn) {
         char proof[128];
@@ -278,8 +279,8 @@ static int walk_segments(struct walk *walk) {
         if (rc == 0 && walk->scan.lsn > walk->result.durable_lsn) {
             walk->result.durable_lsn = walk->scan.lsn;
         }
-        if (rc == 0) { rc = i + 1 < walk->used ? walk_inner(walk, i) : walk_last(walk); }
-        if (rc < 0) { return rc; }
+        if (rc == 0) rc = i + 1 < walk->used ? walk_inner(walk, i) : walk_last(walk);
+        if (rc < 0) return rc;
         walk->result.segments++;
         if (walk->options->progress != NULL) {
             walk->options->progress(walk->options->progress_context, walk->result.segments, total);
@@ -290,9 +291,9 @@ static int walk_segments(struct walk *walk) {
 
 static int recover(struct walk *walk) {
     int rc = segment_list_read(walk->storage, &walk->list, walk->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = find_used(walk);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (walk->used == 0) {
         uint64_t witness = walk->options->witness_lsn;
         if (witness == 0) {
@@ -312,7 +313,7 @@ int wal_recover(struct storage *storage, const struct wal_recovery_options *opti
                 struct wal_recovery *ret_result, struct wal_error *ret_error) {
     struct walk walk = {.storage = storage, .options = options, .error = ret_error};
     int rc = scan_init(&walk.scan, storage, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = scan_init(&walk.ahead, storage, ret_error);
     if (rc == 0) {
         rc = recover(&walk);
@@ -320,7 +321,7 @@ int wal_recover(struct storage *storage, const struct wal_recovery_options *opti
     }
     scan_deinit(&walk.scan);
     segment_list_free(&walk.list);
-    if (rc == 0) { *ret_result = walk.result; }
+    if (rc == 0) *ret_result = walk.result;
     return rc;
 }
 
@@ -337,8 +338,8 @@ static int find_epoch(struct scan *scan, const struct segment_list *list, uint64
                       uint64_t *ret_epoch, struct wal_error *ret_error) {
     for (uint64_t i = list->count; i > 0; i--) {
         int rc = scan_open(scan, list->numbers[i - 1], ret_error);
-        if (rc == -WAL_ERROR_MISSING) { break; } /* deleted meanwhile, like all before it */
-        if (rc < 0) { return rc; }
+        if (rc == -WAL_ERROR_MISSING) break; /* deleted meanwhile, like all before it */
+        if (rc < 0) return rc;
         if (scan->state == SEGMENT_USED && scan->header.first_lsn < lsn) {
             *ret_epoch = scan->header.epoch;
             return 0;
@@ -353,7 +354,7 @@ int wal_epoch_at(struct storage *storage, uint64_t lsn, uint64_t *ret_epoch,
     struct segment_list list;
     struct scan scan;
     int rc = segment_list_read(storage, &list, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = scan_init(&scan, storage, ret_error);
     if (rc == 0) {
         rc = find_epoch(&scan, &list, lsn, ret_epoch, ret_error);

@@ -68,9 +68,9 @@ struct wal_recovery {
 int wal_recover(struct storage *storage, const struct wal_recovery_options *options,
                 struct wal_recovery *ret_result, struct wal_error *ret_error);
 
-/* wal_epoch_at - which epoch wrote the record that ends at an LSN
- * Who has seen the log up to there in an earlier epoch has seen records that a repair has taken out of
- * it since, and must not go on from there (wal/README.md, "Repair").
+/* wal_epoch_at - which epoch wrote the record that ends at an LSN Who has seen the log up to there
+ * in an earlier epoch has seen records that a repair has taken out of it since, and must not go on
+ * from there (wal/README.md, "Repair").
  * @lsn:       not beyond the end of the log
  * @ret_epoch: 0 if the log on disk does not begin before that LSN
  * Return: 0; <0 */

@@ -9,11 +9,11 @@
  * snapshot, PostgreSQL) must be recognisable: its epoch is lower than the one that those LSNs now
  * belong to. So the new one is above all that were lost.
  *
- * Why in this order: until the last step the log is refused, after it it is sound. From the high end
- * down, or there would be a gap. Source: wal/README.md, "Repair".
+ * Why in this order: until the last step the log is refused, after it it is sound. From the high
+ * end down, or there would be a gap. Source: wal/README.md, "Repair".
  *
- * Failure modes: every step can fail or be the last one before a crash. The next wal_repair_look then
- * sees what is still to be done.
+ * Failure modes: every step can fail or be the last one before a crash. The next wal_repair_look
+ * then sees what is still to be done.
  */
 #include "wal/inspect.h"
 
@@ -46,7 +46,7 @@ struct repair {
     bool gap;            /* numbers are missing: recovery refuses, from wherever it starts */
 };
 
-/* --- looking ------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static void set_damage(struct repair *repair, const char *file, uint64_t offset,
                        const char *proof) {
@@ -68,12 +68,12 @@ static void set_missing(struct repair *repair, uint64_t number) {
 
 static void count_lost(struct wal_repair_plan *plan, uint64_t blocks, uint64_t records,
                        uint64_t first_lsn, uint64_t end_lsn, uint64_t last_wall_ms) {
-    if (blocks == 0) { return; }
+    if (blocks == 0) return;
     if (plan->lost_blocks == 0 || first_lsn < plan->lost_first_lsn) {
         plan->lost_first_lsn = first_lsn;
     }
-    if (end_lsn > plan->lost_end_lsn) { plan->lost_end_lsn = end_lsn; }
-    if (last_wall_ms > plan->lost_last_wall_ms) { plan->lost_last_wall_ms = last_wall_ms; }
+    if (end_lsn > plan->lost_end_lsn) plan->lost_end_lsn = end_lsn;
+    if (last_wall_ms > plan->lost_last_wall_ms) plan->lost_last_wall_ms = last_wall_ms;
     plan->lost_blocks += blocks;
     plan->lost_records += records;
 }
@@ -96,7 +96,7 @@ static int take_segment(struct repair *repair, uint64_t index, const struct verd
                              info->name, info->proof);
     }
     repair->aside_from = index;
-    if (info->state == WAL_SEGMENT_UNUSED) { return 0; }
+    if (info->state == WAL_SEGMENT_UNUSED) return 0;
     if (info->state == WAL_SEGMENT_DAMAGED && (!verdict->belongs || verdict->misplaced)) {
         set_damage(repair, info->name, 0, info->proof);
         return 0;
@@ -147,9 +147,9 @@ static int survey_all(struct repair *repair, struct survey *survey) {
     for (uint64_t i = 0; i < survey->list.count; i++) {
         struct verdict *verdict = &verdicts[i % 2];
         int rc = survey_judge(survey, i, before, verdict);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         before = rc == 0 ? verdict : NULL;
-        if (rc == SURVEY_GONE) { continue; } /* leaves a gap, or was the oldest */
+        if (rc == SURVEY_GONE) continue; /* leaves a gap, or was the oldest */
         uint64_t number = verdict->info.number;
         if (i > 0 && number != survey->list.numbers[i - 1] + 1) {
             repair->gap = true;
@@ -161,8 +161,8 @@ static int survey_all(struct repair *repair, struct survey *survey) {
         }
         note_segment(repair, verdict);
         bool behind = repair->broken;
-        if (!behind) { rc = take_segment(repair, i, verdict); }
-        if (rc < 0) { return rc; }
+        if (!behind) rc = take_segment(repair, i, verdict);
+        if (rc < 0) return rc;
         if (behind || (repair->broken && repair->aside_from == i)) {
             lose_segment(repair, verdict);
         }
@@ -175,7 +175,7 @@ static void check_sound_from(struct repair *repair) {
     struct wal_recovery_options options = {.from_lsn = repair->sound_from, .live = true};
     struct wal_recovery found;
     struct wal_error error;
-    if (repair->sound_from == 0 || repair->gap) { return; }
+    if (repair->sound_from == 0 || repair->gap) return;
     if (wal_recover(repair->storage, &options, &found, &error) == 0) {
         repair->plan.sound_from_lsn = repair->sound_from;
     }
@@ -191,15 +191,15 @@ static int look(struct repair *repair) {
         repair->plan.durable_lsn = found.durable_lsn;
         return 0;
     }
-    if (refused != -WAL_ERROR_CORRUPT && refused != -WAL_ERROR_MISSING) { return refused; }
+    if (refused != -WAL_ERROR_CORRUPT && refused != -WAL_ERROR_MISSING) return refused;
     struct wal_error reason = *repair->error;
     int rc = survey_open(&survey, repair->storage, repair->error);
-    if (rc == 0) { rc = survey_all(repair, &survey); }
+    if (rc == 0) rc = survey_all(repair, &survey);
     repair->list_count = survey.list.count;
     repair->numbers = survey.list.numbers;
     survey.list.numbers = NULL; /* ours now */
     survey_close(&survey);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (!repair->broken || !repair->kept) {
         return wal_error_set(repair->error, reason.code, reason.file, reason.offset, reason.lsn,
                              "%.300s. No repair is possible: nothing sound is left before the "
@@ -219,21 +219,21 @@ int wal_repair_look(struct storage *storage, struct wal_repair_plan *ret_plan,
     struct repair repair = {.storage = storage, .error = ret_error};
     int rc = look(&repair);
     free(repair.numbers);
-    if (rc == 0) { *ret_plan = repair.plan; }
+    if (rc == 0) *ret_plan = repair.plan;
     return rc;
 }
 
-/* --- repairing ----------------------------------------------------------------------------- */
+/* --- repairing -------------------------------------------------------------------------------- */
 
 /* The first name for a segment that is kept which nothing has yet. */
 static int kept_name(struct repair *repair, const char *name, char ret_name[KEPT_NAME_BYTES]) {
     const struct storage_operations *disk = repair->storage->operations;
     for (uint32_t i = 1; i <= KEPT_NAMES_MAX; i++) {
         char count[16] = "";
-        if (i > 1) { (void)snprintf(count, sizeof count, ".%u", i); }           /* fits */
+        if (i > 1) (void)snprintf(count, sizeof count, ".%u", i);               /* fits */
         (void)snprintf(ret_name, KEPT_NAME_BYTES, "%s%s.damaged", name, count); /* fits */
         int handle = disk->open(repair->storage, ret_name, false);
-        if (handle == -ENOENT) { return 0; }
+        if (handle == -ENOENT) return 0;
         if (handle < 0) {
             return wal_error_system(repair->error, -handle, name, 0, "cannot set aside segment");
         }
@@ -260,7 +260,7 @@ static int fill_copy(struct repair *repair, struct scan *from, uint64_t offset,
     }
     const uint8_t *page = NULL;
     int rc = scan_page(from, offset, bytes, bytes, &page, repair->error);
-    if (rc == 0) { memcpy(ret_bytes, page, bytes); }
+    if (rc == 0) memcpy(ret_bytes, page, bytes);
     return rc == 0 ? (int)bytes : rc;
 }
 
@@ -268,7 +268,7 @@ static int fill_copy(struct repair *repair, struct scan *from, uint64_t offset,
  * block could be replaced at the next start, and for a moment nothing would overrule the damage. */
 static int fill_end(struct repair *repair, struct scan *from, uint64_t offset, uint8_t *ret_bytes) {
     (void)from;
-    if (offset > 0) { return 0; }
+    if (offset > 0) return 0;
     memset(ret_bytes, 0, WAL_SEGMENT_BYTES_MIN);
     struct segment_header header = repair->last.header;
     header.number++;
@@ -299,10 +299,10 @@ static int file_pass(struct repair *repair, struct scan *from, fill_function *fi
     const struct storage_operations *disk = repair->storage->operations;
     for (uint64_t offset = 0;;) {
         int bytes = fill(repair, from, offset, parts[0]);
-        if (bytes <= 0) { return bytes; }
+        if (bytes <= 0) return bytes;
         int rc = compare ? disk->read(repair->storage, to, offset, parts[1], (uint32_t)bytes)
                          : disk->write(repair->storage, to, offset, parts[0], (uint32_t)bytes);
-        if (rc == 0 && compare && memcmp(parts[0], parts[1], (size_t)bytes) != 0) { rc = -EIO; }
+        if (rc == 0 && compare && memcmp(parts[0], parts[1], (size_t)bytes) != 0) rc = -EIO;
         if (rc < 0) {
             return wal_error_system(repair->error, -rc, name, offset,
                                     compare ? "cannot read back" : "cannot write");
@@ -322,9 +322,9 @@ static int write_open_file(struct repair *repair, struct scan *from, fill_functi
     int rc = file_pass(repair, from, fill, to, name, false, parts);
     if (rc == 0) {
         int synced = repair->storage->operations->sync(repair->storage, to);
-        if (synced < 0) { rc = wal_error_system(repair->error, -synced, name, 0, "cannot flush"); }
+        if (synced < 0) rc = wal_error_system(repair->error, -synced, name, 0, "cannot flush");
     }
-    if (rc == 0) { rc = file_pass(repair, from, fill, to, name, true, parts); }
+    if (rc == 0) rc = file_pass(repair, from, fill, to, name, true, parts);
     free(bytes);
     return rc;
 }
@@ -334,7 +334,7 @@ static int write_file(struct repair *repair, struct scan *from, fill_function *f
                       const char *name) {
     const struct storage_operations *disk = repair->storage->operations;
     int to = disk->create(repair->storage, name);
-    if (to < 0) { return wal_error_system(repair->error, -to, name, 0, "cannot make"); }
+    if (to < 0) return wal_error_system(repair->error, -to, name, 0, "cannot make");
     int rc = write_open_file(repair, from, fill, to, name);
     disk->close(repair->storage, to);
     if (rc < 0) { (void)disk->remove(repair->storage, name); /* nobody reads it, if it stays */ }
@@ -344,9 +344,9 @@ static int write_file(struct repair *repair, struct scan *from, fill_function *f
 static int write_copy(struct repair *repair, const char *name) {
     struct scan from;
     int rc = scan_init(&from, repair->storage, repair->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = scan_open_any(&from, repair->last.info.number, repair->error);
-    if (rc == 0) { rc = write_file(repair, &from, fill_copy, name); }
+    if (rc == 0) rc = write_file(repair, &from, fill_copy, name);
     scan_deinit(&from);
     return rc;
 }
@@ -357,7 +357,7 @@ static int set_aside(struct repair *repair, const char *name, bool stays) {
     const struct storage_operations *disk = repair->storage->operations;
     char kept[KEPT_NAME_BYTES];
     int rc = kept_name(repair, name, kept);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = stays ? disk->link(repair->storage, name, kept)
                : disk->rename(repair->storage, name, kept);
     return rc < 0 ? wal_error_system(repair->error, -rc, name, 0, "cannot set aside segment") : 0;
@@ -379,15 +379,15 @@ static int carry_out(struct repair *repair) {
     (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);              /* fits */
     (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file); /* fits */
     int rc = write_file(repair, NULL, fill_end, new_end);
-    if (rc == 0 && copied) { rc = write_copy(repair, new_copy); }
-    if (rc == 0 && copied) { rc = set_aside(repair, plan->cut_file, true); }
+    if (rc == 0 && copied) rc = write_copy(repair, new_copy);
+    if (rc == 0 && copied) rc = set_aside(repair, plan->cut_file, true);
     for (uint64_t i = 0; i < plan->segments_set_aside && rc == 0; i++) {
         char name[WAL_FILE_NAME_BYTES];
         segment_name(repair->numbers[repair->list_count - 1 - i], name);
         rc = set_aside(repair, name, strcmp(name, end) == 0);
     }
-    if (rc == 0) { rc = put_in_place(repair, new_end, end); }
-    if (rc == 0 && copied) { rc = put_in_place(repair, new_copy, plan->cut_file); }
+    if (rc == 0) rc = put_in_place(repair, new_end, end);
+    if (rc == 0 && copied) rc = put_in_place(repair, new_copy, plan->cut_file);
     return rc;
 }
 
@@ -401,14 +401,14 @@ static bool same_plan(const struct wal_repair_plan *a, const struct wal_repair_p
 
 static int repair_claimed(struct repair *repair, const struct wal_repair_plan *plan) {
     int rc = look(repair);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (!same_plan(&repair->plan, plan)) {
         return wal_error_set(repair->error, WAL_ERROR_OPTIONS, NULL, 0, 0,
                              "the log is not in the state that it was in when the repair was "
                              "planned; nothing was changed, look at it again");
     }
     rc = carry_out(repair);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct wal_recovery_options options = {0};
     struct wal_recovery found;
     rc = wal_recover(repair->storage, &options, &found, repair->error);
@@ -423,7 +423,7 @@ static int repair_claimed(struct repair *repair, const struct wal_repair_plan *p
 
 int wal_repair(struct storage *storage, const struct wal_repair_plan *plan,
                struct wal_error *ret_error) {
-    if (!plan->needed) { return 0; }
+    if (!plan->needed) return 0;
     int rc = storage->operations->claim(storage);
     if (rc == -EWOULDBLOCK) {
         return wal_error_set(ret_error, WAL_ERROR_LOCKED, NULL, 0, 0,

@@ -45,10 +45,10 @@ int scan_open_any(struct scan *scan, uint64_t number, struct wal_error *ret_erro
     scan->odd_bytes = (uint32_t)(size % WAL_BLOCK_ALIGN_BYTES);
     scan->file_bytes = size - scan->odd_bytes;
     scan->state = SEGMENT_UNUSED;
-    if (scan->file_bytes < SEGMENT_HEADER_BYTES) { return 0; }
+    if (scan->file_bytes < SEGMENT_HEADER_BYTES) return 0;
     const uint8_t *bytes = NULL;
     rc = scan_page(scan, 0, SEGMENT_HEADER_BYTES, 16 * WAL_BLOCK_ALIGN_BYTES, &bytes, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     scan->state = segment_decode(bytes, &scan->header, &scan->version);
     if (scan->state == SEGMENT_USED) {
         scan->seed = segment_seed(scan->header.log_id);
@@ -62,7 +62,7 @@ int scan_open_any(struct scan *scan, uint64_t number, struct wal_error *ret_erro
 
 int scan_open(struct scan *scan, uint64_t number, struct wal_error *ret_error) {
     int rc = scan_open_any(scan, number, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (scan->file_bytes < SEGMENT_HEADER_BYTES || scan->odd_bytes != 0) {
         return wal_error_set(ret_error, WAL_ERROR_CORRUPT, scan->name, 0, 0,
                              "segment %s has %llu bytes, which no segment has; "
@@ -95,7 +95,7 @@ int scan_page(struct scan *scan, uint64_t offset, uint32_t bytes, uint32_t read_
                   offset + bytes <= scan->window_offset + scan->window_bytes;
     if (!inside) {
         uint64_t want = read_bytes > bytes ? read_bytes : bytes;
-        if (want > scan->file_bytes - offset) { want = scan->file_bytes - offset; }
+        if (want > scan->file_bytes - offset) want = scan->file_bytes - offset;
         scan_forget(scan);
         int rc = scan->storage->operations->read(scan->storage, scan->handle, offset, scan->window,
                                                  (uint32_t)want);
@@ -113,10 +113,10 @@ int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_h
               const uint8_t **ret_block, struct wal_error *ret_error) {
     REQUIRE(scan->handle >= 0 && scan->state == SEGMENT_USED);
     uint64_t room = scan->file_bytes - scan->offset;
-    if (room < WAL_BLOCK_ALIGN_BYTES) { return SCAN_END; }
+    if (room < WAL_BLOCK_ALIGN_BYTES) return SCAN_END;
     const uint8_t *block = NULL;
     int rc = scan_page(scan, scan->offset, WAL_BLOCK_ALIGN_BYTES, read_bytes, &block, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct block_header header;
     if (!block_decode_header(block, room, scan->seed, &header) || header.epoch != scan->epoch ||
         header.first_lsn != scan->lsn || header.chain != scan->chain ||
@@ -125,7 +125,7 @@ int scan_peek(struct scan *scan, uint32_t read_bytes, struct block_header *ret_h
     }
     uint32_t total = block_bytes(header.body_bytes);
     rc = scan_page(scan, scan->offset, total, read_bytes, &block, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (!block_body_good(&header, block, scan->seed) || !block_records_good(&header, block)) {
         return SCAN_STOP;
     }
@@ -150,7 +150,7 @@ int scan_zeros(struct scan *scan, uint64_t from, uint64_t to, bool *ret_zeros,
                                                          : WAL_BLOCK_BYTES_MAX;
         const uint8_t *page = NULL;
         int rc = scan_page(scan, from, bytes, bytes, &page, ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         zeros = bytes_all_zero(page, bytes);
         from += bytes;
     }
@@ -166,11 +166,11 @@ static int judge_block(struct scan *scan, struct scan_tail *ret_tail, uint64_t *
     uint32_t bytes = room < WAL_BLOCK_BYTES_MAX ? (uint32_t)room : WAL_BLOCK_BYTES_MAX;
     const uint8_t *block = NULL;
     int rc = scan_page(scan, scan->offset, bytes, bytes, &block, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     *ret_torn_end = scan->offset + bytes;
     ret_tail->torn = !bytes_all_zero(block, bytes);
     struct block_header header;
-    if (!block_decode_header(block, room, scan->seed, &header)) { return 0; }
+    if (!block_decode_header(block, room, scan->seed, &header)) return 0;
     if (header.epoch != scan->epoch || header.first_lsn != scan->lsn ||
         header.chain != scan->chain) {
         ret_tail->proof = "the block there does not follow the one before it";
@@ -185,15 +185,15 @@ static int judge_block(struct scan *scan, struct scan_tail *ret_tail, uint64_t *
 
 int scan_tail(struct scan *scan, struct scan_tail *ret_tail, struct wal_error *ret_error) {
     *ret_tail = (struct scan_tail){0};
-    if (scan->offset == scan->file_bytes) { return 0; }
+    if (scan->offset == scan->file_bytes) return 0;
     uint64_t torn_end = 0;
     int rc = judge_block(scan, ret_tail, &torn_end, ret_error);
-    if (rc < 0 || ret_tail->proof != NULL) { return rc; }
+    if (rc < 0 || ret_tail->proof != NULL) return rc;
     uint64_t offset = scan->offset + WAL_BLOCK_ALIGN_BYTES;
     for (; offset < scan->file_bytes; offset += WAL_BLOCK_ALIGN_BYTES) {
         const uint8_t *page = NULL;
         rc = scan_page(scan, offset, WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX, &page, ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         struct block_header header;
         if (block_decode_header(page, scan->file_bytes - offset, scan->seed, &header)) {
             ret_tail->proof = "there is no sound block, but a later one was written";

@@ -84,12 +84,12 @@ void segment_name(uint64_t number, char ret_name[WAL_FILE_NAME_BYTES]) {
 }
 
 bool segment_parse_name(const char *name, uint64_t *ret_number) {
-    if (strncmp(name, "wal-", 4) != 0) { return false; }
+    if (strncmp(name, "wal-", 4) != 0) return false;
     /* Whatever strtoull accepts: it is a segment's name only if it is spelled as we spell it. */
     uint64_t number = strtoull(name + 4, NULL, 16);
     char spelled[WAL_FILE_NAME_BYTES];
     segment_name(number, spelled);
-    if (strcmp(name, spelled) != 0) { return false; }
+    if (strcmp(name, spelled) != 0) return false;
     *ret_number = number;
     return true;
 }
@@ -103,7 +103,7 @@ struct collect {
 static void collect_name(void *context, const char *name) {
     struct collect *collect = context;
     uint64_t number;
-    if (collect->out_of_memory || !segment_parse_name(name, &number)) { return; }
+    if (collect->out_of_memory || !segment_parse_name(name, &number)) return;
     if (collect->list.count == collect->capacity) {
         uint64_t capacity = collect->capacity == 0 ? 64 : collect->capacity * 2;
         uint64_t *numbers = realloc(collect->list.numbers, capacity * sizeof *numbers);
@@ -138,7 +138,7 @@ int segment_list_any(struct storage *storage, struct segment_list *ret_list,
         return rc;
     }
     struct segment_list list = collect.list;
-    if (list.count > 1) { qsort(list.numbers, list.count, sizeof *list.numbers, compare_numbers); }
+    if (list.count > 1) qsort(list.numbers, list.count, sizeof *list.numbers, compare_numbers);
     *ret_list = list;
     return 0;
 }
@@ -147,7 +147,7 @@ int segment_list_read(struct storage *storage, struct segment_list *ret_list,
                       struct wal_error *ret_error) {
     struct segment_list list;
     int rc = segment_list_any(storage, &list, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     for (uint64_t i = 1; i < list.count; i++) {
         uint64_t expected = list.numbers[i - 1] + 1;
         if (list.numbers[i] != expected) {

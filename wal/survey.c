@@ -14,18 +14,18 @@
 int survey_open(struct survey *survey, struct storage *storage, struct wal_error *error) {
     *survey = (struct survey){.scan.handle = -1, .ahead.handle = -1, .error = error};
     int rc = scan_init(&survey->scan, storage, error);
-    if (rc == 0) { rc = scan_init(&survey->ahead, storage, error); }
-    if (rc == 0) { rc = segment_list_any(storage, &survey->list, error); }
-    if (rc < 0) { return rc; }
+    if (rc == 0) rc = scan_init(&survey->ahead, storage, error);
+    if (rc == 0) rc = segment_list_any(storage, &survey->list, error);
+    if (rc < 0) return rc;
     struct scan *ahead = &survey->ahead;
     for (uint64_t i = survey->list.count; i > 0 && survey->used == 0; i--) {
         rc = scan_open_any(ahead, survey->list.numbers[i - 1], error);
-        if (rc < 0 && rc != -WAL_ERROR_MISSING) { return rc; }
-        if (rc == 0 && ahead->state != SEGMENT_UNUSED) { survey->used = i; }
+        if (rc < 0 && rc != -WAL_ERROR_MISSING) return rc;
+        if (rc == 0 && ahead->state != SEGMENT_UNUSED) survey->used = i;
     }
     for (uint64_t i = 0; i < survey->used && !survey->log_known; i++) {
         rc = scan_open_any(ahead, survey->list.numbers[i], error);
-        if (rc < 0 && rc != -WAL_ERROR_MISSING) { return rc; }
+        if (rc < 0 && rc != -WAL_ERROR_MISSING) return rc;
         if (rc == 0 && ahead->state == SEGMENT_USED) {
             survey->log_known = true;
             memcpy(survey->log_id, ahead->header.log_id, WAL_LOG_ID_BYTES);
@@ -47,19 +47,19 @@ static void damaged(struct verdict *verdict, uint64_t offset, const char *proof)
 }
 
 static void count_durable(struct verdict *verdict, uint64_t lsn) {
-    if (lsn > verdict->durable_lsn) { verdict->durable_lsn = lsn; }
+    if (lsn > verdict->durable_lsn) verdict->durable_lsn = lsn;
 }
 
 static void count_stray(struct verdict *verdict, const struct block_header *header) {
     struct wal_segment_info *info = &verdict->info;
     count_durable(verdict, header->durable_lsn);
-    if (header->epoch > verdict->epoch) { verdict->epoch = header->epoch; }
-    if (header->record_count == 0) { return; }
+    if (header->epoch > verdict->epoch) verdict->epoch = header->epoch;
+    if (header->record_count == 0) return;
     uint64_t end_lsn = header->first_lsn + header->body_bytes;
     if (info->stray_blocks == 0 || header->first_lsn < info->stray_first_lsn) {
         info->stray_first_lsn = header->first_lsn;
     }
-    if (end_lsn > info->stray_end_lsn) { info->stray_end_lsn = end_lsn; }
+    if (end_lsn > info->stray_end_lsn) info->stray_end_lsn = end_lsn;
     if (header->wall_ms > verdict->stray_last_wall_ms) {
         verdict->stray_last_wall_ms = header->wall_ms;
     }
@@ -75,13 +75,13 @@ static int find_stray(struct survey *survey, uint64_t offset, struct verdict *ve
         const uint8_t *block = NULL;
         int rc = scan_page(scan, offset, WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX, &block,
                            survey->error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         uint32_t step = WAL_BLOCK_ALIGN_BYTES;
         struct block_header header;
         if (block_decode_header(block, room, scan->seed, &header)) {
             uint32_t bytes = block_bytes(header.body_bytes);
             rc = scan_page(scan, offset, bytes, WAL_BLOCK_BYTES_MAX, &block, survey->error);
-            if (rc < 0) { return rc; }
+            if (rc < 0) return rc;
             if (block_body_good(&header, block, scan->seed) && block_records_good(&header, block)) {
                 count_stray(verdict, &header);
                 step = bytes;
@@ -105,18 +105,18 @@ static int judge_headless(struct survey *survey, uint64_t index, struct verdict 
         int rc = scan_zeros(scan, SEGMENT_HEADER_BYTES, scan->file_bytes, &zeros, survey->error);
         if (rc == 0 && !zeros) {
             rc = scan_open_any(scan, survey->list.numbers[index], survey->error);
-            if (rc == 0 && scan->state == SEGMENT_USED) { return 1; }
+            if (rc == 0 && scan->state == SEGMENT_USED) return 1;
         }
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
         verdict->info.state = WAL_SEGMENT_UNUSED;
-        if (!zeros) { damaged(verdict, 0, "its header is not good, but it has been written to"); }
+        if (!zeros) damaged(verdict, 0, "its header is not good, but it has been written to");
     }
     if (verdict->info.state == WAL_SEGMENT_UNUSED || scan->file_bytes < SEGMENT_HEADER_BYTES) {
         return 0;
     }
     const uint8_t *page = NULL;
     int rc = scan_page(scan, 0, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES, &page, survey->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     /* Of a log that is one segment, the id may still be readable in the header's place. */
     scan->seed = segment_seed(survey->log_known ? survey->log_id : page + SEGMENT_AT_LOG_ID);
     return find_stray(survey, SEGMENT_HEADER_BYTES, verdict);
@@ -143,9 +143,9 @@ static int next_header(struct survey *survey, uint64_t index) {
     const struct scan *scan = &survey->scan;
     struct scan *ahead = &survey->ahead;
     uint64_t number = survey->list.numbers[index] + 1;
-    if (index + 1 >= survey->used || survey->list.numbers[index + 1] != number) { return 0; }
+    if (index + 1 >= survey->used || survey->list.numbers[index + 1] != number) return 0;
     int rc = scan_open_any(ahead, number, survey->error);
-    if (rc < 0) { return rc == -WAL_ERROR_MISSING ? 0 : rc; }
+    if (rc < 0) return rc == -WAL_ERROR_MISSING ? 0 : rc;
     return ahead->state == SEGMENT_USED && ahead->header.number == number &&
            memcmp(ahead->header.log_id, survey->log_id, WAL_LOG_ID_BYTES) == 0 &&
            ahead->epoch >= scan->epoch;
@@ -153,7 +153,7 @@ static int next_header(struct survey *survey, uint64_t index) {
 
 static void count_block(struct verdict *verdict, const struct block_header *header) {
     struct wal_segment_info *info = &verdict->info;
-    if (info->blocks + info->seals == 0) { info->first_wall_ms = header->wall_ms; }
+    if (info->blocks + info->seals == 0) info->first_wall_ms = header->wall_ms;
     info->last_wall_ms = header->wall_ms;
     info->blocks += header->record_count > 0;
     info->seals += header->record_count == 0;
@@ -173,7 +173,7 @@ static int walk(struct survey *survey, const struct segment_header *next, struct
         struct block_header header;
         const uint8_t *block = NULL;
         int rc = scan_peek(scan, WAL_BLOCK_BYTES_MAX, &header, &block, survey->error);
-        if (rc != SCAN_BLOCK) { return rc; }
+        if (rc != SCAN_BLOCK) return rc;
         count_block(verdict, &header);
         scan_take(scan, &header);
     }
@@ -200,15 +200,15 @@ static int judge_end(struct survey *survey, const struct segment_header *next, i
         uint64_t bytes = left < WAL_BLOCK_BYTES_MAX ? left : WAL_BLOCK_BYTES_MAX;
         bool zeros = true;
         int rc = scan_zeros(scan, scan->offset, scan->offset + bytes, &zeros, survey->error);
-        if (!zeros && next->epoch > scan->epoch) { verdict->info.state = WAL_SEGMENT_TORN; }
+        if (!zeros && next->epoch > scan->epoch) verdict->info.state = WAL_SEGMENT_TORN;
         return rc;
     }
     struct scan_tail tail;
     int rc = scan_tail(scan, &tail, survey->error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (tail.proof != NULL && next == NULL) {
         rc = look_again(survey);
-        if (rc != 0) { return rc; }
+        if (rc != 0) return rc;
     }
     if (tail.proof != NULL) {
         damaged(verdict, scan->offset, tail.proof);
@@ -230,15 +230,15 @@ static int judge_blocks(struct survey *survey, uint64_t index, const struct verd
     verdict->epoch = header->epoch;
     count_durable(verdict, header->first_lsn); /* written when all before it was durable */
     bool right_size = verdict->info.file_bytes == header->segment_bytes;
-    if (scan->file_bytes > header->segment_bytes) { scan->file_bytes = header->segment_bytes; }
+    if (scan->file_bytes > header->segment_bytes) scan->file_bytes = header->segment_bytes;
     int rc = next_header(survey, index);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     const struct segment_header *next = rc != 0 ? &survey->ahead.header : NULL;
     do {
         rc = walk(survey, next, verdict);
-        if (rc >= 0) { rc = judge_end(survey, next, rc, verdict); }
+        if (rc >= 0) rc = judge_end(survey, next, rc, verdict);
     } while (rc > 0);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     verdict->info.used_bytes = scan->offset;
     verdict->info.end_lsn = scan->lsn;
     verdict->chain = scan->chain;
@@ -288,7 +288,7 @@ int survey_judge(struct survey *survey, uint64_t index, const struct verdict *be
                  struct verdict *ret_verdict) {
     struct scan *scan = &survey->scan;
     int rc = scan_open_any(scan, survey->list.numbers[index], survey->error);
-    if (rc < 0) { return rc == -WAL_ERROR_MISSING ? SURVEY_GONE : rc; }
+    if (rc < 0) return rc == -WAL_ERROR_MISSING ? SURVEY_GONE : rc;
     struct verdict verdict = {.info.number = survey->list.numbers[index],
                               .info.file_bytes = scan->file_bytes + scan->odd_bytes};
     memcpy(verdict.info.name, scan->name, sizeof verdict.info.name);

@@ -1,8 +1,8 @@
 /* survey.h - every segment of a log judged with its neighbours; private to inspect.c and repair.c
  *
- * Happy path: survey_open, survey_judge for index 0, 1, ... each with the verdict on the one before,
- * survey_close. The rules are those of recovery, but a segment that breaks them is described, and
- * the next one judged.
+ * Happy path: survey_open, survey_judge for index 0, 1, ... each with the verdict on the one
+ * before, survey_close. The rules are those of recovery, but a segment that breaks them is
+ * described, and the next one judged.
  */
 #ifndef USHER_WAL_SURVEY_H
 #define USHER_WAL_SURVEY_H

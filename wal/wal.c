@@ -14,9 +14,9 @@
 #include <string.h>
 
 static int check_options(struct wal_options *options, struct wal_error *ret_error) {
-    if (options->segment_bytes == 0) { options->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT; }
-    if (options->buffer_bytes == 0) { options->buffer_bytes = WAL_BUFFER_BYTES_DEFAULT; }
-    if (options->account_partitions == 0) { options->account_partitions = ACCOUNT_PARTITIONS; }
+    if (options->segment_bytes == 0) options->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT;
+    if (options->buffer_bytes == 0) options->buffer_bytes = WAL_BUFFER_BYTES_DEFAULT;
+    if (options->account_partitions == 0) options->account_partitions = ACCOUNT_PARTITIONS;
     if (options->segment_bytes < WAL_SEGMENT_BYTES_MIN ||
         options->segment_bytes > WAL_SEGMENT_BYTES_MAX ||
         options->segment_bytes % WAL_BLOCK_ALIGN_BYTES != 0) {
@@ -48,7 +48,7 @@ static int flush_last_segment(struct storage *storage, const struct wal_recovery
     char name[WAL_FILE_NAME_BYTES];
     segment_name(recovery->last_number, name);
     int handle = storage->operations->open(storage, name, false);
-    if (handle < 0) { return wal_error_system(ret_error, -handle, name, 0, "cannot open segment"); }
+    if (handle < 0) return wal_error_system(ret_error, -handle, name, 0, "cannot open segment");
     int rc = storage->operations->sync(storage, handle);
     storage->operations->close(storage, handle);
     return rc < 0 ? wal_error_system(ret_error, -rc, name, 0, "cannot flush segment") : 0;
@@ -129,7 +129,7 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
         .account_partitions = options->account_partitions,
     };
     int rc = wal_recover(options->storage, &recovery_options, ret_recovery, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     if (!ret_recovery->found) {
         ret_recovery->first_lsn = options->first_lsn;
         ret_recovery->end_lsn = options->first_lsn;
@@ -142,7 +142,7 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
                              (unsigned long long)options->first_lsn);
     } else {
         rc = flush_last_segment(options->storage, ret_recovery, ret_error);
-        if (rc < 0) { return rc; }
+        if (rc < 0) return rc;
     }
     if (ret_recovery->end_lsn > SEGMENT_COUNT_MAX || ret_recovery->epoch >= SEGMENT_COUNT_MAX ||
         ret_recovery->next_number > SEGMENT_COUNT_MAX) {
@@ -152,7 +152,7 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
     }
     struct segment_header header = {0};
     rc = make_segment(options, ret_recovery, &header, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct wal *wal = aligned_alloc(CACHE_LINE_BYTES, sizeof *wal);
     if (wal == NULL) {
         return wal_error_set(ret_error, WAL_ERROR_MEMORY, NULL, 0, 0, "no memory for the log");
@@ -172,7 +172,7 @@ int wal_open(const struct wal_options *options, struct wal_recovery *ret_recover
              struct wal **ret_wal, struct wal_error *ret_error) {
     struct wal_options checked = *options;
     int rc = check_options(&checked, ret_error);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct storage *storage = checked.storage;
     rc = storage->operations->claim(storage);
     if (rc == -EWOULDBLOCK) {
@@ -189,7 +189,7 @@ int wal_open(const struct wal_options *options, struct wal_recovery *ret_recover
         storage->operations->unclaim(storage);
         return rc;
     }
-    if (ret_recovery != NULL) { *ret_recovery = recovery; }
+    if (ret_recovery != NULL) *ret_recovery = recovery;
     return 0;
 }
 
@@ -214,13 +214,13 @@ int wal_start(struct wal *wal, struct wal_error *ret_error) {
 }
 
 int wal_stop(struct wal *wal) {
-    if (wal->running) { writer_threads_stop(wal); }
+    if (wal->running) writer_threads_stop(wal);
     /* From here on this thread is the writer. */
     bool sealed = false;
     for (;;) {
-        if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) { return -wal->error.code; }
+        if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) return -wal->error.code;
         if (writer_drained(wal)) {
-            if (sealed) { return 0; }
+            if (sealed) return 0;
             sealed = true;
             writer_seal(wal);
         }
@@ -281,7 +281,7 @@ void wal_space_get(struct wal *wal, struct wal_space *ret_space) {
     space.system_error = preparer->failed;
     space.next_ready = ahead || preparer->working;
     (void)pthread_mutex_unlock(&preparer->mutex);
-    if (ahead) { space.left_bytes += space.segment_bytes - SEGMENT_HEADER_BYTES; }
+    if (ahead) space.left_bytes += space.segment_bytes - SEGMENT_HEADER_BYTES;
     if (storage->operations->space(storage, &space.free_bytes) < 0) {
         space.free_bytes = UINT64_MAX;
     } else if (!space.next_ready && space.free_bytes < space.segment_bytes) {

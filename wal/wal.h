@@ -39,8 +39,8 @@ enum {
 /* A segment that could not be made is tried again after this. */
 #define WAL_PREPARE_RETRY_MS 2000u
 
-/* wal_beat: the last block is no older than this, and what the caller takes between two calls. What a
- * crash leaves uncertain of the time in which a quiet engine has served. */
+/* wal_beat: the last block is no older than this, and what the caller takes between two calls. What
+ * a crash leaves uncertain of the time in which a quiet engine has served. */
 #define WAL_BEAT_MS 5000u
 
 struct wal_options {
@@ -135,9 +135,10 @@ uint64_t wal_durable_lsn(const struct wal *wal);
 /* wal_appended_lsn - where the next append will go; any thread */
 uint64_t wal_appended_lsn(const struct wal *wal);
 
-/* wal_beat - somebody waits for time to pass: if the last block is older than WAL_BEAT_MS and there is
- * nothing to write, the writer writes a seal, so that a later start knows how long this run has served
- * Called about once a second; any thread; never blocks. A log that nobody beats stays as it is.
+/* wal_beat - somebody waits for time to pass: if the last block is older than WAL_BEAT_MS and there
+ * is nothing to write, the writer writes a seal, so that a later start knows how long this run has
+ * served Called about once a second; any thread; never blocks. A log that nobody beats stays as it
+ * is.
  * Source: wal/README.md, "Recovery" */
 void wal_beat(struct wal *wal);
 

@@ -60,7 +60,7 @@ static int submit(struct wal *wal, enum writer_flight flight, uint64_t offset, c
     return rc < 0 ? write_failed(wal, -rc) : 0;
 }
 
-/* --- segments ------------------------------------------------------------------------------ */
+/* --- segments --------------------------------------------------------------------------------- */
 
 int wal_prepare_step(struct wal *wal) {
     struct preparer *preparer = &wal->preparer;
@@ -70,7 +70,7 @@ int wal_prepare_step(struct wal *wal) {
     int failed = preparer->failed;
     preparer->working = work;
     (void)pthread_mutex_unlock(&preparer->mutex);
-    if (!work) { return failed == 0 ? WAL_IDLE : -WAL_ERROR_IO; }
+    if (!work) return failed == 0 ? WAL_IDLE : -WAL_ERROR_IO;
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     struct storage *storage = wal->options.storage;
@@ -113,7 +113,7 @@ static int segment_ready(struct wal *wal, uint64_t number) {
     }
     int failed = preparer->failed;
     (void)pthread_mutex_unlock(&preparer->mutex);
-    if (failed == 0) { return 0; }
+    if (failed == 0) return 0;
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     struct wal_error error;
@@ -186,7 +186,7 @@ static int segment_switch(struct wal *wal) {
     struct writer *writer = &wal->writer;
     uint64_t number = writer->segment.number + (writer->begun ? 1 : 0);
     int rc = segment_ready(wal, number);
-    if (rc != 0) { return rc; }
+    if (rc != 0) return rc;
     struct segment_header header = writer->segment;
     header.number = number;
     header.first_lsn = writer->stage.first_lsn;
@@ -196,11 +196,11 @@ static int segment_switch(struct wal *wal) {
         header.created_ms = wal->options.clock.now_ms(wal->options.clock.context);
     }
     rc = segment_begin(wal, &header);
-    if (rc == 0) { segment_want(wal, number + 1); }
+    if (rc == 0) segment_want(wal, number + 1);
     return rc;
 }
 
-/* --- blocks -------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static uint64_t room(const struct writer *writer) {
     return writer->segment.segment_bytes - writer->offset;
@@ -252,13 +252,13 @@ bool writer_drained(struct wal *wal) {
 void writer_seal(struct wal *wal) {
     /* The ring may have got something meanwhile: it comes after the seal then. */
     REQUIRE(wal->writer.flight == FLIGHT_NONE && !wal->writer.staged);
-    if (wal->writer.unsealed) { stage(wal, 0, 0); }
+    if (wal->writer.unsealed) stage(wal, 0, 0);
 }
 
 static int submit_staged(struct wal *wal) {
     struct writer *writer = &wal->writer;
     uint32_t bytes = block_bytes(writer->stage.body_bytes);
-    if (!writer->begun || bytes > room(writer)) { return segment_switch(wal); }
+    if (!writer->begun || bytes > room(writer)) return segment_switch(wal);
     uint8_t *block = writer->blocks[writer->block_index];
     writer->stage.wall_ms = wal->options.clock.now_ms(wal->options.clock.context);
     writer->stage.durable_lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
@@ -288,19 +288,19 @@ static int step_flight(struct wal *wal, bool wait) {
     struct writer *writer = &wal->writer;
     if (!writer->staged) {
         uint64_t copied = log_buffer_copied(&wal->buffer);
-        if (copied - writer->lsn >= writer->block_bytes_limit) { stage_records(wal, copied); }
+        if (copied - writer->lsn >= writer->block_bytes_limit) stage_records(wal, copied);
     }
     struct storage *storage = wal->options.storage;
     int rc = storage->operations->complete(storage, wait);
-    if (rc == STORAGE_PENDING) { return WAL_IDLE; }
-    if (rc < 0) { return write_failed(wal, -rc); }
+    if (rc == STORAGE_PENDING) return WAL_IDLE;
+    if (rc < 0) return write_failed(wal, -rc);
     bool block = writer->flight == FLIGHT_BLOCK;
     writer->flight = FLIGHT_NONE;
     count_add(&wal->counters.writes, 1);
     count_add(&wal->counters.written_bytes, writer->flight_bytes);
     uint64_t durable = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
     REQUIRE(writer->flight_lsn >= durable);
-    if (block) { writer->idle_since_ms = wal->options.clock.now_ms(wal->options.clock.context); }
+    if (block) writer->idle_since_ms = wal->options.clock.now_ms(wal->options.clock.context);
     if (writer->flight_lsn > durable) {
         atomic_store_explicit(&wal->durable_lsn, writer->flight_lsn, memory_order_release);
         if (wal->options.on_durable != NULL) {
@@ -312,7 +312,7 @@ static int step_flight(struct wal *wal, bool wait) {
 
 /* Nothing to write. Return: ms until the seal is due; 0 = now; UINT64_MAX = never */
 static uint64_t seal_due_ms(const struct wal *wal) {
-    if (!wal->writer.unsealed) { return UINT64_MAX; }
+    if (!wal->writer.unsealed) return UINT64_MAX;
     uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
     uint64_t due = wal->writer.idle_since_ms + WAL_SEAL_AFTER_MS;
     return now >= due ? 0 : due - now;
@@ -323,12 +323,12 @@ void wal_beat(struct wal *wal) {
     waker_wake(&wal->buffer.writer); /* one that is just going to sleep hears the next one */
 }
 
-/* A sign of life is not worth the end of the log: where the segment is full, and the disk too full for
- * another one, there is none until there is room. */
+/* A sign of life is not worth the end of the log: where the segment is full, and the disk too full
+ * for another one, there is none until there is room. */
 static bool beat_has_room(struct wal *wal) {
     const struct writer *writer = &wal->writer;
     struct preparer *preparer = &wal->preparer;
-    if (!writer->begun || room(writer) >= WAL_BLOCK_ALIGN_BYTES) { return true; }
+    if (!writer->begun || room(writer) >= WAL_BLOCK_ALIGN_BYTES) return true;
     (void)pthread_mutex_lock(&preparer->mutex);
     bool ready = preparer->ready > writer->segment.number;
     (void)pthread_mutex_unlock(&preparer->mutex);
@@ -337,7 +337,7 @@ static bool beat_has_room(struct wal *wal) {
 
 /* Nothing to write. Return: whether the log is to show a sign of life now */
 static bool beat_is_due(struct wal *wal) {
-    if (!atomic_load_explicit(&wal->beat, memory_order_relaxed)) { return false; }
+    if (!atomic_load_explicit(&wal->beat, memory_order_relaxed)) return false;
     atomic_store_explicit(&wal->beat, false, memory_order_relaxed);
     uint64_t now = wal->options.clock.now_ms(wal->options.clock.context);
     return now >= wal->writer.idle_since_ms + WAL_BEAT_MS && beat_has_room(wal);
@@ -345,8 +345,8 @@ static bool beat_is_due(struct wal *wal) {
 
 int wal_writer_step(struct wal *wal, bool wait) {
     struct writer *writer = &wal->writer;
-    if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) { return -wal->error.code; }
-    if (writer->flight != FLIGHT_NONE) { return step_flight(wal, wait); }
+    if (atomic_load_explicit(&wal->failed, memory_order_relaxed)) return -wal->error.code;
+    if (writer->flight != FLIGHT_NONE) return step_flight(wal, wait);
     if (!writer->staged) {
         uint64_t copied = log_buffer_copied(&wal->buffer);
         if (copied > writer->lsn) {
@@ -358,7 +358,7 @@ int wal_writer_step(struct wal *wal, bool wait) {
             } else if (beat_is_due(wal)) {
                 stage(wal, 0, 0);
             } else {
-                if (wait) { log_buffer_sleep(&wal->buffer, writer->lsn, due_ms); }
+                if (wait) log_buffer_sleep(&wal->buffer, writer->lsn, due_ms);
                 return WAL_IDLE;
             }
         }
@@ -366,14 +366,14 @@ int wal_writer_step(struct wal *wal, bool wait) {
     return submit_staged(wal);
 }
 
-/* --- threads and lifetime ------------------------------------------------------------------ */
+/* --- threads and lifetime --------------------------------------------------------------------- */
 
 static void *writer_main(void *context) {
     struct wal *wal = context;
     for (;;) {
         int rc = wal_writer_step(wal, true);
-        if (rc < 0) { break; }
-        if (rc == WAL_IDLE && atomic_load(&wal->buffer.closing) && writer_drained(wal)) { break; }
+        if (rc < 0) break;
+        if (rc == WAL_IDLE && atomic_load(&wal->buffer.closing) && writer_drained(wal)) break;
     }
     return NULL;
 }
@@ -425,7 +425,7 @@ int writer_threads_start(struct wal *wal) {
     int rc = pthread_create(&wal->preparer_thread, NULL, preparer_main, wal);
     if (rc == 0) {
         rc = pthread_create(&wal->writer_thread, NULL, writer_main, wal);
-        if (rc != 0) { preparer_stop(wal); }
+        if (rc != 0) preparer_stop(wal);
     }
     wal->running = rc == 0;
     return -rc;
@@ -477,8 +477,8 @@ int writer_init(struct wal *wal, const struct segment_header *header, bool now,
     writer->chain = header->chain;
     publish_room(wal);
     int rc = now ? segment_begin(wal, header) : 0;
-    if (rc == 0 && now) { rc = step_flight(wal, true); }
-    if (rc < 0) { *ret_error = wal->error; }
+    if (rc == 0 && now) rc = step_flight(wal, true);
+    if (rc < 0) *ret_error = wal->error;
     return rc;
 }
 

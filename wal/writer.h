@@ -4,7 +4,8 @@
  *
  *     idle -> block in flight -> idle
  *     idle -> header in flight -> idle       (a new segment first, then the staged block; so also
- *                                             with the first block, if the header has waited for it)
+ *                                             with the first block, if the header has waited for
+ *                                             it)
  *     any in flight -> failed                (for good)
  *
  * A block is staged (records taken out of the ring, body checksummed) when the writer is idle, or

@@ -80,7 +80,7 @@ static struct callers_disk read_disk(const char *folder) {
         .writes = fields[4], .sectors_written = fields[6], .flushes = fields[15]};
 }
 
-/* --- the run -------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 void callers_begin(struct callers *callers, const struct callers_options *options, uint32_t first) {
     *callers = (struct callers){.options = options,
@@ -175,7 +175,7 @@ void callers_free(struct callers *callers) {
     free(callers->answered_us);
 }
 
-/* --- the report ----------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------- */
 
 bool callers_counts(const struct callers *callers, uint32_t number) {
     uint32_t at_us = callers->answered_us[number];

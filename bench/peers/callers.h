@@ -6,8 +6,8 @@
  * what belongs to that hold, so any threads may call them for different callers at once. Nothing is
  * summed up before the end, so that measuring costs the same everywhere: a clock and two stores.
  *
- * Hold number n wants a seat that no other hold wants, in the order in which bench/stage.c sells: one
- * date after the other, 100,000 seats in shuffled order, 6,250 active users taking turns.
+ * Hold number n wants a seat that no other hold wants, in the order in which bench/stage.c sells:
+ * one date after the other, 100,000 seats in shuffled order, 6,250 active users taking turns.
  *
  * What goes wrong ends the process with a message: a benchmark of something broken has no figures.
  */
@@ -84,15 +84,17 @@ void callers_begin(struct callers *callers, const struct callers_options *option
 /* callers_hold - what hold number n is about */
 struct callers_hold callers_hold(uint32_t number);
 
-/* callers_next - the caller's next hold. Return: false when the time is over or seats are sold out */
+/* callers_next - the caller's next hold. Return: false when the time is over or seats are sold
+ * out */
 bool callers_next(struct callers *callers, uint32_t caller, struct callers_hold *ret_hold);
 
-/* callers_open_loop - options->rate holds a second, each of a caller of its own and due at its time,
- * whatever became of those before it; until the time is over or no caller or seat is left
+/* callers_open_loop - options->rate holds a second, each of a caller of its own and due at its
+ * time, whatever became of those before it; until the time is over or no caller or seat is left
  * @ask: to ask for that hold; it may block, which delays those that follow
- * A hold's latency counts from when it was due, so that a stall shows in all the holds that it held up.
- * Sleeps until the next CALLERS_TICK_US, then asks for all that is due: with two cores for everybody it
- * could not spin. What it oversleeps counts as latency, and is told beside it (late_*_us). */
+ * A hold's latency counts from when it was due, so that a stall shows in all the holds that it held
+ * up. Sleeps until the next CALLERS_TICK_US, then asks for all that is due: with two cores for
+ * everybody it could not spin. What it oversleeps counts as latency, and is told beside it
+ * (late_*_us). */
 #define CALLERS_TICK_US 100u
 void callers_open_loop(struct callers *callers,
                        void (*ask)(void *context, uint32_t caller, const struct callers_hold *hold),
@@ -117,7 +119,8 @@ struct callers_figures {
     bool sold_out; /* before the time was over; what counts ends with the last answer */
 };
 
-/* callers_figures - after callers_end(). Anything that was refused ends the process with a message. */
+/* callers_figures - after callers_end(). Anything that was refused ends the process with a
+ * message. */
 void callers_figures(const struct callers *callers, struct callers_figures *ret_figures);
 
 /* callers_counts - whether hold number n is one that counts */

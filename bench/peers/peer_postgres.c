@@ -1,10 +1,10 @@
 /* peer_postgres.c - the job of callers.h on PostgreSQL, through libpq
  *
- * One prepared UPDATE does it: it locks the seat's row, sees its last version, and changes it if the
- * turn and the seat are good; shorter than SELECT FOR UPDATE and an UPDATE, and as safe (READ COMMITTED
- * looks again at a row that it had to wait for). A caller's connection carries one transaction after
- * the other, in pipeline mode. With --batch, the holds that gathered on a connection are one UPDATE in one
- * transaction: one commit for all of them.
+ * One prepared UPDATE does it: it locks the seat's row, sees its last version, and changes it if
+ * the turn and the seat are good; shorter than SELECT FOR UPDATE and an UPDATE, and as safe (READ
+ * COMMITTED looks again at a row that it had to wait for). A caller's connection carries one
+ * transaction after the other, in pipeline mode. With --batch, the holds that gathered on a
+ * connection are one UPDATE in one transaction: one commit for all of them.
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -43,7 +43,7 @@ static void must(bool good, PGconn *pg) {
     if (!good) callers_fail("PostgreSQL", PQerrorMessage(pg));
 }
 
-/* --- sending -------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void send_hold(struct connection *connection, const char *name, const char *token,
                       const char *seat) {
@@ -87,7 +87,7 @@ static void send_batch(struct connection *connection) {
     send_hold(connection, "many", connection->tokens, connection->seats);
 }
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* Of one command: rows are the holds that were done. */
 static void answered(struct callers *callers, struct connection *connection, PGresult *result) {
@@ -125,7 +125,7 @@ static void read_results(struct callers *callers, struct connection *connection)
     }
 }
 
-/* --- before and after ----------------------------------------------------------------------------- */
+/* --- before and after ------------------------------------------------------------------------- */
 
 static void open_connection(struct connection *connection, uint32_t index,
                             const struct callers_options *options) {

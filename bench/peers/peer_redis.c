@@ -2,8 +2,8 @@
  *
  * An active user is a key that Redis removes at the end of the turn; a held seat is a key that it
  * removes at the end of the hold. The script reads one and sets the other if it is not there: the
- * shortest way in which Redis can do the job. Seats that nobody holds have no key, so it does not even
- * check that there is such a seat. bench/compare starts the server.
+ * shortest way in which Redis can do the job. Seats that nobody holds have no key, so it does not
+ * even check that there is such a seat. bench/compare starts the server.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static const char many[] = "local answers = {}\n"
                            "1]) end\n"
                            "return answers";
 
-/* --- before and after: one command at a time ------------------------------------------------------- */
+/* --- before and after: one command at a time -------------------------------------------------- */
 
 static void read_line(int fd, char line[256]) {
     uint32_t size = 0;
@@ -87,7 +87,7 @@ static void check_refusals(int fd, const char *sha) {
     if (ask_number(fd, command) != -1) callers_fail("Redis", "a hold without a turn");
 }
 
-/* --- the job -------------------------------------------------------------------------------------- */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static char shas[2][41]; /* written before the run */
 

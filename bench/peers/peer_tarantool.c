@@ -1,8 +1,8 @@
 /* peer_tarantool.c - the job of callers.h on Tarantool: calls of tarantool.lua over iproto
  *
- * A packet is a length, a header {type, number of the request} and a body {name, arguments}; answers
- * come in any order and carry the number: here the caller's. There is no --batch: one transaction of many holds
- * was slower than as many calls, which share commits by themselves.
+ * A packet is a length, a header {type, number of the request} and a body {name, arguments};
+ * answers come in any order and carry the number: here the caller's. There is no --batch: one
+ * transaction of many holds was slower than as many calls, which share commits by themselves.
  */
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ enum {
 
 static struct value_writer writer; /* of the packet being written */
 
-/* --- packets -------------------------------------------------------------------------------------- */
+/* --- packets ---------------------------------------------------------------------------------- */
 
 /* The header and the body up to the arguments, `count` of which follow. The length is filled in by
  * finish_call(). */
@@ -83,7 +83,7 @@ static size_t read_answer(const uint8_t *bytes, size_t size, uint64_t *ret_sync,
     return 5 + length;
 }
 
-/* --- the job -------------------------------------------------------------------------------------- */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static void encode(struct wire_connection *connection, const struct callers_hold *holds,
                    const uint32_t *callers, uint32_t count) {
@@ -110,7 +110,7 @@ static size_t decode(struct wire *wire, struct wire_connection *connection) {
     return used;
 }
 
-/* --- afterwards ----------------------------------------------------------------------------------- */
+/* --- afterwards ------------------------------------------------------------------------------- */
 
 static int64_t ask_number(int fd) {
     struct wire_buffer out = {0};

@@ -51,7 +51,7 @@ void wire_read(int fd, void *bytes, size_t size) {
     }
 }
 
-/* --- sending -------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void want_next(struct wire *wire, struct wire_connection *connection, uint32_t caller) {
     uint32_t place = connection->wanting_count;
@@ -99,7 +99,7 @@ static void send_wanting(struct wire *wire, struct wire_connection *connection) 
     write_out(wire, connection);
 }
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 void wire_answered(struct wire *wire, struct wire_connection *connection, uint32_t caller,
                    bool held) {
@@ -135,7 +135,7 @@ static void read_in(struct wire *wire, struct wire_connection *connection) {
     in->begin = 0;
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void open_connection(struct wire *wire, uint32_t index,
                             const struct callers_options *options, size_t greeting) {

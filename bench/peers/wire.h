@@ -1,9 +1,9 @@
 /* wire.h - many callers' requests over a few sockets, for peers that answer in a simple format
  *
  * One thread and epoll. What the callers of a connection want gathers while its input is read and
- * leaves in one write: as commands one after the other (pipelining), or, with `batch`, as one command
- * for all of them once the one before is answered. A connection with one caller is what a client
- * without any pipelining does.
+ * leaves in one write: as commands one after the other (pipelining), or, with `batch`, as one
+ * command for all of them once the one before is answered. A connection with one caller is what a
+ * client without any pipelining does.
  */
 #ifndef USHER_BENCH_PEERS_WIRE_H
 #define USHER_BENCH_PEERS_WIRE_H

@@ -4,8 +4,8 @@
  * Inlined code is optimised together with its callers, and there xxHash 0.8.3 has a trap: it reads
  * integers through pointers to a type of its own (XXH_FORCE_MEMORY_ACCESS=1, its default with gcc).
  * To the compiler that type cannot be the caller's struct. So gcc 14 at -O3 with link-time
- * optimisation moved the reads before the writes of the struct: wrong state hashes, from a sound state.
- * Method 0 reads with memcpy, which may read anything; it costs the same.
+ * optimisation moved the reads before the writes of the struct: wrong state hashes, from a sound
+ * state. Method 0 reads with memcpy, which may read anything; it costs the same.
  */
 #include "engine/base/hash.h"
 

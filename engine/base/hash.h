@@ -1,8 +1,8 @@
 /* hash.h - every hash and checksum of usher: XXH3 of xxHash (https://xxhash.com)
  *
- * What is computed here is in logs, in snapshots and in PostgreSQL: it must be the same for ever, from
- * every compiler, at every level of optimisation. So hash.c alone includes xxhash.h, and tests have
- * the known answers (tests/golden/test_hashes.c).
+ * What is computed here is in logs, in snapshots and in PostgreSQL: it must be the same for ever,
+ * from every compiler, at every level of optimisation. So hash.c alone includes xxhash.h, and tests
+ * have the known answers (tests/golden/test_hashes.c).
  * No state, any thread.
  */
 #ifndef USHER_ENGINE_BASE_HASH_H

@@ -7,7 +7,7 @@
 #ifndef USHER_ENGINE_BASE_LIMITS_H
 #define USHER_ENGINE_BASE_LIMITS_H
 
-/* --- the log ------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 /* Longest encoded record. The largest kind (seat_added: four texts) stays far below. */
 #define RECORD_BYTES_MAX 4096u
@@ -19,7 +19,7 @@
 /* Shards that may append: each has its own slot in the log buffer. */
 #define SHARDS_MAX 16u
 
-/* --- the catalogue ------------------------------------------------------------------------- */
+/* --- the catalogue ---------------------------------------------------------------------------- */
 
 #define CONCERTS_MAX 4096u
 #define DATES_MAX 4096u
@@ -32,10 +32,11 @@
 /* Of all seats of a date together: what it has sold is counted in 64 bits here and in PostgreSQL's
  * 63. A multiple of AMOUNT_MAX that is exact in JSON, too. */
 #define DATE_POINTS_MAX (1024 * AMOUNT_MAX)
-/* Latest moment in Unix ms that is accepted (year 2286): keeps time arithmetic far from overflow. */
+/* Latest moment in Unix ms that is accepted (year 2286): keeps time arithmetic far from
+ * overflow. */
 #define TIME_MS_MAX 9999999999999ull
 
-/* --- one date ------------------------------------------------------------------------------ */
+/* --- one date --------------------------------------------------------------------------------- */
 
 /* Live tokens of a date. 2^24 waiters at < 96 bytes are 1.5 GiB. (Places are never reused; 2^32 of
  * them take 570 MB of bits.) */
@@ -51,18 +52,19 @@
 /* Of one user, so that holding and releasing in a loop does not make that user's next hold slow. */
 #define ENDED_RESERVATIONS_KEPT_PER_USER 32u
 
-/* Reservations that have ended with a key in the last 24 hours and would be forgotten but for it. Where
- * so many are kept a payment with a new key is refused (KEYS_FULL), and at half as many the
+/* Reservations that have ended with a key in the last 24 hours and would be forgotten but for it.
+ * Where so many are kept a payment with a new key is refused (KEYS_FULL), and at half as many the
  * cancellation of an unpaid hold, so that holding and cancelling in a loop never stops sales. About
  * 350 bytes each, as they come. */
 #define KEPT_RESERVATIONS_MAX 131072u
-/* Of one user: a day of paying and giving back every quarter of an hour. Walked by that user's payments. */
+/* Of one user: a day of paying and giving back every quarter of an hour. Walked by that user's
+ * payments. */
 #define KEPT_RESERVATIONS_PER_USER_MAX 96u
 /* What was let in can end later: all that is paid, and all that is remembered besides. */
 #define KEPT_RESERVATIONS_HARD_MAX                                                                 \
     (KEPT_RESERVATIONS_MAX + ENDED_RESERVATIONS_KEPT + SEATS_PER_DATE_MAX)
 
-/* --- wallets ------------------------------------------------------------------------------- */
+/* --- wallets ---------------------------------------------------------------------------------- */
 
 /* Account partitions; a user's UUID picks one. Part of the log's identity: never change it for an
  * existing log. */
@@ -71,19 +73,19 @@
 /* Rows of a wallet's history that the engine keeps per user (the log and PostgreSQL keep all). */
 #define WALLET_HISTORY_KEPT 64u
 
-/* --- idempotency keys ---------------------------------------------------------------------- */
+/* --- idempotency keys ------------------------------------------------------------------------- */
 
 /* For so long at least a key is recognised, in the time of decisions: a day. */
 #define KEY_KEPT_MS 86400000ull
 /* Keys of charges that an account partition remembers: 16.7 million charges a day over all of them,
- * 194 a second around the clock. 56 bytes each and 11 to 21 in the index: at most 80 MiB a partition,
- * taken as they come. More are refused (KEYS_FULL). */
+ * 194 a second around the clock. 56 bytes each and 11 to 21 in the index: at most 80 MiB a
+ * partition, taken as they come. More are refused (KEYS_FULL). */
 #define KEYS_PER_PARTITION_MAX 1048576u
 /* Of one user: a wallet is charged a few times a day by hand, some thousand times by a program that
  * is tested; 256 users who do that do not yet fill a partition. */
 #define KEYS_PER_USER_MAX 4096u
 
-/* --- requests ------------------------------------------------------------------------------ */
+/* --- requests --------------------------------------------------------------------------------- */
 
 #define REQUESTS_PER_FRAME_MAX 1024u
 #define FRAME_BYTES_MAX (1024u * 1024u)
@@ -91,7 +93,7 @@
 #define SEATS_LIST_MAX 1000u
 #define IDEMPOTENCY_KEY_BYTES_MAX 64u
 
-/* --- one shard ----------------------------------------------------------------------------- */
+/* --- one shard -------------------------------------------------------------------------------- */
 
 /* Chains of requests waiting for a shard; full answers BUSY. Power of two (ck_ring). */
 #define MAILBOX_CHAINS_MAX 4096u
@@ -101,8 +103,8 @@
 #define DRAIN_DUE_MAX 256u
 /* A shard that has anything due looks at the time at least so often. */
 #define SHARD_ROUND_MS_MAX 100u
-/* What a round, or the disk, may take beyond that before it is an outage, which is credited (X7): long
- * against a slow write or a busy machine, short against anybody's patience. */
+/* What a round, or the disk, may take beyond that before it is an outage, which is credited (X7):
+ * long against a slow write or a busy machine, short against anybody's patience. */
 #define OUTAGE_MS_MIN 250u
 /* How much more after an outage nobody counts as silent: what was sent meanwhile is still in the
  * sockets. */

@@ -4,8 +4,8 @@
  * seat engine that continues on a broken invariant sells a seat twice. What comes from the wire,
  * the disk, SQL or a configuration file is never REQUIREd: it gets an error code.
  *
- * REQUIRE_MEMORY() is for an allocation whose caller has no answer to its failure: the process ends with
- * a sentence about memory, since no invariant is broken by that and nobody need report it.
+ * REQUIRE_MEMORY() is for an allocation whose caller has no answer to its failure: the process ends
+ * with a sentence about memory, since no invariant is broken by that and nobody need report it.
  *
  * CHECK_SLOW() is for invariants whose test costs more than O(1); it is on where
  * USHER_SLOW_CHECKS is defined (tests and simulation).
@@ -21,7 +21,8 @@ _Noreturn void require_failed(const char *condition, const char *file, int line)
     (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
 
 /* memory_failed - say on standard error that there is not enough memory and what to do, and leave
- * Any thread. Never returns; exit status 1, no core file: it would show nothing and fill the disk. */
+ * Any thread. Never returns; exit status 1, no core file: it would show nothing and fill the
+ * disk. */
 _Noreturn void memory_failed(const char *file, int line);
 
 #define REQUIRE_MEMORY(condition)                                                                  \

@@ -1,8 +1,8 @@
 /* command.h - what a partition is asked to decide: requests of clients and messages of partitions
  *
- * Messages between two partitions arrive in the order in which they were sent. One may be sent twice
- * (a double click, a crash), but never arrives after one that was sent later: an account forgets a
- * payment when it is posted, and would take a late copy for a new one.
+ * Messages between two partitions arrive in the order in which they were sent. One may be sent
+ * twice (a double click, a crash), but never arrives after one that was sent later: an account
+ * forgets a payment when it is posted, and would take a late copy for a new one.
  *
  * A command is data. Its pointers are borrowed from whoever made it and stay valid until the
  * request is released (requests) or for the call (messages have none).

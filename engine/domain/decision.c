@@ -9,7 +9,7 @@
 _Static_assert(RECORD_HEADER_BYTES + 4 * (1 + TEXT_BYTES_MAX) + 64 <= RECORD_BYTES_MAX,
                "the longest kind fits a record");
 
-/* --- encode -------------------------------------------------------------------------------- */
+/* --- encode ----------------------------------------------------------------------------------- */
 
 uint32_t decision_encode(const struct decision *decision, uint8_t *bytes) {
     static const uint16_t reserved = 0;
@@ -37,7 +37,7 @@ uint32_t decision_encode(const struct decision *decision, uint8_t *bytes) {
     return size;
 }
 
-/* --- decode -------------------------------------------------------------------------------- */
+/* --- decode ----------------------------------------------------------------------------------- */
 
 int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_decision) {
     uint32_t stated;
@@ -70,7 +70,7 @@ int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_de
     return DECISION_DECODE_OK;
 }
 
-/* --- describe ------------------------------------------------------------------------------ */
+/* --- describe --------------------------------------------------------------------------------- */
 
 const char *decision_name(uint32_t kind) {
     switch (kind) {

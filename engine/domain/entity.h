@@ -14,8 +14,8 @@
 
 #define ENTITY_HEADER_BYTES 4u
 
-/* One struct per row: struct entity_waiter { uint32_t place; ... }. Two passes over the table, as in
- * decision_structs.h. */
+/* One struct per row: struct entity_waiter { uint32_t place; ... }. Two passes over the table, as
+ * in decision_structs.h. */
 #define ENTITY(number, NAME, name)
 #include "engine/domain/entity.def"
 #undef ENTITY

@@ -49,7 +49,7 @@ static inline uint8_t *field_put_policy(uint8_t *at, const struct policy *value)
     return field_put_bytes(field_put_u8(at, &count), value, sizeof *value);
 }
 
-/* --- read ------------------------------------------------------------------------------------ */
+/* --- read ------------------------------------------------------------------------------------- */
 
 /* With a size that is known, a read is one move instead of a call. */
 #define FIELD_INLINE static inline __attribute__((always_inline))
@@ -135,7 +135,7 @@ static inline void field_get_policy(struct field_cursor *cursor, struct policy *
     if (policy_check(value) >= 0) cursor->bad = true;
 }
 
-/* --- visit: FIELD_VISIT(type, field) where `visitor` and `body` are in scope ------------------- */
+/* --- visit: FIELD_VISIT(type, field) where `visitor` and `body` are in scope ------------------ */
 
 #define FIELD_VISIT(type, field) FIELD_VISIT_##type(field)
 #define FIELD_VISIT_u8(field) visitor->number(visitor->context, #field, body->field);

@@ -89,7 +89,8 @@ int policy_find(const char *name, uint32_t size);
 uint64_t policy_get(const struct policy *policy, uint32_t index);
 /* policy_set - change one field; any value (policy_check says whether it is in range) */
 void policy_set(struct policy *policy, uint32_t index, uint64_t value);
-/* policy_check - Return: -1 if every field is in its range, else the index of the first that is not */
+/* policy_check - Return: -1 if every field is in its range, else the index of the first that is
+ * not */
 int policy_check(const struct policy *policy);
 
 #endif

@@ -54,7 +54,8 @@ void board_read_money(const struct board *board, struct money_totals *ret_totals
 void board_read_shard(const struct board *board, uint32_t shard,
                       struct shard_counters *ret_counters);
 /* board_read_shards - the sum over all shards; but outages are those of the shard that had most of
- * them, outage_ms likewise: one stall is seen by all; outage_cause is the first shard's that has one */
+ * them, outage_ms likewise: one stall is seen by all; outage_cause is the first shard's that has
+ * one */
 void board_read_shards(const struct board *board, struct shard_counters *ret_counters);
 
 #endif

@@ -28,8 +28,8 @@
 /* No later time is taken from a log: 2255-03-13. Differences of times in ns fit into 63 bits. */
 #define CLOCK_MS_MAX 9000000000000u
 
-/* A look at the wall clock, and the monotonic clock before and after it; ns. The wall clock's is Unix
- * time. The looks are moments apart, or hours, if the thread was halted in between. */
+/* A look at the wall clock, and the monotonic clock before and after it; ns. The wall clock's is
+ * Unix time. The looks are moments apart, or hours, if the thread was halted in between. */
 struct clock_reading {
     uint64_t before_ns, wall_ns, after_ns;
 };
@@ -44,8 +44,8 @@ struct clock_figures {
 struct engine_clock {
     uint64_t mono_ns; /* where this state begins */
     uint64_t time_ns; /* engine time there */
-    /* Wall clock less engine time there. Below 0 engine time runs at half speed, above 0 at 3/2, until
-     * they meet. Always below CLOCK_STEP_NS. */
+    /* Wall clock less engine time there. Below 0 engine time runs at half speed, above 0 at 3/2,
+     * until they meet. Always below CLOCK_STEP_NS. */
     int64_t gap_ns;
     struct clock_figures figures; /* behind_ms is not kept here */
 };
@@ -59,7 +59,8 @@ void clock_begin(struct engine_clock *clock, const struct clock_reading *reading
  * Return: how far the wall clock is behind engine time now, ms */
 uint64_t clock_raise(struct engine_clock *clock, uint64_t mono_ns, uint64_t floor_ms);
 
-/* clock_at - engine time at a moment, Unix ns; a moment before the state's beginning counts as it */
+/* clock_at - engine time at a moment, Unix ns; a moment before the state's beginning counts as
+ * it */
 uint64_t clock_at(const struct engine_clock *clock, uint64_t mono_ns);
 
 /* clock_gap_ns - wall clock less engine time at a moment, if the wall clock was not changed */

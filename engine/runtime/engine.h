@@ -29,8 +29,8 @@ struct engine_options {
     struct clock_port clock;
     struct entropy_port entropy;
     uint64_t start_lsn; /* where the recovered log ends; reads wait for at least this */
-    /* When the log was last written, in engine time: the run before served until then, and what it has
-     * cost nobody since is credited (X7). 0: a new log. */
+    /* When the log was last written, in engine time: the run before served until then, and what it
+     * has cost nobody since is credited (X7). 0: a new log. */
     uint64_t served_until_ms;
 };
 

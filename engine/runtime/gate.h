@@ -1,8 +1,8 @@
 /* gate.h - replies wait here until everything they saw is durable
  *
- * First in, first out; a reply's LSN is its request's. One that must wait for more than those behind
- * it holds them up for at most one group commit. Intrusive: linked by request.next, bounded by the
- * requests that net can have in flight, allocates nothing.
+ * First in, first out; a reply's LSN is its request's. One that must wait for more than those
+ * behind it holds them up for at most one group commit. Intrusive: linked by request.next, bounded
+ * by the requests that net can have in flight, allocates nothing.
  * Thread: the shard that owns it, alone.
  */
 #ifndef USHER_ENGINE_RUNTIME_GATE_H

@@ -13,8 +13,8 @@ static void begin(struct outage *outage, uint64_t since_ms, enum outage_cause ca
     if (outage->since_ms == 0 || since_ms < outage->since_ms) outage->since_ms = since_ms;
 }
 
-/* A log that moved a moment ago is slow: what was decided in the meantime has had its time, and only
- * what stood still is given back. Else a disk that is always slow would stop time for good. */
+/* A log that moved a moment ago is slow: what was decided in the meantime has had its time, and
+ * only what stood still is given back. Else a disk that is always slow would stop time for good. */
 static uint64_t log_since_ms(const struct outage *outage) {
     bool slow = outage->log_still_ms < outage->log_slow_until_ms;
     return outage->log_still_ms + (slow ? OUTAGE_MS_MIN : 0);

@@ -1,9 +1,9 @@
 /* ports.h - what the runtime needs from the world, as structs of functions
  *
- * The runtime includes neither wal nor net: tools/usherd/usherd.c fills these in with the real log, the
- * real sockets and the real clock; tests and the simulator fill them in with their own. The runtime
- * does not know which journal it has: a local log today, a replicated one later, whose durable LSN
- * advances when the replicas have the block.
+ * The runtime includes neither wal nor net: tools/usherd/usherd.c fills these in with the real log,
+ * the real sockets and the real clock; tests and the simulator fill them in with their own. The
+ * runtime does not know which journal it has: a local log today, a replicated one later, whose
+ * durable LSN advances when the replicas have the block.
  */
 #ifndef USHER_ENGINE_RUNTIME_PORTS_H
 #define USHER_ENGINE_RUNTIME_PORTS_H

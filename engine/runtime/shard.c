@@ -112,7 +112,7 @@ bool shard_submit(struct shard *shard, struct request *chain) {
 
 void shard_wake(struct shard *shard) { waker_wake(&shard->waker); }
 
-/* --- queues of messages ---------------------------------------------------------------------- */
+/* --- queues of messages ----------------------------------------------------------------------- */
 
 static void queue_push(struct queue *queue, const struct peer_message *message) {
     if (queue->tail - queue->head == queue->capacity) {
@@ -216,8 +216,8 @@ static void publish(struct shard *shard) {
     shard->changed_count = 0;
 }
 
-/* The moment of whatever is decided next: never before the request was sent that it is about, unless
- * time stands still. */
+/* The moment of whatever is decided next: never before the request was sent that it is about,
+ * unless time stands still. */
 static void move_time(struct shard *shard, uint64_t now_ms) {
     uint64_t limit_ms = outage_limit_ms(&shard->outage);
     if (now_ms > limit_ms) now_ms = limit_ms;
@@ -238,7 +238,7 @@ void shard_adopt(struct shard *shard, struct partition *partition) {
     mark_changed(shard, partition);
 }
 
-/* --- append ------------------------------------------------------------------------------------ */
+/* --- append ----------------------------------------------------------------------------------- */
 
 static void raise_lsn(struct request *request, uint64_t lsn) {
     if (request->lsn < lsn) request->lsn = lsn;
@@ -284,7 +284,7 @@ static bool flush(struct shard *shard) {
     return true;
 }
 
-/* --- decide and apply --------------------------------------------------------------------------- */
+/* --- decide and apply ------------------------------------------------------------------------- */
 
 static void route(struct shard *shard, const struct peer_message *message, uint32_t to) {
     queue_push(to == shard->id ? &shard->local : &shard->outbox[to], message);
@@ -427,7 +427,7 @@ static void handle(struct shard *shard, struct command *command) {
     answer(shard, (struct request *)origin);
 }
 
-/* --- reservation.list: a request that visits every shard ------------------------------------------ */
+/* --- reservation.list: a request that visits every shard -------------------------------------- */
 
 static void list_date(struct shard *shard, struct request *request, const struct date *date) {
     struct reply_sink *sink = &shard->context->sink;
@@ -468,7 +468,7 @@ static void visit(struct shard *shard, struct request *request) {
     answer(shard, request);
 }
 
-/* --- the step -------------------------------------------------------------------------------------- */
+/* --- the step --------------------------------------------------------------------------------- */
 
 static void receive(struct shard *shard, struct peer_message *message) {
     if (shard->last_lsn < message->lsn) shard->last_lsn = message->lsn;
@@ -571,16 +571,16 @@ static uint32_t release(struct shard *shard) {
     return released;
 }
 
-/* --- outages (README.md, "Time and outages") ------------------------------------------------------- */
+/* --- outages (README.md, "Time and outages") -------------------------------------------------- */
 
 /* All of a shard's dates get their credit in one step, with one append. */
 #define CREDIT_BYTES (RECORD_HEADER_BYTES + 1u + 8u + 8u)
 _Static_assert(RECORD_BYTES_MAX + DATES_MAX * CREDIT_BYTES <= DRAIN_BYTES_MAX,
                "an empty drain has room for the credits of all dates");
 
-/* How much is no silence: the outage, and as long again, a moment at most, for what was asked meanwhile.
- * What is left of that moment from the outage before does not count twice: or many short ones would take
- * served time back for good. */
+/* How much is no silence: the outage, and as long again, a moment at most, for what was asked
+ * meanwhile. What is left of that moment from the outage before does not count twice: or many short
+ * ones would take served time back for good. */
 static uint64_t take_unheard(struct shard *shard, enum outage_cause cause, uint64_t since_ms) {
     uint64_t now_ms = shard->now_ms, hearing_ms = now_ms > since_ms ? now_ms - since_ms : 0;
     if (cause == OUTAGE_DOWN || hearing_ms > OUTAGE_HEARING_MS) hearing_ms = OUTAGE_HEARING_MS;

@@ -11,9 +11,9 @@
  *      and let the replies into the gate
  *   5. release the replies whose LSN is durable
  * Failure modes: the journal is full -> the step ends with the drain pending, the next one tries
- * again before anything else; nothing of it was told to anybody. The log stands still -> so does the
- * time of this shard (README.md, "Time and outages"); requests are decided at it. A lane is full -> messages wait in
- * this shard's outbox, in order.
+ * again before anything else; nothing of it was told to anybody. The log stands still -> so does
+ * the time of this shard (README.md, "Time and outages"); requests are decided at it. A lane is
+ * full -> messages wait in this shard's outbox, in order.
  * Thread: the shard's own; shard_submit and shard_wake from any.
  */
 #ifndef USHER_ENGINE_RUNTIME_SHARD_H
@@ -48,9 +48,10 @@ void shard_adopt(struct shard *shard, struct partition *partition);
 /* shard_of_partition - partitions are dealt out by id */
 uint32_t shard_of_partition(const struct shard_context *context, uint32_t partition);
 
-/* shard_begin - when all its partitions are adopted, before the first step: the time in which the engine
- * was down is credited. While the journal's writer has not begun, the credits of all shards are one
- * write: a crash leaves all of them or none, and the next start gives back what this one did not. */
+/* shard_begin - when all its partitions are adopted, before the first step: the time in which the
+ * engine was down is credited. While the journal's writer has not begun, the credits of all shards
+ * are one write: a crash leaves all of them or none, and the next start gives back what this one
+ * did not. */
 void shard_begin(struct shard *shard);
 
 bool shard_submit(struct shard *shard, struct request *chain);

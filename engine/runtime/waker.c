@@ -11,8 +11,8 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct time
     (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout, NULL, 0);
 }
 
-/* A turn of somebody else that was no mere callback, and how long to sleep instead of lingering then:
- * so at most a few per cent of the time are lost to finding out. */
+/* A turn of somebody else that was no mere callback, and how long to sleep instead of lingering
+ * then: so at most a few per cent of the time are lost to finding out. */
 #define LINGER_NS_MAX 2000000u
 #define NO_LINGER_NS 100000000u
 

@@ -17,10 +17,10 @@ struct waker {
     uint64_t no_linger_until_ns; /* CLOCK_MONOTONIC; the owner's */
 };
 
-/* waker_linger - expecting work within microseconds: let others run first, and stay awake. Where nobody
- * else wants the core it does not halt, and whoever brings the work need not wake anybody.
- * Return: false if the owner had better sleep: the core belonged to somebody else for long (a sleeper that
- * is woken gets it sooner than one that yields), lately. The owner alone. */
+/* waker_linger - expecting work within microseconds: let others run first, and stay awake. Where
+ * nobody else wants the core it does not halt, and whoever brings the work need not wake anybody.
+ * Return: false if the owner had better sleep: the core belonged to somebody else for long (a
+ * sleeper that is woken gets it sooner than one that yields), lately. The owner alone. */
 bool waker_linger(struct waker *waker);
 
 /* waker_announce - the owner is about to sleep; it looks for work after this */

@@ -4,11 +4,12 @@
  * lane that has its answer sends the next batch first and then hands out the answers: the network
  * is busy while callbacks run. What the mutex guards is small; no callback runs under it.
  *
- * A frame costs as much as dozens of calls, in threads woken on both sides. So calls that callbacks make
- * wait until the callbacks of their frame have run, or the frame that they fill is as large as its share
- * of all calls: many callers then travel in FRAMES_AIM frames, which keep client, engine and disk busy at
- * the same time, rather than in many small ones or in one that everybody waits for. Other calls leave at
- * once while a lane is idle, as many small frames if need be: nothing says when the next would come.
+ * A frame costs as much as dozens of calls, in threads woken on both sides. So calls that callbacks
+ * make wait until the callbacks of their frame have run, or the frame that they fill is as large as
+ * its share of all calls: many callers then travel in FRAMES_AIM frames, which keep client, engine
+ * and disk busy at the same time, rather than in many small ones or in one that everybody waits
+ * for. Other calls leave at once while a lane is idle, as many small frames if need be: nothing
+ * says when the next would come.
  */
 #include "net/client/client.h"
 
@@ -23,9 +24,10 @@
 #include "engine/base/require.h"
 #include "net/protocol/limits.h"
 
-/* So many frames, of equal size, are to be under way where there are many callers: one is in the engine
- * and on the disk while the callers of the other get their answers. More cost more wake-ups: with 3 there
- * were 4 to 20 % fewer calls a second for 64 and for 256 callers. No frame is cut that has no more calls than FRAME_CALLS_MIN. */
+/* So many frames, of equal size, are to be under way where there are many callers: one is in the
+ * engine and on the disk while the callers of the other get their answers. More cost more wake-ups:
+ * with 3 there were 4 to 20 % fewer calls a second for 64 and for 256 callers. No frame is cut that
+ * has no more calls than FRAME_CALLS_MIN. */
 #define FRAMES_AIM 2u
 #define FRAME_CALLS_MIN 8u
 /* How a lost connection is dialled again: at once, then less and less often. */
@@ -37,15 +39,15 @@
 #define CLOSE_GRACE_MS 1000
 #define CLOSE_PAUSE_MS 1
 /* nng 1.5.2 takes a peer that vanishes during the handshake (EPIPE) for the dialer's own end and
- * never dials again (nng#1518 is the same on the listener's side). No connection for longer than the
- * longest pause between two attempts: dial anew. */
+ * never dials again (nng#1518 is the same on the listener's side). No connection for longer than
+ * the longest pause between two attempts: dial anew. */
 #define WATCH_INTERVAL_MS 250
 #define WATCH_SILENT_MAX ((RECONNECT_MAX_MS + 500) / WATCH_INTERVAL_MS)
 /* nng 1.5.2 can hold a dead connection for alive, for ever, and after that every other that dies in
  * this process (nng#1543: a peer was killed while a message was coming in). Connected as it seems,
- * frames wait in vain for their whole time, and no answer for so long: open another link beside this
- * one. The engine may just be slow; so each time that is not followed by an answer, the next attempt
- * takes twice as long. */
+ * frames wait in vain for their whole time, and no answer for so long: open another link beside
+ * this one. The engine may just be slow; so each time that is not followed by an answer, the next
+ * attempt takes twice as long. */
 #define UNANSWERED_MIN_MS 5000
 #define UNANSWERED_MAX_MS 320000
 
@@ -129,7 +131,7 @@ const char *client_status_text(int status) {
     }
 }
 
-/* --- frames -------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void batch_free(struct batch *batch) {
     if (!batch) return;
@@ -221,7 +223,7 @@ static int batch_append(struct batch *batch, uint32_t msgid, const char *method,
     return CLIENT_TOO_BIG;
 }
 
-/* --- answers ------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void call_finish(const struct call *call, int status, const struct value *error,
                         const struct value *result) {
@@ -290,7 +292,7 @@ static int status_of(int nng_error) {
     }
 }
 
-/* --- lanes --------------------------------------------------------------------------------- */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 /* What is left of a frame's time, at least a millisecond: nng takes 0 for "never wait". */
 static nng_duration time_left(const struct batch *batch) {
@@ -418,7 +420,7 @@ static void lane_done(void *argument) {
     answering_ends(client);
 }
 
-/* --- calls --------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* Put a request into a waiting frame. Mutex held. Return: 0, or why not */
 static int queue_append(struct client *client, const char *method,
@@ -469,7 +471,7 @@ int client_call(struct client *client, const char *method, const struct value_wr
     return call_enqueue(client, method, params, done, context, false);
 }
 
-/* --- waiting for an answer ----------------------------------------------------------------- */
+/* --- waiting for an answer -------------------------------------------------------------------- */
 
 struct waiter {
     struct client_answer *answer;
@@ -540,7 +542,7 @@ int client_call_wait(struct client *client, const char *method, const struct val
     return answer->status;
 }
 
-/* --- the connection ------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     struct link *link = argument;
@@ -582,8 +584,8 @@ static void redial(const struct client *client, struct link *link) {
                    NNG_FLAG_NONBLOCK); /* what fails is tried again */
 }
 
-/* No answer for too long: frames that leave from now on take another link. Those under way on the old
- * one wait for their time to end. Mutex held; released meanwhile. */
+/* No answer for too long: frames that leave from now on take another link. Those under way on the
+ * old one wait for their time to end. Mutex held; released meanwhile. */
 static void relink(struct client *client) {
     struct link *link;
     pthread_mutex_unlock(&client->mutex);
@@ -626,7 +628,7 @@ static void *watch_main(void *argument) {
     return NULL;
 }
 
-/* --- life ---------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Not a blocking nng_dial(): a peer that vanishes during the handshake makes that wait for ever. */
 static bool connected_in_time(const struct link *link) {

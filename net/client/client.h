@@ -1,16 +1,16 @@
 /* client.h - call a usher engine; concurrent callers share frames by themselves
  *
  * Happy path: client_open; any thread calls; while fewer than `frames_in_flight` frames are under
- * way a call leaves at once, otherwise it joins the frame that leaves next. Calls of callbacks leave when
- * the callbacks of their frame have run. So one caller gets the lowest latency and a thousand callers get
- * batch speed, with the same code.
+ * way a call leaves at once, otherwise it joins the frame that leaves next. Calls of callbacks
+ * leave when the callbacks of their frame have run. So one caller gets the lowest latency and a
+ * thousand callers get batch speed, with the same code.
  *
  * Failure modes: every call gets exactly one callback, with CLIENT_OK or with the reason why there
  * is no answer. After CLIENT_TIMEOUT and CLIENT_LOST the engine may or may not have done it: ask
  * again with the same idempotency key. The client never sends a request twice by itself (nng's
- * resending is off); a lost connection is dialled again in the background. A connection that seems to
- * be there and answers nothing for 5 s, while calls time out, is left alone and another one opened
- * beside it: what leaves from then on takes that one.
+ * resending is off); a lost connection is dialled again in the background. A connection that seems
+ * to be there and answers nothing for 5 s, while calls time out, is left alone and another one
+ * opened beside it: what leaves from then on takes that one.
  *
  * Threads: all functions but client_close() from any thread, and from callbacks, too, except the
  * blocking client_call_wait() and client_close(). Callbacks run on nng's threads: they must not

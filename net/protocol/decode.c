@@ -9,7 +9,7 @@
 /* Seats of a page where the client does not say. */
 #define SEATS_LIST_DEFAULT 500u
 
-/* --- the frame ----------------------------------------------------------------------------- */
+/* --- the frame -------------------------------------------------------------------------------- */
 
 /* The head of a request, [0, msgid, method, {...}], up to its map.
  * @span: gets the msgid and where the method begins
@@ -57,7 +57,7 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
     return VALUE_OK;
 }
 
-/* --- one request --------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 /* What each method takes: README.md, "Public methods" and "Admin methods". */
 #define BIT PARAM_BIT

@@ -1,8 +1,8 @@
 /* decode.h - a frame's bytes to typed commands
  *
- * Happy path: decode_scan() finds the requests of a frame and proves its shape; then decode_request()
- * turns each into a command, or into the error that answers it. Nothing is executed before the
- * whole frame was scanned.
+ * Happy path: decode_scan() finds the requests of a frame and proves its shape; then
+ * decode_request() turns each into a command, or into the error that answers it. Nothing is
+ * executed before the whole frame was scanned.
  * Failure modes: a frame of another shape is refused with the offset where reading stopped; a
  * request with an unknown method or a bad parameter gets its own error.
  * Thread: pure functions; an arena is for one thread at a time.

@@ -38,7 +38,7 @@ static void begin_result(struct value_writer *writer, uint32_t msgid) {
     value_write_nil(writer);
 }
 
-/* --- errors -------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 #define ERROR_MESSAGE_BYTES 128u
 void encode_error(struct value_writer *writer, uint32_t msgid, const struct decode_error *error) {
@@ -68,7 +68,7 @@ void encode_error(struct value_writer *writer, uint32_t msgid, const struct deco
     value_write_nil(writer);
 }
 
-/* --- what a partition answers -------------------------------------------------------------- */
+/* --- what a partition answers ----------------------------------------------------------------- */
 
 static void encode_token(struct value_writer *writer, const struct reply *reply) {
     char text[TOKEN_TEXT_BYTES];
@@ -246,7 +246,7 @@ void encode_reply(struct value_writer *writer, uint32_t msgid, const struct repl
     encode_result(writer, reply, view, ret_lsn);
 }
 
-/* --- reservation.list ---------------------------------------------------------------------- */
+/* --- reservation.list ------------------------------------------------------------------------- */
 
 static void open_items(struct value_writer *writer, uint32_t msgid, struct encode_items *items) {
     if (items->open) return;

@@ -12,7 +12,7 @@ static void write_title(struct value_writer *writer, const struct title *title) 
     encode_text(writer, "title", (struct text){.bytes = title->bytes, .size = title->size});
 }
 
-/* --- seats.list ---------------------------------------------------------------------------- */
+/* --- seats.list ------------------------------------------------------------------------------- */
 
 static const char *seat_state(const struct date *date, const struct seat *seat) {
     if (seat->reservation != 0) {
@@ -64,7 +64,7 @@ void encode_seats(struct value_writer *writer, const struct reply *reply) {
     }
 }
 
-/* --- wallet.history ------------------------------------------------------------------------ */
+/* --- wallet.history --------------------------------------------------------------------------- */
 
 void encode_history(struct value_writer *writer, const struct reply *reply) {
     const struct account *account = reply->history.account;
@@ -89,7 +89,7 @@ void encode_history(struct value_writer *writer, const struct reply *reply) {
     value_write_pair_uint(writer, "rows_total", account ? account->rows : 0);
 }
 
-/* --- catalogue ----------------------------------------------------------------------------- */
+/* --- catalogue -------------------------------------------------------------------------------- */
 
 /* For each concert all dates are looked through: at most CONCERTS_MAX x DATES_MAX small steps would
  * be too many, so the dates are counted first and their ids sorted by concert. */
@@ -199,7 +199,7 @@ void encode_dates(struct value_writer *writer, const struct reply *reply, const 
     value_write_array_close(writer, begin, count);
 }
 
-/* --- system.stats -------------------------------------------------------------------------- */
+/* --- system.stats ----------------------------------------------------------------------------- */
 
 #define WRITE_COUNTER(field) value_write_pair_uint(writer, #field, counters->field)
 

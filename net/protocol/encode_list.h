@@ -1,4 +1,5 @@
-/* encode_list.h - the replies that list things; a part of encode.c with its own file for its size */
+/* encode_list.h - the replies that list things; a part of encode.c with its own file for its
+ * size */
 #ifndef USHER_NET_PROTOCOL_ENCODE_LIST_H
 #define USHER_NET_PROTOCOL_ENCODE_LIST_H
 

@@ -43,8 +43,8 @@
 
 /* Frames in flight. A frame is in flight for about one group commit (0.1 to 0.3 ms), so 100,000
  * frames a second keep about 30 contexts busy; 256 absorb a flush that takes ten times as long.
- * When all are taken, nng stops reading and TCP pushes back. Frames of n requests under way at the same
- * time keep about n x 0.8 KiB each. */
+ * When all are taken, nng stops reading and TCP pushes back. Frames of n requests under way at the
+ * same time keep about n x 0.8 KiB each. */
 #define NET_CONTEXTS_DEFAULT 256u
 #define NET_CONTEXTS_MAX 4096u
 #define NET_ADMIN_CONTEXTS 16u

@@ -56,7 +56,7 @@ static bool not_uint(struct reading *reading, const struct value *value) {
     return wrong(reading, value_type(value) == VALUE_NEGATIVE ? PROBLEM_RANGE : PROBLEM_TYPE);
 }
 
-/* --- readers, each with the words for what it takes -------------------------------------------- */
+/* --- readers, each with the words for what it takes ------------------------------------------- */
 
 #define TAKES_id "a whole number from 1"
 static bool read_id(struct reading *reading, const struct value *value) {
@@ -281,7 +281,7 @@ static const struct param_row rows[PARAM_COUNT] = {
 #undef PARAM
 };
 
-/* --- what is said of a bad one --------------------------------------------------------------- */
+/* --- what is said of a bad one ---------------------------------------------------------------- */
 
 /* With the rest of its response it fits NET_REPLY_INLINE_BYTES. */
 #define MESSAGE_BYTES 320u
@@ -359,7 +359,7 @@ static int bad_param(const struct reading *reading, const struct params_shape *s
     return ERROR_BAD_PARAMS;
 }
 
-/* --- the map ----------------------------------------------------------------------------------- */
+/* --- the map ---------------------------------------------------------------------------------- */
 
 /* Return: the parameter of this name among `allowed`, PARAM_COUNT if there is none */
 static enum param param_find(const char *name, uint32_t size, uint32_t allowed) {

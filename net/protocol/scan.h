@@ -1,9 +1,9 @@
 /* scan.h - walk MessagePack bytes without believing them
  *
  * Reads headers and skips payloads; every count is bounded by the bytes that are left (an element
- * takes at least one byte), depth by NET_DEPTH_MAX. Allocates nothing, recurses nowhere. The one place
- * that knows the formats of the MessagePack specification when reading: bytes that a scan has passed
- * are read by the same scan_item(), with SCAN_TRUSTED for their size.
+ * takes at least one byte), depth by NET_DEPTH_MAX. Allocates nothing, recurses nowhere. The one
+ * place that knows the formats of the MessagePack specification when reading: bytes that a scan has
+ * passed are read by the same scan_item(), with SCAN_TRUSTED for their size.
  * Thread: pure functions.
  */
 #ifndef USHER_NET_PROTOCOL_SCAN_H
@@ -18,20 +18,20 @@
 
 /* Small enough for two registers: nearly all work of a reader is done by scan_item(). */
 struct scan_item {
-    uint64_t
-        number; /* VALUE_UINT: its value; VALUE_NEGATIVE: in two's complement; VALUE_BOOL: 0, 1;
-                        VALUE_TEXT: bytes, which end the item; VALUE_ARRAY: elements; VALUE_MAP: pairs */
-    uint32_t
-        size; /* header and payload, bytes; elements and pairs come after. 0: malformed, which is
-                        truncated, or the byte that MessagePack never uses */
+    /* VALUE_UINT: its value; VALUE_NEGATIVE: in two's complement; VALUE_BOOL: 0, 1; VALUE_TEXT:
+     * bytes, which end the item; VALUE_ARRAY: elements; VALUE_MAP: pairs */
+    uint64_t number;
+    /* header and payload, bytes; elements and pairs come after. 0: malformed, which is truncated,
+     * or the byte that MessagePack never uses */
+    uint32_t size;
     uint32_t type; /* enum value_type */
 };
 
 /* The forms whose first byte is not their number or count. */
 struct scan_item scan_item_long(const uint8_t *bytes, uint32_t size);
 
-/* scan_item - the item at the beginning of these bytes. Each element takes a byte, each pair two: what
- * cannot be there is malformed before anybody makes room for it. */
+/* scan_item - the item at the beginning of these bytes. Each element takes a byte, each pair two:
+ * what cannot be there is malformed before anybody makes room for it. */
 static inline struct scan_item scan_item(const uint8_t *bytes, uint32_t size) {
     if (size == 0 || bytes[0] >= 0xc0) return scan_item_long(bytes, size);
     uint32_t first = bytes[0];

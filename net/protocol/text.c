@@ -6,8 +6,8 @@
 #include "engine/base/hash.h"
 #include "engine/base/require.h"
 
-/* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's every
- * request names him by 48 of them. */
+/* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's
+ * every request names him by 48 of them. */
 #define HEX_DIGITS 16u
 #define HEX_BYTES (HEX_DIGITS / 2)
 
@@ -133,8 +133,8 @@ static uint32_t utf8_sequence(uint8_t first, uint8_t *ret_low, uint8_t *ret_high
     return 0;
 }
 
-/* Most texts are plain ASCII, and each payment has a key. Return: so many bytes from the beginning are
- * printable ASCII, a multiple of 16; the next ones may be, too */
+/* Most texts are plain ASCII, and each payment has a key. Return: so many bytes from the beginning
+ * are printable ASCII, a multiple of 16; the next ones may be, too */
 static uint32_t plain_bytes(const char *bytes, uint32_t size) {
     const __m128i below = _mm_set1_epi8(0x1f), above = _mm_set1_epi8(0x7f);
     uint32_t i = 0;

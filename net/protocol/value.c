@@ -9,7 +9,7 @@
 #include "engine/base/require.h"
 #include "net/protocol/scan.h"
 
-/* --- writing ------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 void value_writer_init(struct value_writer *writer, void *bytes, uint32_t capacity,
                        uint32_t size_max) {
@@ -66,10 +66,11 @@ static bool writer_has(const struct value_writer *writer, uint32_t bytes) {
     return !writer->failed && bytes <= writer->capacity - writer->size;
 }
 
-/* A reply is made of small maps, short texts and numbers. Where there is room these are put down right
- * here ("int", "str", "array" and "map format family" of the MessagePack specification): msgpack-c
- * calls writer_take() for each piece, which made a reply three times as dear. Everything else, growth
- * and failure are left to it. The packers' results are ignored: writer->failed remembers. */
+/* A reply is made of small maps, short texts and numbers. Where there is room these are put down
+ * right here ("int", "str", "array" and "map format family" of the MessagePack specification):
+ * msgpack-c calls writer_take() for each piece, which made a reply three times as dear. Everything
+ * else, growth and failure are left to it. The packers' results are ignored: writer->failed
+ * remembers. */
 enum { FIX_MAP = 0x80, FIX_ARRAY = 0x90, FIX_TEXT = 0xa0, UINT_8 = 0xcc, TEXT_8 = 0xd9 };
 #define FIX_COUNT_MAX 15u
 #define FIX_TEXT_MAX 31u
@@ -167,7 +168,7 @@ void value_write_array_close(struct value_writer *writer, uint32_t begin, uint32
     }
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 int value_parse(const uint8_t *bytes, uint32_t size, const struct value **ret_value,
                 uint32_t *ret_used) {

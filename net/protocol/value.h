@@ -4,10 +4,11 @@
  * a limit. A writer that has failed stays failed and ignores what follows, so callers check once,
  * at the end.
  *
- * Reading: value_scan() walks bytes that nobody has looked at yet and bounds depth and every count by
- * the bytes that are left. What passed it is read where it lies: a `struct value` is the first byte of
- * a value, and nothing is copied or built. (msgpack-c would build a tree of objects, twice the work of
- * all the rest, and takes memory by counts that it believes: five bytes make it reserve gigabytes.)
+ * Reading: value_scan() walks bytes that nobody has looked at yet and bounds depth and every count
+ * by the bytes that are left. What passed it is read where it lies: a `struct value` is the first
+ * byte of a value, and nothing is copied or built. (msgpack-c would build a tree of objects, twice
+ * the work of all the rest, and takes memory by counts that it believes: five bytes make it reserve
+ * gigabytes.)
  *
  * Thread: no shared state; one writer is for one thread at a time.
  */
@@ -37,15 +38,16 @@ void value_writer_deinit(struct value_writer *writer);
 /* value_writer_clear - forget what was written (and a failure), keep the memory */
 void value_writer_clear(struct value_writer *writer);
 
-/* Where the length of a literal is known: inlined whatever the compiler thinks of it, or it is not. */
+/* Where the length of a literal is known: inlined whatever the compiler thinks of it, or it is
+ * not. */
 #define VALUE_INLINE static inline __attribute__((always_inline))
 
 /* A map is followed by count pairs of key and value, an array by count values. */
 void value_write_map(struct value_writer *writer, uint32_t count);
 void value_write_array(struct value_writer *writer, uint32_t count);
 void value_write_text_bytes(struct value_writer *writer, const char *bytes, uint32_t size);
-/* value_write_text - up to its zero byte. The length of a literal is known when this is compiled, and
- * a short one (fixstr of the MessagePack specification) becomes a few stores. */
+/* value_write_text - up to its zero byte. The length of a literal is known when this is compiled,
+ * and a short one (fixstr of the MessagePack specification) becomes a few stores. */
 VALUE_INLINE void value_write_text(struct value_writer *writer, const char *text) {
     uint32_t size = (uint32_t)strlen(text);
     if (__builtin_constant_p(size) && size < 32 && !writer->failed &&

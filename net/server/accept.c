@@ -79,8 +79,8 @@ static int judge(int listening, int connection) {
     return -1;
 }
 
-/* In the place of the C library's: a library's calls find the program's symbols first. By their names
- * for the linker, since the C library declares them with types of its own. */
+/* In the place of the C library's: a library's calls find the program's symbols first. By their
+ * names for the linker, since the C library declares them with types of its own. */
 __attribute__((visibility("default"))) int
 door_accept4(int listening, void *address, socklen_t *address_bytes, int flags) __asm__("accept4");
 __attribute__((visibility("default"))) int door_accept(int listening, void *address,

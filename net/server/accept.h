@@ -5,9 +5,10 @@
  * the log. So this file takes the place of the C library's accept() and accept4(), which nng calls.
  *
  * The rule counts nothing: the kernel gives out the lowest free number. A public connection whose
- * number is not below `public_below` is closed at once; so the numbers from there up to the process's
- * limit are there for the log, PostgreSQL, the watchdog's own connections and the admin listener,
- * whatever the public does. Those of the admin listener stay below `private_below` in turn.
+ * number is not below `public_below` is closed at once; so the numbers from there up to the
+ * process's limit are there for the log, PostgreSQL, the watchdog's own connections and the admin
+ * listener, whatever the public does. Those of the admin listener stay below `private_below` in
+ * turn.
  * Happy path: accept_limit once, before anything listens; accept_refused for the counters.
  * Failure modes: who is turned away sees a connection that is closed; the SP protocol has no word.
  * Threads: nng's call accept; the rest is for any thread, accept_limit for the first one.

@@ -58,7 +58,7 @@ static void frame_answered(struct frame *frame, uint32_t count) {
     if (before == count) frame->done(frame->context, frame);
 }
 
-/* --- a frame comes in ---------------------------------------------------------------------- */
+/* --- a frame comes in ------------------------------------------------------------------------- */
 
 static void refuse(struct frame *frame, uint32_t index, uint32_t msgid,
                    const struct decode_error *error) {
@@ -162,7 +162,7 @@ void frame_run(struct frame *frame, const uint8_t *bytes, uint32_t size) {
     frame_answered(frame, answered + 1);
 }
 
-/* --- the reply goes out -------------------------------------------------------------------- */
+/* --- the reply goes out ----------------------------------------------------------------------- */
 
 uint32_t frame_reply_bytes(const struct frame *frame) {
     uint64_t total = 0;
@@ -199,7 +199,7 @@ bool frame_end(struct frame_shared *shared) {
     return before == 1;
 }
 
-/* --- the sink ------------------------------------------------------------------------------ */
+/* --- the sink --------------------------------------------------------------------------------- */
 
 static void encode_busy(struct net_request *request) {
     const struct decode_error busy = {.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};

@@ -80,8 +80,8 @@ const uint8_t *frame_reply_at(const struct frame *frame, uint32_t index, uint32_
 /* frame_recycle - the reply was copied, and the request's bytes are not needed any more: give back
  * what the responses took beyond the inline buffers */
 void frame_recycle(struct frame *frame);
-/* frame_end - a frame's reply is on its way: it no longer counts as in flight. The frame itself may have
- * the next bytes by now.
+/* frame_end - a frame's reply is on its way: it no longer counts as in flight. The frame itself may
+ * have the next bytes by now.
  * Return: true if no frame is in flight now */
 bool frame_end(struct frame_shared *shared);
 

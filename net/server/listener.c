@@ -41,7 +41,7 @@ static nng_listener listener_handle(const struct listener *listener) {
     return (nng_listener){.id = atomic_load(&listener->id)};
 }
 
-/* --- listening ----------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 /* Where a client of this machine reaches the listener: a wildcard address becomes loopback.
  * Return: 0 or an nng error */
@@ -94,7 +94,7 @@ static int listener_options(const struct listener *listener) {
     return rc;
 }
 
-/* --- the socket file ----------------------------------------------------------------------- */
+/* --- the socket file -------------------------------------------------------------------------- */
 
 static bool has_file(const struct listener *listener) {
     return listener->address.ss_family == AF_UNIX;
@@ -210,7 +210,7 @@ void listener_stop(struct listener *listener) {
     (void)nng_listener_close(handle); /* fails only if it is closed already */
 }
 
-/* --- the watchdog -------------------------------------------------------------------------- */
+/* --- the watchdog ----------------------------------------------------------------------------- */
 
 bool listener_accepted(struct listener *listener, uint32_t listener_id) {
     if (atomic_load(&listener->id) != listener_id) return false;

@@ -6,8 +6,8 @@
  * connection announced.
  * Failure modes: no announcement, twice -> the listener is replaced; the address cannot be bound
  * again yet -> the next step tries again; this process has no descriptor to spare -> no judgement;
- * the socket file is another process's by now -> it is left alone (nng removes whatever has the name
- * when it closes a listener), and so is the listener: listener_owner tells.
+ * the socket file is another process's by now -> it is left alone (nng removes whatever has the
+ * name when it closes a listener), and so is the listener: listener_owner tells.
  * Threads: start, step and stop: one at a time (start-up, then the watchdog); accepted: nng's.
  */
 #ifndef USHER_NET_SERVER_LISTENER_H

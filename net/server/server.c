@@ -20,8 +20,8 @@
 
 struct endpoint;
 
-/* One REP context of nng. Idle -> receiving -> in the engine -> sending -> receiving; one callback of
- * nng's or one release of a shard's moves it on, so nothing in it needs a lock. */
+/* One REP context of nng. Idle -> receiving -> in the engine -> sending -> receiving; one callback
+ * of nng's or one release of a shard's moves it on, so nothing in it needs a lock. */
 struct context {
     struct endpoint *endpoint;
     nng_ctx ctx;
@@ -38,9 +38,9 @@ struct endpoint {
     bool admin;
     struct context *contexts;
     uint32_t context_count; /* those that are open */
-    /* Frames for messages between their arrival and their reply: never more than contexts. nng takes
-     * contexts in turn; frames are taken from the top of a stack, so that a few under way use the same
-     * memory again and again, still in the caches, and the others have none. */
+    /* Frames for messages between their arrival and their reply: never more than contexts. nng
+     * takes contexts in turn; frames are taken from the top of a stack, so that a few under way use
+     * the same memory again and again, still in the caches, and the others have none. */
     struct frame *frames;
     uint32_t frame_count;  /* those that are initialised */
     pthread_mutex_t mutex; /* guards `unused` */
@@ -70,7 +70,7 @@ struct net_server {
     bool has_watchdog;
 };
 
-/* --- a frame's way through a context ------------------------------------------------------- */
+/* --- a frame's way through a context ---------------------------------------------------------- */
 
 static struct frame *frame_take(struct endpoint *endpoint) {
     pthread_mutex_lock(&endpoint->mutex);
@@ -171,10 +171,10 @@ static void context_received(void *argument) {
     frame_run(frame, nng_msg_body(context->message), (uint32_t)size);
 }
 
-/* --- connections --------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
-/* nng tells of each connection before it is added, and after it is gone; in between of those that are
- * added: not of one that speaks another protocol, nor of one that is closed here. */
+/* nng tells of each connection before it is added, and after it is gone; in between of those that
+ * are added: not of one that speaks another protocol, nor of one that is closed here. */
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     struct endpoint *endpoint = argument;
     struct net_server *server = endpoint->server;
@@ -185,8 +185,8 @@ static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     if (event == NNG_PIPE_EV_ADD_PRE) {
         uint64_t before = atomic_fetch_add(&endpoint->pipes, 1);
         if (endpoint->pipes_max == 0 || before < endpoint->pipes_max) return;
-        /* One too many. SP knows no word for it: whoever dialled sees a connection that ends. To the
-         * watchdog it is proof that the listener accepts. */
+        /* One too many. SP knows no word for it: whoever dialled sees a connection that ends. To
+         * the watchdog it is proof that the listener accepts. */
         atomic_fetch_add(&server->connections_refused, 1);
         (void)nng_pipe_close(pipe); /* it was open just now */
     } else {
@@ -215,7 +215,7 @@ void net_server_counters(const struct net_server *server, struct net_counters *r
     frame_counters((struct frame_shared *)(uintptr_t)&server->shared, ret_counters);
 }
 
-/* --- life ---------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int system_error(struct net_error *error, const char *what, int rc) {
     (void)snprintf(error->text, sizeof error->text, "%s: %s", what, nng_strerror(rc));
@@ -407,7 +407,7 @@ const char *net_server_url(const struct net_server *server, uint32_t index) {
     return server->public.listeners[index].url;
 }
 
-/* --- the watchdog -------------------------------------------------------------------------- */
+/* --- the watchdog ----------------------------------------------------------------------------- */
 
 int net_server_intact(struct net_server *server, struct net_error *ret_error) {
     struct endpoint *endpoints[] = {&server->public, &server->admin};
@@ -474,7 +474,7 @@ static void watchdog_stop(struct net_server *server) {
     server->has_watchdog = false;
 }
 
-/* --- start and stop ------------------------------------------------------------------------ */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 int net_server_start(struct net_server *server, const struct net_engine *engine,
                      struct net_error *ret_error) {

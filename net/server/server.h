@@ -26,7 +26,8 @@ struct engine;
 struct net_figures;
 struct net_server;
 
-/* What net needs from the engine. net_engine_init() fills it in for a real one; tests for theirs. */
+/* What net needs from the engine. net_engine_init() fills it in for a real one; tests for
+ * theirs. */
 struct net_engine {
     void *context;
     uint32_t (*shard_of)(void *context, const struct command *command);
@@ -44,8 +45,8 @@ struct net_options {
     uint32_t public_url_count;                  /* 1..NET_LISTENERS_MAX */
     const char *admin_url;    /* ipc://, NULL: no admin listener; its file gets mode 0600 */
     uint32_t connections_max; /* public ones; later ones are closed at once; 0: no limit */
-    /* Descriptors with these numbers and above are for others than the public, and for others than the
-     * admin listener; for the whole process (accept.h); 0: no limit. */
+    /* Descriptors with these numbers and above are for others than the public, and for others than
+     * the admin listener; for the whole process (accept.h); 0: no limit. */
     uint32_t public_below, private_below;
     uint32_t contexts;          /* frames in flight, 1..NET_CONTEXTS_MAX; 0: default */
     uint32_t send_timeout_ms;   /* 0: NET_SEND_TIMEOUT_MS */
@@ -115,8 +116,8 @@ void net_server_free(struct net_server *server);
  * for each listener that is stuck. Return: how many listeners were replaced */
 uint32_t net_server_watch_step(struct net_server *server);
 
-/* net_server_intact - does each local listener still own the file that clients connect to?
- * A file that is gone is no loss, the watchdog makes another. One of somebody else's is: the address
+/* net_server_intact - does each local listener still own the file that clients connect to? A file
+ * that is gone is no loss, the watchdog makes another. One of somebody else's is: the address
  * belongs to another process, whose file must stay (the watchdog leaves it alone, too).
  * @ret_error: on NET_LISTEN only
  * Any thread. Return: NET_OK, NET_LISTEN */

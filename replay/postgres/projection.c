@@ -66,7 +66,7 @@ const char *projection_state_name(uint32_t state) {
     }
 }
 
-/* --- status -------------------------------------------------------------------------------- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static uint64_t now_ms(const struct projection *projection) {
     return projection->options.clock.now_ms(projection->options.clock.context);
@@ -145,7 +145,7 @@ static int stop(struct projection *projection, uint64_t lsn, const char *why) {
     return PROJECTION_HALTED;
 }
 
-/* --- connecting ---------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 /* Read the state row; make the schema, or raise it, where that is needed. */
 static int attach(struct projection *projection, struct projection_found *ret_found) {
@@ -254,7 +254,7 @@ static int look_step(struct projection *projection) {
     return PROJECTION_WORKED;
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void poison(struct projection *projection, uint64_t lsn, const char *why) {
     projection->poisoned = true;
@@ -317,7 +317,7 @@ static bool fill_stage(struct projection *projection) {
            now_ms(projection) - projection->stage_began_ms >= projection->options.batch_ms;
 }
 
-/* --- committing ---------------------------------------------------------------------------- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 static bool has_any(struct projection *projection, const uint16_t *kinds) {
     struct stage_stream stream;
@@ -354,8 +354,8 @@ static uint64_t stage_epoch(const struct projection *projection) {
     return own ? options->epoch : options->epoch - 1;
 }
 
-/* The guard: moves the applied LSN if, and only if, it is where we believe it to be, and this run is
- * still the one that projects. */
+/* The guard: moves the applied LSN if, and only if, it is where we believe it to be, and this run
+ * is still the one that projects. */
 static int begin(struct projection *projection, bool *ret_ours) {
     char statements[640], time[TEXT_TIME_BYTES];
     uint64_t rows = 0;
@@ -454,7 +454,7 @@ static int commit_step(struct projection *projection) {
     return result == SQL_OK ? committed(projection) : not_committed(projection, result, what);
 }
 
-/* --- the public functions ------------------------------------------------------------------ */
+/* --- the public functions --------------------------------------------------------------------- */
 
 struct projection *projection_create(const struct projection_options *options) {
     REQUIRE(options->conninfo && options->source && options->clock.now_ms);

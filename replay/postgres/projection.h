@@ -113,7 +113,7 @@ void projection_stop(struct projection *projection);
 /* projection_status_get - any thread */
 void projection_status_get(struct projection *projection, struct projection_status *ret_status);
 
-/* --- for the daemon's start and for tools --------------------------------------------------- */
+/* --- for the daemon's start and for tools ----------------------------------------------------- */
 
 enum projection_lookup {
     PROJECTION_FOUND = 0,

@@ -1,4 +1,5 @@
-/* projection_attach.c - see projection_attach.h; replay/README.md, "Two engines that believe they are one"
+/* projection_attach.c - see projection_attach.h; replay/README.md, "Two engines that believe they
+ * are one"
  *
  * Happy path at a start: look up -> create or raise -> is_ours -> fits -> take_over.
  * Failure modes: SQL's results are the caller's; what does not fit is told in a sentence that names
@@ -109,7 +110,7 @@ int projection_raise(struct sql *sql, struct projection_found *ret_found) {
     return result == SQL_OK ? projection_look_up(sql, ret_found) : result;
 }
 
-/* --- does it fit? -------------------------------------------------------------------------- */
+/* --- does it fit? ----------------------------------------------------------------------------- */
 
 uint64_t projection_batch_hash(uint64_t hash, const uint8_t *bytes, uint32_t size) {
     return hash_64(bytes, size, hash);
@@ -204,7 +205,7 @@ bool projection_fits(const struct projection_found *found, struct record_source 
     return fits;
 }
 
-/* --- taking over --------------------------------------------------------------------------- */
+/* --- taking over ------------------------------------------------------------------------------ */
 
 /* Names of machines and folders are anybody's: what is not plain is not repeated. */
 static void copy_plain(const char *from, char to[PROJECTION_RUN_BY_BYTES]) {

@@ -68,7 +68,7 @@ static const struct date *date_of(const struct check *check, uint64_t date) {
                : NULL;
 }
 
-/* --- catalogue and dates ------------------------------------------------------------------- */
+/* --- catalogue and dates ---------------------------------------------------------------------- */
 
 static const char totals_sql[] =
     "SELECT (SELECT count(*) FROM usher.concerts), (SELECT count(*) FROM usher.dates),"
@@ -149,7 +149,7 @@ static void check_date(void *context, int columns, const char *const *values) {
     same(check, "active_capacity of date", id, date->policy.active_capacity, values[19]);
 }
 
-/* --- seats, reservations, tokens, wallets -------------------------------------------------- */
+/* --- seats, reservations, tokens, wallets ----------------------------------------------------- */
 
 static const char seats_sql[] = "SELECT date, number, coalesce(reservation, 0), price,"
                                 " for_sale::integer, state FROM usher.seats";
@@ -286,7 +286,7 @@ static void check_wallet(void *context, int columns, const char *const *values) 
     }
 }
 
-/* --- the whole ----------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 int projection_check(const char *conninfo, const struct world *world,
                      struct projection_report *ret_report) {

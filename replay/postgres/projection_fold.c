@@ -57,7 +57,7 @@ static const char session[] =
 
 const char *projection_session_sql(void) { return session; }
 
-/* --- catalogue and organiser --------------------------------------------------------------- */
+/* --- catalogue and organiser ------------------------------------------------------------------ */
 
 static const uint16_t concert_kinds[] = {DECISION_CONCERT_CREATED, 0};
 static const char concerts[] = "INSERT INTO usher.concerts (id, title, created_at)"
@@ -105,7 +105,7 @@ static const char seats[] =
     " SELECT _date, number, section, row, seat, guid, price, for_sale <> 0, 'available'"
     " FROM pg_temp.seat_added;\n";
 
-/* --- reservations -------------------------------------------------------------------------- */
+/* --- reservations ----------------------------------------------------------------------------- */
 
 static const uint16_t reservation_kinds[] = {DECISION_SEATS_HELD,      DECISION_RESERVATION_ENDED,
                                              DECISION_TOKEN_EXPIRED,   DECISION_PAYMENT_STARTED,
@@ -168,7 +168,8 @@ static const char reservations[] =
                                   " JOIN pg_temp.fold_reservations f ON f.id = h._date << 32 | "
                                   "h.reservation;\n"
 
-                                  /* A seat is its live reservation's, after the batch; held and paying look alike. */
+                                  /* A seat is its live reservation's, after the batch; held and
+                                   * paying look alike. */
                                   "UPDATE usher.seats s SET reservation = live.id,"
                                   "  state = CASE WHEN live.id IS NULL THEN 'available'"
                                   "   WHEN live.state IN ('paid', 'refunding') THEN 'sold' ELSE "
@@ -182,13 +183,13 @@ static const char reservations[] =
                                   "   JOIN usher.reservations r ON r.id = owner.reservation"
                                   "   WHERE owner.date = touched.date AND owner.seat = "
                                   "touched.seat AND owner.freed_at IS NULL"
-                                  "   LIMIT 1) live ON true" /* LIMIT: seat by seat through the index, whatever is estimated */
+                                  "   LIMIT 1) live ON true" /* LIMIT: by the index, seat by seat */
                                   " WHERE s.date = touched.date AND s.number = touched.seat"
                                   "  AND (s.reservation IS DISTINCT FROM live.id"
                                   "   OR (s.state = 'held' AND live.state IN ('paid', "
                                   "'refunding')));\n";
 
-/* --- the waiting room ---------------------------------------------------------------------- */
+/* --- the waiting room ------------------------------------------------------------------------- */
 
 static const uint16_t entry_kinds[] = {DECISION_QUEUE_ENTERED, DECISION_ADMITTED,
                                        DECISION_TOKEN_EXPIRED, DECISION_SEATS_HELD,
@@ -244,10 +245,11 @@ static const char entries[] =
                                                  "  (SELECT FROM usher.queue_entries q WHERE "
                                                  "q.date = f.date AND q.place = f.place);\n";
 
-/* --- outages -------------------------------------------------------------------------------- */
+/* --- outages ---------------------------------------------------------------------------------- */
 
-/* X7. A credit moves what it found: who was active and what was unpaid at its LSN. Both begin once and
- * end once, so where that was not in this batch, the table says on which side of the credit it was. */
+/* X7. A credit moves what it found: who was active and what was unpaid at its LSN. Both begin once
+ * and end once, so where that was not in this batch, the table says on which side of the credit it
+ * was. */
 static const uint16_t outage_kinds[] = {DECISION_OUTAGE_CREDITED, 0};
 #define LAST_TIME TIME_OF("9999999999999") /* TIME_MS_MAX */
 _Static_assert(TIME_MS_MAX == 9999999999999, "the last moment of a deadline");
@@ -282,7 +284,7 @@ static const char outages[] =
                            "e.date, e.place) credit"
                            " WHERE q.date = credit.date AND q.place = credit.place;\n";
 
-/* --- payments and refusals ----------------------------------------------------------------- */
+/* --- payments and refusals -------------------------------------------------------------------- */
 
 static const uint16_t payment_kinds[] = {DECISION_PAYMENT_STARTED,
                                          DECISION_PAYMENT_REFUSED,
@@ -340,7 +342,7 @@ static const char refusals[] =
     " FROM pg_temp.payment_refused p"
     " LEFT JOIN usher.reservations r ON r.id = p._date << 32 | p.reservation;\n";
 
-/* --- wallets ------------------------------------------------------------------------------- */
+/* --- wallets ---------------------------------------------------------------------------------- */
 
 static const uint16_t wallet_kinds[] = {DECISION_WALLET_CHARGED, DECISION_FUNDS_RESERVED,
                                         DECISION_FUNDS_POSTED,   DECISION_FUNDS_VOIDED,

@@ -16,7 +16,7 @@
 static const char schema[] =
     "CREATE SCHEMA IF NOT EXISTS usher;\n"
 
-    /* --- how far --- */
+    /* --- how far ------------------------------------------------------------------------------ */
     "CREATE TABLE usher.projection_state ("
     " singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),"
     " schema_version integer NOT NULL,"
@@ -26,7 +26,7 @@ static const char schema[] =
     " applied_time timestamptz," /* of the last decision applied */
     " decisions bigint NOT NULL CHECK (decisions >= 0));\n"
 
-    /* --- catalogue --- */
+    /* --- catalogue ---------------------------------------------------------------------------- */
     "CREATE TABLE usher.concerts ("
     " id integer PRIMARY KEY,"
     " title text NOT NULL,"
@@ -49,7 +49,7 @@ static const char schema[] =
               "CREATE INDEX ON usher.dates (concert);\n"
               "CREATE INDEX ON usher.dates (starts_at);\n"
 
-              /* --- seats --- */
+              /* --- seats ---------------------------------------------------------------------- */
               "CREATE TABLE usher.seats ("
               " date integer NOT NULL REFERENCES usher.dates,"
               " number integer NOT NULL CHECK (number > 0),"
@@ -67,7 +67,7 @@ static const char schema[] =
               "CREATE UNIQUE INDEX seats_guid ON usher.seats (date, guid) WHERE guid <> '';\n"
               "CREATE INDEX seats_label ON usher.seats (date, section, row, seat);\n"
 
-              /* --- reservations --- */
+              /* --- reservations --------------------------------------------------------------- */
               "CREATE TABLE usher.reservations ("
               " id bigint PRIMARY KEY,"
               " date integer NOT NULL REFERENCES usher.dates,"
@@ -107,7 +107,7 @@ static const char schema[] =
                         "CREATE INDEX reservation_seats_history ON usher.reservation_seats (date, "
                         "seat, held_at);\n"
 
-                        /* --- money --- */
+                        /* --- money ------------------------------------------------------------ */
                         "CREATE TABLE usher.payments ("
                         " id bigint PRIMARY KEY,"
                         " reservation bigint NOT NULL REFERENCES usher.reservations,"
@@ -122,7 +122,7 @@ static const char schema[] =
                         " decided_at timestamptz," /* refused, paid or aborted */
                         " refund_started_at timestamptz,"
                         " refunded_at timestamptz,"
-                        " balance bigint CHECK (balance >= 0)," /* spendable, after it was decided or refunded */
+                        " balance bigint CHECK (balance >= 0),"
                         " CHECK (id >> 32 = date AND reservation >> 32 = date),"
                         " CHECK ((state = 'started') = (decided_at IS NULL)),"
                         " CHECK ((state IN ('refunding', 'refunded')) = (refund_started_at IS NOT "
@@ -157,14 +157,14 @@ static const char schema[] =
                                   " change bigint NOT NULL GENERATED ALWAYS AS"
                                   "  (CASE WHEN reason = 'payment' THEN -amount ELSE amount END) "
                                   "STORED,"
-                                  " balance bigint NOT NULL CHECK (balance >= 0)," /* spendable, after it */
+                                  " balance bigint NOT NULL CHECK (balance >= 0),"
                                   " payment bigint,"
                                   " reservation bigint,"
                                   " CHECK ((reason = 'charge') = (payment IS NULL)));\n"
                                   "CREATE INDEX wallet_ledger_user ON usher.wallet_ledger "
                                   "(user_id, lsn);\n"
 
-                                  /* --- demand --- */
+                                  /* --- demand ------------------------------------------------- */
                                   "CREATE TABLE usher.queue_entries ("
                                   " date integer NOT NULL,"
                                   " place bigint NOT NULL CHECK (place > 0),"
@@ -189,7 +189,7 @@ static const char schema[] =
                                             " place bigint NOT NULL,"
                                             " kind text NOT NULL CHECK (kind IN ('hold', "
                                             "'payment')),"
-                                            " code text NOT NULL," /* of the error, as on the wire */
+                                            " code text NOT NULL,"
                                             " seat integer,"       /* hold, where it is known */
                                             " reservation bigint," /* payment */
                                             " payment bigint,"
@@ -200,7 +200,7 @@ static const char schema[] =
                                             "CREATE INDEX refusals_at ON usher.refusals (date, "
                                             "at);\n"
 
-                                            /* --- for analysts --- */
+                                            /* --- for analysts --------------------------------- */
                                             "CREATE VIEW usher.sales_by_date AS"
                                             " SELECT d.id AS date, d.concert, d.title, "
                                             "d.starts_at, d.state,"
@@ -244,8 +244,8 @@ static const char schema[] =
                                             " dropped and rebuilt. Schema version " TEXT_OF(
                                                 PROJECTION_SCHEMA_VERSION) ".';\n";
 
-/* Which run projects, and what its last batch was (README.md, "Two engines"); and outages. New schemas
- * get them in the same way as old ones, so that both end alike. */
+/* Which run projects, and what its last batch was (README.md, "Two engines"); and outages. New
+ * schemas get them in the same way as old ones, so that both end alike. */
 static const char raise_1[] =
     "ALTER TABLE usher.projection_state"
     " ADD COLUMN IF NOT EXISTS run bigint NOT NULL DEFAULT 0 CHECK (run >= 0),"

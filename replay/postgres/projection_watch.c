@@ -1,6 +1,7 @@
 /* projection_watch.c - see projection_watch.h
  *
- * Happy path: measure the lag; then one move of a machine of three moods, which speaks when it moves.
+ * Happy path: measure the lag; then one move of a machine of three moods, which speaks when it
+ * moves.
  * Failure modes: none; numbers that do not fit together (a database of another world) saturate.
  */
 #include "replay/postgres/projection_watch.h"
@@ -16,7 +17,7 @@ enum mood {
     MOOD_CATCHING = 2 /* it is back, that was told, and it is still behind */
 };
 
-/* --- how far behind ------------------------------------------------------------------------- */
+/* --- how far behind --------------------------------------------------------------------------- */
 
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
@@ -61,7 +62,7 @@ static void measure(struct projection_watch *watch, const struct projection_stat
     if (watch->lag_decisions == 0) watch->lag_decisions = logged;
 }
 
-/* --- what to say ----------------------------------------------------------------------------- */
+/* --- what to say ------------------------------------------------------------------------------ */
 
 #define SPAN_BYTES 32u
 

@@ -23,7 +23,7 @@ struct sql {
     char text[SQL_ERROR_BYTES];
 };
 
-/* --- waiting ------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static int64_t monotonic_ms(void) {
     struct timespec now;
@@ -31,7 +31,8 @@ static int64_t monotonic_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* libpq's words have several lines, and a line feed at their end; they become part of a sentence. */
+/* libpq's words have several lines, and a line feed at their end; they become part of a
+ * sentence. */
 static void make_one_line(char *text) {
     size_t size = 0;
     for (const char *from = text; *from; from++) {
@@ -91,7 +92,7 @@ static int next_result(struct sql *sql, int64_t deadline_ms, PGresult **ret_resu
     return SQL_OK;
 }
 
-/* --- opening ------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int connect_poll(struct sql *sql, int64_t deadline_ms) {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
@@ -159,7 +160,7 @@ void sql_close(struct sql *sql) {
 
 const char *sql_error(const struct sql *sql) { return sql->text; }
 
-/* --- running ------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static int failed(struct sql *sql, const PGresult *result) {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);

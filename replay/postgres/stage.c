@@ -26,7 +26,7 @@ struct stage {
     size_t bytes;
 };
 
-/* --- what is staged ------------------------------------------------------------------------ */
+/* --- what is staged --------------------------------------------------------------------------- */
 
 enum owner { OWNER_CATALOGUE, OWNER_DATE, OWNER_ACCOUNT, OWNER_ANY };
 
@@ -55,7 +55,7 @@ static bool has_rows(uint32_t kind) {
            kind != DECISION_STATE_HASHED;
 }
 
-/* --- streams ------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static uint8_t *reserve(struct stream *stream, size_t size) {
     if (stream->size + size > stream->capacity) {
@@ -161,7 +161,7 @@ static void put_policy(void *context, const char *field, const struct policy *va
     put_bytes(row->stream, json, size);
 }
 
-/* --- the public functions ------------------------------------------------------------------ */
+/* --- the public functions --------------------------------------------------------------------- */
 
 struct stage *stage_create(void) {
     struct stage *stage = calloc(1, sizeof *stage);

@@ -8,8 +8,8 @@
  * Happy path: snapshot_recover() at start; snapshot_make() now and then, beside the engine; then
  * snapshot_retain().
  * Failure modes: a snapshot that is damaged, foreign, of another version or contradicts itself is
- * skipped for the one before it, and reported; making one fails with a reason and leaves nothing but
- * a temporary file, which the next one replaces. Nothing here ever writes to the log but
+ * skipped for the one before it, and reported; making one fails with a reason and leaves nothing
+ * but a temporary file, which the next one replaces. Nothing here ever writes to the log but
  * snapshot_retain(), which deletes from its low end what it was told to.
  * Thread: any, one at a time for each storage. What changes DIR/snapshots (save, make, retain)
  * claims the storage meanwhile: the caller must not hold it, and a second process is refused.
@@ -62,8 +62,8 @@ struct snapshot_info {
 /* snapshot_list - headers of all snapshots, newest first
  * @snapshots: storage bound to DIR/snapshots (storage_posix_open(DIR, "snapshots")); an absent
  *             folder is an empty one
- * @visit:     per snapshot; `error` is NULL for one with a good header, else says what is wrong with
- *             it and only info->name and file_bytes count. Return other than 0 ends the walk.
+ * @visit:     per snapshot; `error` is NULL for one with a good header, else says what is wrong
+ *             with it and only info->name and file_bytes count. Return other than 0 ends the walk.
  * Return: 0, what visit returned, or -SNAPSHOT_IO */
 int snapshot_list(struct storage *snapshots,
                   int (*visit)(void *context, const struct snapshot_info *info,
@@ -92,9 +92,9 @@ int snapshot_save(struct storage *snapshots, const struct world *world,
 
 struct snapshot_recover_options {
     const struct id128 *seed;
-    /* A snapshot must be of the history that this log tells: after a repair LSNs are given out again,
-     * and one that was made before may know decisions that were taken out. NULL: not compared.
-     * snapshot_recover and snapshot_make fill it in. */
+    /* A snapshot must be of the history that this log tells: after a repair LSNs are given out
+     * again, and one that was made before may know decisions that were taken out. NULL: not
+     * compared. snapshot_recover and snapshot_make fill it in. */
     struct storage *log;
     uint64_t to_lsn; /* replay no further; UINT64_MAX: to the end of what is sound */
     /* Skipped ones are told here, once each; may be NULL. */
@@ -112,8 +112,8 @@ int snapshot_newest(struct storage *snapshots, const uint8_t log_id[WAL_LOG_ID_B
                     struct snapshot_info *ret_info, struct world **ret_world,
                     struct snapshot_error *ret_error);
 
-/* snapshot_witness - the highest LSN that a snapshot's header states: the log was durable up to there
- * Checks headers only: what is wrong behind them does not make the LSN less true.
+/* snapshot_witness - the highest LSN that a snapshot's header states: the log was durable up to
+ * there Checks headers only: what is wrong behind them does not make the LSN less true.
  * @log_id:   must match; NULL: any
  * @ret_info: of that snapshot; lsn 0 and an empty name if there is none
  * Return: 0; -SNAPSHOT_IO */
@@ -128,13 +128,14 @@ int snapshot_catch_up(struct storage *log, const struct snapshot_info *from, uin
                       const struct snapshot_recover_options *options, struct world *world,
                       struct recover_result *ret_result, struct snapshot_error *ret_error);
 
-/* snapshot_recover - the state at an LSN: newest valid snapshot not after it, and the log from there
+/* snapshot_recover - the state at an LSN: newest valid snapshot not after it, and the log from
+ * there
  * @log:       storage of the log
  * @snapshots: NULL: from the log alone
  * @end_lsn:   the log's end, or its durable LSN where an engine writes (wal_recovery)
  * @ret_from:  the snapshot used; lsn 0 and an empty name if none; may be NULL
- * Where the log's beginning was deleted and no snapshot serves, the error says from which LSN on the
- * state can be had. Return: 0; -enum snapshot_error_code */
+ * Where the log's beginning was deleted and no snapshot serves, the error says from which LSN on
+ * the state can be had. Return: 0; -enum snapshot_error_code */
 int snapshot_recover(struct storage *log, struct storage *snapshots, uint64_t end_lsn,
                      const struct snapshot_recover_options *options, struct snapshot_info *ret_from,
                      struct world **ret_world, struct recover_result *ret_result,
@@ -161,10 +162,10 @@ struct snapshot_retention {
 };
 
 /* snapshot_retain - remove what the retention says, in an order that leaves a recoverable folder
- * whenever it is interrupted
- * A snapshot counts as valid if it is of this log and its history and all its checksums are right.
- * Where there are fewer than `keep`, nothing is removed: `keep` says how many ways back there are to
- * be. Where a snapshot is beyond the log's end, decisions are lost: -SNAPSHOT_LOG, nothing is removed.
+ * whenever it is interrupted A snapshot counts as valid if it is of this log and its history and
+ * all its checksums are right. Where there are fewer than `keep`, nothing is removed: `keep` says
+ * how many ways back there are to be. Where a snapshot is beyond the log's end, decisions are lost:
+ * -SNAPSHOT_LOG, nothing is removed.
  * @log:           not claimed: an engine may be writing
  * @ret_removed_*: also on failure
  * Return: 0; -enum snapshot_error_code */

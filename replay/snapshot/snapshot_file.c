@@ -1,4 +1,5 @@
-/* snapshot_file.c - a snapshot's file: header, blocks of entities, end block; see snapshot_file.h */
+/* snapshot_file.c - a snapshot's file: header, blocks of entities, end block; see
+ * snapshot_file.h */
 #include "replay/snapshot/snapshot_file.h"
 
 #include <errno.h>

@@ -102,7 +102,7 @@ int snapshot_reader_next(struct snapshot_reader *reader, const uint8_t **ret_byt
                          uint32_t *ret_size, struct snapshot_error *ret_error);
 void snapshot_reader_close(struct snapshot_reader *reader);
 
-/* --- shared by what makes and removes snapshots ------------------------------------------------- */
+/* --- shared by what makes and removes snapshots ----------------------------------------------- */
 
 /* The snapshots of a folder by name, newest first. */
 struct snapshot_names {

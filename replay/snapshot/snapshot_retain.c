@@ -4,8 +4,8 @@
  * by segment from the low end: copy to the archive, sync, read back, rename; only then delete.
  * Interrupted anywhere, what is left is: a log from some segment on without gaps, a valid snapshot
  * at or after its beginning, and an archive that has every segment that is gone.
- * Failure modes: fewer valid ones than are to be kept, or one beyond the log's end: nothing is removed. The archive is full, fails, or has
- * another file of that name: the segment stays.
+ * Failure modes: fewer valid ones than are to be kept, or one beyond the log's end: nothing is
+ * removed. The archive is full, fails, or has another file of that name: the segment stays.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -201,8 +201,8 @@ static int find_kept(struct storage *log, struct storage *snapshots,
     return 0;
 }
 
-/* Ours, and older than what is kept: sound or not, it goes. Another log's or another history's stays
- * where it is, for somebody to look at. */
+/* Ours, and older than what is kept: sound or not, it goes. Another log's or another history's
+ * stays where it is, for somebody to look at. */
 static bool may_go(struct storage *log, struct storage *snapshots, const char *name,
                    const uint8_t *log_id) {
     struct snapshot_reader reader;

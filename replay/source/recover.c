@@ -79,8 +79,8 @@ struct window {
     } items[WINDOW];
 };
 
-/* Read ahead, as long as the records' bytes stay. Return: 0; SOURCE_CAUGHT_UP; <0 a failure that comes
- * after what is in the window */
+/* Read ahead, as long as the records' bytes stay. Return: 0; SOURCE_CAUGHT_UP; <0 a failure that
+ * comes after what is in the window */
 static int window_fill(struct window *window, struct record_source *source, uint64_t last_lsn,
                        struct recover_error *ret_error) {
     struct source_record record = {.more = true};

@@ -1,8 +1,8 @@
 /* compare.c - see compare.h
  *
- * Happy path: both images go into one buffer each, with a sorted table of keys; then one merge. Equal
- * bytes are equal entities: each field has one encoding.
- * There is no failure but memory, which ends the process: these are operators' tools.
+ * Happy path: both images go into one buffer each, with a sorted table of keys; then one merge.
+ * Equal bytes are equal entities: each field has one encoding. There is no failure but memory,
+ * which ends the process: these are operators' tools.
  */
 #include "replay/tell/compare.h"
 
@@ -31,9 +31,10 @@ struct side {
     uint64_t rows;     /* of it, over its life */
 };
 
-/* --- keys ------------------------------------------------------------------------------------ */
+/* --- keys ------------------------------------------------------------------------------------- */
 
-/* What names an entity. Ledger rows are numbered from the oldest kept; renumber_rows() mends that. */
+/* What names an entity. Ledger rows are numbered from the oldest kept; renumber_rows() mends
+ * that. */
 static void set_key(struct side *side, const struct entity *entity, struct item *item) {
     switch (entity->kind) {
     case ENTITY_CONCERT: item->number = entity->concert.concert; break;
@@ -71,7 +72,7 @@ static int compare_items(const void *a, const void *b) {
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-/* --- collecting ------------------------------------------------------------------------------ */
+/* --- collecting ------------------------------------------------------------------------------- */
 
 static void *grow(void *memory, uint64_t needed, uint64_t *capacity, size_t unit) {
     if (needed <= *capacity) return memory;
@@ -111,7 +112,7 @@ static void side_deinit(struct side *side) {
     free(side->items);
 }
 
-/* --- merging --------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 static void name_item(const struct item *item, char ret_name[COMPARE_NAME_BYTES]) {
     char user[TEXT_UUID_BYTES];

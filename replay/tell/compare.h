@@ -1,8 +1,8 @@
 /* compare.h - two states of a partition, entity by entity
  *
  * Works on images: whatever is in them is compared, also kinds and fields that come later. Entities
- * are matched by what names them (a seat's number, a waiter's place, a row of a user's ledger), not by
- * where they stand. The order in which ended reservations will be forgotten is not compared.
+ * are matched by what names them (a seat's number, a waiter's place, a row of a user's ledger), not
+ * by where they stand. The order in which ended reservations will be forgotten is not compared.
  *
  * Memory: both images of the partition, encoded. Pure; any thread.
  */

@@ -14,7 +14,7 @@
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
 
-/* --- what a field means -------------------------------------------------------------------- */
+/* --- what a field means ----------------------------------------------------------------------- */
 
 enum meaning {
     MEANING_PLAIN = 0,
@@ -128,7 +128,7 @@ static void id_text(const struct view *view, const char *field, const struct id1
         text_uuid(value, ret_text);
 }
 
-/* --- text ---------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 struct line {
     char *at, *end;
@@ -233,7 +233,7 @@ size_t describe_entity_text(const struct entity *entity, uint32_t flags,
     return (size_t)(line.at - ret_line);
 }
 
-/* --- JSON ---------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 struct object {
     json_t *fields;

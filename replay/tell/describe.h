@@ -1,7 +1,8 @@
 /* describe.h - one decision, or one entity of a state, as a line of text or as JSON
  *
- * Driven by decision_visit() and entity_visit(): a new kind or field describes itself. Fields with a meaning of their
- * own (moments, states, errors, secrets) are recognised by name; see the table in describe.c.
+ * Driven by decision_visit() and entity_visit(): a new kind or field describes itself. Fields with
+ * a meaning of their own (moments, states, errors, secrets) are recognised by name; see the table
+ * in describe.c.
  */
 #ifndef USHER_REPLAY_TELL_DESCRIBE_H
 #define USHER_REPLAY_TELL_DESCRIBE_H

@@ -67,7 +67,7 @@ const struct followed *follow_known(const struct follow *follow, uint64_t reserv
     return find(&follow->reservations, reservation);
 }
 
-/* --- what concerns the subject --------------------------------------------------------------- */
+/* --- what concerns the subject ---------------------------------------------------------------- */
 
 static bool is_user(const struct follow *follow, const struct id128 *user) {
     return follow->subject.kind == SUBJECT_USER && id128_equal(&follow->subject.user, user);
@@ -178,7 +178,7 @@ static void track(struct follow *follow, uint32_t date, const struct decision *d
     }
 }
 
-/* --- learning ---------------------------------------------------------------------------------- */
+/* --- learning --------------------------------------------------------------------------------- */
 
 void follow_entity(struct follow *follow, uint32_t partition, const struct entity *entity) {
     uint32_t date = partition_is_date(partition) ? partition - PARTITION_DATE_FIRST : 0;

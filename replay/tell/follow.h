@@ -4,8 +4,8 @@
  * the line, a reservation, a payment. A follower is shown all decisions in order and remembers what
  * those numbers mean, as far as they concern its subject. What they mean never changes, so it may
  * also learn from the image of a state (entities), should the log not begin at the beginning; the
- * state may be older or newer than the decisions that follow. (What is active or unpaid does change:
- * with a newer state, a credit that came before a turn or hold may be taken to concern it.)
+ * state may be older or newer than the decisions that follow. (What is active or unpaid does
+ * change: with a newer state, a credit that came before a turn or hold may be taken to concern it.)
  *
  * Memory: one entry for each reservation, payment and place of the subject. Thread: one at a time.
  */
@@ -51,7 +51,8 @@ void follow_entity(struct follow *follow, uint32_t partition, const struct entit
  * Return: true if it concerns the subject */
 bool follow_decision(struct follow *follow, const struct decision *decision);
 
-/* follow_known - what is known of a reservation; borrowed, NULL if it does not concern the subject */
+/* follow_known - what is known of a reservation; borrowed, NULL if it does not concern the
+ * subject */
 const struct followed *follow_known(const struct follow *follow, uint64_t reservation);
 
 /* follow_reservation_of - the reservation that a decision is about, as a dated_id, 0 if about none,

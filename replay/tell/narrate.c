@@ -1,8 +1,8 @@
 /* narrate.c - see narrate.h
  *
- * One function for each group of kinds puts the pieces of a sentence together; the pieces (who, what,
- * until when) know what the subject has said already. A kind without a sentence of its own is told by
- * its name. Nothing fails: what does not fit any more is cut off.
+ * One function for each group of kinds puts the pieces of a sentence together; the pieces (who,
+ * what, until when) know what the subject has said already. A kind without a sentence of its own is
+ * told by its name. Nothing fails: what does not fit any more is cut off.
  */
 #include "replay/tell/narrate.h"
 
@@ -38,7 +38,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct sentence *sentence,
     if (sentence->size >= sentence->room) sentence->size = sentence->room - 1;
 }
 
-/* --- pieces ---------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static void clean_label(const struct text *label, char ret_text[TEXT_CLEAN_BYTES]) {
     size_t size = text_clean(label, ret_text);
@@ -130,8 +130,8 @@ static void say_points(struct sentence *sentence, const char *before, uint64_t p
         points == 1 ? "point" : "points");
 }
 
-/* ": section A, row 12, seat 7 (number 207); ..." and its date: nothing in a seat's own story but how
- * many others there are. */
+/* ": section A, row 12, seat 7 (number 207); ..." and its date: nothing in a seat's own story but
+ * how many others there are. */
 static void say_seats(struct sentence *sentence, const struct numbers *seats) {
     if (sentence->subject->kind == SUBJECT_SEAT) {
         if (seats->count > 1)
@@ -146,7 +146,7 @@ static void say_seats(struct sentence *sentence, const struct numbers *seats) {
     }
 }
 
-/* --- sentences ------------------------------------------------------------------------------- */
+/* --- sentences -------------------------------------------------------------------------------- */
 
 static void tell_seat_added(struct sentence *sentence) {
     const struct decision_seat_added *added = &sentence->decision->seat_added;

@@ -143,7 +143,7 @@ static int stand_in_line(const struct worker *worker) {
     return EXIT_SUCCESS;
 }
 
-/* --- the test ---------------------------------------------------------------------------------- */
+/* --- the test --------------------------------------------------------------------------------- */
 
 static struct daemon usherd;
 static struct workers workers;

@@ -2,8 +2,8 @@
  *
  * A round is a date of its own with 50 seats. In each, 16 processes with two fans apiece, who want
  * 128 seats together, hold at random, one to four seats at once, send copies, click pay twice, pay
- * with two keys, give back and cancel. Each process checks every answer against its own count of its
- * fans' seats and money, and keeps a diary; the test then holds all diaries against the log.
+ * with two keys, give back and cancel. Each process checks every answer against its own count of
+ * its fans' seats and money, and keeps a diary; the test then holds all diaries against the log.
  *
  * The seed is printed; what the processes choose follows from it, the order in which they meet does
  * not.
@@ -74,7 +74,7 @@ static bool chance(struct fighter *fighter, uint32_t percent) {
     return random_below(&fighter->random, 100) < percent;
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 /* Send fighter->ask, sometimes twice. No answer may be lost here: nobody is killed. */
 static uint32_t ask_now(struct fighter *fighter, uint32_t twice_percent) {
@@ -126,7 +126,7 @@ static void enter(struct fighter *fighter, struct fan *fan) {
     fan->has_token = true;
 }
 
-/* --- holding ----------------------------------------------------------------------------------- */
+/* --- holding ---------------------------------------------------------------------------------- */
 
 static void note_held(struct fighter *fighter, struct fan *fan, const struct numbers *seats,
                       const struct answer *answer) {
@@ -210,7 +210,7 @@ static void release(struct fighter *fighter, struct fan *fan, struct reservation
                 (struct diary_entry){.reservation = kept->id, .amount = kept->amount});
 }
 
-/* --- paying ------------------------------------------------------------------------------------ */
+/* --- paying ----------------------------------------------------------------------------------- */
 
 static void next_key(struct fighter *fighter, struct fan *fan, char ret_key[64]) {
     (void)snprintf(ret_key, 64, "%u-%u-%u", fighter->date, fighter->worker->index, ++fan->key);
@@ -319,7 +319,7 @@ static void cancel(struct fighter *fighter, struct fan *fan, struct reservation_
                 (struct diary_entry){.reservation = kept->id, .amount = kept->amount});
 }
 
-/* --- a process --------------------------------------------------------------------------------- */
+/* --- a process -------------------------------------------------------------------------------- */
 
 /* Any of the fan's reservations in this state, NULL if there is none. */
 static struct reservation_kept *any(struct fighter *fighter, struct fan *fan, uint32_t state) {
@@ -384,7 +384,7 @@ static int fight(const struct worker *worker) {
     return EXIT_SUCCESS;
 }
 
-/* --- the test ---------------------------------------------------------------------------------- */
+/* --- the test --------------------------------------------------------------------------------- */
 
 static struct daemon usherd;
 static struct workers workers;

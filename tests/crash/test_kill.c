@@ -7,8 +7,8 @@
  *   told of; no seat is sold twice, no point is missing (audit.h, testimony.h);
  * - every restart recovered exactly the state that replaying the log up to there gives;
  * - a clean stop, two replays and one more start agree on the state hash.
- * The log's segments are the smallest that usherd offers, so that kills meet switches; snapshots are
- * made as often as it can, so that kills meet their making, and restarts begin with them.
+ * The log's segments are the smallest that usherd offers, so that kills meet switches; snapshots
+ * are made as often as it can, so that kills meet their making, and restarts begin with them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,7 +100,7 @@ static void kill_fifty_times(uint64_t seed, struct restarts *restarts) {
     assert_true(early > 0);
 }
 
-/* --- what every restart recovered -------------------------------------------------------------- */
+/* --- what every restart recovered ------------------------------------------------------------- */
 
 struct retracing {
     const struct restarts *restarts;

@@ -1,7 +1,8 @@
 /* small_disk.h - a real ext4 file system of a few MiB, mounted where a data folder should be
  *
- * It lives in a mount namespace of the test program, so the mount is gone, and the loop device free,
- * when the last of its processes has ended, however that comes about. Needs root and a loop device.
+ * It lives in a mount namespace of the test program, so the mount is gone, and the loop device
+ * free, when the last of its processes has ended, however that comes about. Needs root and a loop
+ * device.
  */
 #ifndef USHER_TESTS_DAMAGE_SMALL_DISK_H
 #define USHER_TESTS_DAMAGE_SMALL_DISK_H

@@ -1,9 +1,9 @@
 /* test_full_disk.c - the disk is full, really: usherd on a small ext4 file system while fans buy
  *
  * The log finds no room for its next segment: the engine says so and ends, without having told
- * anybody anything that is not on the disk; it says so again as long as there is no room, and goes on
- * where it was when there is. A snapshot finds no room: the engine goes on selling.
- * Skipped where a file system cannot be mounted.
+ * anybody anything that is not on the disk; it says so again as long as there is no room, and goes
+ * on where it was when there is. A snapshot finds no room: the engine goes on selling. Skipped
+ * where a file system cannot be mounted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,8 +27,8 @@
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
 
-/* A disk on which a log soon finds no room for its next segment of a MiB; one with segments that last
- * for seconds, so that the log needs none while the disk is full; one that nobody fills. */
+/* A disk on which a log soon finds no room for its next segment of a MiB; one with segments that
+ * last for seconds, so that the log needs none while the disk is full; one that nobody fills. */
 #define SMALL_MIB 16u
 #define MEDIUM_MIB 128u
 #define MEDIUM_SEGMENT_MIB 24u

@@ -94,7 +94,7 @@ static void demand_for(struct test *test, const struct truth_element *element) {
     }
 }
 
-/* --- flips -------------------------------------------------------------------------------------- */
+/* --- flips ------------------------------------------------------------------------------------ */
 
 static void flip(struct test *test, uint32_t segment, uint32_t offset, uint8_t pattern) {
     uint8_t *bytes = truth_segment_bytes(test->disk, &test->truth, segment);
@@ -171,7 +171,7 @@ static void every_byte_of_the_spare_segment_flipped(void **state) {
     teardown(&test, "spare segment");
 }
 
-/* --- lengths -------------------------------------------------------------------------------------- */
+/* --- lengths ---------------------------------------------------------------------------------- */
 
 static void resize(struct test *test, uint32_t segment, uint32_t bytes) {
     const struct truth_segment *truth = &test->truth.segments[segment];
@@ -201,7 +201,7 @@ static void every_length(void **state) {
     teardown(&test, "cut or grown");
 }
 
-/* --- pages and sectors ------------------------------------------------------------------------------ */
+/* --- pages and sectors ------------------------------------------------------------------------ */
 
 /* Whatever was done, to whatever the oracle says was hit first. Beyond one element, more than one
  * refusal is right: the place must be damaged, and nothing sound may be behind the LSN. */
@@ -283,7 +283,7 @@ static void every_page_over_every_other(void **state) {
     }
 }
 
-/* --- blocks ------------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 /* Two neighbours change places, as a device would that loses the order; sizes may differ. */
 static void swap_neighbours(struct test *test, const struct truth_element *a) {
@@ -322,8 +322,8 @@ static void blocks_exchanged(void **state) {
     }
 }
 
-/* Of two logs that were one, each block of one in the other: same log id, epoch, LSN and records, and
- * yet not what was written there. Only the chain tells. */
+/* Of two logs that were one, each block of one in the other: same log id, epoch, LSN and records,
+ * and yet not what was written there. Only the chain tells. */
 static void blocks_of_a_fork(void **state) {
     (void)state;
     struct test test;
@@ -370,7 +370,7 @@ static void every_end_lost(void **state) {
     }
 }
 
-/* --- segments ----------------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 static void restore(struct test *test, uint32_t segment) {
     resize(test, segment, TRUTH_SEGMENT_BYTES);
@@ -450,7 +450,7 @@ static void segments_removed(void **state) {
     teardown(&test, "removed");
 }
 
-/* --- the daemon's way in --------------------------------------------------------------------------------- */
+/* --- the daemon's way in ---------------------------------------------------------------------- */
 
 /* wal_open decides as wal_recover does, and a refusal changes nothing. */
 static void opening_agrees_and_a_refusal_changes_nothing(void **state) {

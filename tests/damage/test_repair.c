@@ -1,5 +1,5 @@
-/* test_repair.c - after any damage that recovery refuses, wal_repair leaves a log that opens and has
- * exactly the records before the damage; where nothing is refused it has nothing to do
+/* test_repair.c - after any damage that recovery refuses, wal_repair leaves a log that opens and
+ * has exactly the records before the damage; where nothing is refused it has nothing to do
  *
  * Where the damage begins, and how much lies sound behind it, is the oracle's word (truth.h).
  */

@@ -1,6 +1,6 @@
 /* test_snapshot.c - every byte of a snapshot flipped, every length cut, every page and block
- * mistaken for another: it is refused naming the place, and recovery takes the one before it, or the
- * log alone, and reaches the right state
+ * mistaken for another: it is refused naming the place, and recovery takes the one before it, or
+ * the log alone, and reaches the right state
  */
 #include "replay/snapshot/snapshot.h"
 #include "truth.h"
@@ -57,8 +57,8 @@ static uint8_t *newest(struct test *test) {
     return storage_memory_bytes(test->disk, test->newer.name, &(uint64_t){0});
 }
 
-/* Refused, with the file's name and an offset at or before the damage: where the page, block or file
- * begins that is damaged. */
+/* Refused, with the file's name and an offset at or before the damage: where the page, block or
+ * file begins that is damaged. */
 static void demand_refused(struct test *test, uint64_t damage) {
     struct world *world = NULL;
     struct snapshot_error error = {0};
@@ -199,7 +199,7 @@ static void wrong_names_and_nothing_left(void **state) {
     teardown(&test, "names");
 }
 
-/* --- a snapshot of several blocks -------------------------------------------------------------------- */
+/* --- a snapshot of several blocks ------------------------------------------------------------- */
 
 struct large {
     struct storage *disk;

@@ -18,7 +18,7 @@ uint64_t truth_random(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static uint64_t fake_now(void *context) { return ((struct truth *)context)->now_ms; }
 
@@ -56,7 +56,7 @@ static void begin_epoch(struct writing *writing) {
     struct wal_options options = options_of(writing->truth, writing->truth->disk);
     struct wal_error error;
     writing->truth->now_ms += 60000;
-    if (wal_open(&options, NULL, &writing->wal, &error) != 0) { fail_msg("%s", error.text); }
+    if (wal_open(&options, NULL, &writing->wal, &error) != 0) fail_msg("%s", error.text);
 }
 
 /* Append what the history has and the log has not: all of it in one append. */
@@ -289,7 +289,7 @@ uint8_t *truth_segment_bytes(struct storage *disk, const struct truth *truth, ui
     return bytes;
 }
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 /* Which of the ends is this one? An end in the middle of a block is a wrong state. */
 static uint32_t end_index(const struct truth *truth, uint64_t lsn) {

@@ -1,8 +1,8 @@
 /* truth.h - a small log of which every byte, block and state is known, and what a damaged copy says
  *
  * The log is written by the real writer to a disk in memory: decisions of a little sale, blocks of
- * many sizes, seals, three epochs, the first of which ended in a torn write. Where its blocks lie is
- * read off the bytes by the table of wal/README.md, not by the code under test.
+ * many sizes, seals, three epochs, the first of which ended in a torn write. Where its blocks lie
+ * is read off the bytes by the table of wal/README.md, not by the code under test.
  */
 #ifndef USHER_TESTS_DAMAGE_TRUTH_H
 #define USHER_TESTS_DAMAGE_TRUTH_H
@@ -66,8 +66,8 @@ struct truth {
 
 /* truth_make - same seed and end, same log */
 void truth_make(struct truth *truth, uint64_t seed, enum truth_end end);
-/* truth_make_fork - the same log, but its last epoch began a moment later: what a backup becomes when
- * both it and the original run on */
+/* truth_make_fork - the same log, but its last epoch began a moment later: what a backup becomes
+ * when both it and the original run on */
 void truth_make_fork(struct truth *truth, uint64_t seed, enum truth_end end);
 void truth_free(struct truth *truth);
 

@@ -9,8 +9,8 @@
  * - an image is taken or refused with a reason; one that is taken, saved again, is the same bytes,
  *   but for the keys of charges where it is of an older usher
  * - the state that it makes is in itself consistent and lives on: everything that is due happens,
- *   its waiters and buyers ask, hours pass, and the journal of all that, applied to the image, gives
- *   the same state. Whatever an image says, no invariant of the engine can be broken by it.
+ *   its waiters and buyers ask, hours pass, and the journal of all that, applied to the image,
+ *   gives the same state. Whatever an image says, no invariant of the engine can be broken by it.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +33,7 @@ struct entities {
     uint32_t count;
 };
 
-/* --- entities by themselves ------------------------------------------------------------------ */
+/* --- entities by themselves ------------------------------------------------------------------- */
 
 static bool is_line(const char *line, size_t size) {
     for (size_t i = 0; i < size; i++) {
@@ -75,7 +75,7 @@ static void read_entities(struct input *input, struct entities *entities) {
     }
 }
 
-/* --- an image -------------------------------------------------------------------------------- */
+/* --- an image --------------------------------------------------------------------------------- */
 
 static bool load(const struct entities *entities, struct world *world) {
     char text[IMAGE_ERROR_BYTES];
@@ -150,7 +150,7 @@ static void saves_as_loaded(const struct world *world, const struct entities *en
     REQUIRE(comparison.at == entities->count);
 }
 
-/* --- life in it ------------------------------------------------------------------------------ */
+/* --- life in it ------------------------------------------------------------------------------- */
 
 struct asking {
     struct request requests[REQUESTS_MAX];

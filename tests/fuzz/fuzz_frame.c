@@ -73,7 +73,7 @@ static void door_close(struct door *door) {
     bench_close(&door->bench);
 }
 
-/* --- one frame ----------------------------------------------------------------------------- */
+/* --- one frame -------------------------------------------------------------------------------- */
 
 static void response_is_right(const uint8_t *bytes, uint32_t size, uint32_t msgid, bool refused) {
     const struct value *response, *error;

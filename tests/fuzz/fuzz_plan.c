@@ -4,8 +4,8 @@
  *
  * What must hold:
  * - a plan is taken within all limits, or refused with a place and a reason that can be printed
- * - of one that is taken every seat has a category and texts that the log can hold, in form NFC, the
- *   counts agree, and prices can be given by the very names that it has
+ * - of one that is taken every seat has a category and texts that the log can hold, in form NFC,
+ *   the counts agree, and prices can be given by the very names that it has
  * - no guid is there twice where the plan says so, also after guids were numbered anew
  */
 #include "tests/fuzz/fuzz.h"

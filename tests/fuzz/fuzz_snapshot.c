@@ -6,10 +6,12 @@
  * and what the end block says of them. (Behind the partitions' hashes gets fuzz_entity.c.)
  *
  * What must hold, whatever the file is:
- * - it is taken, or refused with a code and a sentence; what is loaded was whole and had a good header
+ * - it is taken, or refused with a code and a sentence; what is loaded was whole and had a good
+ *   header
  * - nothing that reads a snapshot changes it
- * - one that is loaded, saved again, is the same file, byte for byte; where an older usher wrote it,
- *   with fields that have been added since left out, that holds for what today's usher saves of it
+ * - one that is loaded, saved again, is the same file, byte for byte; where an older usher wrote
+ *   it, with fields that have been added since left out, that holds for what today's usher saves of
+ *   it
  * - one that is refused is skipped, and said to be
  */
 #include "tests/fuzz/fuzz.h"
@@ -29,7 +31,7 @@
 
 enum { MODE_SUMS = 1, MODE_SEQUENCE = 2, MODE_TOTALS = 4 };
 
-/* --- the file that the input describes ------------------------------------------------------- */
+/* --- the file that the input describes -------------------------------------------------------- */
 
 struct image {
     uint8_t bytes[PAGES * PAGE_BYTES];
@@ -108,7 +110,7 @@ static void read_image(struct input *input, uint8_t mode, struct image *ret_imag
     for (uint32_t at = PAGE_BYTES; at < ret_image->size;) at += mend_block(&mender, ret_image, at);
 }
 
-/* --- what must hold -------------------------------------------------------------------------- */
+/* --- what must hold --------------------------------------------------------------------------- */
 
 static struct storage *make_disk(const struct image *image) {
     struct storage *disk;

@@ -3,8 +3,8 @@
  * Input: u8 that picks a reader, then its text or bytes.
  *
  * What must hold:
- * - a MessagePack value is taken or refused; taken, it is walked and turned into JSON without reading
- *   outside its bytes, and written again it reads as the same JSON
+ * - a MessagePack value is taken or refused; taken, it is walked and turned into JSON without
+ *   reading outside its bytes, and written again it reads as the same JSON
  * - JSON becomes MessagePack and back without a change, or is refused for a fraction or its depth
  * - a moment that is read is one that time_t knows, and reads the same from its milliseconds
  * - a token, a UUID that is read is printed as it was but for the case of its letters
@@ -34,7 +34,7 @@ static bool same_json(const json_t *a, const json_t *b) {
     return same;
 }
 
-/* --- MessagePack ---------------------------------------------------------------------------- */
+/* --- MessagePack ------------------------------------------------------------------------------ */
 
 static void read_messagepack(const uint8_t *bytes, uint32_t size) {
     const struct value *value;
@@ -57,7 +57,7 @@ static void read_messagepack(const uint8_t *bytes, uint32_t size) {
     value_writer_deinit(&writer);
 }
 
-/* --- JSON ----------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static uint32_t depth_of(const json_t *json) {
     uint32_t depth = 0;
@@ -100,7 +100,7 @@ static void read_json(const uint8_t *bytes, uint32_t size) {
     json_decref(json);
 }
 
-/* --- texts ---------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 static void read_moment(const uint8_t *bytes, uint32_t size) {
     char *text = malloc(size + 1);

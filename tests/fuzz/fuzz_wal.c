@@ -9,10 +9,10 @@
  * - recovery, verification and the reader take it or refuse it with a code and a sentence, and
  *   change nothing; wal_open refuses what wal_recover refuses, and changes nothing then either
  * - what recovery takes a reader delivers, record by record up to exactly the recovered end, also
- *   from any boundary in the middle; recovery that begins there finds the same end; a witness beyond
- *   the end is contradicted
- * - a log that was taken goes on: a new epoch begins at its end, and what is appended is there after
- *   the next recovery, behind what was there before
+ *   from any boundary in the middle; recovery that begins there finds the same end; a witness
+ *   beyond the end is contradicted
+ * - a log that was taken goes on: a new epoch begins at its end, and what is appended is there
+ *   after the next recovery, behind what was there before
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -43,7 +43,7 @@ static void segment_file(uint32_t index, char name[WAL_FILE_NAME_BYTES]) {
     name[19] = (char)('1' + index);
 }
 
-/* --- the disk that the input describes ------------------------------------------------------ */
+/* --- the disk that the input describes -------------------------------------------------------- */
 
 static uint32_t get_u32(const uint8_t *at) {
     uint32_t value;
@@ -130,7 +130,7 @@ static struct storage *make_disk(const struct image *image) {
     return disk;
 }
 
-/* --- what must hold ------------------------------------------------------------------------- */
+/* --- what must hold --------------------------------------------------------------------------- */
 
 static void is_unchanged(struct storage *disk, const struct image *image) {
     for (uint32_t i = 0; i < SEGMENTS; i++) {

@@ -58,7 +58,7 @@ static void save(const char *target, const char *name) {
     seed.size = 0;
 }
 
-/* --- frame ---------------------------------------------------------------------------------- */
+/* --- frame ------------------------------------------------------------------------------------ */
 
 enum { PUBLIC = 0, ADMIN = 1, FULL = 2, SLOW = 4, SECONDS_3 = 3 << 3, DAY = 7 << 3 };
 
@@ -137,7 +137,7 @@ static void seeds_frame(void) {
     save("frame", "refused");
 }
 
-/* --- the log and what is in it --------------------------------------------------------------- */
+/* --- the log and what is in it ---------------------------------------------------------------- */
 
 static uint64_t now_ms(void *context) { return *(uint64_t *)context += 100; }
 
@@ -231,7 +231,7 @@ static void seeds_decision(const struct memory_log *log) {
     }
 }
 
-/* --- entities -------------------------------------------------------------------------------- */
+/* --- entities --------------------------------------------------------------------------------- */
 
 static int add_entity(void *context, const struct entity *entity, const uint8_t *bytes,
                       uint32_t size) {
@@ -359,7 +359,7 @@ static void seeds_snapshot(void) {
     }
 }
 
-/* --- plans and small values ------------------------------------------------------------------ */
+/* --- plans and small values ------------------------------------------------------------------- */
 
 /* The first few elements of every array of a real hall: rows, seats, areas. */
 static void shorten(json_t *json) {

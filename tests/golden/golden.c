@@ -9,7 +9,7 @@
 #include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
-/* --- files ----------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 struct golden_bytes golden_read(const char *folder, const char *name) {
     char path[GOLDEN_PATH_BYTES];
@@ -66,7 +66,7 @@ void golden_each(struct storage *disk, void (*visit)(void *context, const char *
     for (uint32_t i = 0; i < names.count; i++) visit(context, names.names[i]);
 }
 
-/* --- lines ----------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 struct line {
     FILE *out;
@@ -150,7 +150,7 @@ void golden_entity(FILE *out, const struct entity *entity) {
     (void)fputs("}}\n", out);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 #define PAGE 4096u
 

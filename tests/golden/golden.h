@@ -1,4 +1,5 @@
-/* golden.h - logs and snapshots of a format version, kept for ever: how they are read, printed, made
+/* golden.h - logs and snapshots of a format version, kept for ever: how they are read, printed,
+ * made
  *
  * A version's folder is laid out as a data folder (wal/, snapshots/), with what is expected of it
  * beside: decisions.jsonl, entities.jsonl, expected.txt. README.md has the rest.
@@ -44,13 +45,14 @@ void golden_each(struct storage *disk, void (*visit)(void *context, const char *
 void golden_decision(FILE *out, const struct decision *decision, uint64_t lsn);
 void golden_entity(FILE *out, const struct entity *entity);
 
-/* golden_write_log - the log of these records, by today's writer: three epochs, of which one ended in
- * a torn write, seals, blocks of many sizes
- * Clock and entropy are fixed: the same records make the same bytes.
+/* golden_write_log - the log of these records, by today's writer: three epochs, of which one ended
+ * in a torn write, seals, blocks of many sizes Clock and entropy are fixed: the same records make
+ * the same bytes.
  * Return: an unclaimed disk in memory */
 struct storage *golden_write_log(const struct memory_log *records);
 
-/* golden_snapshot_lsns - where golden_write_log() ends a block, about the middle and near the end */
+/* golden_snapshot_lsns - where golden_write_log() ends a block, about the middle and near the
+ * end */
 void golden_snapshot_lsns(const struct memory_log *records, uint64_t ret_lsns[2]);
 
 #define GOLDEN_SNAPSHOT_MS 1763760000000u

@@ -1,5 +1,5 @@
-/* test_golden.c - logs and snapshots of every format version that there was are decoded for ever, and
- * today's writer still makes the same bytes of the same records
+/* test_golden.c - logs and snapshots of every format version that there was are decoded for ever,
+ * and today's writer still makes the same bytes of the same records
  *
  * `test-golden FOLDER` tests that an older version is read, `--newest FOLDER` also that it is still
  * written so; `test-golden --make FOLDER` makes the files of a new version, once.
@@ -24,7 +24,7 @@ static const struct id128 table_seed = {{6}};
 static const char *folder;
 static bool is_newest; /* folders of older versions lack what was added since */
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* Every record, as it is, from the log's beginning. */
 static void read_records(struct storage *disk, struct memory_log *ret_records) {
@@ -162,7 +162,7 @@ static void demand_lines(struct golden_bytes is, const char *name) {
     free(is.bytes);
 }
 
-/* --- for ever ------------------------------------------------------------------------------------------ */
+/* --- for ever --------------------------------------------------------------------------------- */
 
 static void every_decision_is_decoded(void **state) {
     (void)state;
@@ -255,9 +255,10 @@ static void every_kind_occurs(void **state) {
     demand_kinds("entities.jsonl", entities);
 }
 
-/* --- of this version -------------------------------------------------------------------------------------- */
+/* --- of this version -------------------------------------------------------------------------- */
 
-/* What was decoded is encoded again; but an older usher's record, which is shorter, stays as it is. */
+/* What was decoded is encoded again; but an older usher's record, which is shorter, stays as it
+ * is. */
 static void encode_again(const struct memory_log *records, struct memory_log *ret_again,
                          uint32_t *ret_shorter) {
     memory_log_init(ret_again);
@@ -348,7 +349,7 @@ static void todays_writer_makes_the_same_snapshots(void **state) {
     memory_log_deinit(&records);
 }
 
-/* --- making a version's files ------------------------------------------------------------------------------ */
+/* --- making a version's files ----------------------------------------------------------------- */
 
 static bool has_every_kind(const struct memory_log *records) {
     bool seen[RECOVER_KINDS_MAX] = {0};
@@ -422,7 +423,7 @@ static void hash_all(struct history *history, struct memory_log *log) {
     }
 }
 
-/* --- what chance rarely brings: a date cancelled while one has paid and one is paying ----------- */
+/* --- what chance rarely brings: a date cancelled while one has paid and one is paying --------- */
 
 static void ask(struct history *history, struct memory_log *log, const struct command *command) {
     static struct verdict verdict;

@@ -1,9 +1,10 @@
 /* test_hashes.c - the known answer of every hash, checksum and digest
  *
  * All of them are on disk, so they must come out the same from every compiler at every level of
- * optimisation. The answers here were computed by other code: python3-xxhash, over bytes that were packed
- * field by field. Structs are made on the stack, from values that the compiler does not know, just
- * before they are hashed, as the domain does it: there xxHash once read what was not written yet.
+ * optimisation. The answers here were computed by other code: python3-xxhash, over bytes that were
+ * packed field by field. Structs are made on the stack, from values that the compiler does not
+ * know, just before they are hashed, as the domain does it: there xxHash once read what was not
+ * written yet.
  * Source: wal/README.md and replay/README.md, "Format"; engine/base/hash.h
  */
 #include <setjmp.h>
@@ -45,7 +46,7 @@ static struct id128 some_id(uint32_t number) {
     return id;
 }
 
-/* --- bytes --------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 /* Every path of XXH3: 0, 1..3, 4..8, 9..16, 17..128, 129..240 and more bytes. */
 static void bytes_of_every_length(void **state) {
@@ -109,7 +110,7 @@ static void digests_of_keys(void **state) {
     (void)state; /* none */
 }
 
-/* --- structs on the stack ------------------------------------------------------------------ */
+/* --- structs on the stack --------------------------------------------------------------------- */
 
 static uint64_t waiter_hash(uint64_t expires_at, uint32_t place, uint32_t token_state) {
     HASHED_STRUCT_BEGIN
@@ -189,7 +190,7 @@ static void structs_on_the_stack(void **state) {
     (void)state; /* none */
 }
 
-/* --- the domain ---------------------------------------------------------------------------- */
+/* --- the domain ------------------------------------------------------------------------------- */
 
 static uint64_t applied(struct world *world, const struct decision *decision) {
     assert_int_equal(world_apply(world, decision), WORLD_APPLIED);
@@ -239,7 +240,7 @@ static void state_of_a_wallet(void **state) {
     (void)state; /* none */
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 #define BODY_BYTES 100u
 

@@ -64,7 +64,7 @@ static void *grown(void *array, uint32_t count, size_t size) {
     ((array) = grown(array, count, sizeof *(array)),                                               \
      memset(&(array)[(count) + 1], 0, sizeof *(array)), &(array)[++(count)])
 
-/* --- lookups ----------------------------------------------------------------------------------- */
+/* --- lookups ---------------------------------------------------------------------------------- */
 
 static struct audit_date *date_of(const struct audit *audit, uint64_t id) {
     uint32_t date = dated_id_date(id);
@@ -96,7 +96,7 @@ const struct audit_wallet *audit_wallet(const struct audit *audit, const struct 
     return index ? &audit->wallets[*index] : NULL;
 }
 
-/* --- dates: seats and reservations ------------------------------------------------------------- */
+/* --- dates: seats and reservations ------------------------------------------------------------ */
 
 static uint64_t *seats_of(struct audit *audit, uint32_t date, const struct id128 *user) {
     struct table_key key = table_key_number(user, date);
@@ -199,7 +199,7 @@ static void end_reservation(struct audit *audit, struct audit_date *date, uint32
     reservation->state = state;
 }
 
-/* --- dates: payment ---------------------------------------------------------------------------- */
+/* --- dates: payment --------------------------------------------------------------------------- */
 
 /* The reservation moves from one state to another because of this payment. */
 static struct audit_reservation *pay_move(struct audit *audit, struct audit_date *date,
@@ -271,7 +271,7 @@ static void judge_refunded(struct audit *audit, struct audit_date *date, uint32_
     audit->refunded++;
 }
 
-/* --- dates: waiting room ----------------------------------------------------------------------- */
+/* --- dates: waiting room ---------------------------------------------------------------------- */
 
 static void judge_entered(struct audit *audit, struct audit_date *date,
                           const struct decision_queue_entered *entered) {
@@ -387,7 +387,7 @@ static void judge_date(struct audit *audit, const struct decision *decision) {
     }
 }
 
-/* --- wallets ----------------------------------------------------------------------------------- */
+/* --- wallets ---------------------------------------------------------------------------------- */
 
 static struct audit_wallet *wallet_of(struct audit *audit, const struct id128 *user) {
     struct table_key key = table_key(user, NULL);

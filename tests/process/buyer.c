@@ -104,7 +104,7 @@ static void write_entered(struct buyer *buyer, uint32_t date, const struct id128
                                                     .secret = token.secret});
 }
 
-/* --- the line ---------------------------------------------------------------------------------- */
+/* --- the line --------------------------------------------------------------------------------- */
 
 static void stand_in_line(struct buyer *buyer) {
     const uint32_t date = buyer->worker->arena->dates[0];
@@ -136,7 +136,7 @@ static void check_standing(struct buyer *buyer) {
     }
 }
 
-/* --- a life ------------------------------------------------------------------------------------ */
+/* --- a life ----------------------------------------------------------------------------------- */
 
 static void enter(struct buyer *buyer) {
     const uint64_t give_up_us = monotonic_us() + ACTIVE_WAIT_US;
@@ -277,7 +277,7 @@ static void live(struct buyer *buyer) {
     end(buyer);
 }
 
-/* --- many payments at the same moment ---------------------------------------------------------- */
+/* --- many payments at the same moment --------------------------------------------------------- */
 
 /* A fan who does not ask again: the engine must come to an end with the payment by itself (P3). */
 static void wait_and_see(struct buyer *buyer) {

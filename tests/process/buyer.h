@@ -1,10 +1,10 @@
 /* buyer.h - a worker that buys, gives back and stands in line, whatever happens to the engine
  *
- * One fan's life after the other: enter, hold, charge, pay, often cancel. Whatever gets no answer is
- * asked again, with the same idempotency key, until it has one: then the outcome is known, and must
- * be the same as the one that the engine may have reached before it died. After every loss the buyer
- * asks what it has (reservation.list, wallet.balance) and compares with its own count; and its fans
- * who stand in line must still stand there, not further back.
+ * One fan's life after the other: enter, hold, charge, pay, often cancel. Whatever gets no answer
+ * is asked again, with the same idempotency key, until it has one: then the outcome is known, and
+ * must be the same as the one that the engine may have reached before it died. After every loss the
+ * buyer asks what it has (reservation.list, wallet.balance) and compares with its own count; and
+ * its fans who stand in line must still stand there, not further back.
  *
  * arena->dates[0] is the line: a date that admits a few who never leave. The others are for sale.
  */

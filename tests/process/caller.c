@@ -25,7 +25,7 @@ struct slot {
     struct answer *answer;
 };
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static uint32_t find_error(const struct value *code) {
     for (uint32_t number = 1; number < 256; number++) {
@@ -125,7 +125,7 @@ static void read_result(const struct value *result, struct answer *answer) {
     }
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static void on_reply(void *context, const struct client_reply *reply) {
     const struct slot *slot = context;
@@ -212,7 +212,7 @@ void caller_close(struct caller *caller) {
     caller->client = NULL;
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 void ask_begin(struct ask *ask, const char *method, uint32_t params) {
     ask->method = method;
@@ -286,7 +286,7 @@ void ask_user(struct ask *ask, const char *method, const struct id128 *user) {
     write_user(ask, user);
 }
 
-/* --- the organiser ----------------------------------------------------------------------------- */
+/* --- the organiser ---------------------------------------------------------------------------- */
 
 uint64_t price_of(uint32_t seat) { return 100u + seat % 7u * 50u; }
 

@@ -115,7 +115,7 @@ static void check_one(struct audit *audit, const struct diary_entry *entry) {
 /* A client sends a request at most so many times before it has an answer. */
 #define COPIES_MAX 4u
 
-/* --- refusals, one by one ---------------------------------------------------------------------- */
+/* --- refusals, one by one --------------------------------------------------------------------- */
 
 static int by_user_and_moment(const void *a, const void *b) {
     const struct diary_entry *left = a, *right = b;
@@ -203,7 +203,7 @@ static void check_refusals(struct testimony *testimony) {
            told, in_log);
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 void testimony_check(struct testimony *testimony, bool every_refusal) {
     struct audit *audit = testimony->audit;

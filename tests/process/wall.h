@@ -1,7 +1,8 @@
 /* wall.h - a wall clock for the daemons of a test, which the test sets while they run
  *
  * Happy path: wall_open, wall_set, wall_lend(true), daemon_start, wall_lend(false), wall_set, ...
- * Needs WALL_SHIM in the environment: the path of the library made of wall_shim.c; meson test sets it.
+ * Needs WALL_SHIM in the environment: the path of the library made of wall_shim.c; meson test sets
+ * it.
  * Thread: the test's.
  */
 #ifndef USHER_TESTS_PROCESS_WALL_H

@@ -1,8 +1,9 @@
 /* wall_shim.c - preloaded into a child process: its wall clock is what the test says
  *
  * clock_gettime(CLOCK_REALTIME) of the process says what the kernel says, plus the number of
- * nanoseconds in the file that WALL_SHIM_FILE names. The test may change the number at any moment; the
- * next reading has it. Other clocks are the kernel's. Includes nothing of usher: usherd has its own.
+ * nanoseconds in the file that WALL_SHIM_FILE names. The test may change the number at any moment;
+ * the next reading has it. Other clocks are the kernel's. Includes nothing of usher: usherd has its
+ * own.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -71,7 +71,7 @@ void workers_start(struct workers *workers, const char *role, const char *direct
     *workers = (struct workers){.count = count, .arena = arena};
     arena->workers = count;
     arena->stop = false;
-    for (uint32_t i = 0; i < count; i++) { workers->pids[i] = start_one(role, i, directory, url); }
+    for (uint32_t i = 0; i < count; i++) workers->pids[i] = start_one(role, i, directory, url);
 }
 
 bool workers_running(struct workers *workers) {

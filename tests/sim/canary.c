@@ -35,7 +35,7 @@ static struct {
 /* The first, and then every so many. */
 static bool strikes(uint64_t every) { return planted.struck++ % every == 0; }
 
-/* --- the table ------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *text;
@@ -80,7 +80,7 @@ void canary_print(FILE *to) {
     }
 }
 
-/* --- seats ----------------------------------------------------------------------------------- */
+/* --- seats ------------------------------------------------------------------------------------ */
 
 #define WRAPPED(type, function, ...)                                                               \
     type __real_##function(__VA_ARGS__);                                                           \
@@ -128,7 +128,7 @@ WRAPPED(void, date_enter, const struct date *date, const struct command *command
     *state = real;
 }
 
-/* --- the waiting room, and time ---------------------------------------------------------------- */
+/* --- the waiting room, and time --------------------------------------------------------------- */
 
 WRAPPED(place_t, room_first, const struct waiting_room *room) {
     place_t first = __real_room_first(room);
@@ -192,7 +192,7 @@ WRAPPED(bool, clock_look, struct engine_clock *clock, const struct clock_reading
     return changed;
 }
 
-/* --- deciding, answering, starting again -------------------------------------------------------- */
+/* --- deciding, answering, starting again ------------------------------------------------------ */
 
 WRAPPED(void, partition_decide, const struct partition *partition, const struct command *command,
         uint64_t now_ms, struct verdict *verdict) {
@@ -234,7 +234,7 @@ WRAPPED(void, partition_resume, struct partition *partition, uint64_t now_ms) {
     }
 }
 
-/* --- the log ----------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 WRAPPED(int, world_apply, struct world *world, const struct decision *decision) {
     if (IS(REPLAY_DIFFERS) && decision->kind == DECISION_PAYMENT_STARTED && strikes(7)) {
@@ -289,7 +289,7 @@ WRAPPED(int, image_load, struct image_loader *loader, const struct entity *entit
     return __real_image_load(loader, &forgotten, ret_text);
 }
 
-/* --- PostgreSQL ---------------------------------------------------------------------------------- */
+/* --- PostgreSQL ------------------------------------------------------------------------------- */
 
 WRAPPED(int, sql_copy, struct sql *sql, const char *command, const uint8_t *bytes, size_t size) {
     if (IS(ROWS_MISSING) && strikes(10)) return SQL_OK;

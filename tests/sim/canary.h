@@ -1,4 +1,5 @@
-/* canary.h - planted bugs, one or more for each class of invariant: they prove that a check can fail
+/* canary.h - planted bugs, one or more for each class of invariant: they prove that a check can
+ * fail
  *
  * The engine has no switch for them. The simulator's program is linked with --wrap (CANARY_WRAPS in
  * meson.build), so calls from one file of the engine to another pass through canary.c, which goes

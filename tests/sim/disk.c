@@ -48,7 +48,7 @@ static const struct storage_operations *inner_operations(const struct disk *disk
     return disk->inner->operations;
 }
 
-/* --- lies -------------------------------------------------------------------------------------- */
+/* --- lies ------------------------------------------------------------------------------------- */
 
 static void forget_lies(struct disk *disk, const char *name, uint64_t from, uint64_t to) {
     uint32_t kept = 0;
@@ -132,7 +132,7 @@ void disk_believe(struct disk *disk) {
     disk->writes_since_lie = 0;
 }
 
-/* --- the one write in flight --------------------------------------------------------------------- */
+/* --- the one write in flight ------------------------------------------------------------------ */
 
 static const struct {
     enum sim_fault fault;
@@ -144,7 +144,8 @@ static const struct {
     {SIM_FAULT_LIE_MISDIRECTED, STORAGE_FAULT_MISDIRECT},
 };
 
-/* What happens to the next write; a disk that has lied goes on lying only in runs of many faults. */
+/* What happens to the next write; a disk that has lied goes on lying only in runs of many
+ * faults. */
 static enum storage_fault draw_fault(struct disk *disk) {
     struct run *run = disk->run;
     for (uint32_t i = 0; i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
@@ -214,7 +215,7 @@ uint64_t disk_due_us(const struct disk *disk) {
     return disk->due_us > disk->frozen_until_us ? disk->due_us : disk->frozen_until_us;
 }
 
-/* --- the other operations -------------------------------------------------------------------------- */
+/* --- the other operations --------------------------------------------------------------------- */
 
 static int disk_claim(struct storage *storage) {
     struct disk *disk = disk_of(storage);
@@ -365,7 +366,7 @@ static const struct storage_operations operations = {
     .destroy = disk_destroy,
 };
 
-/* --- for the run ------------------------------------------------------------------------------------- */
+/* --- for the run ------------------------------------------------------------------------------ */
 
 struct disk *disk_open(struct run *run, uint64_t stream) {
     struct disk *disk = calloc(1, sizeof *disk);

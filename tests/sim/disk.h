@@ -2,8 +2,8 @@
  *
  * A storage around storage_memory: that one keeps the bytes and tears the write in flight when the
  * power fails; this one lives in the run's time, draws faults from its plan, and notes what it has
- * lied about: which bytes should be where. So a test can tell what recovery has to say about it, and
- * put the true bytes back, as an operator would from a copy.
+ * lied about: which bytes should be where. So a test can tell what recovery has to say about it,
+ * and put the true bytes back, as an operator would from a copy.
  */
 #ifndef USHER_TESTS_SIM_DISK_H
 #define USHER_TESTS_SIM_DISK_H
@@ -39,8 +39,8 @@ bool disk_is_full(const struct disk *disk);
 void disk_freeze(struct disk *disk, uint64_t until_us);
 bool disk_is_frozen(const struct disk *disk);
 
-/* disk_read_errors - reads that have failed so far; disk_trust - no more of them until false: whoever
- * reads is the test itself */
+/* disk_read_errors - reads that have failed so far; disk_trust - no more of them until false:
+ * whoever reads is the test itself */
 uint64_t disk_read_errors(const struct disk *disk);
 void disk_trust(struct disk *disk, bool trust);
 

@@ -32,7 +32,7 @@ void fan_forgets(struct fan *fan) {
 
 static uint64_t fresh_key(struct fan *fan) { return ++fan->hall->next_key; }
 
-/* --- what may be asked ------------------------------------------------------------------------------- */
+/* --- what may be asked ------------------------------------------------------------------------ */
 
 static bool charges(struct fan *fan, struct call *call) {
     call->kind = COMMAND_WALLET_CHARGE;
@@ -136,7 +136,7 @@ static bool anything(struct fan *fan, struct call *call) {
     }
 }
 
-/* --- what makes sense next ------------------------------------------------------------------------------ */
+/* --- what makes sense next -------------------------------------------------------------------- */
 
 static bool has_hold(struct fan *fan, struct call *call) {
     const struct plan_manners *manners = manners_of(fan);
@@ -178,7 +178,7 @@ static bool sensible(struct fan *fan, struct call *call) {
     return looks ? with_token(fan, call, COMMAND_SEATS_LIST) : holds(fan, call);
 }
 
-/* --- the organiser ---------------------------------------------------------------------------------------- */
+/* --- the organiser ---------------------------------------------------------------------------- */
 
 static bool builds(struct fan *fan, struct call *call) {
     struct hall *hall = fan->hall;
@@ -257,7 +257,7 @@ bool fan_decides(struct fan *fan, struct call *ret_call) {
                                                             : anything(fan, ret_call);
 }
 
-/* --- learning -------------------------------------------------------------------------------------------------- */
+/* --- learning --------------------------------------------------------------------------------- */
 
 /* A date that an answer was lost about exists all the same: numbers are 1, 2, 3. */
 static void organiser_learns(struct hall *hall, const struct call *call,

@@ -56,7 +56,7 @@ const struct model_reservation *judge_reservation(const struct judge *judge, uin
     return date ? model_reservation(date, dated_id_sequence(id)) : NULL;
 }
 
-/* --- results ------------------------------------------------------------------------------------------ */
+/* --- results ---------------------------------------------------------------------------------- */
 
 /* An active token whose time is over counts as expired before the timer has said so. */
 bool judge_is_over(const struct judge *judge, const struct model_waiter *waiter) {
@@ -101,7 +101,8 @@ static void token(struct judge *judge) {
     if (told->token_state == TOKEN_WAITING) {
         const struct model_date *date = model_date(judge->model, told->token.date);
         uint32_t place = told->token.place;
-        /* Who waits before it only becomes fewer: at least as many as now, at most as many as then. */
+        /* Who waits before it only becomes fewer: at least as many as now, at most as many as
+         * then. */
         if (model_ahead(date, place) > told->ahead)
             judge_wrong(judge, "more are ahead", told->ahead);
         if (ahead_at(date, place, judge->window.from_lsn) < told->ahead) {
@@ -384,7 +385,7 @@ static void result(struct judge *judge) {
     }
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------ */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static const struct call *find(void *context, uint32_t number) {
     return people_call(((struct judge *)context)->people, number);

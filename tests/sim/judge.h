@@ -1,9 +1,10 @@
 /* judge.h - is what a client is told what the durable log says?
  *
- * A reply may show the state at any point between the moment its request came in and what was durable
- * when it went out, and nothing that is not durable: so every claim in it is looked for in the
- * model's histories between those two. That is linearizability object by object: no stale reads, no
- * reads of what a crash can undo. Rows of the board (catalogue.dates) may be older, never newer.
+ * A reply may show the state at any point between the moment its request came in and what was
+ * durable when it went out, and nothing that is not durable: so every claim in it is looked for in
+ * the model's histories between those two. That is linearizability object by object: no stale
+ * reads, no reads of what a crash can undo. Rows of the board (catalogue.dates) may be older, never
+ * newer.
  */
 #ifndef USHER_TESTS_SIM_JUDGE_H
 #define USHER_TESTS_SIM_JUDGE_H

@@ -22,7 +22,8 @@ void judge_wrong(struct judge *judge, const char *what, uint64_t told);
 bool judge_had(struct judge *judge, const struct model_history *history, uint64_t value);
 /* judge_always - and never another one, up to now? */
 bool judge_always(const struct judge *judge, const struct model_history *history, uint64_t value);
-/* judge_is_over - an active token whose time is over counts as expired before the timer has said so */
+/* judge_is_over - an active token whose time is over counts as expired before the timer has said
+ * so */
 bool judge_is_over(const struct judge *judge, const struct model_waiter *waiter);
 
 /* Return: NULL if the log has none, or with another secret */

@@ -45,7 +45,7 @@ uint64_t machine_read_errors(const struct machine *machine) {
 bool machine_is_up(const struct machine *machine) { return machine->up; }
 uint32_t machine_shards(const struct machine *machine) { return machine->shards; }
 
-/* --- steps ------------------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* What a round of this shard should have decided. */
 static void check_overdue(const struct machine *machine, uint32_t shard, uint64_t now_ms) {
@@ -98,7 +98,7 @@ bool machine_step_log(struct machine *machine) {
     return result == 0;
 }
 
-/* --- crashes that are aimed ------------------------------------------------------------------------------------------ */
+/* --- crashes that are aimed ------------------------------------------------------------------- */
 
 static void aim(struct machine *machine) {
     machine->aim = (enum machine_aim)rng_pick(&machine->rng, AIM_NONE, AIM_FLIGHT, AIM_WORD);
@@ -118,7 +118,7 @@ void machine_hit(struct machine *machine) {
     if (hit) machine_crash(machine);
 }
 
-/* --- faults -------------------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* The server comes back from a backup. Only where the log still has what it lacks then. */
 static void restore_postgres(struct machine *machine) {
@@ -185,11 +185,12 @@ void machine_heal(struct machine *machine) {
     for (uint32_t i = 0; i < PLAN_SHARDS_MAX; i++) machine->stalled_until_us[i] = 0;
     if (!machine->postgres) return;
     postgres_heal(machine->postgres);
-    /* One that has nothing to write would notice at its next look only that the server went back. */
+    /* One that has nothing to write would notice at its next look only that the server went
+     * back. */
     if (machine->projection) machine_projection_restart(machine);
 }
 
-/* --- time and rest --------------------------------------------------------------------------------------------------- */
+/* --- time and rest ---------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 

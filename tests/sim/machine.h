@@ -1,8 +1,8 @@
 /* machine.h - one usher process and its disks, and the checks around it
  *
  * What is real: the log with its recovery, the engine with all of its shards, frames, decoder and
- * encoder, the projection, snapshots. What is not: the disk, the network, PostgreSQL, threads. Every
- * part moves only when one of the machine_step functions is called.
+ * encoder, the projection, snapshots. What is not: the disk, the network, PostgreSQL, threads.
+ * Every part moves only when one of the machine_step functions is called.
  *
  * The machine stands between the engine and its ports and keeps a diary of every drain as it was
  * appended. From it the model and a follower (a second state, made by replay alone) are kept up to
@@ -39,7 +39,8 @@ bool machine_step_beat(struct machine *machine);
 /* machine_is_halted - nothing of it moves */
 bool machine_is_halted(const struct machine *machine);
 
-/* machine_receive - a frame has arrived; it is the machine's now. Return: false: no room, or down */
+/* machine_receive - a frame has arrived; it is the machine's now. Return: false: no room, or
+ * down */
 bool machine_receive(struct machine *machine, struct network_frame *frame);
 
 /* machine_fault - let one of the faults happen that are the machine's (not those of disk, network

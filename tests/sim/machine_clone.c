@@ -1,10 +1,10 @@
 /* machine_clone.c - a copy of the machine's log that projects into the same database
  *
- * Happy path: begin, with what is durable at that moment; the clone projects what PostgreSQL lacks of
- * it, under a run id of its own. The machine's projection must notice and stop, and write nothing
- * more; an operator ends the clone and starts the machine's projection again.
- * The clone decides nothing of its own, so the rows stay comparable with the diary. What two worlds
- * do to each other is tested with a real server (tests/integration/projection/test_clone.c).
+ * Happy path: begin, with what is durable at that moment; the clone projects what PostgreSQL lacks
+ * of it, under a run id of its own. The machine's projection must notice and stop, and write
+ * nothing more; an operator ends the clone and starts the machine's projection again. The clone
+ * decides nothing of its own, so the rows stay comparable with the diary. What two worlds do to
+ * each other is tested with a real server (tests/integration/projection/test_clone.c).
  * Failure modes: a clone that comes too late is refused, and one that is cut off stops: it is gone.
  */
 #include <string.h>

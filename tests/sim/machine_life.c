@@ -1,9 +1,10 @@
 /* machine_life.c - start, crash and stop of the simulated process, and what a start must have found
  *
- * A start is what the daemon does: ask PostgreSQL how far it has seen the log, recover, replay, open
- * the engine. Then it is judged: the log ends nowhere before the last LSN that it called durable,
- * holds byte for byte what was appended, and replays to the state that the diary replays to. Where
- * the disk has lied, the judgement comes first, on a copy, and the true bytes are put back.
+ * A start is what the daemon does: ask PostgreSQL how far it has seen the log, recover, replay,
+ * open the engine. Then it is judged: the log ends nowhere before the last LSN that it called
+ * durable, holds byte for byte what was appended, and replays to the state that the diary replays
+ * to. Where the disk has lied, the judgement comes first, on a copy, and the true bytes are put
+ * back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static void later(struct machine *machine) {
     machine->start_at_us = machine->run->now_us + rng_below(&machine->rng, RETRY_US);
 }
 
-/* --- the end of a process ---------------------------------------------------------------------------- */
+/* --- the end of a process --------------------------------------------------------------------- */
 
 static bool has_crashed(const struct machine *machine) {
     return disk_has_crashed(machine->disk) ||
@@ -56,7 +57,7 @@ void machine_crash(struct machine *machine) {
     machine_exit(machine, true);
 }
 
-/* --- a disk that has lied ---------------------------------------------------------------------------- */
+/* --- a disk that has lied --------------------------------------------------------------------- */
 
 /* What others have seen of the log, whatever it says itself: a snapshot, PostgreSQL. */
 static uint64_t witness(struct machine *machine) {
@@ -121,7 +122,7 @@ static void judge_lies(struct machine *machine) {
     }
 }
 
-/* --- start --------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static void on_durable(void *context, uint64_t lsn) {
     struct machine *machine = context;
@@ -301,8 +302,8 @@ static void start_projection(struct machine *machine) {
 }
 
 /* What is there, before anything is changed: the log, a snapshot to begin with, witnesses.
- * Return: the snapshot's state, or an empty one; NULL: a failure was reported, or a read has failed:
- * try again later */
+ * Return: the snapshot's state, or an empty one; NULL: a failure was reported, or a read has
+ * failed: try again later */
 static struct world *look(struct machine *machine, uint64_t *ret_witness_lsn) {
     struct wal_recovery found = {0};
     struct wal_error error;
@@ -356,7 +357,7 @@ static bool judge_start(struct machine *machine, struct world *world) {
     disk_trust(machine->disk, true);
     if (!run->failed && machine->recovery.found) judge_records(machine);
     disk_trust(machine->disk, false);
-    if (run->failed || !replay(machine, world, &machine->last_time_ms)) { return false; }
+    if (run->failed || !replay(machine, world, &machine->last_time_ms)) return false;
     judge_replay(machine, world);
     return !run->failed && machine_clock_raise(machine, machine->last_time_ms);
 }
@@ -386,7 +387,7 @@ void machine_start(struct machine *machine) {
     start_projection(machine);
 }
 
-/* --- an orderly stop -------------------------------------------------------------------------------------- */
+/* --- an orderly stop -------------------------------------------------------------------------- */
 
 void machine_check_hash(struct machine *machine) {
     for (uint32_t i = 0; i < machine->shards; i++) {
@@ -406,7 +407,8 @@ void machine_check_hash(struct machine *machine) {
 
 #define STOP_ROUNDS_MAX 100000u
 
-/* Rounds of everything until all frames are answered and all is durable. Return: whether it got there */
+/* Rounds of everything until all frames are answered and all is durable. Return: whether it got
+ * there */
 static bool wind_up(struct machine *machine, uint64_t *rounds) {
     struct run *run = machine->run;
     for (uint32_t idle = 0; idle < 3 && *rounds < STOP_ROUNDS_MAX; (*rounds)++) {

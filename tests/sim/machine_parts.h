@@ -78,10 +78,11 @@ struct machine_told {
 /* What is known of a shard from outside, in engine time. */
 struct machine_watch {
     uint64_t round_ms, before_ms; /* its latest round looked at the clock, and the one before */
-    uint64_t
-        waits_ms; /* since when something of it waits for the log, which has not moved; 0: nothing */
+    /* since when something of it waits for the log, which has not moved; 0: nothing */
+    uint64_t waits_ms;
     uint64_t last_lsn; /* of its latest append */
-    /* Since when it may believe, at the earliest, that the log stands still; what was durable then. */
+    /* Since when it may believe, at the earliest, that the log stands still; what was durable
+     * then. */
     uint64_t still_ms, durable_lsn;
 };
 
@@ -137,8 +138,8 @@ struct machine {
     struct machine_watch watches[PLAN_SHARDS_MAX];
     struct outages *outages;
     uint64_t served_until_ms, served_first_ms; /* all shards, or any, before the process ended */
-    uint64_t
-        ended_ms; /* the latest time at which a process ended; a clock may have gone back since */
+    /* the latest time at which a process ended; a clock may have gone back since */
+    uint64_t ended_ms;
     uint64_t stalled_until_us[PLAN_SHARDS_MAX];
 
     bool pending[PLAN_SHARDS_MAX]; /* has a drain that the log had no room for */
@@ -162,13 +163,14 @@ struct record_source machine_diary_source(struct diary_source *source);
 /* --- machine_time.c */
 uint64_t machine_now_ms(void *machine);
 void machine_clock_begin(struct machine *machine);
-/* machine_clock_raise - engine time begins, after the log was read. Return: false: the clock is too far
- * behind; the next start will do */
+/* machine_clock_raise - engine time begins, after the log was read. Return: false: the clock is too
+ * far behind; the next start will do */
 bool machine_clock_raise(struct machine *machine, uint64_t last_ms);
 void machine_clock_fault(struct machine *machine);
 void machine_time_fault(struct machine *machine, enum sim_fault fault);
-/* What is seen of a shard: in a round, it looks at the clock; it has appended (lsn 0: there was no room); the log has
- * moved; the process ends; it has started, and believes to have served until then. */
+/* What is seen of a shard: in a round, it looks at the clock; it has appended (lsn 0: there was no
+ * room); the log has moved; the process ends; it has started, and believes to have served until
+ * then. */
 void machine_watch_round(struct machine *machine, uint32_t shard, uint64_t now_ms);
 void machine_watch_append(struct machine *machine, uint32_t shard, uint64_t lsn);
 void machine_watch_durable(struct machine *machine, uint64_t lsn);
@@ -189,7 +191,8 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
 void machine_clone_begin(struct machine *machine);
 void machine_clone_end(struct machine *machine);
 bool machine_clone_step(struct machine *machine);
-/* machine_clone_check - after a step of the machine's projection: what a clone has is the clone's */
+/* machine_clone_check - after a step of the machine's projection: what a clone has is the
+ * clone's */
 void machine_clone_check(struct machine *machine);
 /* machine_clone_noticed - the machine's projection has stopped: because of a clone?
  * Return: then the clone is gone, and the projection begins anew */

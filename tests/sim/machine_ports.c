@@ -6,7 +6,7 @@
 #include "tests/sim/machine_parts.h"
 #include "wal/bytes.h"
 
-/* --- clock and entropy ------------------------------------------------------------------------------- */
+/* --- clock and entropy ------------------------------------------------------------------------ */
 
 /* As a shard sees it: each look at the clock may take a while. */
 static uint64_t shard_now_ms(void *context) {
@@ -31,7 +31,7 @@ void machine_fill(void *context, void *bytes, uint32_t size) {
     }
 }
 
-/* --- the diary, and what follows from it --------------------------------------------------------------- */
+/* --- the diary, and what follows from it ------------------------------------------------------ */
 
 static void note(struct machine *machine, const uint8_t *bytes, uint32_t size) {
     struct machine_diary *diary = &machine->diary;
@@ -125,9 +125,10 @@ struct record_source machine_diary_source(struct diary_source *source) {
     return (struct record_source){source, diary_seek, diary_next, diary_end, NULL};
 }
 
-/* --- the journal ------------------------------------------------------------------------------------------ */
+/* --- the journal ------------------------------------------------------------------------------ */
 
-/* A crash that is aimed at what a crash can do most harm to: money on its way between partitions. */
+/* A crash that is aimed at what a crash can do most harm to: money on its way between
+ * partitions. */
 static bool has_money(const uint8_t *bytes, uint32_t size) {
     for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
         switch (bytes[at + 4] | bytes[at + 5] << 8) {
@@ -206,10 +207,10 @@ static uint64_t durable_lsn(void *context) {
     return machine->journal.durable_lsn(machine->journal.context);
 }
 
-/* --- replies ------------------------------------------------------------------------------------------------ */
+/* --- replies ---------------------------------------------------------------------------------- */
 
-/* Signs of life, for the model. A request that is refused (the date is cancelled, or closed) may have
- * been one. */
+/* Signs of life, for the model. A request that is refused (the date is cancelled, or closed) may
+ * have been one. */
 static void hear(struct machine *machine, const struct request *request,
                  const struct reply *reply) {
     const struct command *command = &request->command;
@@ -276,7 +277,7 @@ static void answered(void *context, struct frame *frame) {
     network_send(machine->network, slot->gateway, false, machine->reply, total);
 }
 
-/* --- frames ---------------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static uint32_t shard_of(void *context, const struct command *command) {
     return engine_shard_of(((struct machine *)context)->engine, command);

@@ -3,7 +3,7 @@
 
 #include "tests/sim/machine_parts.h"
 
-/* --- the projection ----------------------------------------------------------------------------------------- */
+/* --- the projection --------------------------------------------------------------------------- */
 
 static uint64_t live_durable_lsn(void *context) {
     struct machine *machine = context;

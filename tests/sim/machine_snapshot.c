@@ -10,7 +10,7 @@
 #include "tests/sim/machine_parts.h"
 #include "wal/storage/storage_memory.h"
 
-/* --- is it the state of that LSN? --------------------------------------------------------------------------- */
+/* --- is it the state of that LSN? ------------------------------------------------------------- */
 
 static int mix_entity(void *context, const struct entity *entity, const uint8_t *bytes,
                       uint32_t size) {
@@ -77,7 +77,7 @@ static void check(struct machine *machine, const struct snapshot_info *info) {
     disk_trust(machine->snapshot_disk, false);
 }
 
-/* --- making and retaining ------------------------------------------------------------------------------------- */
+/* --- making and retaining --------------------------------------------------------------------- */
 
 /* The disk has failed, or has lied: then it may fail. */
 static void failed(struct machine *machine, const struct snapshot_error *error) {
@@ -158,7 +158,7 @@ void machine_trim(struct machine *machine) {
     if (result < 0) failed(machine, &error);
 }
 
-/* --- at rest: every snapshot and the log after it are the log ------------------------------------------------------- */
+/* --- at rest: every snapshot and the log after it are the log --------------------------------- */
 
 struct checking {
     struct machine *machine;
@@ -218,7 +218,7 @@ void machine_check_snapshots(struct machine *machine) {
     world_free(world);
 }
 
-/* --- at a start --------------------------------------------------------------------------------------------------- */
+/* --- at a start ------------------------------------------------------------------------------- */
 
 /* As the daemon does it. Return: the state to go on from, empty or loaded; NULL: try again later */
 struct world *machine_load(struct machine *machine, const struct wal_recovery *found,

@@ -1,9 +1,10 @@
-/* machine_time.c - the clocks of the simulated machine, what goes wrong with time, and what must have
- * been an outage
+/* machine_time.c - the clocks of the simulated machine, what goes wrong with time, and what must
+ * have been an outage
  *
- * The process has the daemon's own clock (tools/common/system_ports.h) over made-up readings. Here it is held
- * against its promises at every look. What the engine has to find out about its outages is known here
- * from outside: when each shard went round, what waited for the log, and when the log moved.
+ * The process has the daemon's own clock (tools/common/system_ports.h) over made-up readings. Here
+ * it is held against its promises at every look. What the engine has to find out about its outages
+ * is known here from outside: when each shard went round, what waited for the log, and when the log
+ * moved.
  */
 #include <stdlib.h>
 
@@ -17,7 +18,7 @@
 /* The daemon lets the log show a sign of life so often (wal_beat); and how old it may be then. */
 #define BEAT_US 1000000u
 
-/* --- the clock ------------------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 static uint64_t read_clock(void *context, clockid_t id) {
     struct machine *machine = context;
@@ -101,9 +102,10 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
     return true;
 }
 
-/* --- what must have been an outage ------------------------------------------------------------------------- */
+/* --- what must have been an outage ------------------------------------------------------------ */
 
-/* Is anything of the date's running out of time, and does its policy give it back? As it is logged. */
+/* Is anything of the date's running out of time, and does its policy give it back? As it is
+ * logged. */
 static bool is_owed(const struct model_date *date) {
     uint32_t unpaid = 0;
     for (uint32_t i = 0; i < date->standing_count; i++) {
@@ -168,7 +170,8 @@ void machine_watch_durable(struct machine *machine, uint64_t lsn) {
         struct machine_watch *watch = &machine->watches[i];
         if (watch->waits_ms == 0) continue;
         if (now_ms > watch->waits_ms + OUTAGES_LOG_MS) {
-            /* It may have moved just before the next look of the shard, which then sees it moving. */
+            /* It may have moved just before the next look of the shard, which then sees it
+             * moving. */
             bool sure = now_ms > watch->waits_ms + OUTAGES_LOG_MS + OUTAGES_ROUND_MS;
             note(machine, i, sure, watch->waits_ms, now_ms);
         }
@@ -194,8 +197,8 @@ void machine_watch_exit(struct machine *machine) {
     machine->served_first_ms = first_ms;
 }
 
-/* A process that dies in the very moment in which it gives something back may take that with it: its
- * log says that it served (engine/README.md, "Time and outages"). */
+/* A process that dies in the very moment in which it gives something back may take that with it:
+ * its log says that it served (engine/README.md, "Time and outages"). */
 static void forget_lost(struct machine *machine) {
     for (uint32_t i = 1; i <= machine->model->date_count; i++) {
         const struct model_date *date = model_date(machine->model, i);
@@ -252,7 +255,7 @@ uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint6
     return now_ms > LOOK_SLACK_MS ? now_ms - LOOK_SLACK_MS : 0;
 }
 
-/* --- faults ------------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* Of every order of magnitude. */
 static uint64_t draw_length_us(struct machine *machine) {
@@ -355,7 +358,7 @@ void machine_clock_fault(struct machine *machine) {
     }
 }
 
-/* --- the daemon's second ------------------------------------------------------------------------------------- */
+/* --- the daemon's second ---------------------------------------------------------------------- */
 
 bool machine_step_beat(struct machine *machine) {
     if (!machine->up || machine_is_halted(machine) || machine->run->now_us < machine->beat_us) {

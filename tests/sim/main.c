@@ -125,7 +125,7 @@ static const struct argp parser = {
            "Without --seed, --seeds or --minutes it is a test and prints TAP.",
 };
 
-/* --- telling ------------------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void print_command(const struct sim_options *run) {
     printf("# to see it again: tests/sim/sim --seed 0x%llx", (unsigned long long)run->seed);
@@ -152,7 +152,7 @@ static void tell_failure(const struct arguments *arguments, struct sim_options r
     printf(" --verbose=%llu\n", (unsigned long long)from);
 }
 
-/* --- many runs ------------------------------------------------------------------------------------------------ */
+/* --- many runs -------------------------------------------------------------------------------- */
 
 struct tally {
     struct sim_counters counters;
@@ -220,7 +220,7 @@ static void tell_tally(const struct tally *tally, double began) {
     sim_counters_print(&tally->counters);
 }
 
-/* --- the ways to be called ------------------------------------------------------------------------------------- */
+/* --- the ways to be called -------------------------------------------------------------------- */
 
 static int one(const struct arguments *arguments) {
     struct sim_result result;

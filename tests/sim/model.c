@@ -49,7 +49,7 @@ void *model_grow(void *array, uint32_t count, uint32_t *capacity, uint32_t size)
     return array;
 }
 
-/* --- histories ----------------------------------------------------------------------------- */
+/* --- histories -------------------------------------------------------------------------------- */
 
 void model_note(struct model_history *history, uint64_t lsn, uint64_t value) {
     if (history->count > 0 && history->changes[history->count - 1].value == value) return;
@@ -78,7 +78,7 @@ uint64_t model_history_at(const struct model_history *history, uint64_t lsn, uin
     return before;
 }
 
-/* --- looking up ---------------------------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------- */
 
 struct model_date *model_date(const struct model *model, uint32_t date) {
     if (date < 1 || date > model->date_count) return NULL;
@@ -111,7 +111,7 @@ uint32_t model_ahead(const struct model_date *date, uint32_t place) {
     return ahead;
 }
 
-/* --- signs of life -------------------------------------------------------------------------- */
+/* --- signs of life ---------------------------------------------------------------------------- */
 
 void model_heard(struct model *model, uint32_t date, uint32_t place, uint64_t now_ms) {
     struct model_date *of = model_date(model, date);
@@ -141,7 +141,7 @@ void model_resumed(struct model *model, uint64_t from_ms, uint64_t to_ms) {
     }
 }
 
-/* --- records --------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static bool catalogue_apply(struct model *model, const struct decision *decision) {
     MODEL_RULE(RECORD, decision->partition == PARTITION_CATALOGUE, "the catalogue decides this");

@@ -5,11 +5,11 @@
  * log and demands of each that the rules allow it at this point (../../engine/README.md; Q1, R2 and
  * so on are the requirements' numbers). What it remembers says what clients may be told.
  *
- * Happy path: model_apply() for each record as it is appended; model_overdue() after each round of a
- * shard; model_unfinished() when everything has come to rest. After a crash a new model is fed with
- * what the log still has.
- * Failure mode: the first thing that is not allowed is reported by run_fail(); the model is of no use
- * from then on.
+ * Happy path: model_apply() for each record as it is appended; model_overdue() after each round of
+ * a shard; model_unfinished() when everything has come to rest. After a crash a new model is fed
+ * with what the log still has.
+ * Failure mode: the first thing that is not allowed is reported by run_fail(); the model is of no
+ * use from then on.
  */
 #ifndef USHER_TESTS_SIM_MODEL_H
 #define USHER_TESTS_SIM_MODEL_H
@@ -185,7 +185,7 @@ struct model_user *model_user(const struct model *model, const struct id128 *use
 /* model_ahead - live waiters before a place */
 uint32_t model_ahead(const struct model_date *date, uint32_t place);
 
-/* --- between the model's files --- */
+/* --- between the model's files ---------------------------------------------------------------- */
 /* model_note_policy - the date's policy is new */
 void model_note_policy(struct model *model, struct model_date *date);
 bool model_date_apply(struct model *model, const struct decision *decision);

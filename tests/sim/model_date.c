@@ -3,7 +3,7 @@
 
 #include "engine/base/require.h"
 
-/* --- the waiting room ------------------------------------------------------------------------ */
+/* --- the waiting room ------------------------------------------------------------------------- */
 
 /* The first who waits; 0: nobody. */
 static uint32_t first_waiting(const struct model_date *date) {
@@ -117,7 +117,7 @@ static void end_token(struct model *model, struct model_date *date, uint32_t pla
     for (date->live_count--; i < date->live_count; i++) date->live[i] = date->live[i + 1];
 }
 
-/* --- reservations ------------------------------------------------------------------------------ */
+/* --- reservations ----------------------------------------------------------------------------- */
 
 static void set_state(struct model *model, struct model_date *date, uint32_t sequence,
                       uint8_t state, uint64_t now_ms) {
@@ -189,8 +189,8 @@ static bool has_had(struct model *model, const struct model_date *date,
     return true;
 }
 
-/* Q6, X7: who asks again and again, by their own account, is not silent. Not for those with whom the
- * world has interfered, nor where a lost answer alone takes longer than their timeout. */
+/* Q6, X7: who asks again and again, by their own account, is not silent. Not for those with whom
+ * the world has interfered, nor where a lost answer alone takes longer than their timeout. */
 static bool is_silent(struct model *model, struct model_date *date, const struct decision *decision,
                       const struct model_waiter *waiter) {
     uint64_t timeout_ms = date->policy.waiting_timeout_ms, now_ms = decision->time_ms;
@@ -379,7 +379,7 @@ static bool reservation_ended(struct model *model, struct model_date *date,
     return true;
 }
 
-/* --- payments ------------------------------------------------------------------------------------ */
+/* --- payments --------------------------------------------------------------------------------- */
 
 static bool payment_started(struct model *model, struct model_date *date,
                             const struct decision *decision) {
@@ -511,7 +511,7 @@ static bool seats_refunded(struct model *model, struct model_date *date,
     return true;
 }
 
-/* --- the organiser --------------------------------------------------------------------------------- */
+/* --- the organiser ---------------------------------------------------------------------------- */
 
 static bool seat_added(struct model *model, struct model_date *date,
                        const struct decision *decision) {
@@ -592,7 +592,7 @@ bool model_date_apply(struct model *model, const struct decision *decision) {
     }
 }
 
-/* --- what time should have decided ----------------------------------------------------------------- */
+/* --- what time should have decided ------------------------------------------------------------ */
 
 static bool late(const struct model *model, const struct model_date *date, enum sim_check check,
                  const char *what, uint32_t number, uint64_t now_ms) {
@@ -616,7 +616,8 @@ bool model_overdue(const struct model *model, const struct model_date *date, uin
                         date->standing[i], now_ms);
         }
     }
-    /* The wheel looks at each waiter once per tick, which is 1/256 of the timeout, at least 1 ms. */
+    /* The wheel looks at each waiter once per tick, which is 1/256 of the timeout, at least 1
+     * ms. */
     uint64_t slack_ms = policy->waiting_timeout_ms / 256 + 2;
     for (uint32_t i = 0; i < date->live_count; i++) {
         const struct model_waiter *waiter = &date->waiters[date->live[i] - 1];

@@ -1,6 +1,7 @@
 /* model_outage.c - the reference model's outages: what was given back, and what had to be
  *
- * Seen from outside (outages.h): the model knows when nobody could be served, from whoever made it so.
+ * Seen from outside (outages.h): the model knows when nobody could be served, from whoever made it
+ * so.
  */
 #include "tests/sim/model.h"
 

@@ -1,8 +1,8 @@
 /* outages.h - when nobody of a date could be served, as the simulated world knows it
  *
- * The engine has to find out by itself that it stood still. The world knows: it has halted it, or kept
- * its writes from completing. What must have been credited, and what may have been, are two lists: an
- * engine that sees more than the world is sure of is not wrong.
+ * The engine has to find out by itself that it stood still. The world knows: it has halted it, or
+ * kept its writes from completing. What must have been credited, and what may have been, are two
+ * lists: an engine that sees more than the world is sure of is not wrong.
  */
 #ifndef USHER_TESTS_SIM_OUTAGES_H
 #define USHER_TESTS_SIM_OUTAGES_H
@@ -14,7 +14,8 @@
 #define OUTAGES_LOG_MS 250u   /* without progress of the log, while anything waits for it */
 /* How far the engine's beginning of an outage of the log may lie from the true one: a round. */
 #define OUTAGES_SLACK_MS 360u
-/* A start knows of the run before by its last block, which may be a beat older than what it served. */
+/* A start knows of the run before by its last block, which may be a beat older than what it
+ * served. */
 #define OUTAGES_DOWN_SLACK_MS 7000u
 /* Nobody counts as silent so long after one. */
 #define OUTAGES_HEARING_MS 1000u

@@ -69,7 +69,7 @@ static struct fan *person_at(struct people *people, uint32_t index) {
     return &people->fans[index < people->run->plan.fans ? index : PLAN_FANS_MAX];
 }
 
-/* --- gateways -------------------------------------------------------------------------------------- */
+/* --- gateways --------------------------------------------------------------------------------- */
 
 static uint32_t gateway_of(const struct people *people, const struct fan *fan) {
     return fan->number == PLAN_FANS_MAX ? NETWORK_ADMIN : fan->number % people->run->plan.gateways;
@@ -101,7 +101,7 @@ static void send(struct people *people, struct fan *fan, const struct call *call
     }
 }
 
-/* --- asking and being answered ---------------------------------------------------------------------- */
+/* --- asking and being answered ---------------------------------------------------------------- */
 
 static void ask(struct people *people, struct fan *fan, const struct call *wanted) {
     struct call *call = malloc(sizeof *call);

@@ -2,8 +2,8 @@
  *
  * A fan has one call under way at a time, waits for its answer, asks again with the same key when
  * none comes, and gives up after a while. Most of the time fans do what makes sense next; now and
- * then anything: pay what they do not have, show tokens that are none, name seats that do not exist.
- * They click twice, forget what they had, and come back.
+ * then anything: pay what they do not have, show tokens that are none, name seats that do not
+ * exist. They click twice, forget what they had, and come back.
  *
  * A gateway collects what its fans ask and sends it as one frame.
  */
@@ -31,8 +31,8 @@ void people_lose_gateway(struct people *people);
 
 /* people_tempt - the organiser thinks of cancelling this date, at once */
 void people_tempt(struct people *people, uint32_t date);
-/* people_rest - true: from now on nobody begins anything new; what is under way is asked until it is
- * answered. Return: true once nothing is under way */
+/* people_rest - true: from now on nobody begins anything new; what is under way is asked until it
+ * is answered. Return: true once nothing is under way */
 bool people_rest(struct people *people, bool rest);
 /* people_waiting - how many have a call under way; ret_fan: one of them */
 uint32_t people_waiting(const struct people *people, uint32_t *ret_fan);

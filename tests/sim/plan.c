@@ -91,8 +91,8 @@ static void draw_manners(struct rng *rng, struct plan *plan) {
     manners->charge_max = plan->price_max * rng_pick(rng, 1, 3, 30) + 1;
 }
 
-/* A fifth of the runs has fans who keep asking, and nothing in the network that hinders them: however
- * often the engine stands still, none of them may be dropped (X7). */
+/* A fifth of the runs has fans who keep asking, and nothing in the network that hinders them:
+ * however often the engine stands still, none of them may be dropped (X7). */
 static void draw_attentive(struct rng *rng, struct plan *plan) {
     if (!rng_chance(rng, 200000)) return;
     plan->manners.patience = 990000;

@@ -8,7 +8,7 @@
 #include "engine/base/require.h"
 #include "tests/sim/postgres_server.h"
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void *grown(void *memory, uint64_t *capacity, uint64_t needed, size_t size) {
     if (needed <= *capacity) return memory;
@@ -54,7 +54,7 @@ void rows_deinit(struct rows *rows) {
     *rows = (struct rows){0};
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static const char prefix[] = "sim:";
 
@@ -100,7 +100,7 @@ const char *postgres_failure(const struct postgres *server) {
     return server->failure[0] ? server->failure : NULL;
 }
 
-/* --- faults --------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 const char *postgres_fault_name(uint32_t fault) {
     static const char *const names[POSTGRES_FAULT_COUNT] = {
@@ -158,7 +158,7 @@ void postgres_heal(struct postgres *server) {
     postgres_start(server);
 }
 
-/* --- transactions --------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 void change_begin(struct change *change, const struct postgres *server) {
     rows_truncate(&change->rows, 0);
@@ -205,7 +205,7 @@ void server_unlock(struct postgres *server, const void *owner) {
     if (server->lock_owner == owner) server->lock_owner = NULL;
 }
 
-/* --- what has been applied ------------------------------------------------------------------ */
+/* --- what has been applied -------------------------------------------------------------------- */
 
 void postgres_status(const struct postgres *server, struct postgres_status *ret_status) {
     const struct state *state = &server->state;

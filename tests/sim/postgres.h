@@ -1,10 +1,11 @@
 /* postgres.h - a PostgreSQL in memory that loses connections and COMMITs on command
  *
- * Stands in for the server behind replay/postgres/sql.h: postgres_sql.c defines the functions of sql.c, so
- * the real projection runs unchanged, in the caller's thread, and no libpq is linked. It is no SQL
- * engine: it knows the statements that the projection sends, by their role (projection_schema.c,
- * projection_fold.c, projection.c), keeps what they mean - transactions, the guarded state row,
- * staged and folded rows - and takes anything else for a bug: postgres_failure().
+ * Stands in for the server behind replay/postgres/sql.h: postgres_sql.c defines the functions of
+ * sql.c, so the real projection runs unchanged, in the caller's thread, and no libpq is linked. It
+ * is no SQL engine: it knows the statements that the projection sends, by their role
+ * (projection_schema.c, projection_fold.c, projection.c), keeps what they mean - transactions, the
+ * guarded state row, staged and folded rows - and takes anything else for a bug:
+ * postgres_failure().
  *
  * Happy path: postgres_create; its conninfo goes into projection_options; step the projection;
  * postgres_check compares every applied row with the log.
@@ -32,12 +33,12 @@ void postgres_free(struct postgres *postgres);
 /* postgres_conninfo - names this server, and no other, to sql_open(); borrowed */
 const char *postgres_conninfo(const struct postgres *postgres);
 
-/* --- faults --------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 enum postgres_fault {
-    POSTGRES_FAULT_REFUSED = 0, /* the next connection is refused */
-    POSTGRES_FAULT_LOST,        /* connection lost at a statement other than COMMIT */
-    POSTGRES_FAULT_DISK_FULL, /* a statement fails for a reason that passes (SQLSTATE 53100); COMMIT too */
+    POSTGRES_FAULT_REFUSED = 0,   /* the next connection is refused */
+    POSTGRES_FAULT_LOST,          /* connection lost at a statement other than COMMIT */
+    POSTGRES_FAULT_DISK_FULL,     /* for a while statements fail (SQLSTATE 53100), COMMIT too */
     POSTGRES_FAULT_TIMEOUT,       /* a statement inside a batch runs into its timeout (57014) */
     POSTGRES_FAULT_INVALID,       /* a statement inside a batch breaks a constraint (23514), once */
     POSTGRES_FAULT_COMMIT_LOST,   /* lost with COMMIT sent: rolled back */
@@ -74,7 +75,7 @@ void postgres_slow(struct postgres *postgres, uint32_t rows);
 /* postgres_heal - forget every fault that has not happened yet, _refuse and _slow; start */
 void postgres_heal(struct postgres *postgres);
 
-/* --- what has been applied ------------------------------------------------------------------ */
+/* --- what has been applied -------------------------------------------------------------------- */
 
 struct postgres_status {
     bool exists; /* there is a state row; the next seven are 0 otherwise */

@@ -2,8 +2,8 @@
  *
  * Happy path: the columns of a row are read as their table was created, not as stage.c happens to
  * write them; each becomes the field of its name; the decision is encoded again.
- * Failure modes: a stream or a table that PostgreSQL would refuse, or a number that its field cannot
- * hold: a static text says so.
+ * Failure modes: a stream or a table that PostgreSQL would refuse, or a number that its field
+ * cannot hold: a static text says so.
  */
 #include <stddef.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #define POSTGRES_EPOCH_MS 946684800000ll /* 2000-01-01 in Unix ms */
 #define BIGINT_OID 20u
 
-/* --- tables --------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *words;
@@ -56,7 +56,7 @@ bool copy_table(uint32_t kind, const char *columns, const char *end, struct tabl
            match_statement(at, end, ") ON COMMIT DELETE ROWS", &match, NULL);
 }
 
-/* --- values --------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 struct cursor {
     const uint8_t *at, *end;
@@ -166,7 +166,7 @@ static void read_value(struct cursor *cursor, const struct column *column, struc
     if (cursor->at != end) cursor->bad = true;
 }
 
-/* --- fields --------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 static bool set_u8(uint8_t *field, const struct value *value) {
     *field = (uint8_t)value->number;
@@ -232,7 +232,7 @@ static uint32_t field_count(uint32_t kind) {
     }
 }
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct user_of {
     bool found;

@@ -11,7 +11,7 @@
 #include "engine/domain/decision.h"
 #include "tests/sim/postgres.h"
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct row_entry {
     uint64_t lsn;
@@ -32,7 +32,7 @@ void rows_truncate(struct rows *rows, uint64_t count);
 void rows_sort(struct rows *rows); /* by LSN */
 void rows_deinit(struct rows *rows);
 
-/* --- the server ----------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 /* The schema and its one state row. */
 struct state {
@@ -105,7 +105,7 @@ void change_begin(struct change *change, const struct postgres *server);
 __attribute__((format(printf, 2, 3))) void server_fail(struct postgres *server, const char *format,
                                                        ...);
 
-/* --- statements ----------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 #define MATCH_VALUES_MAX 12u
 #define MATCH_WORD_BYTES 64u
@@ -129,7 +129,7 @@ bool match_statement(const char *text, const char *end, const char *pattern,
 /* match_next - the end of the statement that begins here: its semicolon, or the text's end */
 const char *match_next(const char *text);
 
-/* --- COPY ----------------------------------------------------------------------------------- */
+/* --- COPY ------------------------------------------------------------------------------------- */
 
 #define TABLE_COLUMNS_MAX 16u
 

@@ -40,7 +40,7 @@ struct sql {
     void *row_context;
 };
 
-/* --- how it can fail ------------------------------------------------------------------------ */
+/* --- how it can fail -------------------------------------------------------------------------- */
 
 static void clear_staged(struct sql *sql, bool also_kept) {
     for (uint32_t kind = 0; kind < KINDS_MAX; kind++) {
@@ -85,7 +85,7 @@ static int unknown(struct sql *sql, const char *statement, size_t size) {
     return refuse(sql, SQL_FAILED, "42601", "syntax error");
 }
 
-/* --- the state row -------------------------------------------------------------------------- */
+/* --- the state row ---------------------------------------------------------------------------- */
 
 /* Before the first change of a transaction: from here on it sees its own. */
 static int own(struct sql *sql) {
@@ -212,7 +212,7 @@ static int do_guard(struct sql *sql, const struct match *match, const char *rest
     return SQL_OK;
 }
 
-/* --- the schema ----------------------------------------------------------------------------- */
+/* --- the schema ------------------------------------------------------------------------------- */
 
 static int do_create_schema(struct sql *sql, const struct match *match, const char *rest) {
     (void)match, (void)rest;
@@ -263,7 +263,7 @@ static int do_create_staging(struct sql *sql, const struct match *match, const c
     return SQL_OK;
 }
 
-/* --- transactions --------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static int do_begin(struct sql *sql, const struct match *match, const char *rest) {
     (void)match, (void)rest;
@@ -340,7 +340,7 @@ static int do_commit(struct sql *sql, const struct match *match, const char *res
     return commit(sql, batch);
 }
 
-/* --- the batch ------------------------------------------------------------------------------ */
+/* --- the batch -------------------------------------------------------------------------------- */
 
 /* A statement of a batch that is about its rows: what may befall it. */
 static int befall(struct sql *sql) {
@@ -406,7 +406,7 @@ int sql_copy(struct sql *sql, const char *command, const uint8_t *bytes, size_t 
     return befall(sql);
 }
 
-/* --- statements ----------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static const struct role {
     const char *pattern;
@@ -516,7 +516,7 @@ int sql_run(struct sql *sql, const char *text, sql_row_fn *row, void *context,
     return result == SQL_OK ? sql_finish(sql, row, context, ret_affected) : result;
 }
 
-/* --- connections ---------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 int sql_open(const char *conninfo, int wake_fd, struct sql **ret_sql,
              char ret_text[SQL_ERROR_BYTES]) {

@@ -1,7 +1,8 @@
-/* random.h - the generator of a simulated run: everything that happens by chance follows from a seed
+/* random.h - the generator of a simulated run: everything that happens by chance follows from a
+ * seed
  *
- * One stream per part of the run, so that taking one part away (when a failure is shrunk) leaves the
- * choices of the others as they were. SplitMix64 (Vigna): passes BigCrush, one word of state.
+ * One stream per part of the run, so that taking one part away (when a failure is shrunk) leaves
+ * the choices of the others as they were. SplitMix64 (Vigna): passes BigCrush, one word of state.
  */
 #ifndef USHER_TESTS_SIM_RANDOM_H
 #define USHER_TESTS_SIM_RANDOM_H

@@ -1,9 +1,9 @@
 /* run.h - what all parts of one run share: time, chance, the trace, and the first failure
  *
- * Three times. `now_us` is the simulated world's: it only goes forward, and everything that takes time
- * (frames, writes, thinking) is measured in it. The wall clock that usher reads follows it, plus
- * whatever the faults of the clock have added (run_wall_us). The monotonic clock that it reads is
- * `now_us` less the time in which the machine was asleep (run_mono_us).
+ * Three times. `now_us` is the simulated world's: it only goes forward, and everything that takes
+ * time (frames, writes, thinking) is measured in it. The wall clock that usher reads follows it,
+ * plus whatever the faults of the clock have added (run_wall_us). The monotonic clock that it reads
+ * is `now_us` less the time in which the machine was asleep (run_mono_us).
  */
 #ifndef USHER_TESTS_SIM_RUN_H
 #define USHER_TESTS_SIM_RUN_H

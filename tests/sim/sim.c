@@ -21,7 +21,7 @@ struct sim {
     uint32_t idle; /* bit of each actor who had nothing to do since anything happened */
 };
 
-/* --- one step ------------------------------------------------------------------------------------------------------ */
+/* --- one step --------------------------------------------------------------------------------- */
 
 static bool deliver(struct sim *sim) {
     struct network_frame frame;
@@ -128,7 +128,7 @@ static void step(struct sim *sim) {
     if (!run->calm && !run->failed) draw_faults(sim);
 }
 
-/* --- rest -------------------------------------------------------------------------------------------------------------- */
+/* --- rest ------------------------------------------------------------------------------------- */
 
 /* Everybody once, in turn. */
 static void round_of_all(struct sim *sim) {

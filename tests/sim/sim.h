@@ -5,8 +5,8 @@
  * (model.h) judges every decision, every recovery and every reply.
  *
  * Happy path: sim_run() steps the world until options.steps are done, lets it come to rest, checks
- * that nothing is left half done, and reports what was exercised. Failure mode: the first check that
- * fails ends the run; the result says which, at which step, and why.
+ * that nothing is left half done, and reports what was exercised. Failure mode: the first check
+ * that fails ends the run; the result says which, at which step, and why.
  *
  * Thread: the caller's; several runs may follow each other, or run in processes of their own.
  */

@@ -1,4 +1,5 @@
-/* test_canaries.c - every check of the simulator can fail: each planted bug is found, by the right one
+/* test_canaries.c - every check of the simulator can fail: each planted bug is found, by the right
+ * one
  *
  * A canary has so many seeds to be found in; the first check that fails must be its own (canary.h).
  * Without a canary the first seeds are good.

@@ -340,7 +340,7 @@ static void random_faults(void **state) {
     }
 }
 
-/* --- every kind of decision, whatever its fields say ------------------------------------------- */
+/* --- every kind of decision, whatever its fields say ------------------------------------------ */
 
 static struct rng chance;
 static char letters[TEXT_BYTES_MAX];
@@ -418,7 +418,7 @@ static void every_kind_comes_back_as_it_was(void **state) {
     rig_deinit(&rig);
 }
 
-/* --- the stand-in sees what must not be ------------------------------------------------------ */
+/* --- the stand-in sees what must not be ------------------------------------------------------- */
 
 static struct sql *connected(struct rig *rig) {
     char text[SQL_ERROR_BYTES];

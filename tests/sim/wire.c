@@ -7,7 +7,7 @@
 #include "net/protocol/text.h"
 #include "tests/sim/model.h"
 
-/* --- asking -------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 #define KEY_TEXT_BYTES 32u
 
@@ -202,7 +202,7 @@ void wire_request(struct value_writer *writer, const struct call *call) {
     write_params(writer, call);
 }
 
-/* --- being told ------------------------------------------------------------------------------------ */
+/* --- being told ------------------------------------------------------------------------------- */
 
 struct wire_reader {
     struct answer answer;

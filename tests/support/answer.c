@@ -82,7 +82,7 @@ bool answer_is_here(const struct answer *answer) {
     return atomic_load_explicit(&answer->here, memory_order_acquire);
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const struct value *value_of(const struct answer *answer) {
     struct answer *own =

@@ -98,7 +98,7 @@ bool fan_is(const struct fan *fan, const char *state) {
     return answer_says(fan_polls(fan), "state", state);
 }
 
-/* --- the organiser --------------------------------------------------------------------------- */
+/* --- the organiser ---------------------------------------------------------------------------- */
 
 uint32_t concert_of(struct rig *rig, const char *title) {
     return (uint32_t)answer_number(rig_ask(rig, "admin.concert_create", with_text("title", title)),

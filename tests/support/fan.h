@@ -41,7 +41,7 @@ bool fan_reservation_is(const struct fan *fan, const char *state);
 /* State of the fan's token, as a poll tells it (so it is a sign of life). */
 bool fan_is(const struct fan *fan, const char *state);
 
-/* --- the organiser --------------------------------------------------------------------------- */
+/* --- the organiser ---------------------------------------------------------------------------- */
 
 uint32_t concert_of(struct rig *rig, const char *title);
 /* date_of - a date with these policies, in draft, without seats */

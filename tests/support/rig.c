@@ -73,7 +73,7 @@ struct rig {
     uint32_t rule_count;
 };
 
-/* --- the ports ------------------------------------------------------------------------------ */
+/* --- the ports -------------------------------------------------------------------------------- */
 
 static uint64_t plain_now(void *context) { return atomic_load(&((struct rig *)context)->now_ms); }
 
@@ -173,7 +173,7 @@ static void on_failed(void *context, const struct wal_error *error) {
     atomic_fetch_add(&((struct rig *)context)->log_failures, 1);
 }
 
-/* --- waiting -------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static uint64_t real_ms(void) {
     struct timespec time;
@@ -206,7 +206,7 @@ void rig_until(struct rig *rig, bool (*condition)(void *context), void *context,
     wait_for(rig, condition, context, what, rig->options.by_hand);
 }
 
-/* --- driving by hand ------------------------------------------------------------------------ */
+/* --- driving by hand -------------------------------------------------------------------------- */
 
 void rig_step_shard(struct rig *rig, uint32_t shard) {
     assert_true(rig->options.by_hand);

@@ -67,7 +67,7 @@ void rig_close(struct rig *rig);
 /* rig_teardown - for cmocka: rig_close(*state) */
 int rig_teardown(void **state);
 
-/* --- asking ------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 /* rig_send - ask, do not wait. Methods that begin with "admin." go to the admin listener. */
 struct answer *rig_send(struct rig *rig, const char *method, const struct param *params);
@@ -81,18 +81,19 @@ struct answer *rig_wait(struct rig *rig, struct answer *answer);
 struct answer *rig_wait_only(struct rig *rig, struct answer *answer);
 #define rig_ask(rig, method, ...) rig_wait(rig, rig_send(rig, method, PARAMS(__VA_ARGS__)))
 
-/* --- time ----------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 uint64_t rig_now(const struct rig *rig);
-/* rig_advance - turn the clock, step by step as a shard looks at it; returns when every shard has decided
- * what this time decides. While the disk is held, time that passes is an outage of the log. */
+/* rig_advance - turn the clock, step by step as a shard looks at it; returns when every shard has
+ * decided what this time decides. While the disk is held, time that passes is an outage of the
+ * log. */
 void rig_advance(struct rig *rig, uint64_t ms);
 /* rig_advance_shard - the same, but this shard and the log alone are stepped; by hand only */
 void rig_advance_shard(struct rig *rig, uint32_t shard, uint64_t ms);
 /* rig_turn_clock - turn it and do nothing else: more than a moment is an outage; by hand only */
 void rig_turn_clock(struct rig *rig, uint64_t ms);
 
-/* --- driving by hand ------------------------------------------------------------------------ */
+/* --- driving by hand -------------------------------------------------------------------------- */
 
 /* One round of one shard, of all shards, of the log's writer. */
 void rig_step_shard(struct rig *rig, uint32_t shard);
@@ -111,7 +112,7 @@ uint64_t rig_submitted(const struct rig *rig);
 /* rig_fill_mailbox - fill a shard's mailbox to the brim with requests of nobody; by hand only */
 void rig_fill_mailbox(struct rig *rig, uint32_t shard);
 
-/* --- the disk, in memory only ---------------------------------------------------------------- */
+/* --- the disk, in memory only ----------------------------------------------------------------- */
 
 /* rig_hold_disk - true: no write completes until false */
 void rig_hold_disk(struct rig *rig, bool hold);
@@ -131,7 +132,7 @@ void rig_crash(struct rig *rig, uint64_t seed);
 /* rig_restart - stop in order, start again from the log; any disk */
 void rig_restart(struct rig *rig);
 
-/* --- looking inside -------------------------------------------------------------------------- */
+/* --- looking inside --------------------------------------------------------------------------- */
 
 /* rig_hash - the engine's state hash; by hand only. rig_recovered_hash - what the last start
  * replayed, before anything else was decided */
@@ -146,7 +147,7 @@ void rig_read_log(struct rig *rig, void (*visit)(void *context, const struct dec
 /* rig_count_log - how many decisions of a kind the log has */
 uint32_t rig_count_log(struct rig *rig, enum decision_kind kind);
 
-/* --- rules ----------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 /* RULE - demand something in the name of a rule of the requirements ("Q6"); a failure says which */
 #define RULE(rig, rule, condition)                                                                 \

@@ -15,7 +15,7 @@
 #include "tools/common/progress.h"
 #include "wal/segment.h"
 
-/* --- opening --------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* A lock that cannot even be looked at may be held. */
 static bool engine_runs(const char *directory) {
@@ -142,7 +142,7 @@ int log_folder_open(const char *directory, bool damaged_too, struct log_folder *
     return 0;
 }
 
-/* --- worlds ---------------------------------------------------------------------------------- */
+/* --- worlds ----------------------------------------------------------------------------------- */
 
 const struct id128 *log_folder_seed(void) {
     static const struct id128 seed = {{1}};

@@ -1,8 +1,8 @@
 /* log_folder.h - a data folder opened to read: where its log ends, and its worlds, for the tools
  *
- * Works on a stopped engine's folder, on a copy (also read-only), and beside a running engine: there
- * the log ends where it is durable. Writes nothing. Whether an engine runs is learned by trying its
- * lock for an instant (shared, never waited for); wal_open waits out such an instant.
+ * Works on a stopped engine's folder, on a copy (also read-only), and beside a running engine:
+ * there the log ends where it is durable. Writes nothing. Whether an engine runs is learned by
+ * trying its lock for an instant (shared, never waited for); wal_open waits out such an instant.
  *
  * Opening judges only the end of the log. What is read is checked while it is read; `usher wal
  * verify` checks everything.
@@ -31,7 +31,8 @@ struct log_folder {
     bool engine_runs;
     struct wal_recovery state; /* of the last segment; not set where damage.code is */
     struct wal_error damage;   /* code 0: the end is sound */
-    /* Read no further than this: the log's end; durable where an engine runs; sound before damage. */
+    /* Read no further than this: the log's end; durable where an engine runs; sound before
+     * damage. */
     uint64_t end_lsn;
     uint64_t first_lsn; /* above 0: the log's beginning was deleted */
     uint8_t log_id[WAL_LOG_ID_BYTES];

@@ -2,9 +2,9 @@
  *
  * jansson does the lexing (UTF-8, escapes, depth) and owns the texts; this file owns the meaning.
  * The walk carries its place in the document with it, so that every error can say where. Failure
- * modes: unreadable file, another encoding, bad JSON, wrong type, a text that is too long, a category
- * nobody declared, too many or no seats. Texts come out in form NFC, and every text that was not in it
- * is replaced in the document, which owns them.
+ * modes: unreadable file, another encoding, bad JSON, wrong type, a text that is too long, a
+ * category nobody declared, too many or no seats. Texts come out in form NFC, and every text that
+ * was not in it is replaced in the document, which owns them.
  */
 #include "tools/common/seating_plan.h"
 
@@ -130,7 +130,7 @@ void seating_plan_free(struct seating_plan *plan) {
     free(plan);
 }
 
-/* --- errors and texts ------------------------------------------------------------------------ */
+/* --- errors and texts ------------------------------------------------------------------------- */
 
 static void fail_list(struct seating_plan_error *error, const char *format, va_list arguments) {
     (void)vsnprintf(error->what, sizeof error->what, format, arguments); /* cut where too long */
@@ -243,7 +243,7 @@ static int walk_array(const struct walk *walk, const json_t *value, const char *
     return 0;
 }
 
-/* --- the walk -------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 static int read_categories(struct walk *walk, const json_t *categories) {
     struct seating_plan *plan = walk->plan;
@@ -352,7 +352,7 @@ static int walk_zones(struct walk *walk, const json_t *zones) {
     return 0;
 }
 
-/* --- prices ---------------------------------------------------------------------------------- */
+/* --- prices ----------------------------------------------------------------------------------- */
 
 /* A whole number without sign at the start of a text. Return: characters taken; 0 for none */
 static size_t leading_number(const char *text, uint64_t *ret_value) {
@@ -464,7 +464,7 @@ int seating_plan_check_prices(const struct seating_plan *plan,
                      missing);
 }
 
-/* --- guids ----------------------------------------------------------------------------------- */
+/* --- guids ------------------------------------------------------------------------------------ */
 
 /* Duplicates that a message names; the others are counted. */
 #define GUIDS_NAMED_MAX 20u

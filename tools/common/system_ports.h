@@ -1,12 +1,13 @@
 /* system_ports.h - the real clock and the real entropy, behind the runtime's ports
  *
- * Engine time is what engine/runtime/clock.h makes of CLOCK_MONOTONIC and CLOCK_REALTIME. Most calls
- * read the monotonic clock alone. Whoever finds a new millisecond also looks at the wall clock.
+ * Engine time is what engine/runtime/clock.h makes of CLOCK_MONOTONIC and CLOCK_REALTIME. Most
+ * calls read the monotonic clock alone. Whoever finds a new millisecond also looks at the wall
+ * clock.
  *
  * Any thread may ask, and nobody waits for anybody. The state that times are computed from is read
- * without a lock; while it is being changed, the last time that was told is the answer. One thread at
- * a time changes it; others do not look at the wall clock meanwhile. What is told never goes back,
- * whichever thread asks: the latest time told is shared.
+ * without a lock; while it is being changed, the last time that was told is the answer. One thread
+ * at a time changes it; others do not look at the wall clock meanwhile. What is told never goes
+ * back, whichever thread asks: the latest time told is shared.
  *
  * Across processes the log is the floor: system_clock_raise(), before other threads ask.
  */

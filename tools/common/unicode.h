@@ -16,11 +16,12 @@ char *unicode_nfc(const char *text);
 
 /* unicode_byte_order_mark - does a file begin with one?
  * @ret_bytes: how many bytes it takes; 0 without one
- * Return: the encoding that it announces, static: "UTF-8", "UTF-16" or "UTF-32"; NULL without one */
+ * Return: the encoding that it announces, static: "UTF-8", "UTF-16" or "UTF-32"; NULL without
+ * one */
 const char *unicode_byte_order_mark(const char *bytes, size_t size, size_t *ret_bytes);
 
-/* unicode_make_printable - replace what could steer a terminal, and what is no well-formed UTF-8, by
- * '?'. The text is somebody else's, and may have been cut inside a character. */
+/* unicode_make_printable - replace what could steer a terminal, and what is no well-formed UTF-8,
+ * by '?'. The text is somebody else's, and may have been cut inside a character. */
 void unicode_make_printable(char *text);
 
 #endif

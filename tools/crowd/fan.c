@@ -93,7 +93,7 @@ void fan_key(const struct fan *fan, char ret_key[FAN_KEY_BYTES]) {
                    fan->key); /* fits: 36 + 1 + 10 */
 }
 
-/* --- what each answer leads to --------------------------------------------------------------- */
+/* --- what each answer leads to ---------------------------------------------------------------- */
 
 static void list_seats(struct fan *fan, struct fan_step *step) {
     fan->list_first = 1 + draw_below(fan, fan->date_seats);
@@ -256,7 +256,7 @@ static void hear_result(struct fan *fan, const struct fan_answer *answer, struct
     }
 }
 
-/* --- refusals -------------------------------------------------------------------------------- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 /* Ask the same again, with the same key: the engine must give the same answer if it has done it. */
 static void ask_again(struct fan *fan, struct fan_step *step, uint64_t delay_ms) {

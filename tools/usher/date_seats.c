@@ -1,7 +1,7 @@
 /* date_seats.c - see date_seats.h
  *
- * Pages of admin.seats_list, one after the other. The answer is text and numbers, so it is compared as
- * JSON: what an admin sees is what is compared.
+ * Pages of admin.seats_list, one after the other. The answer is text and numbers, so it is compared
+ * as JSON: what an admin sees is what is compared.
  */
 #include "tools/usher/date_seats.h"
 
@@ -58,7 +58,7 @@ static struct seat_facts facts_of_plan(const struct seating_plan *plan, uint32_t
                                .for_sale = category->for_sale};
 }
 
-/* --- what differs ---------------------------------------------------------------------------- */
+/* --- what differs ----------------------------------------------------------------------------- */
 
 static bool is_same_text(const char *one, const char *other, bool in_nfc) {
     if (!in_nfc) return strcmp(one, other) == 0;
@@ -106,7 +106,7 @@ static void tell_difference(uint32_t date, uint32_t number, const struct seat_fa
                         "date-create"); /* likewise */
 }
 
-/* --- what there is --------------------------------------------------------------------------- */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 /* One more in the row that `map` has under this key. */
 static void count_row(json_t *map, const char *key, uint64_t points) {
@@ -158,7 +158,7 @@ static void sums_write(const struct sums *sums, json_t *ret_summary) {
     json_decref(summary);
 }
 
-/* --- pages ----------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* Return: the answer, owned by the caller; NULL after saying why there is none */
 static json_t *ask_page(struct client *client, uint32_t date, uint32_t first) {

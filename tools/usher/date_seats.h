@@ -4,8 +4,8 @@
  * date would become a mixture of both. So an importer reads back what is there and compares.
  *
  * Happy path: date_seats_compare before anything is sent, and at the end with a summary.
- * Failure modes: no answer, or an error of the engine; a seat that differs. Both are told on standard
- * error. One thread.
+ * Failure modes: no answer, or an error of the engine; a seat that differs. Both are told on
+ * standard error. One thread.
  */
 #ifndef USHER_TOOLS_USHER_DATE_SEATS_H
 #define USHER_TOOLS_USHER_DATE_SEATS_H
@@ -27,7 +27,8 @@ enum date_seats_result {
  * @ret_count:   seats that the date has; on DATE_SEATS_EQUAL only
  * @ret_summary: NULL, or a map that gets what was read: seats, seats_for_sale, points, sections,
  *               prices; on DATE_SEATS_EQUAL only
- * Return: enum date_seats_result; anything but EQUAL has been told, with the first seat that differs */
+ * Return: enum date_seats_result; anything but EQUAL has been told, with the first seat that
+ * differs */
 int date_seats_compare(struct client *client, uint32_t date, const struct seating_plan *plan,
                        uint32_t first, uint32_t *ret_count, json_t *ret_summary);
 

@@ -6,7 +6,8 @@
 
 #include "engine/base/require.h"
 
-/* More than the protocol's messages have (net/protocol/limits.h), so that net itself refuses what is deep. */
+/* More than the protocol's messages have (net/protocol/limits.h), so that net itself refuses what
+ * is deep. */
 #define DEPTH_MAX 32u
 
 static int write_at(struct value_writer *writer, const json_t *json, uint32_t depth) {

@@ -1,10 +1,11 @@
 /* log_point.c - see log_point.h
  *
  * The search for a moment begins with the last segment before which no decision can be later, and
- * reads on to the first decision that is later. A process writes a segment's header after everything
- * before it was decided. But the first header of a process may be made with a clock that is behind the
- * log. Its first decision is not: time goes on from the log's last one. So no decision before a segment
- * is later than both its header and its first decision. A header that is too late costs time alone.
+ * reads on to the first decision that is later. A process writes a segment's header after
+ * everything before it was decided. But the first header of a process may be made with a clock that
+ * is behind the log. Its first decision is not: time goes on from the log's last one. So no
+ * decision before a segment is later than both its header and its first decision. A header that is
+ * too late costs time alone.
  */
 #include "tools/usher/log_point.h"
 

@@ -17,7 +17,7 @@ static uint64_t monotonic_us(void) {
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* --- checkpoints ----------------------------------------------------------------------------- */
+/* --- checkpoints ------------------------------------------------------------------------------ */
 
 void log_checkpoints_add(struct log_checkpoints *all, const struct log_checkpoint *checkpoint) {
     all->items = realloc(all->items, (all->count + 1) * sizeof *all->items);
@@ -58,7 +58,7 @@ int log_checkpoints_headers(struct log_folder *folder, struct log_checkpoints *a
     return -1;
 }
 
-/* --- replay ---------------------------------------------------------------------------------- */
+/* --- replay ----------------------------------------------------------------------------------- */
 
 struct run {
     struct log_folder *folder;

@@ -1,7 +1,7 @@
 /* log_subject.h - the seat, user or reservation that a command asks about, ready to be followed
  *
- * Brings together what that takes: a world to find the seat in and to name seats by, a follower, and
- * where the log's beginning was deleted, what an old snapshot knows of it. One thread.
+ * Brings together what that takes: a world to find the seat in and to name seats by, a follower,
+ * and where the log's beginning was deleted, what an old snapshot knows of it. One thread.
  */
 #ifndef USHER_TOOLS_USHER_LOG_SUBJECT_H
 #define USHER_TOOLS_USHER_LOG_SUBJECT_H

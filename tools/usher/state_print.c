@@ -14,7 +14,7 @@
 #include "tools/usher/json_print.h"
 #include "tools/common/log_folder.h"
 
-/* --- words ----------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 void state_print_head(const struct state_walk *walk) {
     char time[TEXT_TIME_BYTES] = "";
@@ -185,7 +185,7 @@ void state_print_world(const struct state_walk *walk) {
            money_conserved(&money) ? "yes" : "NO", world_hash(walk->world));
 }
 
-/* --- JSON ------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 json_t *state_json(const struct state_walk *walk) {
     json_t *answer = json_object();

@@ -1,8 +1,8 @@
 /* usher.h - what the subcommands of the command-line tool share
  *
  * A subcommand is a function of argc and argv, argv[0] being its whole name ("usher admin
- * date-open"), that returns the exit status. Each has a file, an argp parser and a --help of its own.
- * One thread.
+ * date-open"), that returns the exit status. Each has a file, an argp parser and a --help of its
+ * own. One thread.
  */
 #ifndef USHER_TOOLS_USHER_USHER_H
 #define USHER_TOOLS_USHER_USHER_H

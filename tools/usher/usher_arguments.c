@@ -158,7 +158,7 @@ void usher_check_subject(const struct usher_arguments *arguments, struct argp_st
     }
 }
 
-/* --- who or what is asked for ---------------------------------------------------------------- */
+/* --- who or what is asked for ----------------------------------------------------------------- */
 
 /* A number without a world to look it up in is taken as it is. */
 static int find_seat(const struct world *world, uint32_t date, const char *text,

@@ -102,8 +102,8 @@ struct usher_usage {
 bool usher_parse(const struct usher_usage *usage, int argc, char **argv,
                  struct usher_arguments *ret_arguments);
 
-/* usher_check_subject - for usher_usage.check: a seat needs a date; a seat, a user and a reservation
- * exclude each other */
+/* usher_check_subject - for usher_usage.check: a seat needs a date; a seat, a user and a
+ * reservation exclude each other */
 void usher_check_subject(const struct usher_arguments *arguments, struct argp_state *state);
 
 /* usher_subject - the seat, user or reservation that was asked for, SUBJECT_NONE if none was

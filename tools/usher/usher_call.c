@@ -17,8 +17,8 @@
 
 #define IPC "ipc://"
 
-/* Is there a socket file, or a folder before it, that keeps this user out? The client library knows only
- * that nobody has answered. */
+/* Is there a socket file, or a folder before it, that keeps this user out? The client library knows
+ * only that nobody has answered. */
 static bool is_locked(const char *url) {
     return strncmp(url, IPC, strlen(IPC)) == 0 && access(url + strlen(IPC), W_OK) < 0 &&
            errno == EACCES;
@@ -88,7 +88,7 @@ int usher_ask_and_print(const char *url, const char *method, json_t *params) {
     return status;
 }
 
-/* --- usher call ------------------------------------------------------------------------------ */
+/* --- usher call ------------------------------------------------------------------------------- */
 
 struct call_arguments {
     const char *url, *method, *json;

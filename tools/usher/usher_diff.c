@@ -29,7 +29,7 @@ struct differences {
     bool any;
 };
 
-/* --- two worlds ------------------------------------------------------------------------------ */
+/* --- two worlds ------------------------------------------------------------------------------- */
 
 static int load(const char *directory, const struct log_point *point, struct state *ret_state) {
     struct log_folder folder;
@@ -55,7 +55,7 @@ static int load(const char *directory, const struct log_point *point, struct sta
     return failed;
 }
 
-/* --- printing -------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static void print_whole(const struct compare_difference *difference,
                         const struct usher_arguments *arguments) {
@@ -171,7 +171,7 @@ static void print_sum(const struct differences *all, const struct state sides[2]
     (void)json_print(line); /* a closed pipe is found by fflush at the end */
 }
 
-/* --- comparing ------------------------------------------------------------------------------- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static int compare(struct state sides[2], uint32_t partition, struct differences *all) {
     const struct partition *pair[2];

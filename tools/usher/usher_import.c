@@ -2,13 +2,14 @@
  *
  * Happy path: read and price the whole plan first, so that a mistake in it changes nothing; compare
  * the seats that the date has with the plan's beginning (date_seats.h); send the rest in chunks of
- * SEATS_ADD_MAX seats, a window of chunks at a time; read everything back and sum it up. One frame in
- * flight keeps the chunks in order; the client puts a window's chunks into one frame by itself.
+ * SEATS_ADD_MAX seats, a window of chunks at a time; read everything back and sum it up. One frame
+ * in flight keeps the chunks in order; the client puts a window's chunks into one frame by itself.
  *
  * Failure modes: the date has other seats: nothing is sent. The engine counts seats, so an import
- * that broke off is taken up where it stopped. SEATS_OUT_OF_ORDER in the middle says that seats were
- * added whose answer was lost, or that somebody else adds some: they are compared before going on. A
- * timeout is followed by asking the same way. Any other refusal ends it with the seat's place.
+ * that broke off is taken up where it stopped. SEATS_OUT_OF_ORDER in the middle says that seats
+ * were added whose answer was lost, or that somebody else adds some: they are compared before going
+ * on. A timeout is followed by asking the same way. Any other refusal ends it with the seat's
+ * place.
  */
 #include <argp.h>
 #include <inttypes.h>
@@ -145,7 +146,8 @@ static int refused(const struct import *import, const struct chunk *chunk) {
     return -1;
 }
 
-/* Go on behind the seats that are there, if they are the plan's. Return: 0; -1 after saying why not */
+/* Go on behind the seats that are there, if they are the plan's. Return: 0; -1 after saying why
+ * not */
 static int take_up(struct import *import) {
     uint32_t count;
     int result = date_seats_compare(import->client, import->date, import->plan, import->next,
@@ -218,7 +220,7 @@ static int import_seats(struct import *import) {
     return 0;
 }
 
-/* --- the command ----------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 struct import_arguments {
     const char *url, *file;

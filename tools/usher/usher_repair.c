@@ -32,7 +32,7 @@ struct repair {
     char postgres_text[PROJECTION_TEXT_BYTES]; /* why there is no answer; empty: nobody asked */
 };
 
-/* --- look ------------------------------------------------------------------------------------ */
+/* --- look ------------------------------------------------------------------------------------- */
 
 /* Does the engine start from this one, without the damaged part? */
 static bool serves(const struct repair *repair, const struct snapshot_info *info) {
@@ -94,7 +94,7 @@ static bool acknowledged_lost(const struct repair *repair) {
            (repair->postgres_known && repair->postgres_lsn > plan->keep_lsn);
 }
 
-/* --- tell ------------------------------------------------------------------------------------ */
+/* --- tell ------------------------------------------------------------------------------------- */
 
 static void print_loss(const struct wal_repair_plan *plan) {
     char time[TEXT_TIME_BYTES] = "-";
@@ -177,7 +177,7 @@ static void advise(const struct repair *repair, const char *directory) {
            directory);
 }
 
-/* --- cut ------------------------------------------------------------------------------------- */
+/* --- cut -------------------------------------------------------------------------------------- */
 
 static int set_snapshots_aside(struct repair *repair) {
     struct storage *snapshots = repair->folder->snapshots;

@@ -27,7 +27,7 @@ static uint64_t per_second(const struct log_replay *replay) {
     return replay->elapsed_us == 0 ? 0 : replay->result.records * 1000000 / replay->elapsed_us;
 }
 
-/* --- text ------------------------------------------------------------------------------------ */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static void print_dates(const struct world *world) {
     for (uint32_t id = 1; id <= world->date_count; id++) {
@@ -74,7 +74,7 @@ static void print_replay(const struct log_replay *replay, const struct verdict_o
     printf("state hash        %016" PRIx64 "\n", result->world_hash);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void print_replay_json(const struct log_replay *replay,
                               const struct verdict_of_replay *verdict) {
@@ -104,7 +104,7 @@ static void print_replay_json(const struct log_replay *replay,
     (void)json_print(line); /* a closed pipe is found by fflush at the end */
 }
 
-/* --- judging --------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static void recount(const struct world *world, struct verdict_of_replay *verdict) {
     verdict->recounted = true;

@@ -42,7 +42,7 @@ struct restore {
     struct wal *wal; /* owned */
 };
 
-/* --- folders --------------------------------------------------------------------------------- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 static int complain_system(const char *path, const char *what) {
     (void)fprintf(stderr, "usher: %s: %s: %s\n", path, what,
@@ -97,7 +97,7 @@ static int make_partial(struct restore *restore) {
     return -1;
 }
 
-/* --- the new log ----------------------------------------------------------------------------- */
+/* --- the new log ------------------------------------------------------------------------------ */
 
 static int complain_log(const struct restore *restore, const struct wal_error *error) {
     (void)fprintf(stderr, "usher: %s: %s\n", restore->partial,
@@ -151,8 +151,8 @@ static int copy_records(struct restore *restore) {
     return failed;
 }
 
-/* The new log was written when its last record was: nobody has been served since, and whoever had a turn or
- * a hold then gets the time back at the first start (X7). */
+/* The new log was written when its last record was: nobody has been served since, and whoever had a
+ * turn or a hold then gets the time back at the first start (X7). */
 static uint64_t moment_of_state(void *context) {
     return ((const struct restore *)context)->last_time_ms;
 }
@@ -173,7 +173,7 @@ static int write_log(struct restore *restore, struct storage *storage) {
     return result;
 }
 
-/* --- the snapshot ---------------------------------------------------------------------------- */
+/* --- the snapshot ----------------------------------------------------------------------------- */
 
 static int complain_snapshot(const struct restore *restore, const struct snapshot_error *error) {
     (void)fprintf(stderr, "usher: %s: %s\n", restore->partial,
@@ -196,7 +196,7 @@ static int write_snapshot(struct restore *restore, const struct log_folder *part
     return result < 0 ? complain_snapshot(restore, &error) : 0;
 }
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* The state that is wanted, and its hash, from the source. */
 static int find_state(struct restore *restore, const struct usher_arguments *arguments) {

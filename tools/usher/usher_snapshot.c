@@ -13,7 +13,7 @@
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
-/* --- make ------------------------------------------------------------------------------------ */
+/* --- make ------------------------------------------------------------------------------------- */
 
 struct making {
     struct progress progress;
@@ -147,7 +147,7 @@ static int make(int argc, char **argv) {
     return status;
 }
 
-/* --- ls -------------------------------------------------------------------------------------- */
+/* --- ls --------------------------------------------------------------------------------------- */
 
 static const char *state_of_error(const struct snapshot_error *error) {
     if (!error) return "sound";
@@ -234,7 +234,7 @@ static int ls(int argc, char **argv) {
     return fflush(stdout) == 0 ? status : USHER_FAILED;
 }
 
-/* --- verify ---------------------------------------------------------------------------------- */
+/* --- verify ----------------------------------------------------------------------------------- */
 
 /* Load each; those that are sound are what the log is held against. */
 static int verify_one(void *context, const struct snapshot_info *info,

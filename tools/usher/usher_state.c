@@ -1,5 +1,5 @@
-/* usher_state.c - `usher state`: the state of everything, a date, a seat, a user or a reservation, at
- * any LSN or moment
+/* usher_state.c - `usher state`: the state of everything, a date, a seat, a user or a reservation,
+ * at any LSN or moment
  *
  * Happy path: a world at that LSN (newest snapshot and the log after it); the entities of its image
  * that belong to the answer are picked out of one walk; state_print.c puts them into words.
@@ -18,7 +18,7 @@
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
-/* --- what belongs to the answer -------------------------------------------------------------- */
+/* --- what belongs to the answer --------------------------------------------------------------- */
 
 static bool has_seat(const struct numbers *seats, uint32_t seat) {
     for (uint32_t i = 0; i < seats->count; i++) {
@@ -109,7 +109,7 @@ static int walk_partition(struct state_walk *walk, uint32_t id,
     return image_save_partition(partition, &sink);
 }
 
-/* --- the answers ----------------------------------------------------------------------------- */
+/* --- the answers ------------------------------------------------------------------------------ */
 
 /* Return: exit status */
 static int tell_date(struct state_walk *walk, uint32_t date) {

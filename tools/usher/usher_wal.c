@@ -13,7 +13,7 @@
 #include "tools/usher/usher_arguments.h"
 #include "wal/inspect.h"
 
-/* --- ls -------------------------------------------------------------------------------------- */
+/* --- ls --------------------------------------------------------------------------------------- */
 
 struct listing {
     bool json;
@@ -121,7 +121,7 @@ static int ls(int argc, char **argv) {
     return listing.bad == 0 && fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
 }
 
-/* --- verify ---------------------------------------------------------------------------------- */
+/* --- verify ----------------------------------------------------------------------------------- */
 
 static void verify_progress(void *context, uint64_t done, uint64_t total) {
     progress_at(context, done, total, "");
@@ -236,7 +236,7 @@ static int verify(int argc, char **argv) {
     return fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
 }
 
-/* --- cat ------------------------------------------------------------------------------------- */
+/* --- cat -------------------------------------------------------------------------------------- */
 
 static uint32_t date_of_wallet_decision(const struct decision *decision) {
     switch (decision->kind) {

@@ -1,7 +1,7 @@
 /* outage_watch.h - what the daemon looks at once a second for the sake of those who wait (X7)
  *
- * Tells each outage of OUTAGE_LONG_MS or more in one sentence on standard error, and knows whether anybody's
- * time runs, so that the log shows signs of life (wal_beat) only then.
+ * Tells each outage of OUTAGE_LONG_MS or more in one sentence on standard error, and knows whether
+ * anybody's time runs, so that the log shows signs of life (wal_beat) only then.
  * Thread: the one that waits for signals.
  */
 #ifndef USHER_TOOLS_USHERD_OUTAGE_WATCH_H

@@ -1,6 +1,8 @@
-/* projection_report.h - the daemon tells about PostgreSQL: words on standard error, figures for system.stats
+/* projection_report.h - the daemon tells about PostgreSQL: words on standard error, figures for
+ * system.stats
  *
- * Happy path: projection_report_start once, projection_report_step about once a second, as long as the daemon runs.
+ * Happy path: projection_report_start once, projection_report_step about once a second, as long as
+ * the daemon runs.
  * Failure modes: none of its own; what goes wrong with PostgreSQL is what it tells.
  * Thread: the daemon's main thread.
  * Source: replay/README.md, "When PostgreSQL is away"

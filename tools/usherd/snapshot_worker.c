@@ -1,8 +1,8 @@
 /* snapshot_worker.c - snapshots made now and then by a process of their own; see snapshot_worker.h
  *
  * The child steps back wherever it can: it runs when no processor has anything else to do
- * (SCHED_IDLE, nice 19), reads and writes small parts and rests between them, comes last where the disk's
- * scheduler knows classes, and when memory ends the kernel takes it first.
+ * (SCHED_IDLE, nice 19), reads and writes small parts and rests between them, comes last where the
+ * disk's scheduler knows classes, and when memory ends the kernel takes it first.
  */
 #include "tools/usherd/snapshot_worker.h"
 

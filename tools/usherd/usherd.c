@@ -1,11 +1,11 @@
 /* usherd.c - the daemon: the only place that knows all the parts, and puts them together
  *
- * Happy path, in this order, each step using only what came before it:
- *   settings -> clock -> newest valid snapshot loaded -> log opened and judged from there on,
- *   PostgreSQL and the newest snapshot asked as witnesses -> the log after the snapshot replayed and
- *   verified -> log's writer -> shards -> sockets -> projection -> `ready` -> snapshots now and then
- *   (snapshot_worker.h) -> signal -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed
- *   -> projection catches up (bounded) -> exit 0.
+ * Happy path, in this order, each step using only what came before it: settings -> clock -> newest
+ *   valid snapshot loaded -> log opened and judged from there on, PostgreSQL and the newest
+ *   snapshot asked as witnesses -> the log after the snapshot replayed and verified -> log's writer
+ *   -> shards -> sockets -> projection -> `ready` -> snapshots now and then (snapshot_worker.h) ->
+ *   signal -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed ->
+ *   projection catches up (bounded) -> exit 0.
  *
  * Failure modes: whatever stands in the way of starting is told in a sentence that says what to do,
  * and nothing has changed. While running, a log that cannot be written ends the process at once,
@@ -13,8 +13,8 @@
  * PostgreSQL never stops the daemon. The process is left by _exit once the log is closed: closing
  * nng's sockets can deadlock (1.5.2), and there is nothing left to lose.
  *
- * Threads: this one starts and stops the others and waits for signals, which are blocked in all. One
- * looks once a second whether folder, log and sockets are still our own (usherd_watch.h).
+ * Threads: this one starts and stops the others and waits for signals, which are blocked in all.
+ * One looks once a second whether folder, log and sockets are still our own (usherd_watch.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -272,7 +272,8 @@ static bool is_the_witness(struct daemon *daemon) {
     return wal_recover(daemon->storage, &look, &recovery, &error) == 0;
 }
 
-/* PostgreSQL has seen more than the log has. A copy of a folder looks just like a log that was cut. */
+/* PostgreSQL has seen more than the log has. A copy of a folder looks just like a log that was
+ * cut. */
 static _Noreturn void refuse_postgres(struct daemon *daemon, uint64_t lsn,
                                       const struct wal_error *error) {
     give_up(
@@ -387,8 +388,8 @@ static void replay(struct daemon *daemon) {
     raise_clock(daemon, daemon->last_time_ms);
 }
 
-/* Until when the run before is known to have served: its log was written then, or something decided. A
- * block from a clock that was wrong says nothing. */
+/* Until when the run before is known to have served: its log was written then, or something
+ * decided. A block from a clock that was wrong says nothing. */
 static uint64_t served_until_ms(struct daemon *daemon) {
     uint64_t written_ms = daemon->recovery.last_wall_ms;
     if (written_ms > system_clock_now_ms(&daemon->clock)) written_ms = 0;
@@ -573,7 +574,8 @@ static void run(struct daemon *daemon) {
 
 /* --- stopping --------------------------------------------------------------------------------- */
 
-/* Wait until PostgreSQL has everything, for as long as that makes sense; a second signal ends it. */
+/* Wait until PostgreSQL has everything, for as long as that makes sense; a second signal ends
+ * it. */
 static void catch_up(struct daemon *daemon, uint64_t end_lsn) {
     if (!daemon->projection) return;
     const struct timespec pause = {.tv_nsec = CATCH_UP_LOOK_MS * 1000000L};

@@ -1,11 +1,10 @@
 /* usherd_checks.h - the daemon's checks of its surroundings, for the table of usherd_watch.h
  *
- * Identity: the data folder, the log's folder and its lock, the segment that is written, and the local
- * sockets are compared with what was opened. A folder that is moved, replaced or removed takes the log
- * with it: the files stay writable through their descriptors, and whatever is acknowledged then is
- * nowhere. So the process ends. Nobody can prevent what is acknowledged before the next look:
- * WATCH_EVERY_MS at most.
- * Room: a disk on which the log's next file cannot be made.
+ * Identity: the data folder, the log's folder and its lock, the segment that is written, and the
+ * local sockets are compared with what was opened. A folder that is moved, replaced or removed
+ * takes the log with it: the files stay writable through their descriptors, and whatever is
+ * acknowledged then is nowhere. So the process ends. Nobody can prevent what is acknowledged before
+ * the next look: WATCH_EVERY_MS at most. Room: a disk on which the log's next file cannot be made.
  * Connections: those that were refused.
  * Thread: the watch's, but for the init functions.
  */

@@ -8,7 +8,8 @@
  *     private_below .. log, snapshots, PostgreSQL, whatever comes ..... DESCRIPTORS_KEPT
  *     limit
  *
- * Numbers are given out from the low end, so the two borders hold whoever has come first (accept.h).
+ * Numbers are given out from the low end, so the two borders hold whoever has come first
+ * (accept.h).
  */
 #ifndef USHER_TOOLS_USHERD_USHERD_DESCRIPTORS_H
 #define USHER_TOOLS_USHERD_USHERD_DESCRIPTORS_H
@@ -19,10 +20,12 @@
  * PostgreSQL's connection: about 40 on two cores. */
 #define DESCRIPTORS_OWN 64u
 #define DESCRIPTORS_ADMIN 40u
-/* The log needs 3 at the moment of a switch, a reader of it 3, libpq a few while it looks up a name. */
+/* The log needs 3 at the moment of a switch, a reader of it 3, libpq a few while it looks up a
+ * name. */
 #define DESCRIPTORS_KEPT 48u
 #define CONNECTIONS_MIN 16u
-/* A higher limit is of no use: nng is not made for it, and who walks all descriptors takes for ever. */
+/* A higher limit is of no use: nng is not made for it, and who walks all descriptors takes for
+ * ever. */
 #define DESCRIPTORS_MAX (1u << 20)
 
 struct descriptors {
@@ -31,7 +34,8 @@ struct descriptors {
     uint32_t public_below, private_below;
 };
 
-/* descriptors_raise - raise the soft limit. Return: the limit from now on, at most DESCRIPTORS_MAX */
+/* descriptors_raise - raise the soft limit. Return: the limit from now on, at most
+ * DESCRIPTORS_MAX */
 uint32_t descriptors_raise(void);
 
 /* descriptors_plan - @wanted: connections; 0: as many as there is room for

@@ -28,7 +28,8 @@ void usherd_watch_add(struct usherd_watch *watch, const char *name,
         .name = name, .look = look, .context = context};
 }
 
-/* By write(): a stream may be locked by a thread that hangs. Nor may we hang because nobody reads. */
+/* By write(): a stream may be locked by a thread that hangs. Nor may we hang because nobody
+ * reads. */
 void usherd_watch_tell(enum watch_state state, const char *name, const char *text) {
     char line[WATCH_TEXT_BYTES + 128];
     const char *begin = state == WATCH_STOP ? "ALARM: " : "";

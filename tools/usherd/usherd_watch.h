@@ -1,14 +1,15 @@
 /* usherd_watch.h - what the daemon looks at once a second, whatever else hangs
  *
  * A table of checks, each a function that looks at one matter and says what it found. A warning is
- * told when it begins, when it changes (but not more often than once a minute), and when it is over.
- * A finding that makes every further answer a lie ends the process at once.
+ * told when it begins, when it changes (but not more often than once a minute), and when it is
+ * over. A finding that makes every further answer a lie ends the process at once.
  * Happy path: usherd_watch_init, usherd_watch_add for each check, usherd_watch_start; at the end
  * usherd_watch_stop. Tests call usherd_watch_step with times of their own.
- * Failure modes: a check that does not return keeps the later ones from being made. So a check reads
- * memory, or asks the kernel what it knows without the disk; who must wait for a disk is no check.
- * Threads: a thread of its own makes the checks, since the main thread may be waiting for a child or
- * for PostgreSQL, and the log's for the disk. What a check reads must bear that.
+ * Failure modes: a check that does not return keeps the later ones from being made. So a check
+ * reads memory, or asks the kernel what it knows without the disk; who must wait for a disk is no
+ * check.
+ * Threads: a thread of its own makes the checks, since the main thread may be waiting for a child
+ * or for PostgreSQL, and the log's for the disk. What a check reads must bear that.
  */
 #ifndef USHER_TOOLS_USHERD_USHERD_WATCH_H
 #define USHER_TOOLS_USHERD_USHERD_WATCH_H
@@ -41,7 +42,8 @@ struct watch_check {
 };
 
 struct usherd_watch {
-    /* tell - @state: WATCH_WARN, WATCH_STOP, or WATCH_FINE: it is over. WATCH_STOP does not return. */
+    /* tell - @state: WATCH_WARN, WATCH_STOP, or WATCH_FINE: it is over. WATCH_STOP does not
+     * return. */
     void (*tell)(enum watch_state state, const char *name, const char *text);
     struct watch_check checks[WATCH_CHECKS_MAX];
     uint32_t count;
@@ -64,7 +66,8 @@ void usherd_watch_add(struct usherd_watch *watch, const char *name,
  * @now_ms: monotonic */
 void usherd_watch_step(struct usherd_watch *watch, uint64_t now_ms);
 
-/* usherd_watch_start - Return: 0, or an errno; usherd_watch_stop - wait until the thread has ended */
+/* usherd_watch_start - Return: 0, or an errno; usherd_watch_stop - wait until the thread has
+ * ended */
 int usherd_watch_start(struct usherd_watch *watch);
 void usherd_watch_stop(struct usherd_watch *watch);
 

@@ -2,8 +2,8 @@
  *
  * One write is in flight at a time: submit, then complete. A storage is bound to one data folder
  * and to one folder in it when it is opened: "wal" or "snapshots". Three implementations: io_uring
- * (the engine), pwrite (snapshots; tools that intercept system calls), and memory (tests, simulator).
- * File names are plain names inside that folder.
+ * (the engine), pwrite (snapshots; tools that intercept system calls), and memory (tests,
+ * simulator). File names are plain names inside that folder.
  *
  * Threads: submit and complete belong to the log writer. prepare and remove belong to one other
  * thread each. open, read, size, list, close may be called by any number of readers at once.
@@ -73,7 +73,8 @@ struct storage_operations {
                  uint32_t bytes);
     /* rename - durably, over whatever has the name; the file was synced before */
     int (*rename)(struct storage *storage, const char *from, const char *to);
-    /* link - give a file a second name, durably; both stay when the other is renamed over or removed
+    /* link - give a file a second name, durably; both stay when the other is renamed over or
+     * removed
      * Return: 0; -EEXIST if something has that name already; -errno */
     int (*link)(struct storage *storage, const char *from, const char *to);
     void (*info)(struct storage *storage, struct storage_info *ret_info);

@@ -31,7 +31,7 @@ int storage_files_new(size_t bytes, const struct storage_operations *operations,
     bool is_log = strcmp(folder, STORAGE_WAL) == 0;
     REQUIRE(is_log || strcmp(folder, STORAGE_SNAPSHOTS) == 0);
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) { return -errno; }
+    if (descriptor < 0) return -errno;
     struct storage_files *files = calloc(1, bytes);
     if (files == NULL) {
         (void)close(descriptor); /* was only read */
@@ -67,7 +67,7 @@ int storage_files_identify(struct storage *storage, int handle,
                      : handle == STORAGE_OF_LOCK    ? files->lock
                                                     : handle;
     struct stat status;
-    if (fstat(descriptor, &status) < 0) { return -errno; }
+    if (fstat(descriptor, &status) < 0) return -errno;
     *ret_identity = (struct storage_identity){
         .device = status.st_dev, .inode = status.st_ino, .links = status.st_nlink};
     return 0;
@@ -78,7 +78,7 @@ int storage_files_claim(struct storage *storage) {
     REQUIRE(files->lock < 0);
     const char *name = strcmp(files->folder, STORAGE_WAL) == 0 ? "LOCK" : "snapshots.LOCK";
     int lock = openat(files->directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock < 0) { return -errno; }
+    if (lock < 0) return -errno;
     int rc = flock(lock, LOCK_EX | LOCK_NB);
     /* Tools hold the lock for an instant: shared to ask whether an engine runs, or to sync. */
     for (int i = 0; i < CLAIM_RETRIES && rc < 0 && errno == EWOULDBLOCK; i++) {
@@ -116,18 +116,18 @@ static int open_folder(struct storage_files *files) {
 int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
     struct statvfs status;
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) { return folder; }
+    if (folder < 0) return folder;
     int rc = fstatvfs(folder, &status) < 0 ? -errno : 0;
     (void)close(folder); /* was only read */
     if (rc == 0 && status.f_blocks == 0) { rc = -ENOTSUP; /* a file system that does not count */ }
-    if (rc == 0) { *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize; }
+    if (rc == 0) *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize;
     return rc;
 }
 
 int storage_files_list(struct storage *storage, void (*visit)(void *context, const char *name),
                        void *context) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) { return folder == -ENOENT ? 0 : folder; }
+    if (folder < 0) return folder == -ENOENT ? 0 : folder;
     DIR *stream = fdopendir(folder);
     if (stream == NULL) {
         int rc = -errno;
@@ -156,7 +156,7 @@ static int open_file(struct storage_files *files, const char *name, int flags) {
     int handle = openat(files->directory, path, flags | O_DIRECT | O_CLOEXEC, 0644);
     if (handle < 0 && errno == EINVAL) {
         handle = openat(files->directory, path, flags | O_CLOEXEC, 0644);
-        if (handle >= 0) { atomic_store_explicit(&files->buffered, true, memory_order_relaxed); }
+        if (handle >= 0) atomic_store_explicit(&files->buffered, true, memory_order_relaxed);
     }
     return handle < 0 ? -errno : handle;
 }
@@ -173,7 +173,7 @@ void storage_files_close(struct storage *storage, int handle) {
 int storage_files_size(struct storage *storage, int handle, uint64_t *ret_bytes) {
     (void)storage;
     struct stat status;
-    if (fstat(handle, &status) < 0) { return -errno; }
+    if (fstat(handle, &status) < 0) return -errno;
     *ret_bytes = (uint64_t)status.st_size;
     return 0;
 }
@@ -204,9 +204,9 @@ int storage_files_read(struct storage *storage, int handle, uint64_t offset, uin
     while (done < bytes) {
         ssize_t count = pread(handle, buffer + done, part(files, bytes - done),
                               (off_t)(offset + done));
-        if (count < 0 && errno == EINTR) { continue; }
-        if (count < 0) { return -errno; }
-        if (count == 0) { return -ENODATA; }
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -errno;
+        if (count == 0) return -ENODATA;
         done += (uint32_t)count;
         rest(files);
     }
@@ -216,7 +216,7 @@ int storage_files_read(struct storage *storage, int handle, uint64_t offset, uin
 int storage_files_create(struct storage *storage, const char *name) {
     struct storage_files *files = (struct storage_files *)storage;
     if (mkdirat(files->directory, files->folder, 0755) == 0) {
-        if (fsync(files->directory) < 0) { return -errno; }
+        if (fsync(files->directory) < 0) return -errno;
     } else if (errno != EEXIST) {
         return -errno;
     }
@@ -231,9 +231,9 @@ int storage_files_write(struct storage *storage, int handle, uint64_t offset, co
     while (done < bytes) {
         ssize_t count = pwrite(handle, buffer + done, part(files, bytes - done),
                                (off_t)(offset + done));
-        if (count < 0 && errno == EINTR) { continue; }
-        if (count < 0) { return -errno; }
-        if (count == 0) { return -EIO; }
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -errno;
+        if (count == 0) return -EIO;
         done += (uint32_t)count;
         rest(files);
     }
@@ -242,27 +242,27 @@ int storage_files_write(struct storage *storage, int handle, uint64_t offset, co
 
 int storage_files_rename(struct storage *storage, const char *from, const char *to) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) { return folder; }
+    if (folder < 0) return folder;
     int rc = renameat(folder, from, folder, to);
-    if (rc == 0) { rc = fsync(folder); }
-    if (rc < 0) { rc = -errno; }
+    if (rc == 0) rc = fsync(folder);
+    if (rc < 0) rc = -errno;
     (void)close(folder); /* synced, or its failure is known */
     return rc;
 }
 
 int storage_files_link(struct storage *storage, const char *from, const char *to) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) { return folder; }
+    if (folder < 0) return folder;
     int rc = linkat(folder, from, folder, to, 0);
-    if (rc == 0) { rc = fsync(folder); }
-    if (rc < 0) { rc = -errno; }
+    if (rc == 0) rc = fsync(folder);
+    if (rc < 0) rc = -errno;
     (void)close(folder); /* synced, or its failure is known */
     return rc;
 }
 
 static int write_zeros(int handle, uint64_t bytes) {
     uint8_t *zeros = aligned_alloc(PAGE_BYTES, ZEROS_BYTES);
-    if (zeros == NULL) { return -ENOMEM; }
+    if (zeros == NULL) return -ENOMEM;
     memset(zeros, 0, ZEROS_BYTES);
     int rc = 0;
     for (uint64_t done = 0; done < bytes && rc == 0;) {
@@ -285,10 +285,10 @@ static int write_zeros(int handle, uint64_t bytes) {
 /* Make the zeros durable under the temporary name. */
 static int prepare_file(struct storage_files *files, const char *temporary, uint64_t bytes) {
     int handle = open_file(files, temporary, O_RDWR | O_CREAT | O_TRUNC);
-    if (handle < 0) { return handle; }
+    if (handle < 0) return handle;
     int rc = write_zeros(handle, bytes);
-    if (rc == 0 && fsync(handle) < 0) { rc = -errno; }
-    if (close(handle) < 0 && rc == 0) { rc = -errno; }
+    if (rc == 0 && fsync(handle) < 0) rc = -errno;
+    if (close(handle) < 0 && rc == 0) rc = -errno;
     return rc;
 }
 
@@ -299,14 +299,14 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     char temporary[64];
     (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
     int folder = open_folder(files);
-    if (folder < 0) { return folder; }
+    if (folder < 0) return folder;
     (void)unlinkat(folder, temporary, 0); /* left by a crash, as a rule it is not there */
     uint64_t room = 0;
     /* Not even tried where it cannot fit: others need the last room more. */
     int rc = storage_files_space(storage, &room) == 0 && room < bytes ? -ENOSPC : 0;
-    if (rc == 0) { rc = prepare_file(files, temporary, bytes); }
-    if (rc == 0 && renameat(folder, temporary, folder, name) < 0) { rc = -errno; }
-    if (rc == 0 && fsync(folder) < 0) { rc = -errno; }
+    if (rc == 0) rc = prepare_file(files, temporary, bytes);
+    if (rc == 0 && renameat(folder, temporary, folder, name) < 0) rc = -errno;
+    if (rc == 0 && fsync(folder) < 0) rc = -errno;
     if (rc < 0) {
         (void)unlinkat(folder, temporary, 0); /* leaves the room to others; nobody reads it */
     }
@@ -316,10 +316,10 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
 
 int storage_files_remove(struct storage *storage, const char *name) {
     int folder = open_folder((struct storage_files *)storage);
-    if (folder < 0) { return folder; }
+    if (folder < 0) return folder;
     int rc = unlinkat(folder, name, 0);
-    if (rc == 0) { rc = fsync(folder); }
-    if (rc < 0) { rc = -errno; }
+    if (rc == 0) rc = fsync(folder);
+    if (rc < 0) rc = -errno;
     (void)close(folder); /* synced, or its failure is known */
     return rc;
 }

@@ -76,7 +76,7 @@ static void unlock(struct storage_memory *memory) {
 
 static int find(const struct storage_memory *memory, const char *name) {
     for (int i = 0; i < memory->file_count; i++) {
-        if (strcmp(memory->files[i].name, name) == 0) { return i; }
+        if (strcmp(memory->files[i].name, name) == 0) return i;
     }
     return -ENOENT;
 }
@@ -99,8 +99,8 @@ static int make_file(struct storage_memory *memory, const char *name) {
            (memory->files[index].name[0] != '\0' || memory->files[index].handles > 0)) {
         index++;
     }
-    if (index == MEMORY_FILES_MAX) { return -ENOSPC; }
-    if (index == memory->file_count) { memory->file_count++; }
+    if (index == MEMORY_FILES_MAX) return -ENOSPC;
+    if (index == memory->file_count) memory->file_count++;
     struct memory_file *file = &memory->files[index];
     set_contents(file, NULL, 0);
     *file = (struct memory_file){.name_volatile = false};
@@ -111,7 +111,7 @@ static int make_file(struct storage_memory *memory, const char *name) {
 /* Takes ownership of bytes. */
 static int put(struct storage_memory *memory, const char *name, uint8_t *bytes, uint64_t size) {
     int index = find(memory, name);
-    if (index < 0) { index = make_file(memory, name); }
+    if (index < 0) index = make_file(memory, name);
     if (index < 0) {
         free(bytes);
         return index;
@@ -137,7 +137,7 @@ static void land_torn(struct storage_memory *memory, uint8_t *to, const uint8_t 
 
 /* What was written and not synced: any subset of its sectors, any length in between. */
 static void settle_torn(struct storage_memory *memory, struct memory_file *file) {
-    if (file->durable == NULL) { return; }
+    if (file->durable == NULL) return;
     uint64_t low = file->size < file->durable_size ? file->size : file->durable_size;
     uint64_t high = file->size < file->durable_size ? file->durable_size : file->size;
     uint64_t steps = (high - low) / STORAGE_MEMORY_SECTOR_BYTES;
@@ -153,10 +153,10 @@ static void settle_torn(struct storage_memory *memory, struct memory_file *file)
 
 /* From now on what changes is not durable. Return: 0, -ENOMEM */
 static int begin_changing(struct memory_file *file) {
-    if (file->durable != NULL) { return 0; }
+    if (file->durable != NULL) return 0;
     uint8_t *copy = malloc(file->size > 0 ? file->size : 1);
-    if (copy == NULL) { return -ENOMEM; }
-    if (file->size > 0) { memcpy(copy, file->bytes, file->size); }
+    if (copy == NULL) return -ENOMEM;
+    if (file->size > 0) memcpy(copy, file->bytes, file->size);
     file->durable = copy;
     file->durable_size = file->size;
     return 0;
@@ -166,7 +166,7 @@ static int begin_changing(struct memory_file *file) {
 static bool pick_elsewhere(struct storage_memory *memory, const struct memory_write *write,
                            uint64_t *ret_offset) {
     uint64_t places = (memory->files[write->handle].size - write->bytes) / 4096 + 1;
-    if (places < 2) { return false; }
+    if (places < 2) return false;
     uint64_t place = next_random(memory) % (places - 1);
     *ret_offset = (place < write->offset / 4096 ? place : place + 1) * 4096;
     return true;
@@ -211,7 +211,7 @@ static bool is_write_fault(enum storage_fault fault) {
 
 /* Is it the turn of the fault that waits? Then it happens now. */
 static bool fault_is_due(struct storage_memory *memory) {
-    if (memory->fault_after-- > 0) { return false; }
+    if (memory->fault_after-- > 0) return false;
     memory->fault = STORAGE_FAULT_NONE;
     return true;
 }
@@ -226,15 +226,15 @@ static bool other_fault(struct storage_memory *memory, enum storage_fault fault)
 }
 
 static bool no_room(struct storage_memory *memory) {
-    if (!memory->full) { return false; }
-    if (memory->full_after == 0) { return true; }
+    if (!memory->full) return false;
+    if (memory->full_after == 0) return true;
     memory->full_after--;
     return false;
 }
 
 /* Whatever changes the names syncs the folder, and so all names in it. */
 static void sync_names(struct storage_memory *memory) {
-    for (int i = 0; i < memory->file_count; i++) { memory->files[i].name_volatile = false; }
+    for (int i = 0; i < memory->file_count; i++) memory->files[i].name_volatile = false;
 }
 
 /* Return: whether a write was in flight */
@@ -249,7 +249,7 @@ static bool crash(struct storage_memory *memory) {
     for (int i = 0; i < memory->file_count; i++) {
         struct memory_file *file = &memory->files[i];
         settle_torn(memory, file);
-        if (file->name_volatile && next_random(memory) % 2 == 0) { file->name[0] = '\0'; }
+        if (file->name_volatile && next_random(memory) % 2 == 0) file->name[0] = '\0';
         file->name_volatile = false;
     }
     memory->crashed = true;
@@ -268,21 +268,21 @@ static bool crash(struct storage_memory *memory) {
  * Return: 0 (go on, and pass the result through end_change), -EIO (the power was gone) */
 enum { POWER_FAILS_AFTER = 1 };
 static int begin_change(struct storage_memory *memory) {
-    if (memory->crashed) { return -EIO; }
-    if (!memory->crash_due || memory->crash_after-- > 0) { return 0; }
-    if (next_random(memory) % 2 == 0) { return POWER_FAILS_AFTER; }
+    if (memory->crashed) return -EIO;
+    if (!memory->crash_due || memory->crash_after-- > 0) return 0;
+    if (next_random(memory) % 2 == 0) return POWER_FAILS_AFTER;
     crash(memory);
     return -EIO;
 }
 
 /* @begun: what begin_change said, not negative */
 static int end_change(struct storage_memory *memory, int begun, int result) {
-    if (begun != POWER_FAILS_AFTER) { return result; }
+    if (begun != POWER_FAILS_AFTER) return result;
     crash(memory);
     return -EIO;
 }
 
-/* --- the operations ------------------------------------------------------------------------ */
+/* --- the operations --------------------------------------------------------------------------- */
 
 static int memory_claim(struct storage *storage) {
     struct storage_memory *memory = lock(storage);
@@ -303,7 +303,7 @@ static int memory_list(struct storage *storage, void (*visit)(void *context, con
                        void *context) {
     struct storage_memory *memory = lock(storage);
     for (int i = 0; i < memory->file_count; i++) {
-        if (memory->files[i].name[0] != '\0') { visit(context, memory->files[i].name); }
+        if (memory->files[i].name[0] != '\0') visit(context, memory->files[i].name);
     }
     unlock(memory);
     return 0;
@@ -313,7 +313,7 @@ static int memory_open(struct storage *storage, const char *name, bool writable)
     (void)writable; /* the log keeps to it */
     struct storage_memory *memory = lock(storage);
     int handle = find(memory, name);
-    if (handle >= 0) { memory->files[handle].handles++; }
+    if (handle >= 0) memory->files[handle].handles++;
     unlock(memory);
     return handle;
 }
@@ -337,8 +337,8 @@ static int memory_read(struct storage *storage, int handle, uint64_t offset, uin
     struct storage_memory *memory = lock(storage);
     const struct memory_file *file = &memory->files[handle];
     int rc = offset + bytes <= file->size ? 0 : -ENODATA;
-    if (other_fault(memory, STORAGE_FAULT_READ)) { rc = -EIO; }
-    if (rc == 0) { memcpy(buffer, file->bytes + offset, bytes); }
+    if (other_fault(memory, STORAGE_FAULT_READ)) rc = -EIO;
+    if (rc == 0) memcpy(buffer, file->bytes + offset, bytes);
     unlock(memory);
     return rc;
 }
@@ -361,7 +361,7 @@ static int memory_space(struct storage *storage, uint64_t *ret_bytes) {
 
 static int memory_prepare(struct storage *storage, const char *name, uint64_t bytes) {
     uint8_t *zeros = calloc(1, bytes);
-    if (zeros == NULL) { return -ENOMEM; }
+    if (zeros == NULL) return -ENOMEM;
     struct storage_memory *memory = lock(storage);
     int begun = begin_change(memory);
     if (begun < 0 || memory->prepare_fails || no_room(memory)) {
@@ -394,29 +394,29 @@ static int memory_create(struct storage *storage, const char *name) {
     struct storage_memory *memory = lock(storage);
     int begun = begin_change(memory);
     int rc = begun;
-    if (begun >= 0 && no_room(memory)) { rc = -ENOSPC; }
+    if (begun >= 0 && no_room(memory)) rc = -ENOSPC;
     if (rc >= 0) {
         rc = find(memory, name);
         bool is_new = rc < 0;
-        if (is_new) { rc = make_file(memory, name); }
+        if (is_new) rc = make_file(memory, name);
         if (rc >= 0) {
             struct memory_file *file = &memory->files[rc];
-            if (is_new) { file->name_volatile = true; }
+            if (is_new) file->name_volatile = true;
             int failed = begin_changing(file);
             file->size = failed == 0 ? 0 : file->size;
             rc = end_change(memory, begun, failed < 0 ? failed : rc);
         }
     }
-    if (rc >= 0) { memory->files[rc].handles++; }
+    if (rc >= 0) memory->files[rc].handles++;
     unlock(memory);
     return rc;
 }
 
 /* Room up to there; what lies between is zero. */
 static int extend(struct memory_file *file, uint64_t size) {
-    if (size <= file->size) { return 0; }
+    if (size <= file->size) return 0;
     uint8_t *bytes = realloc(file->bytes, size);
-    if (bytes == NULL) { return -ENOMEM; }
+    if (bytes == NULL) return -ENOMEM;
     memset(bytes + file->size, 0, size - file->size);
     file->bytes = bytes;
     file->size = size;
@@ -431,14 +431,14 @@ static int memory_write(struct storage *storage, int handle, uint64_t offset, co
     REQUIRE(file->handles > 0);
     int begun = begin_change(memory);
     int rc = begun;
-    if (begun >= 0 && no_room(memory)) { rc = -ENOSPC; }
+    if (begun >= 0 && no_room(memory)) rc = -ENOSPC;
     struct memory_write write = {
         .handle = handle, .offset = offset, .buffer = buffer, .bytes = bytes};
     if (rc >= 0) {
         write.fault = write_fault(memory);
         rc = write.fault == STORAGE_FAULT_SUBMIT ? -EAGAIN : begin_changing(file);
-        if (rc == 0) { rc = extend(file, offset + bytes); }
-        if (rc == 0) { rc = land(memory, &write); }
+        if (rc == 0) rc = extend(file, offset + bytes);
+        if (rc == 0) rc = land(memory, &write);
         memory->writes += rc == 0;
         rc = end_change(memory, begun, rc);
     }
@@ -456,7 +456,7 @@ static int memory_rename(struct storage *storage, const char *from, const char *
         if (source >= 0) {
             struct memory_file *file = &memory->files[source];
             REQUIRE(file->durable == NULL); /* synced before, or the name outlives its contents */
-            if (target >= 0) { memory->files[target].name[0] = '\0'; }
+            if (target >= 0) memory->files[target].name[0] = '\0';
             memset(file->name, 0, sizeof file->name);
             (void)strncpy(file->name, to, MEMORY_NAME_BYTES - 1); /* fits, the rest is zero */
             sync_names(memory);
@@ -478,7 +478,7 @@ static int memory_link(struct storage *storage, const char *from, const char *to
             const struct memory_file *file = &memory->files[source];
             REQUIRE(file->durable == NULL); /* synced before */
             uint8_t *copy = malloc(file->size > 0 ? file->size : 1);
-            if (copy != NULL && file->size > 0) { memcpy(copy, file->bytes, file->size); }
+            if (copy != NULL && file->size > 0) memcpy(copy, file->bytes, file->size);
             result = copy == NULL ? -ENOMEM : put(memory, to, copy, file->size);
             sync_names(memory);
         }
@@ -546,7 +546,7 @@ static int memory_sync(struct storage *storage, int handle) {
     int rc = begin_change(memory);
     if (rc >= 0) {
         bool fails = other_fault(memory, STORAGE_FAULT_SYNC);
-        if (fails) { settle_torn(memory, file); }
+        if (fails) settle_torn(memory, file);
         free(file->durable);
         file->durable = NULL;
         rc = end_change(memory, rc, fails ? -EIO : 0);
@@ -562,7 +562,7 @@ static void memory_info(struct storage *storage, struct storage_info *ret_info) 
 
 static void memory_destroy(struct storage *storage) {
     struct storage_memory *memory = (struct storage_memory *)storage;
-    for (int i = 0; i < memory->file_count; i++) { set_contents(&memory->files[i], NULL, 0); }
+    for (int i = 0; i < memory->file_count; i++) set_contents(&memory->files[i], NULL, 0);
     REQUIRE(pthread_cond_destroy(&memory->released) == 0);
     REQUIRE(pthread_mutex_destroy(&memory->mutex) == 0);
     free(memory);
@@ -591,11 +591,11 @@ static const struct storage_operations memory_operations = {
     .destroy = memory_destroy,
 };
 
-/* --- for tests ----------------------------------------------------------------------------- */
+/* --- for tests -------------------------------------------------------------------------------- */
 
 int storage_memory_open(struct storage **ret_storage) {
     struct storage_memory *memory = calloc(1, sizeof *memory);
-    if (memory == NULL) { return -ENOMEM; }
+    if (memory == NULL) return -ENOMEM;
     memory->storage.operations = &memory_operations;
     REQUIRE(pthread_mutex_init(&memory->mutex, NULL) == 0);
     REQUIRE(pthread_cond_init(&memory->released, NULL) == 0);
@@ -606,11 +606,11 @@ int storage_memory_open(struct storage **ret_storage) {
 int storage_memory_clone(struct storage *storage, struct storage **ret_storage) {
     struct storage *clone;
     int rc = storage_memory_open(&clone);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     struct storage_memory *memory = lock(storage);
     for (int i = 0; i < memory->file_count && rc == 0; i++) {
         const struct memory_file *file = &memory->files[i];
-        if (file->name[0] == '\0' || file->name_volatile) { continue; }
+        if (file->name[0] == '\0' || file->name_volatile) continue;
         bool torn = file->durable != NULL;
         rc = storage_memory_put(clone, file->name, torn ? file->durable : file->bytes,
                                 torn ? file->durable_size : file->size);
@@ -700,8 +700,8 @@ uint8_t *storage_memory_bytes(struct storage *storage, const char *name, uint64_
 int storage_memory_put(struct storage *storage, const char *name, const uint8_t *bytes,
                        uint64_t size) {
     uint8_t *copy = malloc(size > 0 ? size : 1);
-    if (copy == NULL) { return -ENOMEM; }
-    if (size > 0) { memcpy(copy, bytes, size); }
+    if (copy == NULL) return -ENOMEM;
+    if (size > 0) memcpy(copy, bytes, size);
     struct storage_memory *memory = lock(storage);
     int rc = put(memory, name, copy, size);
     unlock(memory);
@@ -711,7 +711,7 @@ int storage_memory_put(struct storage *storage, const char *name, const uint8_t 
 bool storage_memory_remove(struct storage *storage, const char *name) {
     struct storage_memory *memory = lock(storage);
     int index = find(memory, name);
-    if (index >= 0) { memory->files[index].name[0] = '\0'; }
+    if (index >= 0) memory->files[index].name[0] = '\0';
     unlock(memory);
     return index >= 0;
 }

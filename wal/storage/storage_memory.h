@@ -3,8 +3,8 @@
  * For tests and the simulator. One storage is one folder. What a completed write has covered is
  * durable; the one write in flight is not there at all until it is completed, or torn by a crash:
  * any subset of its 512-byte sectors may have landed. What was written with `write` can be read at
- * once, but until `sync` a crash leaves any subset of its sectors and any length between the old one
- * and the new one. The name of a file that `create` made is durable once anything was renamed,
+ * once, but until `sync` a crash leaves any subset of its sectors and any length between the old
+ * one and the new one. The name of a file that `create` made is durable once anything was renamed,
  * removed or prepared; before that a crash may take the file away. Everything random comes from
  * seeds given by the caller.
  *
@@ -20,7 +20,8 @@
 
 enum storage_fault {
     STORAGE_FAULT_NONE = 0,
-    /* One write, by submit or by `write`; where submit only starts it, complete says how it went. */
+    /* One write, by submit or by `write`; where submit only starts it, complete says how it
+     * went. */
     STORAGE_FAULT_SUBMIT,    /* submit, or `write`, fails with EAGAIN; nothing has landed */
     STORAGE_FAULT_FAIL,      /* fails with EIO; a random part has landed */
     STORAGE_FAULT_SHORT,     /* a short write: the first half has landed, fails with EIO */
@@ -51,15 +52,16 @@ void storage_memory_delay(struct storage *storage, uint32_t polls);
 void storage_memory_hold(struct storage *storage, bool hold);
 
 /* storage_memory_fault - one of the next operations goes wrong
- * @after: operations of that kind that are still fine: writes (at submit and `write`), reads, syncs,
- *         or whatever takes room (FULL); PREPARE knows no after
+ * @after: operations of that kind that are still fine: writes (at submit and `write`), reads,
+ *         syncs, or whatever takes room (FULL); PREPARE knows no after
  * @seed:  for what is random in it
  * One fault at a time: a new one takes the place of one that has not happened yet. PREPARE and FULL
  * stand beside it. */
 void storage_memory_fault(struct storage *storage, enum storage_fault fault, uint64_t after,
                           uint64_t seed);
 
-/* storage_memory_heal - forget all faults that have not happened yet, and let there be room again */
+/* storage_memory_heal - forget all faults that have not happened yet, and let there be room
+ * again */
 void storage_memory_heal(struct storage *storage);
 
 /* storage_memory_crash - the power fails

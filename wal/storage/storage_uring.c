@@ -27,7 +27,7 @@ struct storage_uring {
 static int uring_claim(struct storage *storage) {
     struct storage_uring *uring = (struct storage_uring *)storage;
     int rc = storage_files_claim(storage);
-    if (rc < 0) { return rc; }
+    if (rc < 0) return rc;
     rc = io_uring_queue_init(2, &uring->ring, 0);
     if (rc < 0) {
         storage_files_unclaim(storage);
@@ -47,7 +47,7 @@ static int uring_submit(struct storage *storage, int handle, uint64_t offset, co
     io_uring_prep_write(sqe, handle, buffer, bytes, offset);
     int count;
     do { count = io_uring_submit(&uring->ring); } while (count == -EINTR);
-    if (count != 1) { return count < 0 ? count : -EIO; }
+    if (count != 1) return count < 0 ? count : -EIO;
     uring->in_flight = true;
     uring->flight_bytes = bytes;
     return 0;
@@ -61,12 +61,12 @@ static int uring_complete(struct storage *storage, bool wait) {
     do {
         rc = wait ? io_uring_wait_cqe(&uring->ring, &cqe) : io_uring_peek_cqe(&uring->ring, &cqe);
     } while (rc == -EINTR);
-    if (rc == -EAGAIN && !wait) { return STORAGE_PENDING; }
-    if (rc < 0) { return rc; }
+    if (rc == -EAGAIN && !wait) return STORAGE_PENDING;
+    if (rc < 0) return rc;
     int written = cqe->res;
     io_uring_cqe_seen(&uring->ring, cqe);
     uring->in_flight = false;
-    if (written < 0) { return written; }
+    if (written < 0) return written;
     return (uint32_t)written == uring->flight_bytes ? 0 : -EIO;
 }
 

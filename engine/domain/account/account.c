@@ -1,8 +1,8 @@
 /* account.c - wallets: what account partitions decide, and how it changes them
  *
  * Balances never go negative (W2): points are set aside before a date sells (FUNDS_RESERVED), spent
- * when it has sold (FUNDS_POSTED), given back when it could not (FUNDS_VOIDED). A refund is credited
- * once, however often it is asked for (transfers).
+ * when it has sold (FUNDS_POSTED), given back when it could not (FUNDS_VOIDED). A refund is
+ * credited once, however often it is asked for (transfers).
  */
 #include "engine/domain/account/account.h"
 
@@ -54,7 +54,7 @@ void account_partition_free(struct account_partition *all) {
     free(all);
 }
 
-/* --- read ---------------------------------------------------------------------------------- */
+/* --- read ------------------------------------------------------------------------------------- */
 
 static uint64_t user_hash(const struct account_partition *all, const struct id128 *user) {
     return index_hash(user->bytes, sizeof user->bytes, all->seed);
@@ -126,7 +126,7 @@ struct transfer *account_transfers(const struct account_partition *all) {
     return sorted;
 }
 
-/* --- decide -------------------------------------------------------------------------------- */
+/* --- decide ----------------------------------------------------------------------------------- */
 
 static void answer_again(const struct command *command, uint64_t amount, uint64_t balance,
                          struct verdict *verdict) {
@@ -325,8 +325,8 @@ uint64_t account_next_due_ms(const struct account_partition *all) {
     return all->volatile_sweep < all->transfer_count ? 0 : UINT64_MAX;
 }
 
-/* In order of payment, and not of slots that depend on how the state came about: what is asked first
- * is then the same from a log and from an image. */
+/* In order of payment, and not of slots that depend on how the state came about: what is asked
+ * first is then the same from a log and from an image. */
 void account_resume(struct account_partition *all) {
     struct transfer *sorted = account_transfers(all);
     free(all->transfers);
@@ -341,7 +341,7 @@ void account_resume(struct account_partition *all) {
     all->volatile_sweep = 0;
 }
 
-/* --- apply --------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 static uint64_t hash_of(const struct account *account) {
     HASHED_STRUCT_BEGIN
@@ -369,7 +369,8 @@ uint64_t account_hash_recount(const struct account_partition *all) {
     return hash;
 }
 
-/* Pointers to chunks of whatever type: copied as bytes, for no other type may be written through. */
+/* Pointers to chunks of whatever type: copied as bytes, for no other type may be written
+ * through. */
 static void *chunk_for(void *chunks, uint32_t count, size_t size) {
     if (count % CHUNK != 0) return chunks;
     char *all = realloc(chunks, (count / CHUNK + 1) * sizeof(void *));
@@ -611,7 +612,7 @@ void account_prefetch(const struct account_partition *all, const struct decision
     }
 }
 
-/* --- from an image ------------------------------------------------------------------------- */
+/* --- from an image ---------------------------------------------------------------------------- */
 
 static bool is_dated(uint64_t id) {
     return dated_id_date(id) >= 1 && dated_id_date(id) <= DATES_MAX && dated_id_sequence(id) >= 1;

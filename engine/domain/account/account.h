@@ -4,8 +4,8 @@
  * into being with the first charge.
  *
  * A transfer remembers, from FundsReserved to FundsPosted or FundsVoided and from FundsRefunded to
- * RefundClosed, that this payment was done on this side: whatever is repeated after a crash finds it
- * and gets the same answer.
+ * RefundClosed, that this payment was done on this side: whatever is repeated after a crash finds
+ * it and gets the same answer.
  */
 #ifndef USHER_ENGINE_DOMAIN_ACCOUNT_ACCOUNT_H
 #define USHER_ENGINE_DOMAIN_ACCOUNT_ACCOUNT_H
@@ -47,8 +47,9 @@ struct transfer {
     uint8_t state;      /* enum transfer_state */
 };
 
-/* Sums over the accounts of a partition. They may pass 2^64: a wallet may take in 2^53, and there may be
- * more than 2,048 of those. An image has the low 64 bits; the accounts in it say the rest. */
+/* Sums over the accounts of a partition. They may pass 2^64: a wallet may take in 2^53, and there
+ * may be more than 2,048 of those. An image has the low 64 bits; the accounts in it say the
+ * rest. */
 __extension__ typedef unsigned __int128 wide_sum;
 struct account_sums {
     uint64_t accounts;
@@ -78,7 +79,8 @@ void account_totals(const struct account_partition *all, struct money_totals *re
 /* account_find - Return: borrowed, or NULL if this user has never charged */
 const struct account *account_find(const struct account_partition *all, const struct id128 *user);
 
-/* account_at - the account with this index, 0..account_count-1, in the order in which they were opened */
+/* account_at - the account with this index, 0..account_count-1, in the order in which they were
+ * opened */
 const struct account *account_at(const struct account_partition *all, uint32_t index);
 
 /* account_transfers - those under way, in order of payment

@@ -14,10 +14,10 @@ uint64_t account_next_due_ms(const struct account_partition *);
 void account_answer(const struct account_partition *, const struct command *,
                     const struct verdict *, struct reply *);
 
-/* From an image (image_account.c): as if every decision had been applied. First each account, in the
- * order in which they were opened, with the ledger rows that are kept, oldest first; then each
- * transfer, in order of payment; then each key of a charge, in order of age; at last the totals, and
- * what only the whole can tell.
+/* From an image (image_account.c): as if every decision had been applied. First each account, in
+ * the order in which they were opened, with the ledger rows that are kept, oldest first; then each
+ * transfer, in order of payment; then each key of a charge, in order of age; at last the totals,
+ * and what only the whole can tell.
  * Return: NULL, or what the image contradicts: the partition is then of no use */
 const char *account_restore(struct account_partition *, const struct entity_account *,
                             const struct entity_ledger_row *rows, uint32_t count);

@@ -2,8 +2,8 @@
  *
  * Two lists run through the slots: all keys in order of age, and each user's own, a ring whose
  * youngest points to the oldest. The oldest of all is its user's oldest too, so whatever is
- * forgotten is the first of its user's ring. In the steady state nothing is allocated: slots are used
- * again. There is no failure but memory, which ends the process.
+ * forgotten is the first of its user's ring. In the steady state nothing is allocated: slots are
+ * used again. There is no failure but memory, which ends the process.
  */
 #include "engine/domain/account/charge_keys.h"
 
@@ -33,7 +33,7 @@ void charge_keys_deinit(struct charge_keys *keys) {
     index_deinit(&keys->by_key);
 }
 
-/* --- read ---------------------------------------------------------------------------------- */
+/* --- read ------------------------------------------------------------------------------------- */
 
 static uint64_t key_hash(const struct account_partition *all, uint32_t account,
                          const struct id128 *key) {
@@ -89,7 +89,7 @@ const struct charge_key *charge_keys_next(const struct account_partition *all, u
     return *slot == CHARGE_KEY_NONE ? NULL : at(keys, *slot);
 }
 
-/* --- change -------------------------------------------------------------------------------- */
+/* --- change ----------------------------------------------------------------------------------- */
 
 static uint32_t slot_take(struct charge_keys *keys) {
     uint32_t slot = keys->free_first;
@@ -172,7 +172,7 @@ void charge_keys_add(struct account_partition *all, uint32_t index, const struct
     append(all, index, key);
 }
 
-/* --- from an image ------------------------------------------------------------------------- */
+/* --- from an image ---------------------------------------------------------------------------- */
 
 const char *charge_keys_restore(struct account_partition *all,
                                 const struct entity_charge_key *saved) {

@@ -50,7 +50,8 @@ struct charge_keys_of_user {
 void charge_keys_init(struct charge_keys *keys);
 void charge_keys_deinit(struct charge_keys *keys);
 
-/* charge_keys_find - Return: what this user charged with this key; borrowed; NULL if it is not known */
+/* charge_keys_find - Return: what this user charged with this key; borrowed; NULL if it is not
+ * known */
 const struct charge_key *charge_keys_find(const struct account_partition *all, uint32_t account,
                                           const struct id128 *key);
 

@@ -23,7 +23,7 @@ void catalogue_free(struct catalogue *catalogue) {
     free(catalogue);
 }
 
-/* --- decide -------------------------------------------------------------------------------- */
+/* --- decide ----------------------------------------------------------------------------------- */
 
 static void answer_created(struct verdict *verdict, uint32_t id) {
     verdict->reply_kind = REPLY_CREATED;
@@ -177,7 +177,7 @@ void catalogue_answer(const struct catalogue *catalogue, const struct command *c
     }
 }
 
-/* --- apply --------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 /* Nothing where there is no key: logs that are older than keys keep their hashes. */
 static uint64_t key_hash(const struct id128 *key, uint64_t policy_hash, uint64_t id) {

@@ -28,8 +28,8 @@ struct date_counters {
     bool gate_dates;        /* C5 */
 };
 
-/* date_row_is_draft - known to admins only (O2). A date whose first drain is not on the board yet has
- * an all-zero row. */
+/* date_row_is_draft - known to admins only (O2). A date whose first drain is not on the board yet
+ * has an all-zero row. */
 bool date_row_is_draft(const struct date_counters *counters);
 /* date_row_is_bookable - can somebody who enters now buy a seat (C2, O3)? */
 bool date_row_is_bookable(const struct date_counters *counters, uint64_t now_ms);

@@ -1,4 +1,5 @@
-/* date_admin.c - what an organiser asks and decides about a date: seats, policy, open, close, cancel */
+/* date_admin.c - what an organiser asks and decides about a date: seats, policy, open, close,
+ * cancel */
 #include "engine/domain/date/date_rules.h"
 
 static bool guid_repeated(const struct seat_spec *seats, uint32_t index) {

@@ -1,8 +1,9 @@
 /* date_outage.c - what an outage gives back (X7)
  *
  * Turns and holds that ran while the engine could not serve end that much later, by one logged
- * decision a date; silence is measured in served time and needs none (waiting_room.h). All deadlines
- * move alike, so their order stays, and a deadline that was over when the outage began stays over.
+ * decision a date; silence is measured in served time and needs none (waiting_room.h). All
+ * deadlines move alike, so their order stays, and a deadline that was over when the outage began
+ * stays over.
  */
 #include "engine/domain/date/date_rules.h"
 

@@ -61,8 +61,8 @@ bool date_backs(const struct date *date, const struct reservation *reservation, 
     return waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms > now_ms;
 }
 
-/* P1: who may pay? The holder of a token (date_authorise), or, where the token has ended with a hold
- * or a payment (Q10), whoever the gateway vouches for. */
+/* P1: who may pay? The holder of a token (date_authorise), or, where the token has ended with a
+ * hold or a payment (Q10), whoever the gateway vouches for. */
 static const struct reservation *authorise_payment(const struct date *date,
                                                    const struct command *command, uint64_t now_ms,
                                                    struct verdict *verdict) {
@@ -155,7 +155,8 @@ static bool is_paid(const struct reservation *reservation) {
 }
 
 /* P4: refused before, then charged, and only now the account heard of the second click. The points
- * are given back, and both clicks get the same answer: the first one's. Return: false: not refused */
+ * are given back, and both clicks get the same answer: the first one's. Return: false: not
+ * refused */
 static bool answer_refused(const struct reservation *reservation, uint32_t payment,
                            struct verdict *verdict) {
     if (!reservation || reservation->volatile_refused != payment) return false;

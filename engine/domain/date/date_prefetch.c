@@ -1,4 +1,5 @@
-/* date_prefetch.c - the memory that a decision or a command will touch, asked for ahead (world_prefetch)
+/* date_prefetch.c - the memory that a decision or a command will touch, asked for ahead
+ * (world_prefetch)
  *
  * First what it names: places, seats, reservations, users' entries in tables. Then, when that has
  * come, what it leads to. Those before it have not changed the state yet: what it names may not be

@@ -56,7 +56,8 @@ bool date_sales_ended(const struct date *date, uint64_t now_ms) {
     return date->policy.sales_end_at != 0 && now_ms >= date->policy.sales_end_at;
 }
 
-/* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know (O2). */
+/* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know
+ * (O2). */
 static bool may_enter(const struct date *date, bool is_admin, uint64_t now_ms,
                       struct verdict *verdict) {
     if (date->state == DATE_DRAFT && !is_admin) {
@@ -87,9 +88,9 @@ static bool goes_in_at_once(const struct date *date, const struct waiter *ending
     return waiting == 0 && active < date->policy.active_capacity;
 }
 
-/* The last four bytes of the secret of a token that was asked for with a key are a mark of that key.
- * So a request that comes twice is known from the token alone, at no cost in memory or log. 96 bits
- * are left to chance; a mark that is right by accident leaves somebody in place. */
+/* The last four bytes of the secret of a token that was asked for with a key are a mark of that
+ * key. So a request that comes twice is known from the token alone, at no cost in memory or log. 96
+ * bits are left to chance; a mark that is right by accident leaves somebody in place. */
 static uint32_t key_mark(const struct date *date, const struct command *command) {
     HASHED_STRUCT_BEGIN
     struct {
@@ -170,8 +171,8 @@ void date_leave(const struct date *date, const struct command *command, uint64_t
     date_expire_token(date, place, TOKEN_END_LEFT, now_ms, verdict);   /* Q11 */
 }
 
-/* C5: catalogue.dates with a token comes here first; the date vouches for it, or says why not, which
- * matters only where a date is gated. */
+/* C5: catalogue.dates with a token comes here first; the date vouches for it, or says why not,
+ * which matters only where a date is gated. */
 void date_vouch(const struct date *date, const struct command *command, uint64_t now_ms,
                 struct verdict *verdict) {
     bool active = date_guard_active(date, &command->dates.token, now_ms, verdict) != NULL;
@@ -189,7 +190,7 @@ void date_vouch(const struct date *date, const struct command *command, uint64_t
     message->dates.refusal_data = refusal_data;
 }
 
-/* --- the answer ------------------------------------------------------------------------------ */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* Estimated wait: how many admissions it takes, times how long one took lately; before any was
  * seen, as if every active user stayed for the whole active time. */

@@ -43,7 +43,8 @@ static bool contains(const struct numbers *numbers, uint32_t number) {
     return false;
 }
 
-/* Which seats, and at what price in all? Return: error NONE if all of them exist and are for sale */
+/* Which seats, and at what price in all? Return: error NONE if all of them exist and are for
+ * sale */
 static struct refusal resolve(const struct date *date, const struct command *command,
                               struct numbers *ret_seats, uint64_t *ret_amount) {
     uint64_t amount = 0;

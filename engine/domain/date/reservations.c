@@ -32,7 +32,7 @@ void reservations_deinit(struct reservations *all) {
     heap_deinit(&all->kept_ends);
 }
 
-/* --- read ---------------------------------------------------------------------------------- */
+/* --- read ------------------------------------------------------------------------------------- */
 
 bool reservation_is_live(const struct reservation *reservation) {
     switch (reservation->state) {
@@ -192,7 +192,7 @@ void reservations_prefetch_user(const struct reservations *all, const struct id1
     index_prefetch(&all->by_user, user_hash(all, user));
 }
 
-/* --- change -------------------------------------------------------------------------------- */
+/* --- change ----------------------------------------------------------------------------------- */
 
 /* What the state hash covers: every field before the lists, the seats in use only. */
 static uint64_t hash_of(const struct reservation *reservation) {
@@ -535,7 +535,7 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     if (!reservation_is_live(reservation)) remember_ended(all, slot, now_ms);
 }
 
-/* --- from an image ------------------------------------------------------------------------- */
+/* --- from an image ---------------------------------------------------------------------------- */
 
 void reservations_restore(struct reservations *all, uint32_t sequence_count) {
     REQUIRE(all->sequence_count == 0);

@@ -49,8 +49,8 @@ struct reservation {
     uint32_t user_ended;             /* newest of its user: how many ended ones are remembered */
     uint32_t user_last;              /* newest of its user: slot of the oldest of all */
 
-    /* What the answer to a payment that was refused was, for clicks that were already under way. Whoever
-     * waits for it is of this run: in no image. */
+    /* What the answer to a payment that was refused was, for clicks that were already under way.
+     * Whoever waits for it is of this run: in no image. */
     uint32_t volatile_refused;         /* payment; 0: none was */
     uint64_t volatile_refused_balance; /* spendable then */
 };
@@ -90,7 +90,8 @@ void reservations_deinit(struct reservations *all);
 const struct reservation *reservations_at(const struct reservations *all, uint32_t slot);
 /* reservations_find - Return: borrowed, or NULL: never existed, or ended long ago */
 const struct reservation *reservations_find(const struct reservations *all, uint32_t sequence);
-/* reservations_next - Return: the remembered one with the lowest number above this; NULL: no more */
+/* reservations_next - Return: the remembered one with the lowest number above this; NULL: no
+ * more */
 const struct reservation *reservations_next(const struct reservations *all, uint32_t sequence);
 /* reservations_of - a user's newest. reservations_older - the one before. NULL: no more */
 const struct reservation *reservations_of(const struct reservations *all, const struct id128 *user);
@@ -113,8 +114,8 @@ bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */
 const struct reservation *reservations_due(const struct reservations *all);
 
-/* reservations_prefetch - a hint: this reservation, or the index of users at this user, will be touched
- * soon */
+/* reservations_prefetch - a hint: this reservation, or the index of users at this user, will be
+ * touched soon */
 void reservations_prefetch(const struct reservations *all, uint32_t sequence);
 void reservations_prefetch_user(const struct reservations *all, const struct id128 *user);
 
@@ -142,8 +143,8 @@ const struct reservation *reservations_add(struct reservations *all,
 /* reservations_spend_token - the token ended by a reservation or a payment (Q10): what the user
  * still holds with it stays payable without it */
 void reservations_spend_token(struct reservations *all, const struct id128 *user, place_t place);
-/* reservations_postpone - every unpaid one ends so much later (X7), at TIME_MS_MAX at the latest; one
- * that is being paid has the new deadline if its payment is refused */
+/* reservations_postpone - every unpaid one ends so much later (X7), at TIME_MS_MAX at the latest;
+ * one that is being paid has the new deadline if its payment is refused */
 void reservations_postpone(struct reservations *all, uint64_t by_ms);
 /* What a move changes besides the state; NULL members stay as they are. */
 struct reservation_move {

@@ -49,7 +49,7 @@ void room_deinit(struct waiting_room *room) {
     heap_deinit(&room->deadlines);
 }
 
-/* --- who waits: bits, and a Fenwick tree over blocks of them -------------------------------- */
+/* --- who waits: bits, and a Fenwick tree over blocks of them ---------------------------------- */
 
 static void bits_grow(struct waiting_room *room, uint32_t blocks) {
     uint32_t capacity = room->block_capacity ? room->block_capacity * 2 : 16;
@@ -123,7 +123,7 @@ place_t room_first(const struct waiting_room *room) {
     return word * 64 + (uint32_t)__builtin_ctzll(room->waiting_bits[word]) + 1;
 }
 
-/* --- read ---------------------------------------------------------------------------------- */
+/* --- read ------------------------------------------------------------------------------------- */
 
 const struct waiter *room_find(const struct waiting_room *room, place_t place) {
     if (place < 1 || place > room->last || !room->chunks[chunk_of(place)]) return NULL;
@@ -187,7 +187,7 @@ uint64_t room_bytes(const struct waiting_room *room) {
     return bytes;
 }
 
-/* --- change -------------------------------------------------------------------------------- */
+/* --- change ----------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct waiter *waiter, place_t place) {
     HASHED_STRUCT_BEGIN
@@ -248,8 +248,9 @@ static void wheel_link(struct waiting_room *room, place_t place) {
     uint64_t due_ms = waiter->time_ms + room->wheel_timeout_ms;
     uint64_t tick = due_ms / room->wheel_tick_ms + 1; /* never early */
     if (tick < room->wheel_tick) tick = room->wheel_tick;
-    /* A hand that stood still, since nobody waited, may be a whole turn behind: into the last slot that
-     * it comes to, never into the one that it is at, or it would find the same waiter for ever. */
+    /* A hand that stood still, since nobody waited, may be a whole turn behind: into the last slot
+     * that it comes to, never into the one that it is at, or it would find the same waiter for
+     * ever. */
     uint64_t last = room->wheel_tick + ROOM_WHEEL_SLOTS - 1;
     if (tick > last) tick = last;
     place_t *slot = &room->wheel[tick % ROOM_WHEEL_SLOTS];
@@ -342,7 +343,7 @@ void room_postpone(struct waiting_room *room, uint64_t by_ms) {
     heap_shift(&room->deadlines, by_ms, TIME_MS_MAX);
 }
 
-/* --- from an image ------------------------------------------------------------------------- */
+/* --- from an image ---------------------------------------------------------------------------- */
 
 void room_restore(struct waiting_room *room, const struct entity_date *saved) {
     REQUIRE(room->last == 0 && room->chunk_capacity == 0 && room->block_capacity == 0);
@@ -472,7 +473,7 @@ const char *room_restored(struct waiting_room *room) {
     return index_users(room);
 }
 
-/* --- volatile: signs of life ---------------------------------------------------------------- */
+/* --- volatile: signs of life ------------------------------------------------------------------ */
 
 void room_unserved(struct waiting_room *room, uint64_t ms) { room->unserved_ms += ms; }
 
@@ -491,7 +492,8 @@ bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now
            now_ms >= room_silent_ms(room, at(room, place), room->wheel_timeout_ms);
 }
 
-/* Take the first waiter out of the slot under the hand. Return: its place, 0 if the slot is empty */
+/* Take the first waiter out of the slot under the hand. Return: its place, 0 if the slot is
+ * empty */
 static place_t wheel_pop(struct waiting_room *room) {
     place_t *slot = &room->wheel[room->wheel_tick % ROOM_WHEEL_SLOTS];
     place_t place = *slot;

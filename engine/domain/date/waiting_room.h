@@ -7,10 +7,10 @@
  * entry order. A chunk is freed when all its places have ended.
  *
  * Signs of life are volatile: never logged, set afresh on recovery. They are kept in served time:
- * engine time less all time in which the engine could not serve (room_unserved), so that an outage of
- * any length costs one addition and nobody's silence grows by it. Silence is found by a wheel of
- * ROOM_WHEEL_SLOTS slots that together span four times `waiting_timeout`; a waiter who was heard from
- * meanwhile is put into a later slot only when the hand reaches its old one, so a poll touches
+ * engine time less all time in which the engine could not serve (room_unserved), so that an outage
+ * of any length costs one addition and nobody's silence grows by it. Silence is found by a wheel of
+ * ROOM_WHEEL_SLOTS slots that together span four times `waiting_timeout`; a waiter who was heard
+ * from meanwhile is put into a later slot only when the hand reaches its old one, so a poll touches
  * nothing but its own waiter. A waiter is dropped at most 1/256 of the timeout late, never early.
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_WAITING_ROOM_H
@@ -63,7 +63,8 @@ struct waiting_room {
     uint64_t last_admission_ms;
     uint64_t admission_gap_ms_x16;
 
-    /* Volatile: the wheel of silence, in served time. NULL during replay, made by room_wheel_reset(). */
+    /* Volatile: the wheel of silence, in served time. NULL during replay, made by
+     * room_wheel_reset(). */
     place_t *wheel;         /* ROOM_WHEEL_SLOTS heads, 0: empty */
     uint64_t wheel_tick;    /* the hand: every slot before this tick was looked at */
     uint64_t wheel_tick_ms; /* length of a tick */
@@ -91,8 +92,9 @@ const struct heap_entry *room_due(const struct waiting_room *room);
 /* room_bytes - memory of the room, for the budget and the benchmarks */
 uint64_t room_bytes(const struct waiting_room *room);
 
-/* room_next - the next place above `place` that is remembered by the log's rules alone: its chunk is
- * still being filled, or somebody of it still has a live token. (A wheel may keep a chunk longer.)
+/* room_next - the next place above `place` that is remembered by the log's rules alone: its chunk
+ * is still being filled, or somebody of it still has a live token. (A wheel may keep a chunk
+ * longer.)
  * Return: its place, 0: no more */
 place_t room_next(const struct waiting_room *room, place_t place);
 
@@ -103,8 +105,8 @@ void room_prefetch_user(const struct waiting_room *room, const struct id128 *use
 /* room_hash_recount - what room->hash must be, by a walk over all places */
 uint64_t room_hash_recount(const struct waiting_room *room);
 
-/* From an image (image_date.c): as if every decision had been applied. First the counters; then each
- * waiter that is remembered, in order of place; at last what only the whole can tell.
+/* From an image (image_date.c): as if every decision had been applied. First the counters; then
+ * each waiter that is remembered, in order of place; at last what only the whole can tell.
  * Return: NULL, or what the image contradicts: the whole is then of no use */
 void room_restore(struct waiting_room *room, const struct entity_date *saved);
 const char *room_restore_waiter(struct waiting_room *room, const struct entity_waiter *saved);
@@ -127,7 +129,8 @@ static inline uint64_t room_silent_ms(const struct waiting_room *room, const str
                                       uint64_t waiting_timeout_ms) {
     return waiter->time_ms + waiting_timeout_ms + room->unserved_ms;
 }
-/* room_heard - a sign of life of whoever waits at this place, if anybody, with this secret; NULL: any */
+/* room_heard - a sign of life of whoever waits at this place, if anybody, with this secret; NULL:
+ * any */
 void room_heard(struct waiting_room *room, place_t place, const struct id128 *secret,
                 uint64_t now_ms);
 /* room_silent - turn the wheel up to now
@@ -137,7 +140,8 @@ void room_heard(struct waiting_room *room, place_t place, const struct id128 *se
 place_t room_silent(struct waiting_room *room, uint64_t now_ms, uint32_t *budget);
 /* room_is_silent - Return: whether this WAITING place has not been heard from for the timeout */
 bool room_is_silent(const struct waiting_room *room, place_t place, uint64_t now_ms);
-/* room_wheel_due_ms - when room_silent() has something to look at; UINT64_MAX if the wheel is empty */
+/* room_wheel_due_ms - when room_silent() has something to look at; UINT64_MAX if the wheel is
+ * empty */
 uint64_t room_wheel_due_ms(const struct waiting_room *room);
 /* room_wheel_reset - everybody who waits was heard from at `now` (recovery), or keeps the last sign
  * of life but under another timeout (policy change): O(waiters) */

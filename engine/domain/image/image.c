@@ -11,7 +11,7 @@
 #include "engine/domain/image/image_parts.h"
 #include "engine/base/require.h"
 
-/* --- save ---------------------------------------------------------------------------------- */
+/* --- save ------------------------------------------------------------------------------------- */
 
 int image_put(const struct image_sink *sink, const struct entity *entity) {
     uint8_t bytes[RECORD_BYTES_MAX];
@@ -66,7 +66,7 @@ int image_save(const struct world *world, const struct image_sink *sink) {
     return result;
 }
 
-/* --- load ---------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 struct image_loader *image_loader_open(struct world *world) {
     struct image_loader *loader = calloc(1, sizeof *loader);
@@ -161,7 +161,7 @@ static const char *finish(struct image_loader *loader) {
     return image_check_money(loader->world);
 }
 
-/* --- what is said of a refusal: "date 3, entity 17, waiter: the place before it is missing" ----- */
+/* --- what is said of a refusal: "date 3, entity 17, waiter: the place before it is missing" --- */
 
 static char *say(char *at, const char *end, const char *text) {
     while (*text && at < end) *at++ = *text++;

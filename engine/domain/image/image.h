@@ -1,8 +1,8 @@
 /* image.h - the whole logged state of partitions as a sequence of entities, and back
  *
  * For snapshots, for `usher state` and `usher diff`. An image does not know where it is stored.
- * Saving cannot fail by itself. Loading takes nothing on trust: an image that contradicts itself, or
- * whose partition does not have the hash that it states, is refused with the reason; it never
+ * Saving cannot fail by itself. Loading takes nothing on trust: an image that contradicts itself,
+ * or whose partition does not have the hash that it states, is refused with the reason; it never
  * breaks an invariant of the state that it builds.
  *
  * What is volatile (signs of life, sweeps) is not in an image: a loaded partition is as after

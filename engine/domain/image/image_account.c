@@ -9,7 +9,7 @@
 #include "engine/domain/account/account_rules.h"
 #include "engine/domain/image/image_parts.h"
 
-/* --- save ---------------------------------------------------------------------------------- */
+/* --- save ------------------------------------------------------------------------------------- */
 
 static int save_account(const struct account_partition *all, const struct account *account,
                         const struct image_sink *sink) {
@@ -87,7 +87,7 @@ int image_save_accounts(const struct account_partition *all, const struct image_
     return result == 0 ? save_keys(all, sink) : result;
 }
 
-/* --- load ---------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 static const char *close_account(struct image_loader *loader) {
     if (!loader->account_open) return NULL;
@@ -140,7 +140,7 @@ const char *image_end_accounts(struct image_loader *loader) {
     return account_restored((struct account_partition *)loader->partition, &loader->totals);
 }
 
-/* --- dates against accounts ------------------------------------------------------------------ */
+/* --- dates against accounts ------------------------------------------------------------------- */
 
 static bool is_sold(const struct reservation *reservation) {
     return reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING;
@@ -158,8 +158,9 @@ static const char *check_buyers(const struct world *world, const struct date *da
     return NULL;
 }
 
-/* A transfer is about a payment that its date has started. @points gets what the date counts as sold
- * and the account's totals do not, or not any more: a message is still under way between them. */
+/* A transfer is about a payment that its date has started. @points gets what the date counts as
+ * sold and the account's totals do not, or not any more: a message is still under way between
+ * them. */
 static const char *check_transfer(const struct world *world, const struct account_partition *all,
                                   const struct transfer *transfer, uint64_t *points) {
     uint64_t payment = transfer->payment, id = transfer->reservation;

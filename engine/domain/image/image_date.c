@@ -6,7 +6,7 @@
  */
 #include "engine/domain/image/image_parts.h"
 
-/* --- save ---------------------------------------------------------------------------------- */
+/* --- save ------------------------------------------------------------------------------------- */
 
 static int save_date(const struct date *date, const struct image_sink *sink) {
     const struct waiting_room *room = &date->room;
@@ -105,10 +105,10 @@ int image_save_date(const struct date *date, const struct image_sink *sink) {
     return result;
 }
 
-/* --- load ---------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------- */
 
-/* Deadlines are set at a moment that was decided at, and a policy reaches a year at most; an outage's
- * credit may begin OUTAGE_MS_MIN before that moment. */
+/* Deadlines are set at a moment that was decided at, and a policy reaches a year at most; an
+ * outage's credit may begin OUTAGE_MS_MIN before that moment. */
 static bool deadline_is_possible(const struct partition *partition, uint64_t due_ms) {
     return due_ms <= partition->last_time_ms ||
            due_ms - partition->last_time_ms <= POLICY_YEAR_MS + OUTAGE_MS_MIN;

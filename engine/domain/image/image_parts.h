@@ -43,8 +43,8 @@ int image_save_accounts(const struct account_partition *all, const struct image_
 const char *image_load_accounts(struct image_loader *loader, const struct entity *entity);
 const char *image_end_accounts(struct image_loader *loader);
 
-/* image_check_money - when all is loaded: what dates have sold and what accounts have paid, payment by
- * payment and to the point. Return: NULL, or what contradicts what */
+/* image_check_money - when all is loaded: what dates have sold and what accounts have paid, payment
+ * by payment and to the point. Return: NULL, or what contradicts what */
 const char *image_check_money(const struct world *world);
 
 /* image_rises - is this number above the one before it, of the same kind? */

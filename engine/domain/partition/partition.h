@@ -90,8 +90,8 @@ uint64_t partition_next_due_ms(const struct partition *partition);
 /* partition_heard - note a client's sign of life (Q5); volatile */
 void partition_heard(struct partition *partition, const struct command *command, uint64_t now_ms);
 
-/* partition_outage - the engine could not serve from `since` until now, for this cause: what that gives
- * back (X7). Before anything else is decided at this moment.
+/* partition_outage - the engine could not serve from `since` until now, for this cause: what that
+ * gives back (X7). Before anything else is decided at this moment.
  * @verdict: overwritten; its decision is logged and applied
  * Return: true if there is anything */
 bool partition_outage(const struct partition *partition, enum outage_cause cause, uint64_t since_ms,

@@ -42,7 +42,8 @@ int world_apply(struct world *world, const struct decision *decision);
 /* world_prefetch, world_prefetch_command - this decision will be applied in a moment, this command
  * decided, perhaps: bring nearer what it will touch
  * @step: each of a batch with FIRST (what it names), then each with LAST (what that points to)
- * Change nothing, demand nothing: hints for who replays, and for a shard with requests before it. */
+ * Change nothing, demand nothing: hints for who replays, and for a shard with requests before
+ * it. */
 enum prefetch { PREFETCH_FIRST, PREFETCH_LAST };
 void world_prefetch(const struct world *world, const struct decision *decision, enum prefetch step);
 void world_prefetch_command(const struct world *world, const struct command *command,
@@ -51,8 +52,8 @@ void world_prefetch_command(const struct world *world, const struct command *com
 /* world_hash - one number for the whole state; equal states have equal hashes */
 uint64_t world_hash(const struct world *world);
 
-/* Points over all wallets. Conserved: charged = balances + reserved + spent - refunded, as long as none
- * of them is UINT64_MAX, which means so many or more. */
+/* Points over all wallets. Conserved: charged = balances + reserved + spent - refunded, as long as
+ * none of them is UINT64_MAX, which means so many or more. */
 struct money_totals {
     uint64_t accounts;
     uint64_t charged, balances, reserved, spent, refunded;

@@ -21,7 +21,7 @@ struct change {
     uint32_t replies; /* how many requests `ask` makes */
 };
 
-/* --- changes -------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static void enter(struct stage *stage) { assert_true(answer_is_ok(fan_enters(&stage->anna))); }
 static void hold_with_money(struct stage *stage) {
@@ -110,7 +110,8 @@ static struct answer *send_charge(struct stage *stage) {
                     PARAMS(with_text("user", stage->anna.user), with_number("amount", 7),
                            with_text("key", "seven")));
 }
-/* A minute in which nobody was served is credited to Anna's turn and hold before she is answered. */
+/* A minute in which nobody was served is credited to Anna's turn and hold before she is
+ * answered. */
 static struct answer *send_after_stall(struct stage *stage) {
     rig_turn_clock(stage->rig, 60000);
     return rig_send(stage->rig, "queue.status", PARAMS(with_text("token", stage->anna.token)));
@@ -152,7 +153,7 @@ static const struct change changes[] = {
 };
 #define CHANGES (sizeof changes / sizeof changes[0])
 
-/* --- trials --------------------------------------------------------------------------------- */
+/* --- trials ----------------------------------------------------------------------------------- */
 
 #define KINDS_MAX 64u
 struct trial {

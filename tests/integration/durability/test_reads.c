@@ -23,7 +23,7 @@ struct look {
     bool (*saw)(const struct stage *stage, const struct answer *answer);
 };
 
-/* --- changes -------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static void enter(struct stage *stage) { assert_true(answer_is_ok(fan_enters(&stage->anna))); }
 static void both_enter(struct stage *stage) {
@@ -74,7 +74,7 @@ static void change_gate(struct stage *stage) {
 }
 static void change_time(struct stage *stage) { rig_advance(stage->rig, STAGE_HOLD_MS); }
 
-/* --- looks ---------------------------------------------------------------------------------- */
+/* --- looks ------------------------------------------------------------------------------------ */
 
 static struct answer *ask_status(struct stage *stage) {
     return rig_send(stage->rig, "queue.status", PARAMS(with_text("token", stage->anna.token)));
@@ -128,7 +128,7 @@ static struct answer *ask_stats(struct stage *stage) {
     return rig_send(stage->rig, "system.stats", PARAMS());
 }
 
-/* --- what they saw --------------------------------------------------------------------------- */
+/* --- what they saw ---------------------------------------------------------------------------- */
 
 static bool saw_active(const struct stage *stage, const struct answer *answer) {
     (void)stage; /* the answer says it all, here and below */

@@ -35,15 +35,16 @@ int rig_connect_ipc(const char *path);
 void rig_touch_ipc(const char *path);
 /* rig_reset - close with FIN and then RST, as a client that is killed does */
 void rig_reset(int fd);
-/* rig_shake_hands - exchange SP headers as a `req` socket. Return: false if none came in a second */
+/* rig_shake_hands - exchange SP headers as a `req` socket. Return: false if none came in a
+ * second */
 bool rig_shake_hands(int fd);
 /* rig_send_frame - one SP message over raw TCP: length, request id, body */
 void rig_send_frame(int fd, uint32_t request_id, const void *body, uint32_t size);
 /* rig_receive_frame - Return: size of the body, -1 if the connection ended or a second passed */
 int rig_receive_frame(int fd, uint8_t *body, uint32_t capacity);
 
-/* rig_survives_vanishing - is this an nng whose listeners go on accepting after clients that vanish?
- * 1.6.0 mended that (net/README.md, "The accept watchdog"). */
+/* rig_survives_vanishing - is this an nng whose listeners go on accepting after clients that
+ * vanish? 1.6.0 mended that (net/README.md, "The accept watchdog"). */
 bool rig_survives_vanishing(void);
 /* rig_break_ipc - the listener on this path accepts nothing any more, with every nng */
 void rig_break_ipc(const char *path);

@@ -41,7 +41,7 @@ static void write_charge(struct value_writer *params, uint64_t amount) {
     value_write_pair_text(params, "key", "k");
 }
 
-/* --- matching ------------------------------------------------------------------------------ */
+/* --- matching --------------------------------------------------------------------------------- */
 
 #define THREADS 16u
 #define CALLS_EACH 10000u
@@ -106,7 +106,7 @@ static void one_per_frame(void **state) {
     everybody_gets_their_own(&options, rig.ipc_url);
 }
 
-/* --- asynchronous calls -------------------------------------------------------------------- */
+/* --- asynchronous calls ----------------------------------------------------------------------- */
 
 struct tally {
     struct client *client;
@@ -169,9 +169,9 @@ static void call_again(void *argument, const struct client_reply *reply) {
     crowd->answered++;
 }
 
-/* Callers that call again from their callbacks share a few large frames, whatever they began with. How
- * large depends on how many answers come at once: from 15 calls, on a machine that is busy with other
- * tests, to 80 were seen. Where nothing is shared it is 1. */
+/* Callers that call again from their callbacks share a few large frames, whatever they began with.
+ * How large depends on how many answers come at once: from 15 calls, on a machine that is busy with
+ * other tests, to 80 were seen. Where nothing is shared it is 1. */
 static void crowds_share_frames(void **state) {
     (void)state;
     struct crowd crowd = {.left = 25344};
@@ -211,7 +211,7 @@ static void full_client(void **state) {
     client_close(tally.client);
 }
 
-/* --- no answer ----------------------------------------------------------------------------- */
+/* --- no answer -------------------------------------------------------------------------------- */
 
 static void time_outs(void **state) {
     (void)state;
@@ -324,7 +324,7 @@ static void too_big(void **state) {
     client_close(client);
 }
 
-/* --- hostile servers ----------------------------------------------------------------------- */
+/* --- hostile servers -------------------------------------------------------------------------- */
 
 struct liar {
     pthread_t thread;
@@ -417,7 +417,7 @@ static void hostile_servers(void **state) {
     }
 }
 
-/* --- a server that goes away during the handshake -------------------------------------------- */
+/* --- a server that goes away during the handshake --------------------------------------------- */
 
 #define GOING_AWAY_MS 400
 #define DIALLED_AGAIN_MS 8000
@@ -486,12 +486,13 @@ static void dials_again_after_a_broken_handshake(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
-/* --- a server that falls silent ---------------------------------------------------------------- */
+/* --- a server that falls silent --------------------------------------------------------------- */
 
 #define SILENT_MS 12000
 #define PING_TIMEOUT_MS 300u
 
-/* Shakes hands with everybody and answers nobody on the first connection, everybody on the second. */
+/* Shakes hands with everybody and answers nobody on the first connection, everybody on the
+ * second. */
 struct silent {
     pthread_t thread;
     int listener;

@@ -38,7 +38,7 @@ static void all_are_served(void) {
     assert_true(rig_is_served(rig.admin_url));
 }
 
-/* --- frames -------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 /* What comes back for a body that is no frame: one response with msgid 0 and code MALFORMED. */
 static void assert_malformed(const uint8_t *reply, int size) {
@@ -129,7 +129,7 @@ static void broken_framing(void **state) {
     all_are_served();
 }
 
-/* --- methods ------------------------------------------------------------------------------- */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 static void call_code(const char *url, const char *method, const char *expected) {
     struct client *client;
@@ -163,7 +163,7 @@ static void admin_is_private(void **state) {
     call_code(rig.admin_url, "admin.date_open", "");
 }
 
-/* --- connections that come and go ---------------------------------------------------------- */
+/* --- connections that come and go ------------------------------------------------------------- */
 
 static void reset_tcp(void) {
     for (int i = 0; i < ATTACKS; i++) rig_reset(rig_connect_tcp(&rig));
@@ -224,8 +224,8 @@ static uint64_t inode_of(const char *path) {
     return status.st_ino;
 }
 
-/* Another process has put its socket in the place of ours: it is not "stuck", it is not ours. Whoever
- * replaced it would be replaced in turn, for ever. */
+/* Another process has put its socket in the place of ours: it is not "stuck", it is not ours.
+ * Whoever replaced it would be replaced in turn, for ever. */
 static void a_socket_of_others_stays(void **state) {
     (void)state;
     struct net_error error;
@@ -359,7 +359,7 @@ static void watchdog_thread(void **state) {
     rig_close(&own);
 }
 
-/* --- load and leaving ---------------------------------------------------------------------- */
+/* --- load and leaving ------------------------------------------------------------------------- */
 
 static void full_engine(void **state) {
     (void)state;
@@ -412,7 +412,7 @@ static void stopping(void **state) {
     client_close(client);
 }
 
-/* --- addresses ----------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static int try_start(const char *public_url, const char *admin_url, struct net_error *error) {
     struct net_options options = {.public_urls = {public_url},

@@ -1,8 +1,8 @@
 /* test_slow_reader.c - a gateway that asks and never reads
  *
  * A program of its own, which ends without closing a socket, as the daemon does: with nng 1.5.2 the
- * disconnection of the slow one may cost the process the thread without which no socket of it can be
- * closed (nng#1543; net/README.md, "Limits of nng 1.5.2 that remain").
+ * disconnection of the slow one may cost the process the thread without which no socket of it can
+ * be closed (nng#1543; net/README.md, "Limits of nng 1.5.2 that remain").
  */
 #include "rig.h"
 

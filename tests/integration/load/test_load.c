@@ -1,13 +1,13 @@
 /* test_load.c - an open loop shows a stall in every frame that it held up, a closed one hides it
  *
- * A server that answers one frame after the other stalls once. RATE frames a second are due, whatever
- * happens: those due during the stall wait for its rest, so that each latency from 0 to the whole
- * stall comes up once. What the quantiles must be at least follows from that alone and holds on any
- * machine: whatever else is slow only adds to a latency. What they may be at most leaves room for
- * a machine that has other things to do.
+ * A server that answers one frame after the other stalls once. RATE frames a second are due,
+ * whatever happens: those due during the stall wait for its rest, so that each latency from 0 to
+ * the whole stall comes up once. What the quantiles must be at least follows from that alone and
+ * holds on any machine: whatever else is slow only adds to a latency. What they may be at most
+ * leaves room for a machine that has other things to do.
  *
- * The closed loop with the same server is the counter-example (Gil Tene's "coordinated omission"): the
- * stall counts in the two frames that were on their way, and the median knows nothing of it.
+ * The closed loop with the same server is the counter-example (Gil Tene's "coordinated omission"):
+ * the stall counts in the two frames that were on their way, and the median knows nothing of it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@
 #define OVERHEAD_MS 2000u
 #define ALARM_S 60u
 
-/* --- the server --------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 struct server {
     char url[32];
@@ -81,10 +81,10 @@ static struct load_result run(const char *url, uint32_t in_flight, uint32_t rate
     return result;
 }
 
-/* --- what must come out --------------------------------------------------------------------------- */
+/* --- what must come out ----------------------------------------------------------------------- */
 
-/* A frame is due every millisecond of the stall and waits for its end: the k-th greatest of all latencies
- * is at least STALL_MS - k ms. */
+/* A frame is due every millisecond of the stall and waits for its end: the k-th greatest of all
+ * latencies is at least STALL_MS - k ms. */
 static void demand_quantile(uint64_t got_us, uint32_t millionths) {
     uint64_t rank = ((uint64_t)FRAMES * millionths + 999999) / 1000000;
     uint64_t kth = FRAMES - rank + 1, ms_each = 1000 / RATE;

@@ -1,9 +1,11 @@
-/* test_open_loop.c - the open loop of bench/peers/callers.h shows a stall in every hold that it held up
+/* test_open_loop.c - the open loop of bench/peers/callers.h shows a stall in every hold that it
+ * held up
  *
- * RATE holds a second are due; what they ask is no server but a stand-in in the same thread that answers at
- * once, but for STALL_MS in the time that counts. The holds due meanwhile wait for the stall's rest, so
- * that each latency from 0 to the whole stall comes up once: what the quantiles must be at least follows
- * from that alone and holds on any machine. At most they may be what a loaded machine adds.
+ * RATE holds a second are due; what they ask is no server but a stand-in in the same thread that
+ * answers at once, but for STALL_MS in the time that counts. The holds due meanwhile wait for the
+ * stall's rest, so that each latency from 0 to the whole stall comes up once: what the quantiles
+ * must be at least follows from that alone and holds on any machine. At most they may be what a
+ * loaded machine adds.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -21,7 +21,7 @@
 
 #define ARGUMENTS_MAX 32u
 
-/* --- folders --------------------------------------------------------------------------------- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 void kit_path(const struct kit *kit, const char *name, char *ret_path) {
     int size = snprintf(ret_path, KIT_PATH_BYTES, "%s/%s", kit->directory, name);
@@ -165,7 +165,7 @@ uint64_t kit_trim(const struct kit *kit, uint64_t keep_lsn) {
     return removed;
 }
 
-/* --- running usher --------------------------------------------------------------------------- */
+/* --- running usher ---------------------------------------------------------------------------- */
 
 static char *read_all(const char *path) {
     FILE *file = fopen(path, "r");
@@ -226,7 +226,7 @@ void kit_usher(struct kit *kit, bool read_only, const char *const *arguments, co
     for (uint32_t i = 0; i < ARGUMENTS_MAX; i++) free(copies[i]);
 }
 
-/* --- judging --------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static void dump(const struct kit *kit) {
     print_error("status %d\n--- stdout\n%.4000s\n--- stderr\n%.4000s\n---\n", kit->status, kit->out,

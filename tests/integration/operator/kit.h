@@ -1,7 +1,8 @@
 /* kit.h - a data folder with a history that is known by heart, and the real `usher` run on it
  *
- * The story (kit_story) is of one date, "Odesa", with six seats: 1 to 4 are section A, row 12, seats
- * 6 to 9, guids A-12-6 to A-12-9; 5 and 6 have one label, B/1/1. Times of day on 2026-11-21, UTC:
+ * The story (kit_story) is of one date, "Odesa", with six seats: 1 to 4 are section A, row 12,
+ * seats 6 to 9, guids A-12-6 to A-12-9; 5 and 6 have one label, B/1/1. Times of day on 2026-11-21,
+ * UTC:
  *
  *   19:00:00      concert, date and seats      19:30:00 on sale
  *   20:00:00      Alice enters and is admitted  20:00:01 Bob, too
@@ -9,7 +10,7 @@
  *   20:00:03.250  Alice holds A/12/7 until 20:05:03.250 (reservation 1-1, 120 points)
  *   20:00:03.300  Bob wants it: SEAT_TAKEN
  *   20:05:03.250  Alice's hold expires
- *   20:05:10      Bob holds A/12/7 and A/12/8 (1-2, 240 points); Alice holds A/12/9 (1-3, 120 points)
+ *   20:05:10      Bob holds A/12/7 and A/12/8 (1-2, 240 points); Alice A/12/9 (1-3, 120)
  *   20:06:00      Bob pays with an empty wallet: refused
  *   20:06:10      Bob charges 1000; 20:06:20 pays (1-2 sold, his token ends)
  *   20:07:00      Alice's active time is over: 1-3 expires with it
@@ -61,9 +62,9 @@ struct kit {
 int kit_setup(void **state);
 int kit_teardown(void **state);
 
-/* usher - run the real one; `status`, `out` and `err` of the kit say what came of it
- * FOLDER among the arguments is the story's folder. USHER_RO: the folder is mounted read-only for it;
- * status is then KIT_CANNOT_MOUNT where this machine does not let us. */
+/* usher - run the real one; `status`, `out` and `err` of the kit say what came of it FOLDER among
+ * the arguments is the story's folder. USHER_RO: the folder is mounted read-only for it; status is
+ * then KIT_CANNOT_MOUNT where this machine does not let us. */
 #define FOLDER "{DIR}"
 #define KIT_CANNOT_MOUNT 125
 #define USHER(kit, ...)                                                                            \

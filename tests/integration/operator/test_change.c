@@ -1,4 +1,5 @@
-/* test_change.c - usher snapshot, replay, restore, wal repair; damaged, trimmed and read-only folders
+/* test_change.c - usher snapshot, replay, restore, wal repair; damaged, trimmed and read-only
+ * folders
  *
  * Each test works on a copy of the story of its own.
  */
@@ -35,7 +36,7 @@ static json_t *first_json(const struct kit *kit) {
     return first;
 }
 
-/* --- snapshots, replay --------------------------------------------------------------------------- */
+/* --- snapshots, replay ------------------------------------------------------------------------ */
 
 static void snapshots(void **state) {
     struct kit *kit = *state;
@@ -198,7 +199,7 @@ static void replay_to_a_point(void **state) {
     json_decref(line);
 }
 
-/* --- restore --------------------------------------------------------------------------------------- */
+/* --- restore ---------------------------------------------------------------------------------- */
 
 static void restore(void **state) {
     struct kit *kit = *state;
@@ -244,7 +245,7 @@ static void restore(void **state) {
     DONE(kit);
 }
 
-/* --- the log's beginning was deleted ------------------------------------------------------------------ */
+/* --- the log's beginning was deleted ---------------------------------------------------------- */
 
 static void trimmed(void **state) {
     struct kit *kit = *state;
@@ -296,7 +297,7 @@ static void trimmed_history_of_a_hold(void **state) {
     SAYS(kit, "refunded");
 }
 
-/* --- damage -------------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 static void damage_is_told(void **state) {
     struct kit *kit = *state;
@@ -435,7 +436,7 @@ static void repair_sets_snapshots_aside(void **state) {
     DONE(kit);
 }
 
-/* --- read-only -------------------------------------------------------------------------------------------- */
+/* --- read-only -------------------------------------------------------------------------------- */
 
 static void read_only(void **state) {
     struct kit *kit = *state;

@@ -1,8 +1,8 @@
 /* test_clock.c - a real usherd whose wall clock is wrong at a start, or is set while it runs
  *
- * The clock is the test's (tests/process/wall.h), so hours pass at once. The table of starts works on
- * the story of kit.h, whose last decision is Carol's last charge; the state hashes behind it bear a
- * later time. Engine time is asked for with system.ping. Rules: engine/README.md, "Time".
+ * The clock is the test's (tests/process/wall.h), so hours pass at once. The table of starts works
+ * on the story of kit.h, whose last decision is Carol's last charge; the state hashes behind it
+ * bear a later time. Engine time is asked for with system.ping. Rules: engine/README.md, "Time".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static int tear_down(void **state) {
     return kit_teardown((void **)&kit);
 }
 
-/* --- what the tests do --------------------------------------------------------------------------- */
+/* --- what the tests do ------------------------------------------------------------------------ */
 
 /* Of the daemon and of `usher`, with nothing said yet. */
 static void use_folder(const char *path) {
@@ -149,7 +149,7 @@ static void runs_at_half_speed(void) {
     assert_in_range(passed_ms, least_ms - 2, (monotonic_us() - asked_us) / 2000 + 2);
 }
 
-/* --- starting ------------------------------------------------------------------------------------ */
+/* --- starting --------------------------------------------------------------------------------- */
 
 struct start_case {
     const char *name;
@@ -159,7 +159,8 @@ struct start_case {
     bool starts;
 };
 
-/* The exact end of the five minutes is in tests/unit/runtime/test_clock.c; here a start takes time. */
+/* The exact end of the five minutes is in tests/unit/runtime/test_clock.c; here a start takes
+ * time. */
 static const struct start_case start_cases[] = {
     {"long-after", 24 * HOUR, NULL, NULL, true},
     {"before-hashes", 10 * SECOND, NULL, NULL, true}, /* their time counts for nothing */
@@ -216,7 +217,7 @@ static void starts_by_the_log(void **state) {
     }
 }
 
-/* --- a start with a fast clock ------------------------------------------------------------------- */
+/* --- a start with a fast clock ---------------------------------------------------------------- */
 
 /* A clean stop logs state hashes and seals; a killed engine leaves what it leaves. */
 static void start_fast(bool killed) {
@@ -242,7 +243,8 @@ static void starts_right(const char *folder) {
     assert_string_equal(complaints(), "");
 }
 
-/* The folder of a date whose sale opens in an hour, after fast starts. @ret_before: a moment before */
+/* The folder of a date whose sale opens in an hour, after fast starts. @ret_before: a moment
+ * before */
 static void make_fast_folder(const char *name, char ret_before[TEXT_TIME_BYTES]) {
     char path[KIT_PATH_BYTES];
     kit_path(kit, name, path);
@@ -316,7 +318,7 @@ static void moments_after_a_start_behind(void **state) {
     SAYS(kit, "concerts 1, dates 1");
 }
 
-/* --- set while it runs --------------------------------------------------------------------------- */
+/* --- set while it runs ------------------------------------------------------------------------ */
 
 /* Nobody asks: the shard sleeps until a deadline that the step has passed. */
 static void wait_for_hold_to_end(void) {

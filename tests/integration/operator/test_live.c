@@ -1,8 +1,8 @@
 /* test_live.c - usher beside a running usherd, and a restored folder under usherd
  *
- * While a fan in a process of its own holds and releases seats as fast as it can, every command that
- * reads must do its work on the folder, and see what somebody was told. Then a restored folder is
- * started and must go on where the old one was.
+ * While a fan in a process of its own holds and releases seats as fast as it can, every command
+ * that reads must do its work on the folder, and see what somebody was told. Then a restored folder
+ * is started and must go on where the old one was.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ struct live {
 
 static struct live live;
 
-/* --- a busy fan ---------------------------------------------------------------------------------- */
+/* --- a busy fan ------------------------------------------------------------------------------- */
 
 /* Ends with a signal. The date may not be there yet. */
 static _Noreturn void be_busy(const char *url, pid_t parent) {
@@ -86,7 +86,7 @@ static int tear_down(void **state) {
     return kit_teardown((void **)&live.kit);
 }
 
-/* --- what the test does by itself ------------------------------------------------------------------ */
+/* --- what the test does by itself ------------------------------------------------------------- */
 
 static void make_date(void) {
     static const char *const names[] = {"hold_ttl_ms", "active_ttl_ms", "waiting_timeout_ms", NULL};
@@ -124,7 +124,7 @@ static const char *text_of(const struct id128 *user) {
     return text;
 }
 
-/* --- tests ------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /* What was acknowledged is seen as soon as the log itself says that it is durable: with the next
  * block, or the seal of an idle log. */

@@ -1,4 +1,5 @@
-/* test_look.c - usher wal ls, cat, verify; state; history; diff: on a story that is known by heart */
+/* test_look.c - usher wal ls, cat, verify; state; history; diff: on a story that is known by
+ * heart */
 #include "tests/integration/operator/kit.h"
 
 #include <inttypes.h>
@@ -55,7 +56,7 @@ static void verify_finds_it_sound(void **state) {
     json_decref(lines);
 }
 
-/* --- wal cat ----------------------------------------------------------------------------------- */
+/* --- wal cat ---------------------------------------------------------------------------------- */
 
 /* Kinds of the decisions printed, "seats_held,admitted". */
 static const char *kinds_of(struct kit *kit, char *ret_text, size_t room) {
@@ -163,7 +164,7 @@ static void cat_hides_secrets(void **state) {
     SAYS(kit, "secret=01020300-0000-0000-0000-000000000000");
 }
 
-/* --- state ------------------------------------------------------------------------------------- */
+/* --- state ------------------------------------------------------------------------------------ */
 
 /* The question of all questions: who held section A row 12 seat 7 at 20:00:03.250? */
 static void who_held_the_seat(void **state) {
@@ -279,7 +280,7 @@ static void state_of_a_date_and_of_all(void **state) {
     SAYS(kit, "points conserved yes");
 }
 
-/* --- history ----------------------------------------------------------------------------------- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 static void history_of_a_seat(void **state) {
     struct kit *kit = *state;
@@ -341,7 +342,7 @@ static void history_as_json(void **state) {
     json_decref(lines);
 }
 
-/* --- diff -------------------------------------------------------------------------------------- */
+/* --- diff ------------------------------------------------------------------------------------- */
 
 static void diff_tells_fields(void **state) {
     struct kit *kit = *state;
@@ -391,7 +392,7 @@ static void diff_of_the_same(void **state) {
     SAYS(kit, "The two states are the same.\n");
 }
 
-/* --- mistakes and refusals ----------------------------------------------------------------------- */
+/* --- mistakes and refusals -------------------------------------------------------------------- */
 
 static void mistakes_in_the_call(void **state) {
     struct kit *kit = *state;

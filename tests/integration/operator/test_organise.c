@@ -1,8 +1,8 @@
 /* test_organise.c - `usher admin` on a running usherd: plans, what a date has, cancelling
  *
- * The kinds of fault that are tried: a second hall on a date that has one; texts that look alike and
- * are not; guids that are there more than once; files that begin with a byte order mark; a date that
- * is cancelled by mistake.
+ * The kinds of fault that are tried: a second hall on a date that has one; texts that look alike
+ * and are not; guids that are there more than once; files that begin with a byte order mark; a date
+ * that is cancelled by mistake.
  */
 #include <pty.h>
 #include <signal.h>
@@ -43,7 +43,7 @@ static int tear_down(void **state) {
     return kit_teardown((void **)&at.kit) == 0 && status == 0 ? 0 : -1;
 }
 
-/* --- the stage ----------------------------------------------------------------------------------- */
+/* --- the stage -------------------------------------------------------------------------------- */
 
 /* A new draft; its number as text, valid until the next one. */
 static const char *new_date(const char *title) {
@@ -105,7 +105,7 @@ static size_t seats_of(const char *date) {
     return count;
 }
 
-/* --- plans ----------------------------------------------------------------------------------------- */
+/* --- plans ------------------------------------------------------------------------------------ */
 
 static void a_second_hall_is_refused_whole(void **state) {
     (void)state;
@@ -247,10 +247,10 @@ static void byte_order_marks_of_configurations(void **state) {
     }
 }
 
-/* --- cancelling -------------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
-/* date-cancel at a terminal; `typed` is what the person types. Return: its exit status; all that the
- * terminal showed is in ret_shown */
+/* date-cancel at a terminal; `typed` is what the person types. Return: its exit status; all that
+ * the terminal showed is in ret_shown */
 static int cancel_at_terminal(const char *date, const char *typed, char ret_shown[TERMINAL_BYTES]) {
     int terminal, status = -1;
     size_t size = 0;
@@ -305,7 +305,7 @@ static void a_date_is_named_again_to_be_cancelled(void **state) {
     DONE(at.kit);
 }
 
-/* --- who may connect ----------------------------------------------------------------------------- */
+/* --- who may connect -------------------------------------------------------------------------- */
 
 /* From now on the usher of the tests has no right to ignore permissions, which root has. */
 static void give_up_rights(void) {

@@ -1,10 +1,10 @@
 /* test_outage.c - PostgreSQL dies, usherd dies, sales go on and the projection ends exact
  *
  * A private PostgreSQL behind a real usherd, and processes that buy (tests/process/buyer.h).
- * PostgreSQL is stopped as if its machine had died, in the middle of batches; usherd is killed while
- * the projection is behind, is catching up, or has no server to talk to. Buyers must not notice the
- * first; and whatever the order of deaths, every decision arrives in PostgreSQL exactly once:
- * compared row by row with the replayed log (projection_check), and counted by SQL.
+ * PostgreSQL is stopped as if its machine had died, in the middle of batches; usherd is killed
+ * while the projection is behind, is catching up, or has no server to talk to. Buyers must not
+ * notice the first; and whatever the order of deaths, every decision arrives in PostgreSQL exactly
+ * once: compared row by row with the replayed log (projection_check), and counted by SQL.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,7 +92,7 @@ static void end_sales(struct arena *arena) {
     assert_true(workers_wait(&workers, WORKERS_END_MS));
 }
 
-/* --- is PostgreSQL what the log says? ---------------------------------------------------------- */
+/* --- is PostgreSQL what the log says? --------------------------------------------------------- */
 
 static uint64_t durable_lsn(void) {
     static struct caller caller;
@@ -182,7 +182,7 @@ static void check_postgres(void) {
     audit_deinit(&counting.audit);
 }
 
-/* --- the tests --------------------------------------------------------------------------------- */
+/* --- the tests -------------------------------------------------------------------------------- */
 
 static void sales_do_not_notice_an_outage(void **state) {
     (void)state;

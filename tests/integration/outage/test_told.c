@@ -56,7 +56,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* --- asking and looking ------------------------------------------------------------------------ */
+/* --- asking and looking ----------------------------------------------------------------------- */
 
 static struct answer ask(const struct daemon *daemon, const struct ask *ask) {
     static struct answer answer;
@@ -129,7 +129,7 @@ static bool is_away(const struct answer *answer) {
 }
 static bool is_stopped(const struct answer *answer) { return answer->projection.stopped == 1; }
 
-/* --- the tests --------------------------------------------------------------------------------- */
+/* --- the tests -------------------------------------------------------------------------------- */
 
 static void an_outage_is_told_and_shown(void **state) {
     (void)state;

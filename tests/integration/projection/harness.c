@@ -89,7 +89,7 @@ void harness_project(struct harness *harness, uint32_t batch_records,
     harness_contents(harness, ret_contents);
 }
 
-/* --- SQL ----------------------------------------------------------------------------------- */
+/* --- SQL -------------------------------------------------------------------------------------- */
 
 static void query(struct harness *harness, const char *statements, sql_row_fn *row, void *context) {
     char text[SQL_ERROR_BYTES];

@@ -140,7 +140,7 @@ static void assert_lost(struct engine_stage *engine, const char *to) {
     assert_int_equal(engine->alarms, 1);
 }
 
-/* --- a clone beside its original ------------------------------------------------------------- */
+/* --- a clone beside its original -------------------------------------------------------------- */
 
 static void a_clone_takes_over_and_the_original_stops(void **state) {
     (void)state;
@@ -163,7 +163,8 @@ static void a_clone_takes_over_and_the_original_stops(void **state) {
     end();
 }
 
-/* The clone has written nothing yet, so the applied LSN is still the original's: the run id tells. */
+/* The clone has written nothing yet, so the applied LSN is still the original's: the run id
+ * tells. */
 static void who_lost_it_writes_no_row_more(void **state) {
     (void)state;
     begin();
@@ -290,7 +291,7 @@ static void the_original_is_not_called_damaged(void **state) {
     end();
 }
 
-/* --- at the same moment ------------------------------------------------------------------------ */
+/* --- at the same moment ----------------------------------------------------------------------- */
 
 /* What a clone does while the original's batch is written and not yet committed. */
 static bool clone_comes_in_between(void *context, enum projection_point point) {
@@ -344,7 +345,7 @@ static void a_takeover_that_nobody_was_told_of(void **state) {
     end();
 }
 
-/* --- what is no takeover ------------------------------------------------------------------------ */
+/* --- what is no takeover ---------------------------------------------------------------------- */
 
 static void a_restored_backup_is_taken_again(void **state) {
     (void)state;
@@ -386,7 +387,7 @@ static void a_rebuild_cuts_everybody_off(void **state) {
     end();
 }
 
-/* --- older schemas --------------------------------------------------------------------------------- */
+/* --- older schemas ---------------------------------------------------------------------------- */
 
 static const char to_version_1[] =
     "ALTER TABLE usher.projection_state DROP COLUMN run, DROP COLUMN run_id, DROP COLUMN run_by,"
@@ -435,7 +436,7 @@ static void version_1_of_another_log_is_left_alone(void **state) {
     end();
 }
 
-/* --- what cannot be compared ------------------------------------------------------------------------ */
+/* --- what cannot be compared ------------------------------------------------------------------ */
 
 static struct record_source whole;
 static uint64_t first_lsn;

@@ -1,7 +1,8 @@
 /* test_daemon.c - a real usherd makes snapshots while it sells, is killed, and starts from them
  *
- * Buyers (tests/process/buyer.h) keep the log growing; snapshots are made as often as usherd offers.
- * What a start recovers from snapshot and tail is compared with the log replayed from nothing.
+ * Buyers (tests/process/buyer.h) keep the log growing; snapshots are made as often as usherd
+ * offers. What a start recovers from snapshot and tail is compared with the log replayed from
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

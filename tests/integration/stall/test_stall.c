@@ -1,14 +1,14 @@
 /* test_stall.c - a real usherd is stopped for a while, then killed and started after a while (X7)
  *
- * Happy path: a line of waiters and some active users with holds; SIGSTOP, SIGCONT; SIGKILL, a pause,
- * a start. Turns, holds and the patience of the line are shorter than either outage, and polls come
- * every now and then only. At the end everybody has the place, the turn and the hold that they had,
- * with the time that was left of it; holds are paid, and the line moves up.
+ * Happy path: a line of waiters and some active users with holds; SIGSTOP, SIGCONT; SIGKILL, a
+ * pause, a start. Turns, holds and the patience of the line are shorter than either outage, and
+ * polls come every now and then only. At the end everybody has the place, the turn and the hold
+ * that they had, with the time that was left of it; holds are paid, and the line moves up.
  *
  *   test-stall [waiters active stopped_s down_s]     the test runs with small numbers
  *
- * Failure modes: a machine so slow that the rest of a turn does not suffice for the questions fails the
- * test; the numbers are generous. Thread: one.
+ * Failure modes: a machine so slow that the rest of a turn does not suffice for the questions fails
+ * the test; the numbers are generous. Thread: one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,7 @@ static void set_capacity(struct sale *sale, uint64_t capacity) {
     assert_int_equal(caller_ask_until_answered(&sale->admin, &sale->ask, &sale->answer), 0);
 }
 
-/* --- the stage ---------------------------------------------------------------------------------- */
+/* --- the stage -------------------------------------------------------------------------------- */
 
 /* Nobody's turn begins before all are in. Every time limit is shorter than the outages. */
 static void open_sale(struct sale *sale) {
@@ -119,7 +119,7 @@ static void hold_all(struct sale *sale) {
     }
 }
 
-/* --- what must be as it was --------------------------------------------------------------------- */
+/* --- what must be as it was ------------------------------------------------------------------- */
 
 /* Everybody has what they had, `outage_ms` longer; a little more is no harm. */
 static void check_all(struct sale *sale, uint64_t outage_ms, uint64_t more_ms) {
@@ -182,7 +182,7 @@ static void check_sentence(const struct sale *sale, uint32_t seconds, const char
     if (!strstr(text, sentence) || !strstr(text, why)) fail_msg("said was: %s", text);
 }
 
-/* --- the test ----------------------------------------------------------------------------------- */
+/* --- the test --------------------------------------------------------------------------------- */
 
 static void stop_for(struct sale *sale, uint32_t seconds) {
     assert_int_equal(kill(sale->usherd.pid, SIGSTOP), 0);
@@ -190,7 +190,8 @@ static void stop_for(struct sale *sale, uint32_t seconds) {
     assert_int_equal(kill(sale->usherd.pid, SIGCONT), 0);
 }
 
-/* Until the engine has said a sentence about a time that nobody could use: it looks once a second. */
+/* Until the engine has said a sentence about a time that nobody could use: it looks once a
+ * second. */
 #define SAY_US 1500000u
 
 static int set_up(void **state) {

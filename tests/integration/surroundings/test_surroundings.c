@@ -1,8 +1,8 @@
 /* test_surroundings.c - what a real usherd stands on is taken away, replaced, shared, or runs out
  *
- * Folder, lock, log and sockets: usherd must end within a few looks of its watch, say what has happened,
- * and acknowledge nothing after that. Descriptors: a flood of connections must cost nobody else any.
- * Room: restarts that decide nothing leave the disk as it was.
+ * Folder, lock, log and sockets: usherd must end within a few looks of its watch, say what has
+ * happened, and acknowledge nothing after that. Descriptors: a flood of connections must cost
+ * nobody else any. Room: restarts that decide nothing leave the disk as it was.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -211,8 +211,8 @@ static void a_moved_folder_is_whole(void **state) {
                     charged + 1); /* the last one may have been under way */
 }
 
-/* A second engine on the same addresses while the first has lost its folder: one of them is left, and
- * has its admin socket. They used to take it from each other for ever. */
+/* A second engine on the same addresses while the first has lost its folder: one of them is left,
+ * and has its admin socket. They used to take it from each other for ever. */
 static void two_engines_do_not_fight(void **state) {
     (void)state;
     struct daemon second;
@@ -294,7 +294,8 @@ static void a_flood_takes_no_descriptor_of_others(void **state) {
     ask_begin(&ask, "system.stats", 0);
     assert_int_equal(caller_ask_until_answered(&admin, &ask, &answer), 0);
     assert_true(answer.connections_refused > 0);
-    /* The log gets its files, the gateway that was there is served, and the watchdog is not misled. */
+    /* The log gets its files, the gateway that was there is served, and the watchdog is not
+     * misled. */
     path_of("wal", wal);
     uint32_t number = 2;
     while (count_names(wal) < 4 && number < 60000) assert_true(charge(&fan, number++));
@@ -360,8 +361,8 @@ static void what_to_do_is_said(void **state) {
     assert_non_null(strstr(text, "Address in use"));
     assert_non_null(strstr(text, "choose another path"));
     daemon_destroy(&second);
-    /* The question whether somebody lives there can make nng 1.5.2 stop accepting: the accept watchdog
-     * mends that within seconds. */
+    /* The question whether somebody lives there can make nng 1.5.2 stop accepting: the accept
+     * watchdog mends that within seconds. */
     caller_open(&fan, usherd.url, 2000);
     bool served = false;
     for (int i = 0; i < 10 && !served; i++) served = charge(&fan, 1);

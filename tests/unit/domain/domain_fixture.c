@@ -42,7 +42,7 @@ struct id128 domain_key(uint32_t number) {
     return id_of(2, number);
 }
 
-/* --- the log --------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 static void log_append(struct domain *domain, const uint8_t *bytes, uint32_t size) {
     if (domain->log_bytes + size > domain->log_capacity) {
@@ -141,7 +141,7 @@ void domain_crash(struct domain *domain) {
     domain_free(again);
 }
 
-/* --- commands, messages, time ---------------------------------------------------------------- */
+/* --- commands, messages, time ----------------------------------------------------------------- */
 
 static void answer(struct domain *domain, const struct partition *partition,
                    const struct command *command) {
@@ -290,7 +290,7 @@ void domain_outage(struct domain *domain, enum outage_cause cause, uint64_t ms) 
     step(domain);
 }
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 uint32_t domain_date(struct domain *domain, const struct policy *policy, uint32_t seats,
                      uint64_t price) {
@@ -425,7 +425,7 @@ uint16_t domain_policy(struct domain *domain, uint32_t date, uint32_t index, uin
     return domain_do(domain, command);
 }
 
-/* --- read ------------------------------------------------------------------------------------ */
+/* --- read ------------------------------------------------------------------------------------- */
 
 const struct date *domain_date_of(const struct domain *domain, uint32_t date) {
     const struct partition *partition = world_find(domain->world, partition_of_date(date));

@@ -96,7 +96,8 @@ void domain_due(struct domain *domain);
 void domain_advance(struct domain *domain, uint64_t ms);
 /* domain_jump - `ms` pass and nobody looked */
 void domain_jump(struct domain *domain, uint64_t ms);
-/* domain_outage - `ms` pass in which nobody was served (X7): credited first, then everything else */
+/* domain_outage - `ms` pass in which nobody was served (X7): credited first, then everything
+ * else */
 void domain_outage(struct domain *domain, enum outage_cause cause, uint64_t ms);
 /* domain_deliver - the next message that `index` (any number) picks; in order for its pair
  * Return: false if none is on the way */

@@ -109,7 +109,7 @@ struct domain *domain_image_sample(void) {
     return domain;
 }
 
-/* --- splits ---------------------------------------------------------------------------------- */
+/* --- splits ----------------------------------------------------------------------------------- */
 
 static void apply_from(struct world *world, const struct domain *domain, uint32_t first,
                        uint32_t end) {

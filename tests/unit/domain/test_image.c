@@ -7,7 +7,7 @@
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
 
-/* --- entities as bytes --------------------------------------------------------------------------- */
+/* --- entities as bytes ------------------------------------------------------------------------ */
 
 static int decode_copy(const uint8_t *bytes, uint32_t size, uint16_t stated) {
     uint8_t *copy = malloc(size + 1u); /* ASan sees one byte too far */
@@ -71,7 +71,7 @@ static void a_missing_field_is_zero(void **state) {
     (void)state;
 }
 
-/* --- limits -------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 /* Chunks of places: one of which all have ended is freed, and is so too when its last token ends
  * after an image was loaded; one that is still being filled stays. */
@@ -146,7 +146,8 @@ static void a_live_state_has_the_image_of_its_log(void **state) {
     domain_image_free(&replayed);
 }
 
-/* More ended reservations than a user, and than a date, may have; more ledger rows than are kept. */
+/* More ended reservations than a user, and than a date, may have; more ledger rows than are
+ * kept. */
 static void what_is_forgotten_stays_forgotten(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
@@ -169,8 +170,8 @@ static void what_is_forgotten_stays_forgotten(void **state) {
     domain_image_check_splits(domain, 3);
 }
 
-/* Slots of transfers are used again, so they are not in order of payment; what a start takes up again
- * is, from an image as from the log. */
+/* Slots of transfers are used again, so they are not in order of payment; what a start takes up
+ * again is, from an image as from the log. */
 static void transfers_are_taken_up_in_order(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
@@ -198,7 +199,7 @@ static void transfers_are_taken_up_in_order(void **state) {
     domain_image_check_splits(domain, 1);
 }
 
-/* --- saving -------------------------------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
 struct stopping {
     uint32_t left;

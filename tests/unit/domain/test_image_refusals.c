@@ -8,7 +8,7 @@
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
 
-/* --- an image that can be edited --------------------------------------------------------------- */
+/* --- an image that can be edited -------------------------------------------------------------- */
 
 #define ENTITIES_MAX 512u
 
@@ -42,7 +42,7 @@ static struct domain_image encode_all(const struct edited *edited) {
     return image;
 }
 
-/* --- what the loader refuses: one line per case ------------------------------------------------ */
+/* --- what the loader refuses: one line per case ----------------------------------------------- */
 
 enum edit { EDIT_SET, EDIT_SAME, EDIT_DROP, EDIT_TWICE, EDIT_SWAP, EDIT_CUT };
 
@@ -363,7 +363,7 @@ static void a_refusal_says_where(void **state) {
     (void)state;
 }
 
-/* --- dates against accounts: each side is sound by itself --------------------------------------- */
+/* --- dates against accounts: each side is sound by itself ------------------------------------- */
 
 static struct entity_reservation *find_reservation(struct edited *edited,
                                                    enum reservation_state state) {
@@ -429,7 +429,7 @@ static void dates_and_accounts_agree(void **state) {
     (void)state;
 }
 
-/* --- limits: one more is refused ----------------------------------------------------------------- */
+/* --- limits: one more is refused -------------------------------------------------------------- */
 
 struct limit {
     uint16_t kind; /* everything before the first of this kind is loaded, then entities of next() */
@@ -524,7 +524,7 @@ static void limits_are_kept(void **state) {
     (void)state;
 }
 
-/* --- random damage: whatever is loaded is sound, and is saved as the same bytes ------------------ */
+/* --- random damage: whatever is loaded is sound, and is saved as the same bytes --------------- */
 
 static uint64_t next_random(uint64_t *state) { /* splitmix64 */
     uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
@@ -533,8 +533,8 @@ static uint64_t next_random(uint64_t *state) { /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-/* One to three bytes of an encoded image are wrong. Mostly the hashes are then made to fit again, so
- * that nothing but the loader's other checks stands in the way. */
+/* One to three bytes of an encoded image are wrong. Mostly the hashes are then made to fit again,
+ * so that nothing but the loader's other checks stands in the way. */
 static struct domain_image damaged(const struct domain_image *image, uint64_t *random) {
     static const uint8_t likely[] = {0, 1, 2, 3, 0x7f, 0x80, 0xff};
     struct domain_image copy = {.size = image->size, .count = image->count};

@@ -27,7 +27,7 @@ static void Q1_a_token_says_whose_it_is(void **state) {
     assert_true(id128_equal(&domain->reply.token.user, &second));
 }
 
-/* --- Q9, S2: who finds a free slot and an empty line goes in at once ---------------------------- */
+/* --- Q9, S2: who finds a free slot and an empty line goes in at once -------------------------- */
 
 static struct policy paced(void) {
     struct policy policy = default_policy();
@@ -88,7 +88,7 @@ static void Q9_without_the_policy_all_are_paced(void **state) {
     assert_int_equal(token_state(domain, &second), TOKEN_WAITING);
 }
 
-/* --- Q10, P3: the token that pays ends ----------------------------------------------------------- */
+/* --- Q10, P3: the token that pays ends -------------------------------------------------------- */
 
 static void Q10_the_token_that_pays_ends(void **state) {
     struct domain *domain = *state;
@@ -113,8 +113,8 @@ static void Q10_the_token_that_pays_ends(void **state) {
     domain_check(domain, true);
 }
 
-/* The token that pays ends by itself while the account is asked, an outage comes, the engine starts again:
- * paid all the same, and the one that the user has by then stays. */
+/* The token that pays ends by itself while the account is asked, an outage comes, the engine starts
+ * again: paid all the same, and the one that the user has by then stays. */
 static void Q10_the_token_that_pays_ends_meanwhile(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();
@@ -158,7 +158,7 @@ static void Q10_another_place_in_the_line_stays(void **state) {
     assert_int_equal(token_state(domain, &second), TOKEN_WAITING);
 }
 
-/* --- P1, S3: user and reservation are enough where the token has ended with the hold -------------- */
+/* --- P1, S3: user and reservation are enough where the token has ended with the hold ---------- */
 
 static void P1_user_pays_where_the_token_has_ended(void **state) {
     struct domain *domain = *state;
@@ -190,7 +190,7 @@ static void P1_user_alone_is_not_enough_for_a_live_token(void **state) {
     assert_int_equal(pay_as_user(domain, date, 1, reservation, 2), ERROR_RESERVATION_ENDED);
 }
 
-/* --- O2: a draft is known to admins only ----------------------------------------------------------- */
+/* --- O2: a draft is known to admins only ------------------------------------------------------ */
 
 static uint16_t enter(struct domain *domain, uint32_t date, bool is_admin) {
     struct command command = {
@@ -224,7 +224,7 @@ static void O2_drafts_are_unknown_to_the_public(void **state) {
     }
 }
 
-/* --- O3: ends of sales and of refunds --------------------------------------------------------------- */
+/* --- O3: ends of sales and of refunds --------------------------------------------------------- */
 
 #define ENDS_MS 10000u
 

@@ -1,5 +1,5 @@
-/* test_rules_keys.c - idempotency keys, O4 with W1, P4, C1 and Q4: recognised for a day at least, whatever
- * else happens meanwhile, and what happens where the memory for them ends */
+/* test_rules_keys.c - idempotency keys, O4 with W1, P4, C1 and Q4: recognised for a day at least,
+ * whatever else happens meanwhile, and what happens where the memory for them ends */
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
 
@@ -22,7 +22,7 @@ static struct account_partition *accounts_of(const struct domain *domain, uint32
     return (struct account_partition *)world_find(domain->world, partition_of_user(&id));
 }
 
-/* --- charges ------------------------------------------------------------------------------------- */
+/* --- charges ---------------------------------------------------------------------------------- */
 
 static void W1_a_key_charges_once_for_a_day(void **state) {
     static const struct {
@@ -171,7 +171,7 @@ static void W1_older_images_have_keys_in_rows(void **state) {
     domain_image_free(&image);
 }
 
-/* --- payments and cancellations ---------------------------------------------------------------------- */
+/* --- payments and cancellations --------------------------------------------------------------- */
 
 struct hall {
     struct domain *domain;
@@ -326,7 +326,7 @@ static void P4_cancelled_holds_never_stop_sales(void **state) {
     domain_check(domain, true);
 }
 
-/* --- the catalogue --------------------------------------------------------------------------------------- */
+/* --- the catalogue ---------------------------------------------------------------------------- */
 
 static uint16_t create_concert(struct domain *domain, const char *title, uint32_t key) {
     struct command command = {.kind = COMMAND_CONCERT_CREATE,
@@ -416,7 +416,7 @@ static void O4_a_date_is_created_once(void **state) {
     domain_image_check_splits(domain, 4);
 }
 
-/* --- the waiting room --------------------------------------------------------------------------------------- */
+/* --- the waiting room ------------------------------------------------------------------------- */
 
 static uint16_t enter(struct domain *domain, uint32_t date, uint32_t user, uint32_t key) {
     struct command command = {
@@ -437,8 +437,8 @@ static void Q4_an_entry_with_a_key_is_made_once(void **state) {
     static const struct {
         uint32_t user, key, place, ahead;
     } steps[] = {
-        {1, 0, 1, 0},       {2, KEY, 2, 0}, {3, KEY, 3, 1}, /* keys are per user */
-        {2, KEY, 2, 0},     {3, KEY, 3, 1}, {2, KEY + 1, 4, 1}, /* a new intention: the end of the line */
+        {1, 0, 1, 0},       {2, KEY, 2, 0}, {3, KEY, 3, 1},     /* keys are per user */
+        {2, KEY, 2, 0},     {3, KEY, 3, 1}, {2, KEY + 1, 4, 1}, /* a new intention */
         {2, KEY + 1, 4, 1}, {2, 0, 5, 1},   {2, KEY + 1, 6, 1}, {1, KEY, 7, 1},
     };
     for (uint32_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -452,7 +452,7 @@ static void Q4_an_entry_with_a_key_is_made_once(void **state) {
     domain_check(domain, true);
 }
 
-/* --- random histories ----------------------------------------------------------------------------------------- */
+/* --- random histories ------------------------------------------------------------------------- */
 
 #define RANDOM_USERS 3u
 #define RANDOM_KEYS 40u

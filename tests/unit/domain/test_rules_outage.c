@@ -229,8 +229,8 @@ static void X7_credit_is_bounded_by_what_was_decided(void **state) {
                                   &domain->verdict));
 }
 
-/* apply cannot fail: whatever a record says, deadlines stop at the latest moment there is, and those
- * that have become equal come out by number. */
+/* apply cannot fail: whatever a record says, deadlines stop at the latest moment there is, and
+ * those that have become equal come out by number. */
 static void X7_the_latest_moment_is_the_last(void **state) {
     struct domain *domain = *state;
     struct policy policy = default_policy();

@@ -1,4 +1,4 @@
-/* test_decode.c - frames and requests from bytes: every method, each bad parameter, hostile frames */
+/* test_decode.c - frames and requests from bytes: every method, bad parameters, hostile frames */
 #include "harness.h"
 
 #include <stdio.h>
@@ -620,7 +620,7 @@ static void admin_is_hidden(void **state) {
     assert_int_equal(decode("", "{}", true), ERROR_UNKNOWN_METHOD);
 }
 
-/* --- frames -------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static struct decode_span spans[REQUESTS_PER_FRAME_MAX];
 

@@ -81,8 +81,8 @@ static void small_forms_are_msgpacks(void **state) {
     }
 }
 
-/* The longest text that fits, the header that is longer, and one byte too many: both with and without
- * room beforehand. */
+/* The longest text that fits, the header that is longer, and one byte too many: both with and
+ * without room beforehand. */
 static void texts_of_any_length(void **state) {
     (void)state;
     static char text[300];
@@ -269,7 +269,7 @@ static void depth_is_bounded(void **state) {
     assert_int_equal(position, NET_DEPTH_MAX);
 }
 
-/* --- msgpack-c, another reader of the same bytes ------------------------------------------------ */
+/* --- msgpack-c, another reader of the same bytes ---------------------------------------------- */
 
 static void same_as_msgpacks(const struct value *value, const msgpack_object *object);
 

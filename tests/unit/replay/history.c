@@ -34,7 +34,7 @@ static struct text text_of(const char *bytes) {
     return (struct text){bytes, (uint8_t)strlen(bytes)};
 }
 
-/* --- the small engine ---------------------------------------------------------------------- */
+/* --- the small engine ------------------------------------------------------------------------- */
 
 static void log_and_apply(struct history *history, const struct decision *decision) {
     (void)memory_log_append(history->log, decision);
@@ -82,7 +82,7 @@ void history_settle(struct history *history) {
     } while (history->message_count > 0);
 }
 
-/* --- the beginning ------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 static void add_seats(struct history *history, uint32_t date) {
     static const char *const sections[] = {"Stalls", "Balcony \"left\"", "Parkett \xC3\x9C"};
@@ -147,7 +147,7 @@ void history_init(struct history *history, struct memory_log *log, uint64_t seed
 
 void history_deinit(struct history *history) { world_free(history->world); }
 
-/* --- random requests ----------------------------------------------------------------------- */
+/* --- random requests -------------------------------------------------------------------------- */
 
 static bool live_token(struct history *history, uint32_t date, const struct id128 *user,
                        struct token *ret_token) {

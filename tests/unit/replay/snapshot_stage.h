@@ -1,7 +1,7 @@
 /* snapshot_stage.h - a random history in a real log, and a folder of snapshots, on disks in memory
  *
- * Happy path: snapshot_stage_init, _run (decisions into the log, durable), _make (a snapshot), _deinit.
- * The log's segments are the smallest there are, so that a short history fills many.
+ * Happy path: snapshot_stage_init, _run (decisions into the log, durable), _make (a snapshot),
+ * _deinit. The log's segments are the smallest there are, so that a short history fills many.
  */
 #ifndef USHER_TESTS_SNAPSHOT_STAGE_H
 #define USHER_TESTS_SNAPSHOT_STAGE_H

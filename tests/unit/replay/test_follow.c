@@ -24,7 +24,7 @@
 #define REQUESTS 1500u
 #define SEQUENCES_MAX 20000u
 
-/* --- random histories ---------------------------------------------------------------------------- */
+/* --- random histories ------------------------------------------------------------------------- */
 
 /* Whose is a decision? By tables that are filled in as the log goes. */
 struct oracle {
@@ -172,7 +172,7 @@ static void a_seat_is_never_two_peoples(void **state) {
     memory_log_deinit(&log);
 }
 
-/* --- from an image --------------------------------------------------------------------------------- */
+/* --- from an image ---------------------------------------------------------------------------- */
 
 struct learning {
     struct follow *follow;
@@ -271,7 +271,7 @@ static void a_reservation_without_its_beginning(void **state) {
     follow_close(follow);
 }
 
-/* --- sentences ------------------------------------------------------------------------------------- */
+/* --- sentences -------------------------------------------------------------------------------- */
 
 #define ANN                                                                                        \
     {                                                                                              \
@@ -280,8 +280,8 @@ static void a_reservation_without_its_beginning(void **state) {
 #define ANN_TEXT "0a010000-0000-0000-0000-000000000000"
 #define NOON 1795262400000ull /* 2026-11-21T12:00:00Z */
 
-/* In order: each is shown to a follower of the seat, the user and the reservation. NULL: it does not
- * concern that one. */
+/* In order: each is shown to a follower of the seat, the user and the reservation. NULL: it does
+ * not concern that one. */
 static const struct {
     struct decision decision;
     const char *seat, *user, *reservation;

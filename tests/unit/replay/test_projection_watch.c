@@ -1,4 +1,5 @@
-/* test_projection_watch.c - what an operator is told about PostgreSQL, and when; the clock is fake */
+/* test_projection_watch.c - what an operator is told about PostgreSQL, and when; the clock is
+ * fake */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

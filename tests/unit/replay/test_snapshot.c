@@ -152,7 +152,8 @@ static void a_large_state_fills_many_blocks(void **state) {
     snapshot_stage_deinit(&stage);
 }
 
-/* Same log, same LSN, same place in the file: only the chain tells that they do not belong together. */
+/* Same log, same LSN, same place in the file: only the chain tells that they do not belong
+ * together. */
 static void a_block_of_another_state_is_noticed(void **state) {
     struct snapshot_stage *stage = *state;
     struct snapshot_info info = {.lsn = 5, .log_id = {1}};

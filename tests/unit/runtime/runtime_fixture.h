@@ -1,5 +1,5 @@
-/* runtime_fixture.h - an engine stepped by hand, with fake ports: a journal in memory that says what is
- * durable, a clock that the test turns, callers that keep what they were told
+/* runtime_fixture.h - an engine stepped by hand, with fake ports: a journal in memory that says
+ * what is durable, a clock that the test turns, callers that keep what they were told
  *
  * Thread: the test's, alone.
  */

@@ -50,7 +50,7 @@ static int64_t time_ms(const struct bench *bench) {
     return (int64_t)(now_ns / MS - WALL);
 }
 
-/* --- what engine time is ------------------------------------------------------------------------- */
+/* --- what engine time is ---------------------------------------------------------------------- */
 
 struct moment {
     uint64_t pass_ms; /* so long after the moment before */
@@ -179,8 +179,8 @@ static void an_old_look_says_nothing(void **state) {
     assert_int_equal(clock_at(&bench.clock, 0), before.time_ns);
 }
 
-/* Whatever the wall clock does: engine time does not go back, runs at half speed at least, and at 3/2
- * at most but where a step forward was counted; and without more changes they meet. */
+/* Whatever the wall clock does: engine time does not go back, runs at half speed at least, and at
+ * 3/2 at most but where a step forward was counted; and without more changes they meet. */
 static void never_goes_back(void **state) {
     (void)state;
     const char *seed_text = getenv("USHER_SEED");
@@ -209,7 +209,7 @@ static void never_goes_back(void **state) {
     assert_int_equal(clock_at(&bench.clock, bench.mono_ms * MS), bench.wall_ms * MS);
 }
 
-/* --- starting ------------------------------------------------------------------------------------ */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static void goes_on_from_the_log(void **state) {
     (void)state;

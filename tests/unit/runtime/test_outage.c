@@ -12,8 +12,8 @@
 #define BEGIN_MS 1000000u
 #define LOOKS_MAX 10u
 
-/* One look: `at` ms after the beginning; what waits for the log, whether it has moved since the look
- * before; whether the step promises the next one. */
+/* One look: `at` ms after the beginning; what waits for the log, whether it has moved since the
+ * look before; whether the step promises the next one. */
 struct look {
     uint32_t at_ms;
     bool waits, moved, promises;

@@ -1,4 +1,5 @@
-/* test_outage_shard.c - X7: what shards give back after stalls, a log that stands still, and restarts */
+/* test_outage_shard.c - X7: what shards give back after stalls, a log that stands still, and
+ * restarts */
 #include "tests/unit/runtime/runtime_fixture.h"
 
 #define TTL_MS 10000u    /* turns */
@@ -318,8 +319,8 @@ static void restart_of_nobody_writes_nothing(void **state) {
     teardown(t);
 }
 
-/* 300 ms for each write, with or without anybody who asks: each is an outage, and so is that of its credit.
- * Turns, holds and silence end all the same, a little later. */
+/* 300 ms for each write, with or without anybody who asks: each is an outage, and so is that of its
+ * credit. Turns, holds and silence end all the same, a little later. */
 static void a_log_that_is_always_slow(void **state) {
     (void)state;
     for (uint32_t busy = 0; busy < 2; busy++) {

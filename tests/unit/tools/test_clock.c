@@ -1,4 +1,5 @@
-/* test_clock.c - the daemon's clock asked by many threads while it is set; and what is said of it */
+/* test_clock.c - the daemon's clock asked by many threads while it is set; and what is said of
+ * it */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@
 #define WALL 1800000000000u /* Unix ms */
 #define MINUTE 60000
 
-/* --- many threads -------------------------------------------------------------------------------- */
+/* --- many threads ----------------------------------------------------------------------------- */
 
 #define THREADS 4u
 #define ASKS 40000u
@@ -145,7 +146,7 @@ static void is_raised(void **state) {
     assert_int_equal(system_clock_now_ms(&clock), WALL + MINUTE);
 }
 
-/* --- words --------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 static void durations(void **state) {
     (void)state;

@@ -60,7 +60,7 @@ static void empty_and_single(void **state) {
     assert_int_equal(histogram.max, 12345);
 }
 
-/* --- against a sorted list ------------------------------------------------------------------------- */
+/* --- against a sorted list -------------------------------------------------------------------- */
 
 #define VALUES 20000u
 #define PARTS 7u
@@ -79,8 +79,8 @@ static int compare(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* What is promised of every quantile: the value of that rank in the sorted list, or at most 1/32 above
- * it, never more than the greatest. */
+/* What is promised of every quantile: the value of that rank in the sorted list, or at most 1/32
+ * above it, never more than the greatest. */
 static void demand_quantiles(const struct histogram *of, const uint64_t *sorted, uint32_t count) {
     static const uint32_t millionths[] = {0,      1,      100,    50000,  250000, 500000,
                                           750000, 900000, 990000, 999000, 999900, 1000000};
@@ -96,8 +96,8 @@ static void demand_quantiles(const struct histogram *of, const uint64_t *sorted,
     }
 }
 
-/* Random values of every magnitude from 0 to 2^40-1, dealt out to several histograms, which are then
- * merged: the quantiles of each and of the sum against those of the sorted lists. */
+/* Random values of every magnitude from 0 to 2^40-1, dealt out to several histograms, which are
+ * then merged: the quantiles of each and of the sum against those of the sorted lists. */
 static void quantiles_of_a_sorted_list(void **state) {
     (void)state;
     static uint64_t values[PARTS][VALUES], all[PARTS * VALUES];

@@ -142,7 +142,8 @@ static void refuses_with_the_place(void **state) {
     }
 }
 
-/* What looks the same is the same: every text comes out in form NFC, and it is told how many were not. */
+/* What looks the same is the same: every text comes out in form NFC, and it is told how many were
+ * not. */
 static void brings_texts_into_one_form(void **state) {
     (void)state;
     static const char json[] =

@@ -54,7 +54,7 @@ void harness_init(struct harness *harness) {
 }
 
 void harness_deinit(struct harness *harness) {
-    if (harness->wal != NULL) { harness_kill(harness); }
+    if (harness->wal != NULL) harness_kill(harness);
     harness->disk->operations->destroy(harness->disk);
 }
 
@@ -62,12 +62,12 @@ int harness_open(struct harness *harness) {
     assert_null(harness->wal);
     harness->options.storage = harness->disk;
     int rc = wal_open(&harness->options, &harness->recovery, &harness->wal, &harness->error);
-    if (rc == 0) { harness->durable_lsn = harness->recovery.end_lsn; }
+    if (rc == 0) harness->durable_lsn = harness->recovery.end_lsn;
     return rc;
 }
 
 void harness_open_ok(struct harness *harness) {
-    if (harness_open(harness) != 0) { fail_msg("%s", harness->error.text); }
+    if (harness_open(harness) != 0) fail_msg("%s", harness->error.text);
 }
 
 void harness_kill(struct harness *harness) {
@@ -92,7 +92,7 @@ void harness_record(uint8_t *bytes, uint64_t number, uint32_t size) {
 
 bool harness_record_good(const struct wal_record *record, uint64_t number) {
     uint8_t expected[RECORD_BYTES_MAX];
-    if (record->size < RECORD_BYTES_MIN || record->size > RECORD_BYTES_MAX) { return false; }
+    if (record->size < RECORD_BYTES_MIN || record->size > RECORD_BYTES_MAX) return false;
     harness_record(expected, number, record->size);
     return memcmp(expected, record->bytes, record->size) == 0;
 }
@@ -121,21 +121,21 @@ uint64_t harness_block(struct harness *harness, uint32_t size) {
 uint64_t harness_read_all(struct storage *disk, uint64_t limit_lsn) {
     struct wal_reader *reader;
     struct wal_error error;
-    if (wal_reader_open(disk, 0, &reader, &error) != 0) { fail_msg("%s", error.text); }
+    if (wal_reader_open(disk, 0, &reader, &error) != 0) fail_msg("%s", error.text);
     uint64_t count = 0;
     uint64_t lsn = 0;
     for (;;) {
         struct wal_record record;
         int rc = wal_reader_next(reader, limit_lsn, &record, &error);
-        if (rc == WAL_READER_CAUGHT_UP) { break; }
-        if (rc < 0) { fail_msg("%s", error.text); }
+        if (rc == WAL_READER_CAUGHT_UP) break;
+        if (rc < 0) fail_msg("%s", error.text);
         assert_true(harness_record_good(&record, count));
         assert_int_equal(record.lsn, lsn + record.size);
         lsn = record.lsn;
         count++;
     }
     assert_int_equal(wal_reader_lsn(reader), lsn);
-    if (limit_lsn != WAL_READER_NO_LIMIT) { assert_int_equal(lsn, limit_lsn); }
+    if (limit_lsn != WAL_READER_NO_LIMIT) assert_int_equal(lsn, limit_lsn);
     wal_reader_close(reader);
     return count;
 }
@@ -172,7 +172,7 @@ void harness_find_block(struct storage *disk, uint64_t number, uint32_t index, u
 
 uint64_t harness_seed(uint64_t seed) {
     const char *text = getenv("USHER_TEST_SEED");
-    if (text != NULL) { seed = strtoull(text, NULL, 0); }
+    if (text != NULL) seed = strtoull(text, NULL, 0);
     print_message("# seed %llu (USHER_TEST_SEED=%llu runs it again)\n", (unsigned long long)seed,
                   (unsigned long long)seed);
     return seed;

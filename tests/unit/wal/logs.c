@@ -12,7 +12,7 @@
 #define PAGE 4096u
 
 static void blocks(struct harness *harness, int count) {
-    for (int i = 0; i < count; i++) { (void)harness_block(harness, LOGS_RECORD_BYTES); }
+    for (int i = 0; i < count; i++) (void)harness_block(harness, LOGS_RECORD_BYTES);
 }
 
 void logs_write(struct harness *harness) {
@@ -38,7 +38,7 @@ char logs_state_letter(uint32_t state) {
     return "STUDVF"[state];
 }
 
-/* --- damages ------------------------------------------------------------------------------- */
+/* --- damages ---------------------------------------------------------------------------------- */
 
 static uint8_t *page(struct storage *disk, uint64_t number, uint64_t index) {
     uint64_t size;

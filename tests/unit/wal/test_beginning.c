@@ -40,7 +40,7 @@ static void test_first_lsn(void **state) {
             harness_open_ok(&harness);
             assert_true(harness.recovery.found);
             assert_int_equal(harness.recovery.first_lsn, first);
-            for (int j = 0; j < 20; j++) { (void)harness_block(&harness, 3000); }
+            for (int j = 0; j < 20; j++) (void)harness_block(&harness, 3000);
             harness_stop(&harness);
         }
         uint64_t end = first + 60ull * 3000;
@@ -116,7 +116,7 @@ static void test_oldest_stays(void **state) {
         struct wal_recovery found;
         assert_int_equal(wal_verify(harness.disk, NULL, NULL, &found, &harness.error), 0);
         assert_int_equal(found.last_number, 1);
-        if (i == 0) { memcpy(log_id, found.log_id, sizeof log_id); }
+        if (i == 0) memcpy(log_id, found.log_id, sizeof log_id);
         /* Power fails when the next one has prepared its segment, and written nothing. */
         char name[WAL_FILE_NAME_BYTES];
         segment_name(found.next_number, name);
@@ -130,8 +130,8 @@ static void test_oldest_stays(void **state) {
     harness_deinit(&harness);
 }
 
-/* Somebody who has read all there was, while what lies between that and the next record is deleted: a run that
- * wrote its header and nothing else. */
+/* Somebody who has read all there was, while what lies between that and the next record is deleted:
+ * a run that wrote its header and nothing else. */
 static void trim_under_a_reader(void **state) {
     (void)state;
     struct harness harness;

@@ -71,7 +71,7 @@ static void test_golden(void **state) {
         0x84, 3,   0,   0,   0,   0,   0,   0,   0xef, 0xcd, 0xab, 0,    0,    0, 0, 0};
     uint8_t block[4096];
     struct block_header header = make_block(block, 1, 20);
-    for (uint32_t i = 4; i < 20; i++) { block[BLOCK_HEADER_BYTES + i] = (uint8_t)i; }
+    for (uint32_t i = 4; i < 20; i++) block[BLOCK_HEADER_BYTES + i] = (uint8_t)i;
     header.body_checksum = block_seal_body(block, 20, SEED);
     block_encode_header(&header, SEED, block);
     assert_memory_equal(block, head, sizeof head);

@@ -156,7 +156,7 @@ static void test_lies(void **state) {
         reopen(model);
         storage_memory_fault(harness->disk, faults[run % 3], harness_random(&model->random) % 6,
                              harness_random(&model->random));
-        for (int i = 0; i < 3; i++) { run_some(model); }
+        for (int i = 0; i < 3; i++) run_some(model);
         (void)storage_memory_crash(harness->disk, harness_random(&model->random)); /* either way */
         harness_kill(harness);
         harness->options.witness_lsn = model->durable_lsn;

@@ -14,7 +14,7 @@
 static uint64_t write_blocks(struct harness *harness, const uint32_t *sizes, size_t count) {
     uint64_t lsn = 0;
     harness_open_ok(harness);
-    for (size_t i = 0; i < count; i++) { lsn = harness_block(harness, sizes[i]); }
+    for (size_t i = 0; i < count; i++) lsn = harness_block(harness, sizes[i]);
     harness_kill(harness);
     return lsn;
 }
@@ -25,7 +25,7 @@ static uint64_t write_big_tail(struct harness *harness, uint64_t *ret_before) {
     (void)harness_block(harness, 100);
     *ret_before = harness_block(harness, 4096);
     uint64_t lsn = 0;
-    for (int i = 0; i < 12; i++) { lsn = harness_append(harness, 1000); }
+    for (int i = 0; i < 12; i++) lsn = harness_append(harness, 1000);
     harness_settle(harness);
     assert_int_equal(wal_durable_lsn(harness->wal), lsn);
     harness_kill(harness);
@@ -321,7 +321,7 @@ static void test_two_torn_epochs(void **state) {
     for (uint64_t epoch = 1; epoch <= 4; epoch++) {
         harness_open_ok(&harness);
         assert_int_equal(harness.recovery.end_lsn, lsn);
-        if (epoch == 1) { lsn = harness_block(&harness, 100); }
+        if (epoch == 1) lsn = harness_block(&harness, 100);
         /* The first block after the header is torn in epochs 2, 3 and 4. */
         (void)harness_append(&harness, 3000);
         harness.next_number--;
@@ -378,7 +378,7 @@ static void write_three(struct harness *harness) {
         (void)harness_block(harness, 3000);
         struct wal_stats stats;
         wal_stats_get(harness->wal, &stats);
-        if (stats.segments == 3) { break; }
+        if (stats.segments == 3) break;
     }
     harness_kill(harness);
     /* 15 blocks fit a segment of 16 pages. */
@@ -488,7 +488,7 @@ static void test_unused_segments(void **state) {
         write_three(&harness);
         uint8_t *bytes = calloc(1, table[i].bytes);
         assert_non_null(bytes);
-        if (table[i].header_torn) { memcpy(bytes, "USHERSEG", 8); }
+        if (table[i].header_torn) memcpy(bytes, "USHERSEG", 8);
         assert_int_equal(
             storage_memory_put(harness.disk, "wal-0000000000000004.seg", bytes, table[i].bytes), 0);
         free(bytes);
@@ -662,7 +662,7 @@ static int growing_read(struct storage *storage, int handle, uint64_t offset, ui
     if (growing->reads_left-- == 0) {
         for (int i = 0; i < 800; i++) {
             (void)harness_append(growing->harness, 4000);
-            if (i % 100 == 99) { harness_settle(growing->harness); }
+            if (i % 100 == 99) harness_settle(growing->harness);
         }
     }
     return rc;
@@ -691,7 +691,7 @@ static int growing_size(struct storage *storage, int handle, uint64_t *ret_bytes
 
 static int assert_undamaged(void *context, const struct wal_segment_info *info) {
     (void)context;
-    if (info->state >= WAL_SEGMENT_DAMAGED) { fail_msg("%s: %s", info->name, info->proof); }
+    if (info->state >= WAL_SEGMENT_DAMAGED) fail_msg("%s: %s", info->name, info->proof);
     return 0;
 }
 
@@ -705,7 +705,7 @@ static void test_verify_while_growing(void **state) {
             harness.options.segment_bytes = blocks == 2 ? 1u << 20 : 4u << 20;
             harness_open_ok(&harness);
             (void)wal_prepare_step(harness.wal); /* an unused segment to look at */
-            for (int i = 0; i < blocks; i++) { (void)harness_block(&harness, 4000); }
+            for (int i = 0; i < blocks; i++) (void)harness_block(&harness, 4000);
             uint64_t durable = wal_durable_lsn(harness.wal);
             struct growing growing = {
                 .operations = {.list = growing_list,

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- helpers ------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 #define NAMES_MAX 64
 
@@ -47,13 +47,13 @@ static void assert_nothing_lost(struct storage *before, struct storage *after) {
             found = strncmp(new.names[j], old.names[i], 24) == 0 && other_size == size &&
                     (size == 0 || memcmp(bytes, other, size) == 0);
         }
-        if (!found) { fail_msg("the bytes of %s are gone", old.names[i]); }
+        if (!found) fail_msg("the bytes of %s are gone", old.names[i]);
     }
 }
 
 static bool same_disk(struct storage *a, struct storage *b) {
     struct names names = list(a);
-    if (names.count != list(b).count) { return false; }
+    if (names.count != list(b).count) return false;
     for (size_t i = 0; i < names.count; i++) {
         uint64_t size_a;
         uint64_t size_b;
@@ -92,7 +92,7 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
     /* The power fails when the next start has prepared its segment: that shows no damage again. */
     struct wal_recovery found;
     char name[WAL_FILE_NAME_BYTES];
-    if (wal_verify(disk, NULL, NULL, &found, &copy.error) != 0) { fail_msg("%s", copy.error.text); }
+    if (wal_verify(disk, NULL, NULL, &found, &copy.error) != 0) fail_msg("%s", copy.error.text);
     segment_name(found.next_number, name);
     int handle = disk->operations->create(disk, name);
     assert_true(handle >= 0);
@@ -105,7 +105,7 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
     assert_int_equal(copy.recovery.first_lsn, first_lsn);
     assert_int_equal(copy.recovery.end_lsn, end_lsn);
     copy.next_number = end_lsn / LOGS_RECORD_BYTES;
-    for (int i = 0; i < 20; i++) { (void)harness_block(&copy, LOGS_RECORD_BYTES); }
+    for (int i = 0; i < 20; i++) (void)harness_block(&copy, LOGS_RECORD_BYTES);
     harness_stop(&copy);
     copy.options.witness_lsn = 0;
     harness_open_ok(&copy);
@@ -124,7 +124,7 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
     wal_reader_close(reader);
 }
 
-/* --- inspect ------------------------------------------------------------------------------- */
+/* --- inspect ---------------------------------------------------------------------------------- */
 
 struct seen {
     struct wal_segment_info infos[16];
@@ -142,7 +142,7 @@ static int note_segment(void *context, const struct wal_segment_info *info) {
 static struct seen inspect(struct storage *disk) {
     struct seen seen = {.count = 0};
     struct wal_error error;
-    if (wal_inspect(disk, note_segment, &seen, &error) != 0) { fail_msg("%s", error.text); }
+    if (wal_inspect(disk, note_segment, &seen, &error) != 0) fail_msg("%s", error.text);
     return seen;
 }
 
@@ -231,7 +231,7 @@ static void test_inspect_stray(void **state) {
         struct harness one;
         harness_init(&one);
         harness_open_ok(&one);
-        for (int i = 0; i < 3; i++) { (void)harness_block(&one, 5000 / 2); }
+        for (int i = 0; i < 3; i++) (void)harness_block(&one, 5000 / 2);
         harness_kill(&one);
         harness_segment(one.disk, 1, &size)[part == 0 ? 2000 : 20] ^= 1;
         const struct seen lone = inspect(one.disk);
@@ -253,7 +253,7 @@ static void test_inspect_beside_engine(void **state) {
     harness_open_ok(&harness);
     for (int i = 0; i < 40; i++) {
         (void)harness_block(&harness, LOGS_RECORD_BYTES);
-        if (i % 5 == 0) { (void)wal_prepare_step(harness.wal); }
+        if (i % 5 == 0) (void)wal_prepare_step(harness.wal);
         struct seen seen = inspect(harness.disk);
         uint64_t records = 0;
         for (size_t j = 0; j < seen.count; j++) {
@@ -266,18 +266,18 @@ static void test_inspect_beside_engine(void **state) {
     harness_deinit(&harness);
 }
 
-/* --- repair -------------------------------------------------------------------------------- */
+/* --- repair ----------------------------------------------------------------------------------- */
 
 static void check_plan(const struct logs_damage *damage, const struct wal_repair_plan *plan) {
     const struct logs_repair *repair = &damage->repair;
     char cut_file[WAL_FILE_NAME_BYTES] = "";
-    if (repair->cut_number > 0) { segment_name(repair->cut_number, cut_file); }
+    if (repair->cut_number > 0) segment_name(repair->cut_number, cut_file);
     print_message("# %s: keep %llu, durable %llu: %s\n", damage->name,
                   (unsigned long long)plan->keep_lsn, (unsigned long long)plan->durable_lsn,
                   plan->needed ? plan->damage.text : "-");
     assert_int_equal(plan->needed, repair->needed);
     assert_int_equal(plan->keep_lsn, repair->keep_lsn);
-    if (!repair->needed) { return; }
+    if (!repair->needed) return;
     assert_string_equal(plan->cut_file, cut_file);
     assert_int_equal(plan->cut_offset, repair->cut_offset);
     assert_int_equal(plan->segments_set_aside, repair->aside);
@@ -362,7 +362,7 @@ static void test_repair_epoch(void **state) {
         if (wal_repair_look(harness.disk, &plan, &harness.error) == 0 && plan.needed) {
             assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
             harness_open_ok(&harness);
-            for (int j = 0; j < 100; j++) { (void)harness_block(&harness, LOGS_RECORD_BYTES); }
+            for (int j = 0; j < 100; j++) (void)harness_block(&harness, LOGS_RECORD_BYTES);
             uint64_t kept;
             uint64_t behind;
             uint64_t none;
@@ -416,7 +416,7 @@ static void test_repair_refused(void **state) {
     harness_deinit(&harness);
 }
 
-/* --- repair, interrupted ------------------------------------------------------------------- */
+/* --- repair, interrupted ---------------------------------------------------------------------- */
 
 /* Where nothing is there to be refused, the log is sound before its new end is in place. */
 static bool ends_early(struct storage *before, const struct wal_repair_plan *plan) {
@@ -442,10 +442,10 @@ static void check_interrupted(const struct harness *harness, struct storage *bef
     }
     assert_nothing_lost(before, disk);
     struct wal_repair_plan rest;
-    if (wal_repair_look(disk, &rest, &error) != 0) { fail_msg("%s", error.text); }
+    if (wal_repair_look(disk, &rest, &error) != 0) fail_msg("%s", error.text);
     assert_int_equal(rest.needed, rc != 0);
     assert_int_equal(rest.keep_lsn, plan->keep_lsn);
-    if (wal_repair(disk, &rest, &error) != 0) { fail_msg("%s", error.text); }
+    if (wal_repair(disk, &rest, &error) != 0) fail_msg("%s", error.text);
     assert_nothing_lost(before, disk);
     assert_serves(harness, disk, 0, plan->keep_lsn);
 }
@@ -517,10 +517,10 @@ static void test_repair_failed(void **state) {
     assert_true(failures > 50);
 }
 
-/* --- on real files ------------------------------------------------------------------------- */
+/* --- on real files ---------------------------------------------------------------------------- */
 
-/* Repair a log whose segment 2 ends inside a page, with a storage of files: its original must stay to
- * the last byte, as the very file that it was. */
+/* Repair a log whose segment 2 ends inside a page, with a storage of files: its original must stay
+ * to the last byte, as the very file that it was. */
 static void test_repair_files(void **state) {
     (void)state;
     struct harness harness;
@@ -553,7 +553,7 @@ static void test_repair_files(void **state) {
     assert_int_equal(plan.keep_lsn, 57000);
     assert_int_equal(wal_repair(disk, &plan, &harness.error), -WAL_ERROR_LOCKED);
     engine->operations->destroy(engine);
-    if (wal_repair(disk, &plan, &harness.error) != 0) { fail_msg("%s", harness.error.text); }
+    if (wal_repair(disk, &plan, &harness.error) != 0) fail_msg("%s", harness.error.text);
     (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg.damaged", path); /* fits */
     assert_int_equal(stat(file, &kept), 0);
     assert_int_equal(kept.st_ino, before.st_ino);
@@ -576,7 +576,7 @@ static void test_repair_files(void **state) {
     harness_deinit(&harness);
 }
 
-/* --- at random ----------------------------------------------------------------------------- */
+/* --- at random -------------------------------------------------------------------------------- */
 
 static void damage_at_random(struct storage *disk, uint64_t *seed) {
     uint64_t number = 1 + harness_random(seed) % LOGS_SEGMENTS;
@@ -584,7 +584,7 @@ static void damage_at_random(struct storage *disk, uint64_t *seed) {
     segment_name(number, name);
     uint64_t size = 0;
     uint8_t *bytes = storage_memory_bytes(disk, name, &size);
-    if (bytes == NULL) { return; }
+    if (bytes == NULL) return;
     uint64_t pages = size / 4096;
     uint64_t kind = harness_random(seed) % 10;
     uint64_t at = size > 0 ? harness_random(seed) % size : 0;
@@ -595,7 +595,7 @@ static void damage_at_random(struct storage *disk, uint64_t *seed) {
         uint8_t *copy = calloc(1, size + 4096);
         assert_non_null(copy);
         memcpy(copy, bytes, size);
-        if (harness_random(seed) % 4 == 0) { length = size + 1 + harness_random(seed) % 4096; }
+        if (harness_random(seed) % 4 == 0) length = size + 1 + harness_random(seed) % 4096;
         assert_int_equal(storage_memory_put(disk, name, copy, length), 0);
         free(copy);
     } else if (pages < 2) {
@@ -648,7 +648,7 @@ static void test_random_damage(void **state) {
             assert_int_equal(wal_verify(disk, NULL, NULL, &found, &harness.error), 0);
             assert_int_equal(found.end_lsn, plan.keep_lsn);
             repaired += plan.needed;
-            if (found.found) { assert_serves(&harness, disk, found.first_lsn, plan.keep_lsn); }
+            if (found.found) assert_serves(&harness, disk, found.first_lsn, plan.keep_lsn);
         } else {
             assert_true(rc != 0);
             assert_true(same_disk(before, disk));

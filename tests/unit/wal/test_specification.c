@@ -19,7 +19,7 @@ static char *specification; /* whole file, ended by zero */
 static int read_specification(void **state) {
     (void)state;
     FILE *file = fopen(SPECIFICATION, "r");
-    if (file == NULL) { return -1; }
+    if (file == NULL) return -1;
     size_t room = 1u << 20;
     specification = calloc(1, room);
     size_t size = specification != NULL ? fread(specification, 1, room - 1, file) : 0;
@@ -36,7 +36,7 @@ static int forget_specification(void **state) {
 /* The part under a heading, up to the next one. */
 static char *section(const char *heading) {
     char *begin = strstr(specification, heading);
-    if (begin == NULL) { fail_msg("there is no heading: %s", heading); }
+    if (begin == NULL) fail_msg("there is no heading: %s", heading);
     begin += strlen(heading);
     const char *end = strstr(begin, "\n#");
     size_t size = end != NULL ? (size_t)(end - begin) : strlen(begin);
@@ -57,14 +57,14 @@ static void assert_rows(const char *heading, const struct expected *expected) {
     size_t row = 0;
     for (const char *line = strstr(text, "\n|---"); line != NULL; line = strchr(line, '\n')) {
         line += 1;
-        if (line[0] != '|' || line[1] == '-') { continue; }
-        if (row == expected->count) { fail_msg("no such row: %.100s", line); }
+        if (line[0] != '|' || line[1] == '-') continue;
+        if (row == expected->count) fail_msg("no such row: %.100s", line);
         const char *wanted = expected->rows[row++];
         if (strncmp(line, wanted, strlen(wanted)) != 0) {
             fail_msg("%s: there must be a row: %s\nnot: %.200s", heading, wanted, line);
         }
     }
-    if (row < expected->count) { fail_msg("missing: %s", expected->rows[row]); }
+    if (row < expected->count) fail_msg("missing: %s", expected->rows[row]);
     free(text);
 }
 
@@ -135,13 +135,13 @@ static void test_numbers(void **state) {
 static void test_errors(void **state) {
     (void)state;
     char *text = section("### Numbers in fields\n");
-    for (char *at = strchr(text, '\n'); at != NULL; at = strchr(at, '\n')) { *at = ' '; }
+    for (char *at = strchr(text, '\n'); at != NULL; at = strchr(at, '\n')) *at = ' ';
 #define E(number, NAME, ...) ", " #number " " #NAME
     static const char errors[] = ""
 #include "engine/domain/error.def"
                                  ".";
 #undef E
-    if (strstr(text, list(errors)) == NULL) { fail_msg("there must be: %s", list(errors)); }
+    if (strstr(text, list(errors)) == NULL) fail_msg("there must be: %s", list(errors));
     free(text);
 }
 

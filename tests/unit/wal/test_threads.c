@@ -81,10 +81,10 @@ static void tail_to(struct tail *tail, uint64_t limit) {
         assert_int_equal(bytes_get_u64(record.bytes + 8), tail->next[index]);
         tail->next[index]++;
         assert_int_equal(record.lsn, tail->lsn + record.size);
-        for (uint32_t i = 16; i < record.size; i++) { assert_int_equal(record.bytes[i], index); }
+        for (uint32_t i = 16; i < record.size; i++) assert_int_equal(record.bytes[i], index);
         tail->lsn = record.lsn;
     }
-    if (rc < 0) { fail_msg("%s", error.text); }
+    if (rc < 0) fail_msg("%s", error.text);
     assert_int_equal(tail->lsn, limit);
 }
 
@@ -138,7 +138,7 @@ static void race(struct storage *storage) {
                 .wal = wal, .index = i, .seed = i + 1, .records = total[i]};
             assert_int_equal(pthread_create(&threads[i], NULL, appender_main, &appenders[i]), 0);
         }
-        for (int i = 0; i < 200; i++) { tail_to(&tail, wal_durable_lsn(wal)); }
+        for (int i = 0; i < 200; i++) tail_to(&tail, wal_durable_lsn(wal));
         for (uint32_t i = 0; i < APPENDERS; i++) {
             assert_int_equal(pthread_join(threads[i], NULL), 0);
             total[i] = appenders[i].records;
@@ -153,7 +153,7 @@ static void race(struct storage *storage) {
         assert_int_equal(found.end_lsn, expected);
         wal_close(wal);
     }
-    for (uint32_t i = 0; i < APPENDERS; i++) { assert_int_equal(tail.next[i], total[i]); }
+    for (uint32_t i = 0; i < APPENDERS; i++) assert_int_equal(tail.next[i], total[i]);
     wal_reader_close(tail.reader);
 }
 
@@ -230,7 +230,7 @@ static void test_verify_beside_writer(void **state) {
     for (int i = 0; i < 50; i++) {
         uint64_t durable = wal_durable_lsn(wal);
         struct wal_recovery found;
-        if (wal_verify(storage, NULL, NULL, &found, &error) != 0) { fail_msg("%s", error.text); }
+        if (wal_verify(storage, NULL, NULL, &found, &error) != 0) fail_msg("%s", error.text);
         assert_true(found.end_lsn >= durable);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);

@@ -262,7 +262,7 @@ static void test_epochs(void **state) {
 
 static void add_number(void *context, const char *name) {
     uint64_t number, *numbers = context;
-    if (segment_parse_name(name, &number)) { *numbers |= 1ull << number; }
+    if (segment_parse_name(name, &number)) *numbers |= 1ull << number;
 }
 
 /* The segments on the disk, as bits. */
@@ -287,7 +287,7 @@ static void test_empty_epochs(void **state) {
             harness.now_ms += WAL_SEAL_AFTER_MS;
             harness_settle(&harness);
         }
-        if (end == CLEAN) { assert_int_equal(wal_stop(harness.wal), 0); }
+        if (end == CLEAN) assert_int_equal(wal_stop(harness.wal), 0);
         harness_kill(&harness);
         uint64_t before = storage_memory_writes(harness.disk);
         for (uint64_t i = 0; i < 20; i++) {
@@ -349,7 +349,8 @@ static void test_late_header(void **state) {
     harness_deinit(&harness);
 }
 
-/* A full segment on a full disk: a beat that finds no room waits, and the log goes on when there is. */
+/* A full segment on a full disk: a beat that finds no room waits, and the log goes on when there
+ * is. */
 static void test_beat_without_room(void **state) {
     (void)state;
     struct harness harness;
@@ -491,7 +492,7 @@ static void test_prepare_fault_heals(void **state) {
     assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO);
     assert_int_equal(wal_prepare_step(harness.wal), -WAL_ERROR_IO); /* not again by itself */
     storage_memory_heal(harness.disk);
-    for (int i = 0; i < 40; i++) { (void)harness_block(&harness, 4000); }
+    for (int i = 0; i < 40; i++) (void)harness_block(&harness, 4000);
     assert_int_equal(harness.failed_calls, 0);
     harness_deinit(&harness);
 }
