@@ -13,7 +13,7 @@
 
 static const char segment_magic[8] = {'U', 'S', 'H', 'E', 'R', 'S', 'E', 'G'};
 
-/* Offsets in the header; the table is in wal/README.md, "Segment". */
+/* Offsets in the header; the table is in wal/FORMAT.md, "Segment". */
 enum {
     AT_MAGIC = 0,
     AT_VERSION = 8,

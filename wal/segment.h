@@ -1,5 +1,5 @@
 /* segment.h - a segment's name and header, and the list of segments in the folder
- * Pure functions but for segment_list; any thread. Table of fields: wal/README.md, "Segment". */
+ * Pure functions but for segment_list; any thread. Table of fields: wal/FORMAT.md, "Segment". */
 #ifndef USHER_WAL_SEGMENT_H
 #define USHER_WAL_SEGMENT_H
 
