@@ -756,8 +756,7 @@ static void random_frames(void **state) {
         memcpy(bytes, f.bytes.bytes, size);
         if (round % 4 == 0) size = random_index(&random, size) + 1;
         for (uint64_t damage = random_below(&random, 4); damage > 0; damage--) {
-            uint64_t at = random_below(&random,
-                                       size); /* first: C leaves the order to the compiler */
+            uint64_t at = random_below(&random, size); /* first: C knows no order */
             bytes[at] = (uint8_t)random_next(&random);
         }
         if (round % 16 == 0) {
