@@ -153,7 +153,7 @@ static void add_element(struct truth *truth, struct truth_element element) {
     truth->elements[truth->element_count++] = element;
 }
 
-/* The blocks of a segment by the table of wal/README.md, up to the LSN at which the next begins. */
+/* The blocks of a segment by the table of wal/FORMAT.md, up to the LSN at which the next begins. */
 static void list_blocks(struct truth *truth, uint32_t segment, uint64_t until_lsn) {
     const uint8_t *bytes = truth->segments[segment].bytes;
     uint64_t lsn = number_at(bytes + 48, 8);

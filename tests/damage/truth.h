@@ -2,7 +2,7 @@
  *
  * The log is written by the real writer to a disk in memory: decisions of a little sale, blocks of
  * many sizes, seals, three epochs, the first of which ended in a torn write. Where its blocks lie
- * is read off the bytes by the table of wal/README.md, not by the code under test.
+ * is read off the bytes by the table of wal/FORMAT.md, not by the code under test.
  */
 #ifndef USHER_TESTS_DAMAGE_TRUTH_H
 #define USHER_TESTS_DAMAGE_TRUTH_H
