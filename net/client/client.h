@@ -70,7 +70,7 @@ int client_open(const char *url, const struct client_options *options, struct cl
 /* client_close - wait a second for what is under way, give up the rest (CLIENT_CLOSED), disconnect
  * All callbacks have run when it returns. Nobody uses the client any more when this is called, and
  * its callbacks no longer call. Where an answer may still be on its way (CLIENT_TIMEOUT,
- * CLIENT_CLOSED) the connection stays open, idle, until the process ends: see client.c. */
+ * CLIENT_CLOSED) the connection stays open, idle, until the process ends: see connection.h. */
 void client_close(struct client *client);
 
 /* client_call - ask; the answer comes to `done`
