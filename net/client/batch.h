@@ -16,7 +16,7 @@
 #ifndef USHER_NET_CLIENT_BATCH_H
 #define USHER_NET_CLIENT_BATCH_H
 
-#include "net/client/client.h"
+#include "net/client/call.h"
 
 struct batch_call {
     client_done *done;

@@ -15,7 +15,6 @@
 #include "engine/base/require.h"
 #include "net/client/batch.h"
 #include "net/client/connection.h"
-#include "net/client/wait.h"
 
 /* How long client_close() waits for answers, looking so often. */
 #define CLOSE_GRACE_MS 1000

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "engine/base/require.h"
-#include "net/client/client.h"
+#include "net/client/call.h"
 #include "net/client/clock.h"
 #include "net/protocol/limits.h"
 

@@ -3,7 +3,7 @@
  *
  * Thread: the caller's, which sleeps until the callback, on a thread of nng's, has woken it.
  */
-#include "net/client/wait.h"
+#include "net/client/client.h"
 
 #include <pthread.h>
 #include <stdlib.h>
