@@ -3,7 +3,7 @@
  * Records: size, appender, number within the appender. The reader checks that each appender's
  * numbers come in order and without a gap, and that LSNs tile the stream.
  */
-#include "harness.h"
+#include "tests/unit/wal/wal_fixture.h"
 
 #include "wal/bytes.h"
 #include "wal/trim.h"
@@ -32,9 +32,9 @@ struct appender {
 
 static uint32_t make_drain(struct appender *appender, uint8_t *drain) {
     uint32_t used = 0;
-    uint64_t count = 1 + harness_random(&appender->seed) % 12;
+    uint64_t count = 1 + wal_fixture_random(&appender->seed) % 12;
     for (uint64_t i = 0; i < count; i++) {
-        uint32_t size = 20 + (uint32_t)(harness_random(&appender->seed) % 200);
+        uint32_t size = 20 + (uint32_t)(wal_fixture_random(&appender->seed) % 200);
         memset(drain + used, (int)appender->index, size);
         bytes_put_u32(drain + used, size);
         bytes_put_u32(drain + used + 4, appender->index);
