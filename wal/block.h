@@ -10,10 +10,10 @@
 #ifndef USHER_WAL_BLOCK_H
 #define USHER_WAL_BLOCK_H
 
-#include "engine/base/limits.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "engine/base/limits.h"
 
 #define WAL_FORMAT_VERSION 1u
 #define BLOCK_HEADER_BYTES 80u

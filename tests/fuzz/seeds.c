@@ -271,7 +271,7 @@ static struct world *world_of(const struct fuzz_fixture *fixture) {
 #define TEXT(literal) ((struct text){literal, sizeof literal - 1})
 #define RESERVATION(sequence) (1ull << 32 | (sequence))
 
-/* Every secret is what the entropy of fixture.h makes. */
+/* Every secret is what the entropy of fuzz_fixture.h makes. */
 static struct token token_of(place_t place) {
     struct token token = {.date = 1, .place = place};
     memset(&token.secret, 1, sizeof token.secret);

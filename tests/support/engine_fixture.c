@@ -16,6 +16,7 @@
 #include "net/protocol/text.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
+#include "tests/support/random.h"
 #include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
@@ -79,18 +80,16 @@ static uint64_t plain_now(void *context) {
     return atomic_load(&((struct engine_fixture *)context)->now_ms);
 }
 
-/* The shards' clock: also counts rounds, so that fixture_advance() knows who has seen the new time.
- * */
+/* The shards' clock: counts rounds, so that fixture_advance() knows who has seen the new time. */
 static uint64_t shard_now(void *context) {
     struct engine_fixture *fixture = context;
     if (!pthread_equal(pthread_self(), fixture->owner)) {
-        pthread_mutex_lock(&fixture->mutex);
         uint32_t i = 0;
-        while (i < fixture->reader_count &&
-               !pthread_equal(fixture->readers[i].thread, pthread_self()))
-            i++;
+        pthread_t self = pthread_self();
+        pthread_mutex_lock(&fixture->mutex);
+        while (i < fixture->reader_count && !pthread_equal(fixture->readers[i].thread, self)) i++;
         if (i == fixture->reader_count && i < SHARDS_MAX) {
-            fixture->readers[fixture->reader_count++] = (struct clock_reader){pthread_self(), 0};
+            fixture->readers[fixture->reader_count++] = (struct clock_reader){self, 0};
         }
         fixture->readers[i].reads++;
         pthread_mutex_unlock(&fixture->mutex);
@@ -98,14 +97,12 @@ static uint64_t shard_now(void *context) {
     return atomic_load(&fixture->now_ms);
 }
 
-/* SplitMix64 (Vigna), each word from a number of its own. */
+/* Shards draw at the same time: each byte from a step of its own. */
 static void fill(void *context, void *bytes, uint32_t size) {
     struct engine_fixture *fixture = context;
     for (uint32_t i = 0; i < size; i++) {
-        uint64_t z = (atomic_fetch_add(&fixture->entropy, 1) + 1) * 0x9e3779b97f4a7c15u;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        ((uint8_t *)bytes)[i] = (uint8_t)(z >> 24);
+        struct random random = {atomic_fetch_add(&fixture->entropy, RANDOM_STEP)};
+        ((uint8_t *)bytes)[i] = (uint8_t)(random_next(&random) >> 24);
     }
 }
 
@@ -553,15 +550,13 @@ static void let_everybody_go(struct engine_fixture *fixture) {
         if (fixture->running) {
             engine_durable(fixture->engine);
         } else {
-            for (uint32_t i = 0; i < fixture->options.shards; i++)
-                (void)engine_step(fixture->engine, i);
+            fixture_step_shards(fixture);
         }
         pause_briefly();
     }
     (void)net_server_stop(fixture->server, 1000); /* idle, or the alarm ends it */
     if (fixture->running) engine_stop(fixture->engine);
-    if (fixture->running)
-        (void)wal_stop(fixture->wal); /* it may be dead, which is why we are here */
+    if (fixture->running) (void)wal_stop(fixture->wal); /* it may be dead: so we are here */
     fixture->running = false;
 }
 
@@ -797,8 +792,7 @@ void fixture_demand_rules(struct engine_fixture *fixture, const char *rules) {
     uint32_t listed = *rules != '\0';
     for (const char *at = rules; *at; at++) listed += *at == ' ';
     for (uint32_t i = 0; i < fixture->rule_count; i++) {
-        if (!lists(rules, fixture->rules[i]))
-            fail_msg("rule %s is not in the list", fixture->rules[i]);
+        if (!lists(rules, fixture->rules[i])) fail_msg("%s is not listed", fixture->rules[i]);
     }
     if (fixture->rule_count != listed) {
         fail_msg("%u rules are listed, %u were demanded", listed, fixture->rule_count);

@@ -13,17 +13,16 @@
 
 struct model {
     struct wal_fixture fixture;
-    uint64_t random;
+    struct random random;
     uint64_t ends[RECORDS_MAX + 1]; /* LSN after record i-1; ends[0] = 0 */
     uint64_t durable_lsn;           /* reported */
 };
 
 static void append_some(struct model *model) {
-    uint64_t count = wal_fixture_random(&model->random) % 20;
+    uint64_t count = random_below(&model->random, 20);
     for (uint64_t i = 0; i < count && model->fixture.next_number < RECORDS_MAX; i++) {
-        uint64_t kind = wal_fixture_random(&model->random) % 4;
-        uint32_t size = 20 +
-                        (uint32_t)(wal_fixture_random(&model->random) % (kind == 0 ? 4077 : 100));
+        uint64_t kind = random_below(&model->random, 4);
+        uint32_t size = 20 + random_index(&model->random, kind == 0 ? 4077 : 100);
         uint64_t lsn = wal_fixture_append(&model->fixture, size);
         model->ends[model->fixture.next_number] = lsn;
     }
@@ -32,15 +31,13 @@ static void append_some(struct model *model) {
 /* Appends, steps, time passes. */
 static void run_some(struct model *model) {
     struct wal_fixture *fixture = &model->fixture;
-    uint64_t moves = wal_fixture_random(&model->random) % 60;
+    uint64_t moves = random_below(&model->random, 60);
     for (uint64_t i = 0; i < moves; i++) {
-        switch (wal_fixture_random(&model->random) % 8) {
+        switch (random_below(&model->random, 8)) {
         case 0:
         case 1: append_some(model); break;
-        case 2: fixture->now_ms += wal_fixture_random(&model->random) % 500; break;
-        case 3:
-            storage_memory_delay(fixture->disk, (uint32_t)(wal_fixture_random(&model->random) % 4));
-            break;
+        case 2: fixture->now_ms += random_below(&model->random, 500); break;
+        case 3: storage_memory_delay(fixture->disk, random_index(&model->random, 4)); break;
         case 4:
             (void)wal_prepare_step(fixture->wal); /* early, or not; both are fine */
             break;
@@ -74,7 +71,7 @@ static void reopen(struct model *model) {
 static struct model *make_model(uint64_t seed) {
     struct model *model = calloc(1, sizeof *model);
     assert_non_null(model);
-    model->random = seed;
+    model->random = (struct random){seed};
     wal_fixture_init(&model->fixture);
     model->fixture.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     return model;
@@ -82,7 +79,7 @@ static struct model *make_model(uint64_t seed) {
 
 static void test_crashes(void **state) {
     (void)state;
-    uint64_t seed = wal_fixture_seed(20240601);
+    uint64_t seed = random_seed(20240601);
     uint64_t torn = 0;
     for (int run = 0; run < 60; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
@@ -90,13 +87,13 @@ static void test_crashes(void **state) {
             reopen(model);
             torn += model->fixture.recovery.torn;
             run_some(model);
-            if (wal_fixture_random(&model->random) % 5 == 0) {
+            if (random_below(&model->random, 5) == 0) {
                 assert_int_equal(wal_stop(model->fixture.wal), 0);
                 model->durable_lsn = wal_durable_lsn(model->fixture.wal);
                 assert_int_equal(model->durable_lsn, model->ends[model->fixture.next_number]);
             } else {
-                (void)storage_memory_crash(
-                    model->fixture.disk, wal_fixture_random(&model->random)); /* in flight or not */
+                (void)storage_memory_crash(model->fixture.disk,
+                                           random_next(&model->random)); /* in flight or not */
             }
             wal_fixture_kill(&model->fixture);
         }
@@ -111,7 +108,7 @@ static void test_crashes(void **state) {
  * record. */
 static void fail_to_begin(struct model *model) {
     struct wal_fixture *fixture = &model->fixture;
-    storage_memory_fault(fixture->disk, STORAGE_FAULT_FAIL, 0, wal_fixture_random(&model->random));
+    storage_memory_fault(fixture->disk, STORAGE_FAULT_FAIL, 0, random_next(&model->random));
     fixture->options.witness_lsn = model->durable_lsn;
     int rc = wal_fixture_open(fixture);
     if (rc == 0) {
@@ -128,7 +125,7 @@ static void fail_to_begin(struct model *model) {
 /* Crash while an epoch begins: the header of the new segment is torn. */
 static void test_crash_in_open(void **state) {
     (void)state;
-    uint64_t seed = wal_fixture_seed(20240602);
+    uint64_t seed = random_seed(20240602);
     for (int run = 0; run < 40; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
         for (int epoch = 0; epoch < 4; epoch++) {
@@ -136,7 +133,7 @@ static void test_crash_in_open(void **state) {
             reopen(model);
             run_some(model);
             (void)storage_memory_crash(model->fixture.disk,
-                                       wal_fixture_random(&model->random)); /* in flight or not */
+                                       random_next(&model->random)); /* in flight or not */
             wal_fixture_kill(&model->fixture);
         }
         wal_fixture_deinit(&model->fixture);
@@ -149,17 +146,16 @@ static void test_lies(void **state) {
     (void)state;
     static const enum storage_fault faults[] = {STORAGE_FAULT_DROP, STORAGE_FAULT_TEAR,
                                                 STORAGE_FAULT_FLIP};
-    uint64_t seed = wal_fixture_seed(20240603);
+    uint64_t seed = random_seed(20240603);
     uint64_t refused = 0;
     for (int run = 0; run < 150; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
         struct wal_fixture *fixture = &model->fixture;
         reopen(model);
-        storage_memory_fault(fixture->disk, faults[run % 3], wal_fixture_random(&model->random) % 6,
-                             wal_fixture_random(&model->random));
+        storage_memory_fault(fixture->disk, faults[run % 3], random_below(&model->random, 6),
+                             random_next(&model->random));
         for (int i = 0; i < 3; i++) run_some(model);
-        (void)storage_memory_crash(fixture->disk,
-                                   wal_fixture_random(&model->random)); /* either way */
+        (void)storage_memory_crash(fixture->disk, random_next(&model->random)); /* either way */
         wal_fixture_kill(fixture);
         fixture->options.witness_lsn = model->durable_lsn;
         int rc = wal_fixture_open(fixture);

@@ -392,7 +392,7 @@ static void test_segments_refused(void **state) {
     struct wal_fixture other;
     write_three(&fixture);
     wal_fixture_init(&other);
-    other.entropy = 99;
+    other.entropy = (struct random){99};
     other.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     wal_fixture_open_ok(&other);
     wal_fixture_kill(&other);
@@ -568,14 +568,14 @@ static void test_reader_tails(void **state) {
     assert_int_equal(wal_reader_next(reader, WAL_READER_NO_LIMIT, &record, &fixture.error),
                      WAL_READER_CAUGHT_UP);
     wal_fixture_open_ok(&fixture);
-    uint64_t seed = wal_fixture_seed(3);
+    struct random random = {random_seed(3)};
     uint64_t read = 0;
     for (int i = 0; i < 500; i++) {
-        uint64_t records = wal_fixture_random(&seed) % 8;
+        uint64_t records = random_below(&random, 8);
         for (uint64_t j = 0; j < records; j++) {
-            (void)wal_fixture_append(&fixture, 20 + (uint32_t)(wal_fixture_random(&seed) % 2000));
+            (void)wal_fixture_append(&fixture, 20 + random_index(&random, 2000));
         }
-        fixture.now_ms += wal_fixture_random(&seed) % 400; /* seals now and then */
+        fixture.now_ms += random_below(&random, 400); /* seals now and then */
         wal_fixture_settle(&fixture);
         int rc;
         while ((rc = wal_reader_next(reader, wal_durable_lsn(fixture.wal), &record,

@@ -216,11 +216,11 @@ static void test_segment_switch(void **state) {
     fixture.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     wal_fixture_open_ok(&fixture);
     uint64_t lsn = 0;
-    uint64_t seed = wal_fixture_seed(1);
+    struct random random = {random_seed(1)};
     for (int i = 0; i < 400; i++) {
-        uint32_t records = (uint32_t)(wal_fixture_random(&seed) % 30) + 1;
+        uint32_t records = random_index(&random, 30) + 1;
         for (uint32_t j = 0; j < records; j++) {
-            lsn = wal_fixture_append(&fixture, 20 + (uint32_t)(wal_fixture_random(&seed) % 4077));
+            lsn = wal_fixture_append(&fixture, 20 + random_index(&random, 4077));
         }
         wal_fixture_settle(&fixture);
         assert_int_equal(wal_durable_lsn(fixture.wal), lsn);

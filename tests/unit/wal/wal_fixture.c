@@ -8,20 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t wal_fixture_random(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static uint64_t fake_now(void *context) { return ((struct wal_fixture *)context)->now_ms; }
 
 static void fake_entropy(void *context, void *bytes, uint32_t size) {
     struct wal_fixture *fixture = context;
-    for (uint32_t i = 0; i < size; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)wal_fixture_random(&fixture->entropy);
-    }
+    random_fill(&fixture->entropy, bytes, size);
 }
 
 static void on_durable(void *context, uint64_t durable_lsn) {
@@ -38,7 +29,7 @@ static void on_failed(void *context, const struct wal_error *error) {
 }
 
 void wal_fixture_init(struct wal_fixture *fixture) {
-    *fixture = (struct wal_fixture){.now_ms = 1700000000000, .entropy = 7};
+    *fixture = (struct wal_fixture){.now_ms = 1700000000000, .entropy = {7}};
     assert_int_equal(storage_memory_open(&fixture->disk), 0);
     fixture->options = (struct wal_options){
         .storage = fixture->disk,
@@ -81,12 +72,12 @@ void wal_fixture_stop(struct wal_fixture *fixture) {
 }
 
 void wal_fixture_record(uint8_t *bytes, uint64_t number, uint32_t size) {
-    uint64_t state = number;
+    struct random random = {number};
     bytes_put_u32(bytes, size);
     bytes_put_u64(bytes + 4, number);
     for (uint32_t i = 12; i < size; i += 8) {
-        uint64_t random = wal_fixture_random(&state);
-        memcpy(bytes + i, &random, size - i < 8 ? size - i : 8);
+        uint64_t drawn = random_next(&random);
+        memcpy(bytes + i, &drawn, size - i < 8 ? size - i : 8);
     }
 }
 
@@ -168,12 +159,4 @@ void wal_fixture_find_block(struct storage *disk, uint64_t number, uint32_t inde
         }
         offset += block_bytes(header.body_bytes);
     }
-}
-
-uint64_t wal_fixture_seed(uint64_t seed) {
-    const char *text = getenv("USHER_TEST_SEED");
-    if (text != NULL) seed = strtoull(text, NULL, 0);
-    print_message("# seed %llu (USHER_TEST_SEED=%llu runs it again)\n", (unsigned long long)seed,
-                  (unsigned long long)seed);
-    return seed;
 }
