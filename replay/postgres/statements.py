@@ -12,8 +12,8 @@ import sys
 
 LIST = re.compile(r"^#define (\w+)\(X\)[ \\\n]+((?:.*\\\n)*.*)", re.M)
 LIST_ROW = re.compile(r'X\((\d+), (\w+), "(\w+)"\)')
-LIST_PREFIX = re.compile(r"^#define X\(number, name, text\) (\w+?)##name.*\nenum \w+ {\s*(\w+)\(X\)",
-                         re.M)
+PREFIX = re.compile(r"^#define X\(number, name, text\) (\w+?)##name.*\nenum \w+ {\s*(\w+)\(X\)",
+                    re.M)
 CONSTANT = re.compile(r"^#define (\w+) (\d+)[uUlL]*\b", re.M)
 ERROR = re.compile(r"^E\((\d+), (\w+),", re.M)
 DECISION = re.compile(r"^DECISION\(\d+, (\w+), (\w+)", re.M)
@@ -31,7 +31,7 @@ class Tables:
         self.decisions = {name: NAME for NAME, name in DECISION.findall(text)}
         self.fields = {name: re.findall(r"F\((\w+), (\w+)\)", body)
                        for name, body in FIELDS.findall(text)}
-        prefixes = {name: prefix for prefix, name in LIST_PREFIX.findall(text)}
+        prefixes = {name: prefix for prefix, name in PREFIX.findall(text)}
         for name, body in LIST.findall(text):
             rows = LIST_ROW.findall(body)
             if name in prefixes and rows:
