@@ -18,11 +18,11 @@
 #include "replay/postgres/sql.h"
 #include "replay/postgres/stage.h"
 #include "replay/postgres/statements.h"
-#include "tests/integration/projection/harness.h"
+#include "tests/integration/projection/projection_fixture.h"
 
 #define TEXT_BYTES 16384
 
-static struct harness *harness;
+static struct projection_fixture *fixture;
 
 struct plan {
     const struct statement *statement;
@@ -32,7 +32,7 @@ struct plan {
 static struct sql *connected(void) {
     char text[SQL_ERROR_BYTES];
     struct sql *sql = NULL;
-    REQUIRE(sql_open(harness->postgres.conninfo, -1, &sql, text) == SQL_OK);
+    REQUIRE(sql_open(fixture->postgres.conninfo, -1, &sql, text) == SQL_OK);
     return sql;
 }
 
@@ -126,7 +126,7 @@ static void postgres_understands_every_statement(void **state) {
     (void)state;
     char one[TEXT_BYTES];
     struct sql *sql = connected();
-    harness_drop(harness);
+    projection_fixture_drop(fixture);
     for (uint32_t i = 0; i < statement_count; i++) {
         if (statement_table[i].text == statement_copy_decisions) {
             try_copy(sql);
@@ -143,17 +143,17 @@ static void postgres_understands_every_statement(void **state) {
         }
     }
     sql_close(sql);
-    harness_drop(harness);
+    projection_fixture_drop(fixture);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(postgres_understands_every_statement)};
-    if (!postgres_available()) {
+    if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
-    harness = harness_create();
+    fixture = projection_fixture_create();
     int failed = cmocka_run_group_tests_name("projection statements", tests, NULL, NULL);
-    harness_free(harness);
+    projection_fixture_free(fixture);
     return failed;
 }
