@@ -3,7 +3,7 @@
 
 Builds domain, log and recovery with test_golden.c and test_hashes.c by every compiler that is
 installed (each gcc and each clang), at -O0 to -O3, without and with link-time optimisation, and
-runs both on the golden folder. They compare every hash with what is on record, so all of them agree.
+runs both on the golden folder. They compare every hash with what is on record: all of them agree.
 
 Here the compilers may assume what the C standard lets them (-fstrict-aliasing), unlike in the
 project's builds: our own code must not need that belt.
