@@ -143,7 +143,7 @@ enum column_type {
 };
 
 /* A staging table, as its CREATE statement says. */
-struct server_table {
+struct staging_table {
     uint32_t kind;   /* enum decision_kind; 0: no such table */
     bool keeps_rows; /* over COMMIT */
     uint32_t column_count;
@@ -158,11 +158,11 @@ struct server_table {
  * @columns: after the parenthesis
  * Return: false if it has what no staging table has */
 bool copy_table(uint32_t kind, const char *columns, const char *end,
-                struct server_table *ret_table);
+                struct staging_table *ret_table);
 
 /* copy_rows - a binary stream as records, added to `rows`
  * Return: NULL, or what is wrong with it: static text */
-const char *copy_rows(const struct server_table *table, const uint8_t *bytes, size_t size,
+const char *copy_rows(const struct staging_table *table, const uint8_t *bytes, size_t size,
                       struct rows *rows);
 
 #endif
