@@ -24,7 +24,7 @@
 /* Every kind either changes rows below or is named in the README as one that does not. When this
  * fails, a kind was added: give it its place and raise the number. */
 enum {
-#define DECISION(number, NAME, name) COUNT_##NAME,
+#define DECISION(number, NAME, name, OWNER) COUNT_##NAME,
 #include "engine/domain/decision.def"
 #undef DECISION
     KIND_COUNT

@@ -246,8 +246,9 @@ static void describe_token(const struct date *date, place_t place, uint64_t now_
     }
 }
 
-void date_answer(const struct date *date, const struct command *command,
+void date_answer(const struct partition *partition, const struct command *command,
                  const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    const struct date *date = (const struct date *)partition;
     switch (reply->kind) {
     case REPLY_TOKEN:
         if (room_find(&date->room, verdict->place)) {
@@ -274,6 +275,12 @@ void date_answer(const struct date *date, const struct command *command,
         }
         break;
     }
+    case REPLY_SEATS:
+        reply->seats.date = date;
+        reply->seats.first = command->list.first;
+        reply->seats.limit = command->list.limit;
+        reply->seats.all = command->list.all;
+        break;
     case REPLY_SEATS_ADDED:
         reply->seats_added.seats = date->seats.count;
         reply->seats_added.next = date->seats.count + 1;
