@@ -374,9 +374,8 @@ static uint64_t hash_of(const struct account *account) {
     return index_hash(&image, sizeof image, 0);
 }
 
-static uint64_t transfer_hash(const struct transfer *transfer) {
-    uint64_t image[4] = {transfer->payment, transfer->reservation, transfer->amount,
-                         transfer->state};
+static uint64_t transfer_hash(const struct transfer *t) {
+    uint64_t image[4] = {t->payment, t->reservation, t->amount, t->state};
     return index_hash(image, sizeof image, 1);
 }
 
