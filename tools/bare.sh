@@ -3,8 +3,8 @@
 # Sourced by tools/test, after lib.sh; counts in its passed, failed and skipped.
 #
 # A machine has one release; both must work. debootstrap makes the other one in build-debianNN/base,
-# once. Each time a copy of it is thrown away and made anew, so that tools/run has to install all that
-# it needs, as on a machine that has just been set up. Packages that were downloaded stay.
+# once. Each time a copy of it is thrown away and made anew, so that tools/run has to install all
+# that it needs, as on a machine that has just been set up. Packages that were downloaded stay.
 #
 # Whatever runs in there runs in namespaces of its own for mounts and processes: when it ends,
 # however it ends, nothing stays mounted and nothing goes on running.

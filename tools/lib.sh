@@ -83,7 +83,8 @@ install_missing() {
 # How often a long build says where it is, if there is no terminal to count on.
 progress_interval_s=10
 
-# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and then
+# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and
+# then
 show_progress() {
     local line told=$((SECONDS - progress_interval_s)) shown=
     while IFS= read -r line; do

@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SECONDS_MAX = 120
 # Whatever decides what the state is, and whatever has a checksum. The rest of replay/ only reads.
-SOURCES = ("engine/base/hash.c", "engine/base/require.c", "engine/domain/*.c", "engine/runtime/waker.c",
-           "wal/*.c", "net/protocol/text.c", "replay/source/recover.c", "replay/snapshot*.c", "replay/source/source_wal.c",
-           "replay/tell/text.c", "tests/golden/golden.c", "tests/unit/replay/history.c",
+SOURCES = ("engine/base/*.c", "engine/domain/**/*.c", "engine/runtime/waker.c", "wal/**/*.c",
+           "net/protocol/text.c", "replay/source/*.c", "replay/snapshot/*.c", "replay/tell/text.c",
+           "tests/golden/golden.c", "tests/unit/replay/history.c",
            "tests/unit/replay/memory_log.c")
 PROGRAMS = {"tests/golden/test_golden.c": True, "tests/golden/test_hashes.c": False}
 FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-fno-strict-overflow", "-fstrict-aliasing", f"-I{ROOT}",
@@ -63,7 +63,7 @@ def build_and_test(compiler, flags, golden):
     with tempfile.TemporaryDirectory(prefix="usher-compilers-") as folder:
         try:
             sources = [path for pattern in SOURCES
-                       for path in sorted(glob.glob(os.path.join(ROOT, pattern)))]
+                       for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True))]
             objects = [compiled(compiler, flags, folder, source) for source in sources]
             for source, reads_log in PROGRAMS.items():
                 program = os.path.join(folder, "program")

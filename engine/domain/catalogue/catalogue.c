@@ -150,8 +150,6 @@ static void catalogue_decide(const struct partition *partition, const struct com
     }
 }
 
-#define PROTOCOL_VERSION 1
-
 static void catalogue_answer(const struct partition *partition, const struct command *command,
                              const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
     const struct catalogue *catalogue = (const struct catalogue *)partition;
@@ -177,8 +175,8 @@ static void catalogue_answer(const struct partition *partition, const struct com
         reply->created.date = concert ? 0 : verdict->created;
         break;
     }
-    case REPLY_PING: reply->ping.version = PROTOCOL_VERSION; break;
-    case REPLY_STATS: break;
+    case REPLY_PING:
+    case REPLY_STATS: break; /* the moment alone is the catalogue's */
     default: REQUIRE_NEVER("a catalogue's reply");
     }
 }

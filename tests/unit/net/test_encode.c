@@ -123,10 +123,10 @@ static int teardown(void **state) {
 /* Return: the response as text; borrowed until the next call */
 static const char *encode(const struct reply *reply) {
     static const struct net_counters counters = {.frames = 1, .requests = 2, .relistens = 3};
-    struct encode_view view = {
+    struct encode_sources sources = {
         .board = f.board, .durable_lsn = 99, .counters = &counters, .figures = f.figures};
     f.lsn = 5;
-    encode_reply(&f.writer, 3, reply, &view, &f.lsn);
+    encode_reply(&f.writer, 3, reply, &sources, &f.lsn);
     assert_false(f.writer.failed);
     return notation_print_bytes(f.writer.bytes, f.writer.size);
 }
@@ -185,31 +185,31 @@ static void reservations(void **state) {
 
 static void reservation_list(void **state) {
     (void)state;
-    struct encode_items items = {0};
+    struct reservation_list list = {0};
     struct reply reply = {.kind = REPLY_RESERVATION_ITEM};
-    encode_items_end(&f.writer, 3, &items);
+    encode_reservation_end(&f.writer, 3, &list);
     assert_string_equal(notation_print_bytes(f.writer.bytes, f.writer.size),
                         "[1,3,nil,{'reservations':[],'truncated':false}]");
     for (uint32_t i = 2; i >= 1; i--) {
         reply.reservation.date = f.date;
         reply.reservation.reservation = reservations_find(&f.date->reservations, i);
-        encode_item(&f.writer, 3, &reply, &items);
+        encode_reservation_item(&f.writer, 3, &reply, &list);
     }
-    encode_items_end(&f.writer, 3, &items);
+    encode_reservation_end(&f.writer, 3, &list);
     assert_string_equal(notation_print_bytes(f.writer.bytes, f.writer.size),
                         "[1,3,nil,{'reservations':[" SOLD "," HELD "],'truncated':false}]");
 }
 
 static void reservation_list_is_bounded(void **state) {
     (void)state;
-    struct encode_items items = {0};
+    struct reservation_list list = {0};
     struct reply reply = {.kind = REPLY_RESERVATION_ITEM,
                           .reservation = {f.date, reservations_find(&f.date->reservations, 1)}};
     const struct value *response;
     uint32_t used;
     bool truncated = false;
-    for (int i = 0; i < 20000; i++) encode_item(&f.writer, 3, &reply, &items);
-    encode_items_end(&f.writer, 3, &items);
+    for (int i = 0; i < 20000; i++) encode_reservation_item(&f.writer, 3, &reply, &list);
+    encode_reservation_end(&f.writer, 3, &list);
     assert_false(f.writer.failed);
     assert_in_range(f.writer.size, NET_RESERVATION_LIST_BYTES_MAX,
                     NET_RESERVATION_LIST_BYTES_MAX + 1000);
@@ -539,9 +539,9 @@ static void bad_param_names(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char expected[512];
-        struct decode_error error = {.code = ERROR_BAD_PARAMS,
-                                     .param = cases[i].param,
-                                     .param_size = (uint32_t)strlen(cases[i].param)};
+        struct error_reply error = {.code = ERROR_BAD_PARAMS,
+                                    .param = cases[i].param,
+                                    .param_size = (uint32_t)strlen(cases[i].param)};
         encode_error(&f.writer, 3, &error);
         (void)snprintf(expected, sizeof expected,
                        "[1,3,{'code':'BAD_PARAMS','message':'%s','data':{'param':'%s'}},nil]",
@@ -556,10 +556,10 @@ static void too_big(void **state) {
     struct value_writer small;
     uint8_t buffer[64];
     uint64_t lsn = 0;
-    struct encode_view view = {.board = f.board};
+    struct encode_sources sources = {.board = f.board};
     value_writer_init(&small, buffer, sizeof buffer, sizeof buffer);
     encode_reply(&small, 3, &(struct reply){.kind = REPLY_SEATS, .seats = {f.date, 1, 3, true}},
-                 &view, &lsn);
+                 &sources, &lsn);
     assert_true(small.failed);
     value_writer_deinit(&small);
 }
