@@ -1,8 +1,8 @@
 /* encode_system.c - what system.ping and system.stats answer, to bytes */
 #include "engine/base/require.h"
 #include "engine/runtime/board.h"
-#include "net/protocol/encode.h"
 #include "net/protocol/encode_parts.h"
+#include "net/protocol/encode_sources.h"
 #include "net/protocol/limits.h"
 
 void encode_ping(struct value_writer *writer, const struct reply *reply) {

@@ -459,7 +459,7 @@ static void figures_of_the_process(void **state) {
     assert_string_equal(text + strlen(text) - strlen(expected), expected);
 }
 
-static char specification[1u << 20]; /* README.md, its blanks made one */
+static char specification[1u << 20]; /* PROTOCOL.md, its blanks made one */
 
 static void read_specification(void) {
     FILE *file = fopen(SPECIFICATION, "r");
@@ -472,7 +472,7 @@ static void read_specification(void) {
     (void)fclose(file); /* was only read */
 }
 
-/* README.md names every map of system.stats, and every figure in it, in their order. */
+/* PROTOCOL.md names every map of system.stats, and every figure in it, in their order. */
 static void stats_as_specified(void **state) {
     (void)state;
     uint32_t maps = 0;
@@ -497,11 +497,26 @@ static void stats_as_specified(void **state) {
                 wanted[size++] = *at;
         }
         memcpy(wanted + size, " |", sizeof " |");
-        if (!strstr(specification, wanted)) fail_msg("README.md does not say: %s", wanted);
+        if (!strstr(specification, wanted)) fail_msg("PROTOCOL.md does not say: %s", wanted);
     }
     assert_in_range(maps, 4, 20);
     assert_non_null(
         strstr(specification, "projection: {...}, log: {...}, clock: {...}}: counters"));
+}
+
+/* PROTOCOL.md names every method. */
+static void methods_as_specified(void **state) {
+    (void)state;
+    read_specification();
+    uint32_t methods = 0;
+    for (uint32_t kind = COMMAND_NONE + 1; kind < COMMAND_COUNT; kind++) {
+        char wanted[64];
+        if (command_method(kind)[0] == '\0') continue; /* a message between partitions */
+        (void)snprintf(wanted, sizeof wanted, "`%s`", command_method(kind));
+        if (!strstr(specification, wanted)) fail_msg("PROTOCOL.md does not name %s", wanted);
+        methods++;
+    }
+    assert_in_range(methods, 20, 100);
 }
 
 /* Every row of error.def, with its own data names, in the inline buffer. */
@@ -583,6 +598,7 @@ int main(void) {
         TEST(system_replies),
         TEST(figures_of_the_process),
         TEST(stats_as_specified),
+        TEST(methods_as_specified),
         TEST(every_error),
         TEST(bad_param_names),
         TEST(too_big),
