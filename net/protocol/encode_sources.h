@@ -7,10 +7,10 @@
 struct board;
 
 struct encode_sources {
-    const struct board *board;           /* catalogue.concerts, catalogue.dates, system.stats */
-    uint64_t durable_lsn;                /* system.stats */
-    const struct net_counters *counters; /* system.stats; else may be NULL */
-    const struct net_figures *figures;   /* system.stats; NULL: all 0 */
+    const struct board *board;             /* catalogue.concerts, catalogue.dates, system.stats */
+    uint64_t durable_lsn;                  /* system.stats */
+    const struct net_counters *counters;   /* system.stats; else may be NULL */
+    const struct process_figures *figures; /* system.stats; NULL: all 0 */
 };
 
 #endif

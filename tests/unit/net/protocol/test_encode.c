@@ -22,7 +22,7 @@ static struct {
     uint8_t buffer[NET_REPLY_INLINE_BYTES];
     struct value_writer writer;
     struct board *board;
-    const struct net_figures *figures; /* NULL: nobody keeps any */
+    const struct process_figures *figures; /* NULL: nobody keeps any */
     struct date *date;
     struct partition *catalogue, *wallets;
     uint64_t lsn;
@@ -438,7 +438,7 @@ static void system_replies(void **state) {
 /* Each under its own name, and none where nobody keeps them. */
 static void figures_of_the_process(void **state) {
     (void)state;
-    struct net_figures figures = {0};
+    struct process_figures figures = {0};
     uint64_t number = 100;
     char expected[1024] = "";
 #define FILL(map, name)                                                                            \
@@ -450,7 +450,7 @@ static void figures_of_the_process(void **state) {
                    #map);                                                                          \
     FIGURES(FILL)                                                                                  \
     expected[strlen(expected) - 1] = '}';
-    NET_FIGURE_MAPS(FILL_MAP)
+    PROCESS_FIGURE_MAPS(FILL_MAP)
     (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "}]");
     f.figures = &figures;
     const char *text = encode(&(struct reply){.now_ms = NOW, .kind = REPLY_STATS});
