@@ -149,7 +149,7 @@ void random_history_init(struct random_history *history, struct memory_log *log,
         .log = log, .now_ms = BEGIN_MS, .random = seed * 2 + 1, .users = users};
     history->world = world_create(&(struct id128){{1, 2, 3}});
     history->stepper = stepper_new(history->world);
-    history->stepper->strict = true;
+    history->stepper->apply = world_apply;
     history->stepper->flush = log_records;
     history->stepper->flush_context = history;
     struct command command = {.kind = COMMAND_CONCERT_CREATE, .partition = PARTITION_CATALOGUE};

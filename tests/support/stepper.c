@@ -32,39 +32,55 @@ void stepper_flush(struct stepper *stepper) {
     stepper->log_bytes = 0;
 }
 
-void stepper_carry_out(struct stepper *stepper, struct partition *partition,
-                       const struct verdict *verdict) {
+/* Apply as replay does, and demand that the decision fits. */
+static void apply_strictly(struct stepper *stepper, const struct partition *partition,
+                           const struct decision *decision) {
+    REQUIRE(decision->partition == partition->id && decision->time_ms == stepper->now_ms);
+    REQUIRE(stepper->apply(stepper->world, decision) == WORLD_APPLIED);
+    if (decision->kind != DECISION_DATE_CREATED) return;
+    partition_resume(stepper->world->dates[decision->date_created.date], stepper->now_ms);
+}
+
+/* As a shard does. */
+static void apply(struct stepper *stepper, struct partition *partition,
+                  const struct decision *decision) {
+    partition_apply(partition, decision);
+    if (decision->kind != DECISION_DATE_CREATED) return;
+    struct partition *date = &date_create(&decision->date_created)->partition;
+    world_adopt(stepper->world, date);
+    partition_resume(date, stepper->now_ms);
+}
+
+static inline void carry_out(struct stepper *stepper, struct partition *partition,
+                             const struct verdict *verdict) {
     for (uint32_t i = 0; i < verdict->count; i++) {
         const struct decision *decision = &verdict->decisions[i];
         if (stepper->log_bytes + RECORD_BYTES_MAX > stepper->log_capacity) stepper_flush(stepper);
         stepper->log_bytes += decision_encode(decision, stepper->log + stepper->log_bytes);
-        if (stepper->strict) {
-            REQUIRE(decision->partition == partition->id && decision->time_ms == stepper->now_ms);
-            REQUIRE(world_apply(stepper->world, decision) == WORLD_APPLIED);
+        if (stepper->apply) {
+            apply_strictly(stepper, partition, decision);
         } else {
-            partition_apply(partition, decision);
-        }
-        if (decision->kind == DECISION_DATE_CREATED) {
-            uint32_t date = decision->date_created.date;
-            if (!stepper->strict) { /* else it has been adopted */
-                world_adopt(stepper->world, &date_create(&decision->date_created)->partition);
-            }
-            partition_resume(stepper->world->dates[date], stepper->now_ms);
+            apply(stepper, partition, decision);
         }
     }
     stepper->decisions += verdict->count;
+}
+
+void stepper_carry_out(struct stepper *stepper, struct partition *partition,
+                       const struct verdict *verdict) {
+    carry_out(stepper, partition, verdict);
 }
 
 void stepper_step(struct stepper *stepper, struct partition *partition,
                   const struct command *command) {
     partition_heard(partition, command, stepper->now_ms);
     partition_decide(partition, command, stepper->now_ms, &stepper->verdict);
-    stepper_carry_out(stepper, partition, &stepper->verdict);
+    carry_out(stepper, partition, &stepper->verdict);
 }
 
 bool stepper_due_once(struct stepper *stepper, struct partition *partition) {
     if (!partition_due(partition, stepper->now_ms, &stepper->due)) return false;
-    stepper_carry_out(stepper, partition, &stepper->due);
+    carry_out(stepper, partition, &stepper->due);
     return true;
 }
 

@@ -15,7 +15,8 @@ struct stepper {
     struct world *world; /* owned */
     uint64_t now_ms;
     uint64_t decisions;
-    bool strict; /* apply as replay does, which demands that each decision fits the state */
+    /* world_apply: apply as replay does, and demand that each decision fits. NULL: as a shard does. */
+    int (*apply)(struct world *world, const struct decision *decision);
     void (*flush)(void *context, const uint8_t *bytes, uint32_t size); /* may be NULL */
     void *flush_context;
     uint32_t log_bytes, log_capacity; /* log_capacity: at most DRAIN_BYTES_MAX */

@@ -20,7 +20,7 @@ struct domain *domain_new(void) {
     assert_non_null(domain);
     domain->world = world_create(&world_seed);
     domain->stepper = stepper_new(domain->world);
-    domain->stepper->strict = true;
+    domain->stepper->apply = world_apply;
     domain->stepper->flush = keep_records;
     domain->stepper->flush_context = domain;
     domain->now_ms = DOMAIN_EPOCH_MS;
@@ -157,11 +157,11 @@ void domain_crash(struct domain *domain) {
 
 static void answer(struct domain *domain, const struct partition *partition,
                    const struct command *command) {
-    if (domain->verdict.reply_kind == REPLY_NONE || command->origin == 0) return;
+    if (domain->stepper->verdict.reply_kind == REPLY_NONE || command->origin == 0) return;
     struct domain_answer *slot = &domain->answers[command->origin % DOMAIN_ANSWERS_KEPT];
     if (slot->origin != command->origin) return; /* asked so long ago that nobody waits */
     assert_false(slot->given);                   /* one request, one reply */
-    partition_answer(partition, command, &domain->verdict, domain->now_ms, &slot->reply);
+    partition_answer(partition, command, &domain->stepper->verdict, domain->now_ms, &slot->reply);
     if (slot->reply.kind == REPLY_ERROR) assert_non_null(error_row(slot->reply.error));
     slot->given = true;
     domain->reply = slot->reply;
@@ -171,15 +171,18 @@ static void execute(struct domain *domain, const struct command *command) {
     struct partition *partition = world_find(domain->world, command->partition);
     assert_non_null(partition);
     uint64_t hash = partition_hash(partition);
-    partition_heard(partition, command, domain->now_ms);
     /* It must bear whatever a client names. */
     for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST; step++) {
         world_prefetch_command(domain->world, command, step);
     }
     partition_decide(partition, command, domain->now_ms, &domain->verdict);
-    assert_true(partition_hash(partition) == hash); /* neither hearing nor deciding changes */
+    assert_true(partition_hash(partition) == hash); /* deciding changes nothing */
+    const struct verdict *verdict = &domain->stepper->verdict;
     stepper_step(stepper_of(domain), partition, command);
-    keep(domain, partition->id, &domain->stepper->verdict, command->origin);
+    assert_int_equal(verdict->count, domain->verdict.count); /* and comes to the same again */
+    /* Hearing changes nothing, either. */
+    if (verdict->count == 0) assert_true(partition_hash(partition) == hash);
+    keep(domain, partition->id, verdict, command->origin);
     answer(domain, partition, command);
 }
 
