@@ -264,6 +264,20 @@ static void write_figures(struct value_writer *writer, const struct net_figures 
 #undef COUNT
 }
 
+static void write_build(struct value_writer *writer, const struct net_figures *figures) {
+    const char *version = figures ? figures->build.version : NULL;
+    const char *git = figures ? figures->build.git : NULL;
+#define COUNT(name, number) +1
+#define WRITE(name, number) value_write_pair_uint(writer, #name, number);
+    value_write_text(writer, "build");
+    value_write_map(writer, 2 VERSIONS(COUNT));
+    value_write_pair_text(writer, "version", version ? version : "unknown");
+    value_write_pair_text(writer, "git", git ? git : "unknown");
+    VERSIONS(WRITE)
+#undef WRITE
+#undef COUNT
+}
+
 #define COUNT_MAP(map, FIGURES) +1
 #define FIGURE_MAPS (0 NET_FIGURE_MAPS(COUNT_MAP))
 
@@ -274,10 +288,11 @@ void encode_stats(struct value_writer *writer, const struct reply *reply,
     REQUIRE(view->counters != NULL);
     board_read_shards(view->board, &shards);
     board_read_money(view->board, &money, ret_lsn);
-    value_write_map(writer, 6 + FIGURE_MAPS);
+    value_write_map(writer, 7 + FIGURE_MAPS);
     value_write_pair_uint(writer, "now", reply->now_ms);
     value_write_pair_uint(writer, "version", NET_PROTOCOL_VERSION);
     value_write_pair_uint(writer, "durable_lsn", view->durable_lsn);
+    write_build(writer, view->figures);
     write_shards(writer, &shards);
     write_money(writer, &money);
     write_net(writer, view->counters);

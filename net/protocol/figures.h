@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "engine/base/version.h"
+
 /* The projection into PostgreSQL (replay/README.md, "When PostgreSQL is away"). */
 #define NET_FIGURES_PROJECTION(FIGURE)                                                             \
     FIGURE(projection, wanted)      /* 1: there is one, by --postgres; else the rest is 0 */       \
@@ -45,6 +47,7 @@
 #define NET_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
 #define NET_FIGURE_MEMBERS_(map, FIGURES) FIGURES(NET_FIGURE_MEMBER_)
 struct net_figures {
+    struct version build; /* of the program; set before the server starts. NULLs: unknown */
     NET_FIGURE_MAPS(NET_FIGURE_MEMBERS_)
 };
 

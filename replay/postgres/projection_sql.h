@@ -8,11 +8,12 @@
 
 #include <stdint.h>
 
+#include "engine/base/version.h"
 #include "engine/domain/decision.h"
 
 /* Raise it with every change of the tables. A database of another version is refused (rebuild),
  * unless projection_raise_sql() makes it one of this version. */
-#define PROJECTION_SCHEMA_VERSION 2
+#define PROJECTION_SCHEMA_VERSION VERSION_SCHEMA
 #define PROJECTION_SCHEMA_VERSION_RAISED 1 /* the one that can be raised */
 
 /* projection_schema_sql - create schema, tables, indexes and views; one transaction
