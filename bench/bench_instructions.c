@@ -224,7 +224,7 @@ static void step_decode(struct work *work, uint32_t n) {
     uint32_t size, count, offset;
     const uint8_t *bytes = frame_at(work, n, &size);
     struct command command;
-    struct decode_error error;
+    struct error_reply error;
     arena_reset(&work->arena);
     REQUIRE(decode_scan(bytes, size, work->spans, &count, &offset) == VALUE_OK);
     for (uint32_t i = 0; i < count; i++) {
@@ -235,9 +235,9 @@ static void step_decode(struct work *work, uint32_t n) {
 }
 
 static void encode(struct work *work, uint32_t msgid, const struct reply *reply) {
-    const struct encode_view view = {0};
+    const struct encode_sources sources = {0};
     uint64_t lsn = 0;
-    encode_reply(&work->writer, msgid, reply, &view, &lsn);
+    encode_reply(&work->writer, msgid, reply, &sources, &lsn);
     work->sum += work->writer.size;
 }
 

@@ -14,7 +14,9 @@
 #define USHER_REPLAY_SNAPSHOT_SNAPSHOT_FILE_H
 
 #include "engine/base/version.h"
-#include "replay/snapshot/snapshot.h"
+#include "engine/domain/partition/world.h"
+#include "replay/snapshot/snapshot_info.h"
+#include "wal/storage/storage.h"
 
 #define SNAPSHOT_VERSION_NOW VERSION_SNAPSHOT
 #define SNAPSHOT_HEADER_BYTES 4096u

@@ -20,6 +20,4 @@ static void print_to(FILE *stream, struct argp_state *state) {
     version_print(program_invocation_short_name);
 }
 
-void version_offer(void) {
-    argp_program_version_hook = print_to;
-}
+void version_offer(void) { argp_program_version_hook = print_to; }

@@ -18,7 +18,7 @@ struct fixture {
     struct value_writer bytes;
     struct arena arena;
     struct command command;
-    struct decode_error error;
+    struct error_reply error;
 };
 
 static struct fixture f;
@@ -766,7 +766,7 @@ static void random_frames(void **state) {
         if (scan(bytes, size, &count) == VALUE_OK) {
             for (uint32_t i = 0; i < count; i++) {
                 struct command command;
-                struct decode_error error = {0};
+                struct error_reply error = {0};
                 int code = decode_request(bytes, &spans[i], true, &f.arena, &command, &error);
                 assert_true(code == ERROR_NONE || error_row((uint32_t)code) != NULL);
                 good += code == ERROR_NONE;

@@ -1,6 +1,7 @@
-/* engine_port.c - a real engine behind struct net_engine; the only file of net that calls it */
+/* port.c - a real engine behind struct net_engine; the only file of net that calls it */
+#include "net/server/port.h"
+
 #include "engine/runtime/engine.h"
-#include "net/server/server.h"
 
 static uint32_t shard_of(void *context, const struct command *command) {
     return engine_shard_of(context, command);
