@@ -1,7 +1,7 @@
 /* version.h - what --version prints, the same for every program
  *
- * The commit stands in a file of its own that Meson makes at each build (version_git.c.in). Only
- * the programs are linked with it: after a commit nothing else is compiled or linked again.
+ * The commit stands in a file of its own, which Meson makes at each build. Only the programs are
+ * linked with it: after a commit nothing else is compiled or linked again.
  */
 #ifndef USHER_TOOLS_COMMON_VERSION_H
 #define USHER_TOOLS_COMMON_VERSION_H
