@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/require.h"
+#include "replay/postgres/statements.h"
 #include "replay/tell/text.h"
 
 /* The binary COPY format: PostgreSQL's documentation of COPY, "Binary Format". Everything is
@@ -49,12 +50,6 @@ static bool decided_by_its_owner(const struct decision *decision) {
     }
 }
 
-/* Kinds that change no row: replay/README.md. */
-static bool has_rows(uint32_t kind) {
-    return kind != DECISION_FUNDS_REFUSED && kind != DECISION_REFUND_CLOSED &&
-           kind != DECISION_STATE_HASHED;
-}
-
 /* --- streams ---------------------------------------------------------------------------------- */
 
 static uint8_t *reserve(struct stream *stream, size_t size) {
@@ -91,20 +86,20 @@ static void put_bigint(struct stream *stream, uint64_t value) {
     put_u64(stream, value);
 }
 
-struct row {
+struct stage_row {
     struct stream *stream;
     bool unfit;
 };
 
 static void put_number(void *context, const char *field, uint64_t value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field; /* columns are in the fields' order */
     if (value > INT64_MAX) row->unfit = true;
     put_bigint(row->stream, value);
 }
 
 static void put_id(void *context, const char *field, const struct id128 *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field;
     if (id128_is_none(value)) {
         put_null(row->stream);
@@ -115,7 +110,7 @@ static void put_id(void *context, const char *field, const struct id128 *value) 
 }
 
 static void put_text(void *context, const char *field, const struct text *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     char clean[TEXT_CLEAN_BYTES];
     (void)field;
     size_t size = text_clean(value, clean);
@@ -124,7 +119,7 @@ static void put_text(void *context, const char *field, const struct text *value)
 }
 
 static void put_numbers(void *context, const char *field, const struct numbers *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field;
     bool empty = value->count == 0;
     put_u32(row->stream, empty ? 12u : 20u + 12u * value->count);
@@ -138,7 +133,7 @@ static void put_numbers(void *context, const char *field, const struct numbers *
 }
 
 static void put_policy(void *context, const char *field, const struct policy *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     char json[2048];
     size_t size = 1;
     (void)field;
@@ -203,14 +198,14 @@ static uint16_t column_count(uint32_t kind) {
 int stage_add(struct stage *stage, const struct decision *decision, uint64_t lsn) {
     REQUIRE(decision->kind < STAGE_KINDS_MAX);
     struct stream *stream = &stage->streams[decision->kind];
-    struct row row = {stream, false};
+    struct stage_row row = {stream, false};
     const struct decision_visitor visitor = {&row,     put_number,  put_id,
                                              put_text, put_numbers, put_policy};
     REQUIRE(!stream->finished);
     if (!decided_by_its_owner(decision) || decision->time_ms > TIME_MS_MAX || lsn > INT64_MAX) {
         return STAGE_UNFIT;
     }
-    if (!has_rows(decision->kind)) {
+    if (!fold_reads(decision->kind)) { /* it changes no row */
         stage->records++;
         return 0;
     }
@@ -240,31 +235,10 @@ bool stage_stream(struct stage *stage, uint32_t kind, struct stage_stream *ret_s
     if (stream->size == 0) return false;
     if (!stream->finished) put_bytes(stream, copy_trailer, sizeof copy_trailer);
     stream->finished = true;
-    snprintf(ret_stream->command, sizeof ret_stream->command,
-             "COPY pg_temp.%s FROM STDIN (FORMAT binary)", decision_name(kind));
+    const struct statement_value into = {"kind", decision_name(kind), 0};
+    statement_fill(ret_stream->command, sizeof ret_stream->command, statement_copy_decisions, &into,
+                   1);
     ret_stream->bytes = stream->bytes;
     ret_stream->size = stream->size;
     return true;
-}
-
-#define COLUMN_u8 "bigint NOT NULL"
-#define COLUMN_u16 "bigint NOT NULL"
-#define COLUMN_u32 "bigint NOT NULL"
-#define COLUMN_u64 "bigint NOT NULL"
-#define COLUMN_id "uuid"
-#define COLUMN_text "text NOT NULL"
-#define COLUMN_numbers "bigint[] NOT NULL"
-#define COLUMN_policy "jsonb NOT NULL"
-
-const char *stage_tables_sql(void) {
-    return
-#define COLUMN(type, field) ", \"" #field "\" " COLUMN_##type
-#define DECISION(number, NAME, name)                                                               \
-    "CREATE TEMPORARY TABLE " #name                                                                \
-    " (_lsn bigint NOT NULL, _at timestamptz NOT NULL, _date bigint" FIELDS_##name(                \
-        COLUMN) ") ON COMMIT DELETE ROWS;\n"
-#include "engine/domain/decision.def"
-#undef DECISION
-#undef COLUMN
-        ;
 }

@@ -12,14 +12,14 @@
 #include <string.h>
 
 #include "engine/base/require.h"
-#include "replay/postgres/projection_sql.h"
+#include "replay/postgres/statements.h"
 #include "tests/sim/postgres_server.h"
 
 #define KINDS_MAX 128u /* numbers of decision.def are below */
 #define STATEMENT_BYTES_SHOWN 120
 
 struct staged {
-    struct table table;
+    struct staging_table table;
     struct rows rows;
     uint32_t folded; /* bit i: step i of the fold has read these rows */
 };
@@ -33,7 +33,7 @@ struct sql {
 
     bool in_block; /* BEGIN was said */
     bool failed;   /* and something failed since: only ROLLBACK helps */
-    struct change change;
+    struct server_change change;
     struct staged staged[KINDS_MAX]; /* by kind */
     uint64_t affected;               /* of the last statement that changes rows */
     sql_row_fn *row;                 /* of the call under way */
@@ -97,7 +97,7 @@ static int own(struct sql *sql) {
     return SQL_OK;
 }
 
-static const struct state *seen(const struct sql *sql) {
+static const struct server_state *seen(const struct sql *sql) {
     return sql->change.any ? &sql->change.state : &sql->server->state;
 }
 
@@ -113,7 +113,7 @@ static int do_exists(struct sql *sql, const struct match *match, const char *res
 }
 
 static int do_read(struct sql *sql, const struct match *match, const char *rest) {
-    const struct state *state = seen(sql);
+    const struct server_state *state = seen(sql);
     char version[24], epoch[24], lsn[24], decisions[24];
     (void)match, (void)rest;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
@@ -128,7 +128,7 @@ static int do_read(struct sql *sql, const struct match *match, const char *rest)
 }
 
 static int do_read_run(struct sql *sql, const struct match *match, const char *rest) {
-    const struct state *state = seen(sql);
+    const struct server_state *state = seen(sql);
     char run[24], lsn[24], hash[24];
     (void)match, (void)rest;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
@@ -148,7 +148,7 @@ static int do_insert_state(struct sql *sql, const struct match *match, const cha
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
     if (state->exists) return refuse(sql, SQL_INVALID, "23505", "there is a state row already");
     state->exists = true;
@@ -168,7 +168,7 @@ static int do_take_over(struct sql *sql, const struct match *match, const char *
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool as_found = state->exists && strcmp(state->log_id, values[3].word) == 0 &&
                     state->applied_lsn == values[4].number && state->run == values[5].number &&
                     strcmp(state->run_id, values[6].word) == 0;
@@ -185,7 +185,7 @@ static int do_raise(struct sql *sql, const struct match *match, const char *rest
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool old = state->exists && state->version == match->values[1].number;
     sql->affected = old;
     if (old) state->version = match->values[0].number;
@@ -198,7 +198,7 @@ static int do_guard(struct sql *sql, const struct match *match, const char *rest
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool ours = state->exists && state->applied_lsn == match->values[6].number &&
                 strcmp(state->log_id, match->values[7].word) == 0 &&
                 strcmp(state->run_id, match->values[8].word) == 0;
@@ -225,7 +225,7 @@ static int do_drop_schema(struct sql *sql, const struct match *match, const char
     (void)match, (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    sql->change.state = (struct state){0};
+    sql->change.state = (struct server_state){0};
     sql->change.dropped = true;
     rows_truncate(&sql->change.rows, 0);
     return SQL_OK;
@@ -279,7 +279,7 @@ static int do_rollback(struct sql *sql, const struct match *match, const char *r
 
 /* Does a step of the fold read the staging table of this kind? "pg_temp.admitted" is not
  * "pg_temp.admitted_x". */
-static bool step_reads(const struct projection_fold_step *step, uint32_t kind) {
+static bool step_reads(const struct fold_step *step, uint32_t kind) {
     char table[64];
     int size = snprintf(table, sizeof table, "pg_temp.%s", decision_name(kind));
     const char *at = step->statements;
@@ -292,13 +292,13 @@ static bool step_reads(const struct projection_fold_step *step, uint32_t kind) {
 
 /* What COMMIT makes true of the staged rows: those that every step has read which must. */
 static void take_staged(struct sql *sql) {
-    uint32_t count;
-    const struct projection_fold_step *steps = projection_fold(&count);
     for (uint32_t kind = 1; kind < KINDS_MAX; kind++) {
         struct staged *staged = &sql->staged[kind];
         uint32_t wanted = 0;
         if (staged->rows.count == 0) continue;
-        for (uint32_t i = 0; i < count; i++) wanted |= (uint32_t)step_reads(&steps[i], kind) << i;
+        for (uint32_t i = 0; i < fold_step_count; i++) {
+            wanted |= (uint32_t)step_reads(&fold_steps[i], kind) << i;
+        }
         if (wanted == 0 || staged->folded != wanted) {
             server_fail(sql->server, "COMMIT of %s, whose rows not every step of the fold has read",
                         decision_name(kind));
@@ -366,7 +366,7 @@ static int befall(struct sql *sql) {
     return SQL_OK;
 }
 
-static int fold(struct sql *sql, const struct projection_fold_step *step, uint32_t index) {
+static int fold(struct sql *sql, const struct fold_step *step, uint32_t index) {
     int result = befall(sql);
     if (result != SQL_OK) return result;
     result = own(sql);
@@ -429,6 +429,7 @@ static const struct role {
     {"CREATE VIEW usher.%i AS *", do_create},
     {"COMMENT ON SCHEMA usher IS *", do_create},
     {"CREATE TEMPORARY TABLE %i (*", do_create_staging},
+    {"CREATE FUNCTION pg_temp.%i (*", do_nothing},
     {"INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn, decisions,"
      " run) VALUES (%n, %s, %n, %n, %n, %n)",
      do_insert_state},
@@ -466,13 +467,11 @@ static int statement(struct sql *sql, const char *text, const char *end) {
 }
 
 static int statements(struct sql *sql, const char *text) {
-    uint32_t count;
     struct match nothing;
-    const struct projection_fold_step *steps = projection_fold(&count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(steps[i].statements, text) != 0) continue;
+    for (uint32_t i = 0; i < fold_step_count; i++) {
+        if (strcmp(fold_steps[i].statements, text) != 0) continue;
         if (sql->failed) return refuse(sql, SQL_FAILED, "25P02", "the transaction is aborted");
-        return fold(sql, &steps[i], i);
+        return fold(sql, &fold_steps[i], i);
     }
     for (;;) {
         const char *end = match_next(text);

@@ -1,13 +1,16 @@
-/* projection_tools.c - the projection without its thread: the witness at start, catching up, and
- * rebuilding (projection.h)
+/* projection_offline.c - see projection_offline.h
  *
- * Thread: the caller's. Unlike the thread, these do not retry for ever: somebody waits for them.
+ * Happy path: one connection for one question; or projection_step until there is nothing to do.
+ * Failure modes: those of the connection and of a step, as texts.
+ * Thread: the caller's.
  */
+#include "replay/postgres/projection_offline.h"
+
 #include <stdio.h>
 
 #include "engine/base/require.h"
-#include "replay/postgres/projection.h"
 #include "replay/postgres/projection_attach.h"
+#include "replay/postgres/statements.h"
 
 int projection_applied_lsn(const char *conninfo, const struct id128 *log_id, uint64_t *ret_lsn,
                            char ret_text[PROJECTION_TEXT_BYTES]) {
@@ -68,9 +71,7 @@ int projection_rebuild(const struct projection_options *options,
     text_uuid(&options->log_id, log_id);
     if (sql_open(options->conninfo, -1, &sql, ret_status->text) != SQL_OK) return -1;
     int result = projection_look_up(sql, &found);
-    if (result == SQL_OK) {
-        result = sql_run(sql, "DROP SCHEMA IF EXISTS usher CASCADE", NULL, NULL, NULL);
-    }
+    if (result == SQL_OK) result = sql_run(sql, statement_drop_schema, NULL, NULL, NULL);
     /* At once, with the count of takeovers: whoever has projected so far must not take the new
      * schema for a backup, and for its own. */
     if (result == SQL_OK) {
