@@ -52,7 +52,7 @@ static uint64_t get_u64(const uint8_t *at) {
 
 static void put_u64(uint8_t *at, uint64_t value) { memcpy(at, &value, sizeof value); }
 
-/* A walk over the file that puts right what the mode says. Offsets: replay/README.md. */
+/* A walk over the file that puts right what the mode says. Offsets: replay/snapshot/FORMAT.md. */
 struct snapshot_mender {
     uint8_t mode;
     uint64_t seed, chain, blocks, entities, entity_bytes;
