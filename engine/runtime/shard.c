@@ -5,6 +5,7 @@
 #include "engine/domain/account/account.h"
 #include "engine/domain/heap.h"
 #include "engine/base/require.h"
+#include "engine/base/subject.h"
 #include "engine/runtime/gate.h"
 #include "engine/runtime/outage.h"
 
@@ -328,6 +329,7 @@ static bool make_room(struct shard *shard) {
 /* What time, or the state as it is now, decides for a partition: admission follows at once from
  * whatever freed a slot. */
 static void settle(struct shard *shard, struct partition *partition) {
+    subject_set(partition->id);
     while (shard->due_budget > 0 && partition_next_due_ms(partition) <= shard->now_ms &&
            make_room(shard)) {
         shard->due_budget--;
@@ -411,6 +413,7 @@ static void handle(struct shard *shard, struct command *command) {
         refuse_unknown(shard, command);
         return;
     }
+    subject_set(partition->id);
     if (command->kind == COMMAND_QUEUE_ENTER) fill_entropy(shard, &command->enter.secret);
     if (command->kind == COMMAND_DATE_CREATE) fill_entropy(shard, &command->date.seed);
     partition_heard(partition, command, shard->now_ms);
