@@ -9,13 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "engine/base/id128.h"
 #include "engine/base/limits.h"
-
-/* 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest of an
- * idempotency key. All zero means "none". */
-struct id128 {
-    uint8_t bytes[16];
-};
 
 /* A short text, not terminated; UTF-8, 0..TEXT_BYTES_MAX bytes. Borrowed: whoever keeps one
  * copies it. */
@@ -70,20 +65,6 @@ static inline bool partition_is_account(uint32_t partition) {
 /* The last byte of a UUID is random in versions 4 and 7 and a hash in 3, 5 and 8. */
 static inline uint32_t partition_of_user(const struct id128 *user) {
     return PARTITION_ACCOUNT_FIRST + user->bytes[15] % ACCOUNT_PARTITIONS;
-}
-
-static inline bool id128_equal(const struct id128 *a, const struct id128 *b) {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-/* Takes the same time whatever differs: for secrets that a client presents. */
-static inline bool id128_equal_secret(const struct id128 *a, const struct id128 *b) {
-    uint8_t difference = 0;
-    for (uint32_t i = 0; i < sizeof a->bytes; i++) difference |= a->bytes[i] ^ b->bytes[i];
-    return difference == 0;
-}
-static inline bool id128_is_none(const struct id128 *id) {
-    static const struct id128 none = {{0}};
-    return id128_equal(id, &none);
 }
 
 /* States below are written to the log, sent on the wire (by their names) and stored in PostgreSQL:

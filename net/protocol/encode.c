@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/base/uuid.h"
 #include "engine/domain/date/date.h"
 #include "engine/base/require.h"
 #include "net/protocol/encode_list.h"

@@ -8,7 +8,7 @@
 #include "engine/domain/date/date.h"
 #include "engine/domain/error.h"
 #include "engine/base/require.h"
-#include "net/protocol/text.h"
+#include "engine/base/uuid.h"
 #include "replay/tell/describe.h"
 #include "tools/usher/suggest.h"
 #include "tools/common/unicode.h"

@@ -9,7 +9,7 @@
 
 #include "engine/domain/error.h"
 #include "engine/base/require.h"
-#include "net/protocol/text.h"
+#include "engine/base/uuid.h"
 #include "tests/integration/operator/kit.h"
 #include "wal/wal.h"
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "engine/base/uuid.h"
 #include "net/protocol/text.h"
 
 static void token_round_trip(void **state) {
