@@ -1,4 +1,4 @@
-/* engine_port.c - a real engine behind struct net_engine; the only file of net that calls it */
+/* engine_port.c - a real engine behind struct net_engine; the only file of net that calls engine.h */
 #include "engine/runtime/engine.h"
 #include "net/server/server.h"
 
