@@ -134,7 +134,7 @@ uint64_t driver_hold(struct driver *driver, struct partition *date, const struct
 void driver_release(struct driver *driver, struct partition *date, const struct token *token,
                     uint64_t reservation) {
     struct command command = {.kind = COMMAND_SEATS_RELEASE,
-                              .pay = {.token = *token, .reservation = reservation}};
+                              .release = {.token = *token, .reservation = reservation}};
     driver_decide(driver, date, &command);
 }
 

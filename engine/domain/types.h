@@ -132,6 +132,28 @@ enum ledger_reason { LEDGER_REASONS(X) };
 enum outage_cause { OUTAGE_CAUSES(X) };
 #undef X
 
+/* What several states have in common; `state` is an enum reservation_state or token_state. */
+/* reservation_is_unpaid - its seats are held: HELD, PAYING */
+static inline bool reservation_is_unpaid(uint32_t state) {
+    return state == RESERVATION_HELD || state == RESERVATION_PAYING;
+}
+/* reservation_is_sold - its seats are sold: PAID, REFUNDING */
+static inline bool reservation_is_sold(uint32_t state) {
+    return state == RESERVATION_PAID || state == RESERVATION_REFUNDING;
+}
+/* reservation_was_paid - now or once: PAID, REFUNDING, REFUNDED */
+static inline bool reservation_was_paid(uint32_t state) {
+    return reservation_is_sold(state) || state == RESERVATION_REFUNDED;
+}
+/* reservation_is_live - it has its seats: HELD, PAYING, PAID, REFUNDING */
+static inline bool reservation_is_live(uint32_t state) {
+    return reservation_is_unpaid(state) || reservation_is_sold(state);
+}
+/* token_is_live - WAITING, ACTIVE */
+static inline bool token_is_live(uint32_t state) {
+    return state == TOKEN_WAITING || state == TOKEN_ACTIVE;
+}
+
 /* Names as on the wire, in SQL and in the docs; "unknown" for a number outside the table. */
 const char *date_state_name(uint32_t state);
 const char *token_state_name(uint32_t state);

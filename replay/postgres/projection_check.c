@@ -171,7 +171,7 @@ static void check_seat(void *context, int columns, const char *const *values) {
     if (seat->reservation) {
         const struct reservation *has = reservations_find(&date->reservations, seat->reservation);
         REQUIRE(has != NULL);
-        state = has->state == RESERVATION_PAID || has->state == RESERVATION_REFUNDING ? "sold" : "held";
+        state = reservation_is_sold(has->state) ? "sold" : "held";
     }
     same(check, "reservation of seat (date << 32 | number)", id, reservation, values[2]);
     same(check, "price of seat (date << 32 | number)", id, seat->price, values[3]);
@@ -231,7 +231,7 @@ static void check_entry(void *context, int columns, const char *const *values) {
     same_text(check, "user of token (date << 32 | place)", id, user, values[2]);
     same_text(check, "state of token (date << 32 | place)", id, token_state_name(waiter->state),
               values[3]);
-    same(check, "end of active time (date << 32 | place)", id, waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0,
+    same(check, "end of active time (date << 32 | place)", id, waiter_expires_at(waiter),
          values[4]);
 }
 

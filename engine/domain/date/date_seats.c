@@ -169,7 +169,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
     /* R1. A hold also ends with its user's active time (Q8), unless the token is spent by it. */
     bool spent = date->policy.token_expires_on == TOKEN_EXPIRES_ON_RESERVATION; /* Q10 */
     uint64_t expires_at = now_ms + date->policy.hold_ttl_ms;
-    if (!spent && waiter->time_ms < expires_at) expires_at = waiter->time_ms;
+    if (!spent && waiter->expires_at < expires_at) expires_at = waiter->expires_at;
     struct decision_seats_held *held =
         &verdict_add(verdict, &date->partition, DECISION_SEATS_HELD, now_ms)->seats_held;
     *held = (struct decision_seats_held){.reservation = date->reservations.sequence_count + 1,
@@ -184,9 +184,9 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
                   struct verdict *verdict) {
-    uint64_t id = command->pay.reservation;
-    const struct reservation *reservation = date_authorise(date, &command->pay.token, id, now_ms,
-                                                           verdict);
+    uint64_t id = command->release.reservation;
+    const struct reservation *reservation = date_authorise(date, &command->release.token, id,
+                                                           now_ms, verdict);
     if (!reservation) return;
     switch (reservation->state) {
     case RESERVATION_HELD: /* R6 */

@@ -5,18 +5,15 @@
  * partition ends, its sums and its hash must be those stated.
  * Failure mode: only loading can fail, at the first entity that contradicts what came before.
  */
+#include "engine/domain/image/image.h"
+
 #include <stdlib.h>
 
+#include "engine/base/require.h"
 #include "engine/domain/catalogue/catalogue_rules.h"
 #include "engine/domain/image/image_parts.h"
-#include "engine/base/require.h"
 
 /* --- save ------------------------------------------------------------------------------------- */
-
-int image_put(const struct image_sink *sink, const struct entity *entity) {
-    uint8_t bytes[RECORD_BYTES_MAX];
-    return sink->put(sink->context, entity, bytes, entity_encode(entity, bytes));
-}
 
 static int save_catalogue(const struct catalogue *catalogue, const struct image_sink *sink) {
     struct entity entity = {.kind = ENTITY_CONCERT};
