@@ -99,7 +99,7 @@ struct partition *driver_date(struct driver *driver, uint32_t seats, uint64_t ac
 
 struct id128 driver_user(uint32_t n) {
     struct id128 user = {{0}};
-    uint64_t mixed = (n + 1) * 0x9e3779b97f4a7c15ull;
+    uint64_t mixed = (n + 1) * 0x9e3779b97f4a7c15ull; /* Fibonacci hashing (Knuth): ids spread */
     memcpy(user.bytes, &mixed, sizeof mixed);
     memcpy(user.bytes + 8, &n, sizeof n);
     user.bytes[15] = (uint8_t)(mixed >> 56);

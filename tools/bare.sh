@@ -1,4 +1,5 @@
 # bare.sh - a bare Debian of a release in a folder, and usher installed, run and tested in it
+# shellcheck shell=bash disable=SC2154
 # Sourced by tools/test, after lib.sh; counts in its passed, failed and skipped.
 #
 # A machine has one release; both must work. debootstrap makes the other one in build-debianNN/base,

@@ -1,4 +1,5 @@
 # lib.sh - what tools/run, tools/test and .ci/run share: packages, builds, words
+# shellcheck shell=bash disable=SC2034
 # Sourced by bash, never run. The caller has set -euo pipefail.
 
 PATH="$PATH:/usr/sbin:/sbin"
@@ -29,7 +30,7 @@ postgres_packages=(postgresql)
 
 # What only tests need: tools/check; the model of tests/model; a second reader of the log;
 # bench/instructions.
-test_packages=(clang-format spin python3-xxhash valgrind)
+test_packages=(clang-format shellcheck pyflakes3 spin python3-xxhash valgrind)
 clang_packages=(clang libclang-rt-dev)
 
 as_root() {

@@ -7,7 +7,7 @@
 
 static const char block_magic[8] = {'U', 'S', 'H', 'E', 'R', 'B', 'L', 'K'};
 
-/* Offsets in the header; the table is in wal/README.md, "Block". */
+/* Offsets in the header; the table is in wal/FORMAT.md, "Block". */
 enum {
     AT_MAGIC = 0,
     AT_VERSION = 8,

@@ -2,7 +2,7 @@
  *
  * Happy path: the writer copies records behind the header, block_seal_body closes the body while
  * an earlier write may still be in flight, block_encode_header does the rest at the last moment.
- * The reader decodes the header, then checks body and records. Table of fields: wal/README.md.
+ * The reader decodes the header, then checks body and records. Table of fields: wal/FORMAT.md.
  *
  * Failure modes: any damaged bit of header, body or padding fails a checksum.
  * Pure functions; any thread.
@@ -10,10 +10,10 @@
 #ifndef USHER_WAL_BLOCK_H
 #define USHER_WAL_BLOCK_H
 
-#include "engine/base/limits.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "engine/base/limits.h"
 
 #define WAL_FORMAT_VERSION 1u
 #define BLOCK_HEADER_BYTES 80u

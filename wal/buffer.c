@@ -1,12 +1,12 @@
 /* buffer.c - the ring that all shards append to and one writer takes from; see buffer.h */
 #include "wal/buffer.h"
 
+#include <stdlib.h>
+
 #include "engine/base/require.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
-#include "wal/wal.h"
-
-#include <stdlib.h>
+#include "wal/error.h"
 
 #define SLOT_IDLE UINT64_MAX
 /* Looks for work before the writer goes to sleep: some 50 us on a core of its own. */

@@ -13,12 +13,12 @@
 #ifndef USHER_WAL_BUFFER_H
 #define USHER_WAL_BUFFER_H
 
-#include "engine/base/limits.h"
-#include "engine/runtime/waker.h"
-
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "engine/base/limits.h"
+#include "engine/runtime/waker.h"
 
 #define CACHE_LINE_BYTES 64
 

@@ -22,6 +22,11 @@ enum wal_error_code {
     WAL_ERROR_MEMORY = 10,    /* allocation at opening failed */
 };
 
+enum wal_outcome {
+    WAL_FULL = 1, /* wal_append: no room in the buffer now */
+    WAL_IDLE = 2, /* a step had nothing to do */
+};
+
 #define WAL_ERROR_TEXT_BYTES 512
 #define WAL_FILE_NAME_BYTES 32
 

@@ -1,9 +1,9 @@
 /* inspect.c - a log's segments one by one; see inspect.h, and survey.h for how they are judged */
 #include "wal/inspect.h"
 
-#include "wal/survey.h"
-
 #include <stddef.h>
+
+#include "wal/survey.h"
 
 const char *wal_segment_state_name(uint32_t state) {
     static const char *const names[] = {

@@ -10,11 +10,11 @@
  */
 #include "wal/reader.h"
 
+#include <stdlib.h>
+
 #include "engine/base/require.h"
 #include "wal/bytes.h"
 #include "wal/scan.h"
-
-#include <stdlib.h>
 
 /* Reading ahead costs bandwidth where the reader follows the log closely. */
 #define READ_BYTES_NEAR (64u * 1024u)

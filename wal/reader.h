@@ -9,11 +9,11 @@
 #ifndef USHER_WAL_READER_H
 #define USHER_WAL_READER_H
 
-#include "wal/error.h"
-#include "wal/storage/storage.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "wal/error.h"
+#include "wal/storage/storage.h"
 
 struct wal_reader;
 

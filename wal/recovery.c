@@ -11,11 +11,11 @@
  */
 #include "wal/recovery.h"
 
-#include "engine/base/require.h"
-#include "wal/scan.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "engine/base/require.h"
+#include "wal/scan.h"
 
 struct walk {
     struct storage *storage;

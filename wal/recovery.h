@@ -7,13 +7,12 @@
 #ifndef USHER_WAL_RECOVERY_H
 #define USHER_WAL_RECOVERY_H
 
-#include "wal/error.h"
-#include "wal/storage/storage.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WAL_LOG_ID_BYTES 16u
+#include "wal/error.h"
+#include "wal/segment.h"
+#include "wal/storage/storage.h"
 
 struct wal_recovery_options {
     /* Walk from the segment that holds this LSN; what is older is only checked to be there. A

@@ -15,16 +15,15 @@
  * Failure modes: every step can fail or be the last one before a crash. The next wal_repair_look
  * then sees what is still to be done.
  */
-#include "wal/inspect.h"
-
-#include "wal/survey.h"
-#include "wal/wal.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "wal/inspect.h"
+#include "wal/survey.h"
+#include "wal/wal.h"
 
 #define KEPT_NAME_BYTES 64u
 #define KEPT_NAMES_MAX 1000u

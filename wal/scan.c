@@ -1,12 +1,12 @@
 /* scan.c - walk the blocks of one segment in sequence; see scan.h */
 #include "wal/scan.h"
 
-#include "engine/base/require.h"
-#include "wal/bytes.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/require.h"
+#include "wal/bytes.h"
 
 int scan_init(struct scan *scan, struct storage *storage, struct wal_error *ret_error) {
     uint8_t *window = aligned_alloc(WAL_BLOCK_ALIGN_BYTES, WAL_BLOCK_BYTES_MAX);

@@ -1,19 +1,19 @@
 /* segment.c - a segment's name and header, and the list of segments; see segment.h */
 #include "wal/segment.h"
 
-#include "engine/base/hash.h"
-#include "engine/base/require.h"
-#include "wal/block.h"
-#include "wal/bytes.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/hash.h"
+#include "engine/base/require.h"
+#include "wal/block.h"
+#include "wal/bytes.h"
+
 static const char segment_magic[8] = {'U', 'S', 'H', 'E', 'R', 'S', 'E', 'G'};
 
-/* Offsets in the header; the table is in wal/README.md, "Segment". */
+/* Offsets in the header; the table is in wal/FORMAT.md, "Segment". */
 enum {
     AT_MAGIC = 0,
     AT_VERSION = 8,

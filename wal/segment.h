@@ -1,16 +1,16 @@
 /* segment.h - a segment's name and header, and the list of segments in the folder
- * Pure functions but for segment_list; any thread. Table of fields: wal/README.md, "Segment". */
+ * Pure functions but for segment_list; any thread. Table of fields: wal/FORMAT.md, "Segment". */
 #ifndef USHER_WAL_SEGMENT_H
 #define USHER_WAL_SEGMENT_H
-
-#include "engine/base/limits.h"
-#include "wal/error.h"
-#include "wal/recovery.h"
-#include "wal/storage/storage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/base/limits.h"
+#include "wal/error.h"
+#include "wal/storage/storage.h"
+
+#define WAL_LOG_ID_BYTES 16u
 #define SEGMENT_HEADER_BYTES 4096u
 /* Segment numbers, epochs and first LSNs above this are in no good header: no log gets there, and
  * what is counted on from them cannot overflow. */

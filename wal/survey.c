@@ -6,10 +6,10 @@
  */
 #include "wal/survey.h"
 
+#include <string.h>
+
 #include "wal/bytes.h"
 #include "wal/wal.h"
-
-#include <string.h>
 
 int survey_open(struct survey *survey, struct storage *storage, struct wal_error *error) {
     *survey = (struct survey){.scan.handle = -1, .ahead.handle = -1, .error = error};

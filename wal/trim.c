@@ -9,9 +9,9 @@
  */
 #include "wal/trim.h"
 
-#include "wal/scan.h"
-
 #include <stddef.h>
+
+#include "wal/scan.h"
 
 /* @first_lsn: of the segment; changed to that of the next one
  * Return: 1 (may go), 0 (must stay, and so must all after it), <0 */

@@ -6,10 +6,10 @@
 #ifndef USHER_WAL_TRIM_H
 #define USHER_WAL_TRIM_H
 
+#include <stdint.h>
+
 #include "wal/error.h"
 #include "wal/storage/storage.h"
-
-#include <stdint.h>
 
 /* wal_trim - delete from the low end
  * @storage:     the one of the running log, or claimed by the caller

@@ -6,12 +6,13 @@
  */
 #include "wal/wal.h"
 
-#include "engine/base/require.h"
-#include "wal/writer.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/require.h"
+#include "wal/inside.h"
+#include "wal/writer.h"
 
 static int check_options(struct wal_options *options, struct wal_error *ret_error) {
     if (options->segment_bytes == 0) options->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT;

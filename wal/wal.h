@@ -11,20 +11,17 @@
 #ifndef USHER_WAL_WAL_H
 #define USHER_WAL_WAL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "engine/runtime/ports.h"
 #include "wal/error.h"
 #include "wal/recovery.h"
 #include "wal/storage/storage.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 struct wal;
 
-enum {
-    WAL_FULL = JOURNAL_FULL, /* wal_append: no room in the buffer now */
-    WAL_IDLE = 2,            /* a step had nothing to do */
-};
+_Static_assert((int)WAL_FULL == (int)JOURNAL_FULL, "the journal's word for it");
 
 #define WAL_SEGMENT_BYTES_DEFAULT (64ull * 1024 * 1024)
 #define WAL_SEGMENT_BYTES_MIN (64ull * 1024)

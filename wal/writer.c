@@ -8,12 +8,13 @@
  */
 #include "wal/writer.h"
 
-#include "engine/base/require.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/require.h"
+#include "wal/inside.h"
 
 static void count_add(_Atomic uint64_t *counter, uint64_t value) {
     /* One thread writes: a load and a store are enough. */

@@ -24,6 +24,7 @@
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
 #include "tests/process/workers.h"
+#include "tests/support/random.h"
 
 #define PROCESSES 16u
 #define DATES 4u
@@ -53,7 +54,7 @@ struct visitor {
     const struct worker *worker;
     struct caller caller;
     FILE *diary;
-    uint64_t random;
+    struct random random;
     struct line lines[DATES];
     struct ask ask;
     struct answer answers[2];
@@ -64,7 +65,7 @@ static void enter(struct visitor *visitor, struct line *line) {
     const struct answer *answer = &visitor->answers[0];
     struct diary_entry entry = {.kind = DIARY_ENTERED, .date = line->date};
     struct waiter *waiter = &line->waiters[line->entered];
-    uint32_t copies = 1 + random_below(&visitor->random, 2);
+    uint32_t copies = 1 + random_index(&visitor->random, 2);
     struct token token;
     entry.user = test_user(line->date, visitor->worker->index, line->entered++);
     ask_enter(&visitor->ask, line->date, &entry.user);
@@ -109,13 +110,13 @@ static void poll(struct visitor *visitor, struct waiter *waiter, bool whim) {
 
 /* Return: false when nobody of this process stands in the line any more, nor will */
 static bool visit(struct visitor *visitor, struct line *line) {
-    if (line->entered < FANS && random_below(&visitor->random, 2) == 0) enter(visitor, line);
+    if (line->entered < FANS && random_index(&visitor->random, 2) == 0) enter(visitor, line);
     while (line->first < line->entered && line->waiters[line->first].gone) line->first++;
     if (line->first == line->entered) return line->entered < FANS;
     poll(visitor, &line->waiters[line->first], false);
-    uint32_t other = line->first + random_below(&visitor->random, line->entered - line->first);
-    if (!line->waiters[other].gone && random_below(&visitor->random, 4) == 0) {
-        poll(visitor, &line->waiters[other], random_below(&visitor->random, 4) == 0);
+    uint32_t other = line->first + random_index(&visitor->random, line->entered - line->first);
+    if (!line->waiters[other].gone && random_index(&visitor->random, 4) == 0) {
+        poll(visitor, &line->waiters[other], random_index(&visitor->random, 4) == 0);
     }
     return true;
 }
@@ -125,7 +126,7 @@ static int stand_in_line(const struct worker *worker) {
     const struct arena *arena = worker->arena;
     const uint64_t give_up_us = monotonic_us() + TOTAL_MS * 1000ull;
     visitor.worker = worker;
-    visitor.random = random_from(arena->seed, worker->index);
+    visitor.random = random_stream(arena->seed, worker->index);
     visitor.diary = diary_open(worker->directory, worker->index);
     caller_open(&visitor.caller, worker->url, 0);
     for (uint32_t i = 0; i < DATES; i++) visitor.lines[i].date = arena->dates[i];
@@ -185,7 +186,7 @@ static void admission_follows_entry(void **state) {
     struct audit audit;
     struct testimony testimony;
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed("fifo");
+    arena->seed = random_seed_fresh();
     make_dates(arena);
     workers_start(&workers, "line", usherd.directory, usherd.url, arena, PROCESSES);
     assert_true(workers_wait(&workers, TOTAL_MS));

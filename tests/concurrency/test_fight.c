@@ -28,6 +28,7 @@
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
 #include "tests/process/workers.h"
+#include "tests/support/random.h"
 
 #define PROCESSES 16u
 #define ROUNDS 200u
@@ -63,7 +64,7 @@ struct fighter {
     const struct worker *worker;
     struct caller caller;
     FILE *diary;
-    uint64_t random;
+    struct random random;
     uint32_t date;
     struct fan fans[FANS];
     struct ask ask, other;
@@ -71,7 +72,7 @@ struct fighter {
 };
 
 static bool chance(struct fighter *fighter, uint32_t percent) {
-    return random_below(&fighter->random, 100) < percent;
+    return random_index(&fighter->random, 100) < percent;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -152,7 +153,7 @@ static void note_held(struct fighter *fighter, struct fan *fan, const struct num
 
 /* Any seats, or such as were free a moment ago. */
 static void pick(struct fighter *fighter, const struct fan *fan, struct numbers *ret_seats) {
-    uint32_t wanted = 1 + random_below(&fighter->random, SEATS_PER_FAN);
+    uint32_t wanted = 1 + random_index(&fighter->random, SEATS_PER_FAN);
     uint32_t known = 0;
     if (chance(fighter, 50)) {
         ask_list(&fighter->ask, fan->token, 1, SEATS, false);
@@ -161,9 +162,9 @@ static void pick(struct fighter *fighter, const struct fan *fan, struct numbers 
     }
     *ret_seats = (struct numbers){0};
     while (ret_seats->count < wanted) {
-        uint32_t number = 1 + random_below(&fighter->random, SEATS);
+        uint32_t number = 1 + random_index(&fighter->random, SEATS);
         if (known >= wanted) {
-            number = fighter->answers[0].seats[random_below(&fighter->random, known)].number;
+            number = fighter->answers[0].seats[random_index(&fighter->random, known)].number;
         }
         bool again = false;
         for (uint32_t i = 0; i < ret_seats->count; i++) again |= ret_seats->values[i] == number;
@@ -276,7 +277,7 @@ static void pay(struct fighter *fighter, struct fan *fan, struct reservation_kep
     bool different = chance(fighter, 33);
     if (fan->balance < kept->amount) {
         if (chance(fighter, 20)) pay_without_money(fighter, fan, kept);
-        charge(fighter, fan, kept->amount - fan->balance + random_below(&fighter->random, 200));
+        charge(fighter, fan, kept->amount - fan->balance + random_index(&fighter->random, 200));
     }
     next_key(fighter, fan, keys[0]);
     memcpy(keys[1], keys[0], sizeof keys[1]);
@@ -327,7 +328,7 @@ static struct reservation_kept *any(struct fighter *fighter, struct fan *fan, ui
     uint32_t seen = 0;
     for (uint32_t i = 0; i < fan->reservation_count; i++) {
         if (fan->reservations[i].state != state) continue;
-        if (random_below(&fighter->random, ++seen) == 0) found = &fan->reservations[i];
+        if (random_index(&fighter->random, ++seen) == 0) found = &fan->reservations[i];
     }
     return found;
 }
@@ -335,7 +336,7 @@ static struct reservation_kept *any(struct fighter *fighter, struct fan *fan, ui
 static void take_turn(struct fighter *fighter, struct fan *fan) {
     struct reservation_kept *held = any(fighter, fan, RESERVATION_HELD);
     struct reservation_kept *paid = any(fighter, fan, RESERVATION_PAID);
-    uint32_t what = random_below(&fighter->random, 100);
+    uint32_t what = random_index(&fighter->random, 100);
     if (held && what < 45) {
         pay(fighter, fan, held);
     } else if (held && what < 65) {
@@ -364,7 +365,7 @@ static int fight(const struct worker *worker) {
     static struct fighter fighter;
     const struct arena *arena = worker->arena;
     fighter.worker = worker;
-    fighter.random = random_from(arena->seed, worker->index);
+    fighter.random = random_stream(arena->seed, worker->index);
     fighter.diary = diary_open(worker->directory, worker->index);
     caller_open(&fighter.caller, worker->url, 0);
     for (uint32_t round = 0; round < arena->date_count && !arena->failed; round++) {
@@ -448,7 +449,7 @@ static void sixteen_processes_fight_for_fifty_seats(void **state) {
     struct world *world;
     struct recover_result replayed;
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed("fight");
+    arena->seed = random_seed_fresh();
     make_dates(arena);
     const uint64_t begin_us = monotonic_us();
     workers_start(&workers, "fight", usherd.directory, usherd.url, arena, PROCESSES);

@@ -25,6 +25,7 @@
 #include "tests/process/daemon.h"
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
+#include "tests/support/random.h"
 
 #define KILLS 50u
 #define BUYERS 4u /* the first one pays in bursts */
@@ -64,30 +65,30 @@ static void start_again(struct restarts *restarts) {
 }
 
 /* Until fans pay, many at the same moment, and a little longer. */
-static void wait_for_burst(uint64_t *random) {
+static void wait_for_burst(struct random *random) {
     const uint64_t give_up_us = monotonic_us() + BURST_WAIT_US;
     const uint32_t before = workers.arena->bursts;
     while (workers.arena->bursts == before && monotonic_us() < give_up_us) pause_us(50);
-    pause_us(random_below(random, BURST_US_MAX));
+    pause_us(random_index(random, BURST_US_MAX));
 }
 
 /* One in eight dies before it serves, one in eight as soon as it does, three in eight while many
  * payments are on their way, the others at any moment. */
 static void kill_fifty_times(uint64_t seed, struct restarts *restarts) {
-    uint64_t random = random_from(seed, 1000);
+    struct random random = random_stream(seed, 1000);
     uint32_t early = 0, at_once = 0;
     bool up = true;
     for (uint32_t kills = 0; kills < KILLS; kills++) {
         assert_true(workers_running(&workers));
-        uint32_t when = random_below(&random, 8);
+        uint32_t when = random_index(&random, 8);
         if (when == 0 && !up) {
             daemon_launch(&usherd);
-            pause_us(random_below(&random, (uint32_t)usherd.ready_us + 1));
+            pause_us(random_index(&random, (uint32_t)usherd.ready_us + 1));
             early++;
         } else {
             if (!up) start_again(restarts);
             if (when >= 5) wait_for_burst(&random);
-            if (when >= 2 && when < 5) pause_us(random_below(&random, LOAD_US_MAX));
+            if (when >= 2 && when < 5) pause_us(random_index(&random, LOAD_US_MAX));
             at_once += when == 1;
         }
         daemon_kill(&usherd);
@@ -157,7 +158,7 @@ static void nothing_acknowledged_is_lost(void **state) {
     (void)state;
     static struct restarts restarts;
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed("kill");
+    arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
     kill_fifty_times(arena->seed, &restarts);

@@ -26,6 +26,7 @@
 #include "tests/process/daemon.h"
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
+#include "tests/support/random.h"
 
 /* A disk on which a log soon finds no room for its next segment of a MiB; one with segments that
  * last for seconds, so that the log needs none while the disk is full; one that nobody fills. */
@@ -50,7 +51,7 @@ static int set_up_on(uint32_t mib, uint32_t segment_mib) {
     small_disk_mount(&disk, usherd.directory, usherd.data, mib);
     if (!daemon_start(&usherd)) return -1;
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed("full disk");
+    arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
     return 0;

@@ -17,12 +17,12 @@
 struct test {
     struct truth truth;
     struct storage *disk; /* damaged, judged and restored, case after case */
-    uint64_t random;
+    struct random random;
     uint64_t cases, refused, cut, same;
 };
 
 static void setup(struct test *test, enum truth_end end) {
-    *test = (struct test){.random = 42};
+    *test = (struct test){.random = {42}};
     truth_make(&test->truth, 11, end);
     assert_int_equal(storage_memory_clone(test->truth.disk, &test->disk), 0);
 }
@@ -116,9 +116,9 @@ static void flip_segment(struct test *test, uint32_t segment) {
             for (uint32_t bit = 0; bit < 8; bit++)
                 flip(test, segment, offset, (uint8_t)(1u << bit));
         } else {
-            uint64_t random = truth_random(&test->random);
-            flip(test, segment, offset, (uint8_t)(1u << (random % 8)));
-            if (element) flip(test, segment, offset, (uint8_t)(random >> 8 | 1));
+            uint64_t drawn = random_next(&test->random);
+            flip(test, segment, offset, (uint8_t)(1u << (drawn % 8)));
+            if (element) flip(test, segment, offset, (uint8_t)(drawn >> 8 | 1));
         }
     }
 }

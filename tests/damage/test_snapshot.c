@@ -113,14 +113,13 @@ static void as_it_is(void **state) {
 static void every_byte_flipped(void **state) {
     (void)state;
     struct test test;
-    uint64_t random = 5;
+    struct random random = {5};
     setup(&test);
     uint8_t *bytes = newest(&test);
     for (uint64_t at = 0; at < test.size; at++) {
         /* Every bit of what may be a header, one of all others. */
         bool header = at % PAGE < 80 || at % PAGE >= 4088;
-        for (uint32_t bit = header ? 0 : (uint32_t)(truth_random(&random) % 8); bit < 8;
-             bit += header ? 1 : 8) {
+        for (uint32_t bit = header ? 0 : random_index(&random, 8); bit < 8; bit += header ? 1 : 8) {
             bytes[at] ^= (uint8_t)(1u << bit);
             demand_refused(&test, at);
             if (bit == 0 && at % 61 == 0) demand_recovered(&test, test.older.lsn, 1);

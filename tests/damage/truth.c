@@ -11,22 +11,13 @@
 #define PAGE 4096u
 static const struct id128 table_seed = {{9}};
 
-uint64_t truth_random(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static uint64_t fake_now(void *context) { return ((struct truth *)context)->now_ms; }
 
 static void fake_entropy(void *context, void *bytes, uint32_t size) {
     struct truth *truth = context;
-    for (uint32_t i = 0; i < size; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)truth_random(&truth->entropy);
-    }
+    random_fill(&truth->entropy, bytes, size);
 }
 
 static struct wal_options options_of(struct truth *truth, struct storage *disk) {
@@ -153,7 +144,7 @@ static void add_element(struct truth *truth, struct truth_element element) {
     truth->elements[truth->element_count++] = element;
 }
 
-/* The blocks of a segment by the table of wal/README.md, up to the LSN at which the next begins. */
+/* The blocks of a segment by the table of wal/FORMAT.md, up to the LSN at which the next begins. */
 static void list_blocks(struct truth *truth, uint32_t segment, uint64_t until_lsn) {
     const uint8_t *bytes = truth->segments[segment].bytes;
     uint64_t lsn = number_at(bytes + 48, 8);
@@ -224,7 +215,7 @@ static void hash_states(struct truth *truth, uint64_t live_hash) {
 
 static void make(struct truth *truth, uint64_t seed, enum truth_end end, uint64_t fork_ms) {
     *truth = (struct truth){
-        .end = end, .now_ms = 1763755200000, .entropy = seed, .fork_ms = fork_ms};
+        .end = end, .now_ms = 1763755200000, .entropy = {seed}, .fork_ms = fork_ms};
     struct writing writing = {.truth = truth};
     assert_int_equal(storage_memory_open(&truth->disk), 0);
     memory_log_init(&truth->records);

@@ -2,7 +2,7 @@
  *
  * The log is written by the real writer to a disk in memory: decisions of a little sale, blocks of
  * many sizes, seals, three epochs, the first of which ended in a torn write. Where its blocks lie
- * is read off the bytes by the table of wal/README.md, not by the code under test.
+ * is read off the bytes by the table of wal/FORMAT.md, not by the code under test.
  */
 #ifndef USHER_TESTS_DAMAGE_TRUTH_H
 #define USHER_TESTS_DAMAGE_TRUTH_H
@@ -19,6 +19,7 @@
 #include "wal/recovery.h"
 #include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
+#include "tests/support/random.h"
 
 #include <stdbool.h>
 
@@ -59,7 +60,8 @@ struct truth {
     uint64_t end_lsn;
     uint64_t acknowledged_lsn;           /* a client may have been told */
     uint64_t hashes[TRUTH_ELEMENTS_MAX]; /* of the state at elements[i].end_lsn */
-    uint64_t now_ms, entropy, fork_ms;
+    uint64_t now_ms, fork_ms;
+    struct random entropy;
     /* Ends for which a replay of a damaged log has reached the right state already. */
     bool replayed[TRUTH_ELEMENTS_MAX];
 };
@@ -108,8 +110,5 @@ int truth_open(struct truth *truth, struct storage *disk, uint64_t witness_lsn,
 /* truth_segment_bytes - the bytes of a segment on a damaged disk; fails the test if it is not there
  */
 uint8_t *truth_segment_bytes(struct storage *disk, const struct truth *truth, uint32_t segment);
-
-/* SplitMix64. */
-uint64_t truth_random(uint64_t *state);
 
 #endif

@@ -59,7 +59,7 @@ static uint64_t get_u64(const uint8_t *at) {
 
 static void put_u64(uint8_t *at, uint64_t value) { memcpy(at, &value, sizeof value); }
 
-/* A walk over the segments that puts right what the mode says. Offsets: wal/README.md. */
+/* A walk over the segments that puts right what the mode says. Offsets: wal/FORMAT.md. */
 struct mender {
     uint8_t mode;
     bool begun;

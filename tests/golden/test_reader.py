@@ -21,7 +21,7 @@ except ImportError:
     print("1..0 # SKIP python3-xxhash is not installed")
     sys.exit(0)
 
-# wal/README.md, "Numbers in fields" and "Policy"
+# wal/FORMAT.md, "Numbers in fields" and "Policy"
 RESERVATION = ["", "held", "paying", "paid", "refunding", "refunded", "expired", "released", "cancelled"]
 CAUSE = ["", "down", "stalled", "log"]
 END = ["none", "paid", "reserved", "time", "left", "silent", "requeued"]

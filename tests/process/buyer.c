@@ -7,6 +7,7 @@
 #include "engine/base/require.h"
 #include "tests/process/common.h"
 #include "tests/process/diary.h"
+#include "tests/support/random.h"
 
 #define TIMEOUT_MS 3000u
 #define PACE_US 3000u /* a pause of up to this between two requests: two cores serve everybody */
@@ -40,7 +41,7 @@ struct buyer {
     const struct worker *worker;
     struct caller caller;
     FILE *diary;
-    uint64_t random;
+    struct random random;
     uint32_t lives;
     uint32_t pace_us;
     uint32_t lost_seen; /* of caller.lost: what was checked up on */
@@ -52,7 +53,7 @@ struct buyer {
 };
 
 static bool chance(struct buyer *buyer, uint32_t percent) {
-    return random_below(&buyer->random, 100) < percent;
+    return random_index(&buyer->random, 100) < percent;
 }
 
 /* Ask until the outcome is known. */
@@ -67,7 +68,7 @@ static uint32_t ask_now(struct buyer *buyer) {
     uint64_t slowest_us = atomic_load(&arena->slowest_us);
     while (took_us > slowest_us &&
            !atomic_compare_exchange_weak(&arena->slowest_us, &slowest_us, took_us)) {}
-    pause_us(random_below(&buyer->random, buyer->pace_us));
+    pause_us(random_index(&buyer->random, buyer->pace_us));
     return (uint32_t)error;
 }
 
@@ -154,8 +155,8 @@ static void enter(struct buyer *buyer) {
 static void hold(struct buyer *buyer) {
     for (uint32_t tries = 0; tries < HOLD_TRIES; tries++) {
         uint64_t amount = 0;
-        buyer->life->seats.count = (uint8_t)(1 + random_below(&buyer->random, SEATS_MAX));
-        uint32_t first = 1 + random_below(&buyer->random, BUYER_SEATS - SEATS_MAX);
+        buyer->life->seats.count = (uint8_t)(1 + random_index(&buyer->random, SEATS_MAX));
+        uint32_t first = 1 + random_index(&buyer->random, BUYER_SEATS - SEATS_MAX);
         for (uint32_t i = 0; i < buyer->life->seats.count; i++) {
             buyer->life->seats.values[i] = first + i;
             amount += price_of(first + i);
@@ -177,7 +178,7 @@ static void hold(struct buyer *buyer) {
 }
 
 static void charge(struct buyer *buyer) {
-    const uint64_t amount = buyer->life->amount + random_below(&buyer->random, 100);
+    const uint64_t amount = buyer->life->amount + random_index(&buyer->random, 100);
     ask_charge(&buyer->ask, &buyer->life->user, amount, "charge");
     must_be(buyer, ask_now(buyer) == 0, "charging");
     buyer->life->balance += amount;
@@ -243,7 +244,7 @@ static void check_after_loss(struct buyer *buyer) {
 
 static void begin(struct buyer *buyer, struct life *life) {
     const struct arena *arena = buyer->worker->arena;
-    uint32_t which = 1 + random_below(&buyer->random, arena->date_count - 1);
+    uint32_t which = 1 + random_index(&buyer->random, arena->date_count - 1);
     *life = (struct life){.date = arena->dates[which],
                           .user = test_user(FAMILY_BUYER, buyer->worker->index, buyer->lives++)};
     buyer->life = life;
@@ -354,7 +355,7 @@ static void live_in_a_burst(struct buyer *buyer) {
 static int run(const struct worker *worker, void (*once)(struct buyer *buyer), uint32_t pace_us) {
     static struct buyer buyer;
     buyer.worker = worker;
-    buyer.random = random_from(worker->arena->seed, worker->index);
+    buyer.random = random_stream(worker->arena->seed, worker->index);
     buyer.pace_us = pace_us;
     buyer.life = &buyer.all[0];
     buyer.diary = diary_open(worker->directory, worker->index);

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-uint64_t test_seed(const char *what) {
-    const char *text = getenv("USHER_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 10) : clock_us(CLOCK_REALTIME);
-    note("%s: USHER_SEED=%" PRIu64 " runs it again", what, seed);
-    return seed;
-}
-
 void note(const char *format, ...) {
     char line[1024];
     va_list arguments;

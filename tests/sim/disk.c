@@ -23,7 +23,7 @@ struct disk {
     struct storage storage; /* first */
     struct run *run;        /* borrowed */
     struct storage *inner;  /* owned */
-    struct rng rng;
+    struct random random;
     bool restarted; /* after a crash: what reads now is the next process */
     uint64_t full_until_us, frozen_until_us;
     uint64_t read_errors;
@@ -76,7 +76,7 @@ static void add_lie(struct disk *disk, const char *name, uint64_t offset, const 
 static void flip_used_bit(struct disk *disk, uint8_t *bytes) {
     uint32_t body = bytes_get_u32(disk->buffer + 32), used = BLOCK_HEADER_BYTES + body;
     if (used > disk->bytes) used = disk->bytes; /* a segment's header */
-    uint64_t bit = rng_below(&disk->rng, used * 8ull);
+    uint64_t bit = random_below(&disk->random, used * 8ull);
     bytes[disk->offset + bit / 8] ^= (uint8_t)(1u << (bit % 8));
 }
 
@@ -152,13 +152,13 @@ static enum storage_fault draw_fault(struct disk *disk) {
         if (run_fault(run, lie_kinds[i].fault)) {
             disk->lying = true;
             disk->flipping = lie_kinds[i].how == STORAGE_FAULT_FLIP &&
-                             rng_chance(&disk->rng, 700000);
+                             random_chance(&disk->random, 700000);
             return disk->flipping ? STORAGE_FAULT_NONE : lie_kinds[i].how;
         }
     }
     if (run_fault(run, SIM_FAULT_DISK_ERROR)) {
-        return (enum storage_fault)rng_pick(&disk->rng, STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,
-                                            STORAGE_FAULT_SHORT);
+        return (enum storage_fault)random_pick(&disk->random, STORAGE_FAULT_SUBMIT,
+                                               STORAGE_FAULT_FAIL, STORAGE_FAULT_SHORT);
     }
     return STORAGE_FAULT_NONE;
 }
@@ -166,9 +166,9 @@ static enum storage_fault draw_fault(struct disk *disk) {
 static uint64_t draw_latency_us(struct disk *disk) {
     struct run *run = disk->run;
     uint64_t mean = run->plan.disk_us;
-    if (!run_fault(run, SIM_FAULT_DISK_SLOW)) return rng_below(&disk->rng, 2 * mean);
+    if (!run_fault(run, SIM_FAULT_DISK_SLOW)) return random_below(&disk->random, 2 * mean);
     run->counters.slow_writes++;
-    return mean + rng_below(&disk->rng, rng_pick(&disk->rng, 10000, 300000, 3000000));
+    return mean + random_below(&disk->random, random_pick(&disk->random, 10000, 300000, 3000000));
 }
 
 static int disk_submit(struct storage *storage, int handle, uint64_t offset, const uint8_t *buffer,
@@ -176,7 +176,7 @@ static int disk_submit(struct storage *storage, int handle, uint64_t offset, con
     struct disk *disk = disk_of(storage);
     disk->lying = disk->flipping = false;
     enum storage_fault fault = draw_fault(disk);
-    if (fault) storage_memory_fault(disk->inner, fault, 0, rng_next(&disk->rng));
+    if (fault) storage_memory_fault(disk->inner, fault, 0, random_next(&disk->random));
     int result = inner_operations(disk)->submit(disk->inner, handle, offset, buffer, bytes);
     run_event(disk->run, RUN_EVENT_SUBMIT, bytes, offset);
     disk->in_flight = result == 0;
@@ -261,7 +261,7 @@ static int disk_read(struct storage *storage, int handle, uint64_t offset, uint8
                      uint32_t bytes) {
     struct disk *disk = disk_of(storage);
     if (storage_memory_crashed(disk->inner) && !disk->restarted) return -EIO;
-    if (!disk->trusted && rng_chance(&disk->rng, 50000) &&
+    if (!disk->trusted && random_chance(&disk->random, 50000) &&
         run_fault(disk->run, SIM_FAULT_DISK_ERROR)) {
         disk->read_errors++;
         disk->run->counters.read_errors++;
@@ -311,7 +311,7 @@ static int disk_write(struct storage *storage, int handle, uint64_t offset, cons
     if (disk_is_full(disk)) return -ENOSPC;
     /* Whoever writes so reads it back and compares before it counts: nothing to remember. */
     enum storage_fault fault = draw_fault(disk);
-    if (fault) storage_memory_fault(disk->inner, fault, 0, rng_next(&disk->rng));
+    if (fault) storage_memory_fault(disk->inner, fault, 0, random_next(&disk->random));
     return inner_operations(disk)->write(disk->inner, handle, offset, buffer, bytes);
 }
 
@@ -373,7 +373,7 @@ struct disk *disk_open(struct run *run, uint64_t stream) {
     REQUIRE(disk != NULL);
     disk->storage.operations = &operations;
     disk->run = run;
-    disk->rng = rng_stream(run->options->seed, stream);
+    disk->random = random_stream(run->options->seed, stream);
     REQUIRE(storage_memory_open(&disk->inner) == 0);
     return disk;
 }
@@ -394,7 +394,8 @@ struct storage *disk_inner(struct disk *disk) {
 
 bool disk_crash(struct disk *disk) {
     bool in_flight = disk->in_flight;
-    (void)storage_memory_crash(disk->inner, rng_next(&disk->rng)); /* we know what was in flight */
+    (void)storage_memory_crash(disk->inner,
+                               random_next(&disk->random)); /* we know what was in flight */
     disk->in_flight = false;
     disk->restarted = true;
     return in_flight;
@@ -402,7 +403,7 @@ bool disk_crash(struct disk *disk) {
 
 void disk_crash_after(struct disk *disk, uint64_t operation_count) {
     if (operation_count > 0) {
-        storage_memory_crash_in(disk->inner, operation_count, rng_next(&disk->rng));
+        storage_memory_crash_in(disk->inner, operation_count, random_next(&disk->random));
     } else {
         storage_memory_heal(disk->inner);
     }

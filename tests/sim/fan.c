@@ -3,13 +3,14 @@
 #include <string.h>
 
 void fan_init(struct fan *fan, struct hall *hall, uint32_t number, uint64_t seed) {
-    *fan = (struct fan){.number = number, .hall = hall, .rng = rng_stream(seed, 1000 + number)};
+    *fan = (struct fan){
+        .number = number, .hall = hall, .random = random_stream(seed, 1000 + number)};
     for (uint32_t i = 0; i < sizeof fan->user.bytes; i++) {
-        fan->user.bytes[i] = (uint8_t)rng_next(&fan->rng);
+        fan->user.bytes[i] = (uint8_t)random_next(&fan->random);
     }
     fan->user.bytes[0] = (uint8_t)(number + 1); /* different from everybody else's */
     if (number < PLAN_FANS_MAX) {
-        fan->wake_us = rng_below(&fan->rng, 1000ull * hall->run->plan.manners.think_ms + 1);
+        fan->wake_us = random_below(&fan->random, 1000ull * hall->run->plan.manners.think_ms + 1);
     }
 }
 
@@ -19,9 +20,9 @@ static const struct plan_manners *manners_of(const struct fan *fan) {
 
 void fan_pauses(struct fan *fan) {
     uint64_t think_us = 1000ull * manners_of(fan)->think_ms;
-    fan->wake_us = fan->hall->run->now_us + rng_below(&fan->rng, think_us + 1);
+    fan->wake_us = fan->hall->run->now_us + random_below(&fan->random, think_us + 1);
     if (fan->number == PLAN_FANS_MAX && fan->hall->dates == fan->hall->run->plan.dates) {
-        fan->wake_us += rng_below(&fan->rng, 10 * think_us + 500000);
+        fan->wake_us += random_below(&fan->random, 10 * think_us + 500000);
     }
 }
 
@@ -36,33 +37,35 @@ static uint64_t fresh_key(struct fan *fan) { return ++fan->hall->next_key; }
 
 static bool charges(struct fan *fan, struct call *call) {
     call->kind = COMMAND_WALLET_CHARGE;
-    call->amount = rng_between(&fan->rng, 1, manners_of(fan)->charge_max);
-    if (fan->shortfall > 0 && rng_chance(&fan->rng, 700000)) call->amount = fan->shortfall;
-    if (rng_chance(&fan->rng, 10000)) call->amount = rng_pick(&fan->rng, 0, AMOUNT_MAX);
-    if (fan->charge_key == 0 || !rng_chance(&fan->rng, 10000)) fan->charge_key = fresh_key(fan);
+    call->amount = random_between(&fan->random, 1, manners_of(fan)->charge_max);
+    if (fan->shortfall > 0 && random_chance(&fan->random, 700000)) call->amount = fan->shortfall;
+    if (random_chance(&fan->random, 10000)) call->amount = random_pick(&fan->random, 0, AMOUNT_MAX);
+    if (fan->charge_key == 0 || !random_chance(&fan->random, 10000))
+        fan->charge_key = fresh_key(fan);
     call->key = fan->charge_key; /* now and then the one of before, for another amount */
     return true;
 }
 
 static bool enters(struct fan *fan, struct call *call) {
     call->kind = COMMAND_QUEUE_ENTER;
-    call->date = (uint32_t)rng_between(&fan->rng, 1, fan->hall->dates);
+    call->date = (uint32_t)random_between(&fan->random, 1, fan->hall->dates);
     return true;
 }
 
 static void shows_token(struct fan *fan, struct call *call) {
     call->has_token = true;
     call->token = fan->token;
-    if (fan->has_token && !rng_chance(&fan->rng, 3000)) return;
+    if (fan->has_token && !random_chance(&fan->random, 3000)) return;
     call->forged = true;
-    call->token.secret.bytes[rng_below(&fan->rng, 16)] ^= 1;
-    if (rng_chance(&fan->rng, 500000)) call->token.place += (uint32_t)rng_between(&fan->rng, 1, 9);
+    call->token.secret.bytes[random_below(&fan->random, 16)] ^= 1;
+    if (random_chance(&fan->random, 500000))
+        call->token.place += (uint32_t)random_between(&fan->random, 1, 9);
 }
 
 static bool with_token(struct fan *fan, struct call *call, uint16_t kind) {
     call->kind = kind;
     shows_token(fan, call);
-    call->all = rng_chance(&fan->rng, 500000);
+    call->all = random_chance(&fan->random, 500000);
     return true;
 }
 
@@ -72,8 +75,8 @@ static bool holds(struct fan *fan, struct call *call) {
     uint32_t seats = date >= 1 && date <= PLAN_DATES_MADE_MAX
                          ? plan_seats(&fan->hall->run->plan, date)
                          : 1;
-    uint32_t count = (uint32_t)rng_between(&fan->rng, 1, manners_of(fan)->seats_max);
-    uint32_t first = (uint32_t)rng_between(&fan->rng, 1, seats);
+    uint32_t count = (uint32_t)random_between(&fan->random, 1, manners_of(fan)->seats_max);
+    uint32_t first = (uint32_t)random_between(&fan->random, 1, seats);
     if (fan->seen > 0 && fan->seen <= seats) first = fan->seen;
     fan->seen = 0;
     if (count > seats) count = seats;
@@ -81,42 +84,42 @@ static bool holds(struct fan *fan, struct call *call) {
         call->seats.values[i] = (first + i - 1) % seats + 1; /* side by side */
     }
     call->seats.count = (uint8_t)count;
-    if (rng_chance(&fan->rng, 10000)) { /* none that there is, or one twice */
-        call->seats.values[count - 1] = (uint32_t)rng_pick(&fan->rng, seats + 1, first);
+    if (random_chance(&fan->random, 10000)) { /* none that there is, or one twice */
+        call->seats.values[count - 1] = (uint32_t)random_pick(&fan->random, seats + 1, first);
     }
-    call->by_name = rng_chance(&fan->rng, 200000);
+    call->by_name = random_chance(&fan->random, 200000);
     return true;
 }
 
 /* Somebody else's, one that never was, or the fan's own. */
 static uint64_t some_reservation(struct fan *fan, struct call *call) {
-    if (fan->reservation != 0 && !rng_chance(&fan->rng, 10000)) return fan->reservation;
+    if (fan->reservation != 0 && !random_chance(&fan->random, 10000)) return fan->reservation;
     call->forged = true;
-    return dated_id((uint32_t)rng_between(&fan->rng, 1, fan->hall->dates),
-                    (uint32_t)rng_between(&fan->rng, 1, 50));
+    return dated_id((uint32_t)random_between(&fan->random, 1, fan->hall->dates),
+                    (uint32_t)random_between(&fan->random, 1, 50));
 }
 
 static bool with_reservation(struct fan *fan, struct call *call, uint16_t kind) {
     call->kind = kind;
     call->has_token = true;
-    call->token = rng_chance(&fan->rng, 700000) ? fan->bought_with : fan->token;
+    call->token = random_chance(&fan->random, 700000) ? fan->bought_with : fan->token;
     call->reservation = some_reservation(fan, call);
     /* The same intention keeps its key, whether it was answered or not. */
-    if (fan->key == 0 || rng_chance(&fan->rng, 100000)) fan->key = fresh_key(fan);
+    if (fan->key == 0 || random_chance(&fan->random, 100000)) fan->key = fresh_key(fan);
     call->key = fan->key;
     return true;
 }
 
 static bool anything(struct fan *fan, struct call *call) {
     const struct hall *hall = fan->hall;
-    call->concert = (uint32_t)rng_between(&fan->rng, 1, hall->concerts);
-    switch (rng_below(&fan->rng, 16)) {
+    call->concert = (uint32_t)random_between(&fan->random, 1, hall->concerts);
+    switch (random_below(&fan->random, 16)) {
     case 0: call->kind = COMMAND_WALLET_BALANCE; return true;
     case 1: call->kind = COMMAND_WALLET_HISTORY; return true;
     case 2:
     case 3:
         call->kind = COMMAND_RESERVATION_LIST;
-        call->date = (uint32_t)rng_below(&fan->rng, hall->dates + 1);
+        call->date = (uint32_t)random_below(&fan->random, hall->dates + 1);
         return true;
     case 4: call->kind = COMMAND_CATALOGUE_CONCERTS; return true;
     case 5:
@@ -140,9 +143,9 @@ static bool anything(struct fan *fan, struct call *call) {
 
 static bool has_hold(struct fan *fan, struct call *call) {
     const struct plan_manners *manners = manners_of(fan);
-    if (fan->shortfall > 0 && rng_chance(&fan->rng, 800000)) return charges(fan, call);
+    if (fan->shortfall > 0 && random_chance(&fan->random, 800000)) return charges(fan, call);
     uint64_t sum = manners->pay + manners->release + manners->cancel;
-    uint64_t chosen = rng_below(&fan->rng, sum + 1);
+    uint64_t chosen = random_below(&fan->random, sum + 1);
     if (chosen < manners->pay) return with_reservation(fan, call, COMMAND_PAYMENT_PAY);
     chosen -= manners->pay;
     if (chosen < manners->release) return with_reservation(fan, call, COMMAND_SEATS_RELEASE);
@@ -154,7 +157,7 @@ static bool has_hold(struct fan *fan, struct call *call) {
 
 static bool has_paid(struct fan *fan, struct call *call) {
     uint64_t refund = manners_of(fan)->refund;
-    if (rng_below(&fan->rng, refund + 4) < refund) {
+    if (random_below(&fan->random, refund + 4) < refund) {
         return with_reservation(fan, call, COMMAND_RESERVATION_CANCEL);
     }
     fan->reservation = 0; /* happy with it; wants another one */
@@ -162,8 +165,8 @@ static bool has_paid(struct fan *fan, struct call *call) {
 }
 
 static bool sensible(struct fan *fan, struct call *call) {
-    if (fan->charge_key == 0 && rng_chance(&fan->rng, 600000)) return charges(fan, call);
-    if (fan->has_token && rng_chance(&fan->rng, manners_of(fan)->leave)) {
+    if (fan->charge_key == 0 && random_chance(&fan->random, 600000)) return charges(fan, call);
+    if (fan->has_token && random_chance(&fan->random, manners_of(fan)->leave)) {
         return with_token(fan, call, COMMAND_QUEUE_LEAVE);
     }
     if (fan->reservation != 0 && fan->reservation_state == RESERVATION_HELD) {
@@ -174,7 +177,7 @@ static bool sensible(struct fan *fan, struct call *call) {
     }
     if (!fan->has_token) return enters(fan, call);
     if (fan->token_state != TOKEN_ACTIVE) return with_token(fan, call, COMMAND_QUEUE_STATUS);
-    bool looks = fan->seen == 0 && rng_chance(&fan->rng, 600000);
+    bool looks = fan->seen == 0 && random_chance(&fan->random, 600000);
     return looks ? with_token(fan, call, COMMAND_SEATS_LIST) : holds(fan, call);
 }
 
@@ -193,10 +196,10 @@ static bool builds(struct fan *fan, struct call *call) {
             uint64_t most = plan_seats(plan, i + 1) - hall->seats[i];
             call->kind = COMMAND_SEATS_ADD;
             call->first = hall->seats[i] + 1;
-            call->seat_count = (uint32_t)rng_between(&fan->rng, 1, most);
+            call->seat_count = (uint32_t)random_between(&fan->random, 1, most);
             for (uint32_t j = 0; j < call->seat_count; j++) {
-                call->prices[j] = rng_between(&fan->rng, 0, plan->price_max);
-                call->for_sale[j] = !rng_chance(&fan->rng, 50000);
+                call->prices[j] = random_between(&fan->random, 0, plan->price_max);
+                call->for_sale[j] = !random_chance(&fan->random, 50000);
             }
             return true;
         }
@@ -210,9 +213,9 @@ static bool builds(struct fan *fan, struct call *call) {
     if (hall->dates - cancelled >= plan->dates || hall->dates >= PLAN_DATES_MADE_MAX / 2)
         return false;
     call->kind = COMMAND_DATE_CREATE;
-    call->concert = (uint32_t)rng_between(&fan->rng, 1, hall->concerts);
+    call->concert = (uint32_t)random_between(&fan->random, 1, hall->concerts);
     call->policy_fields = (1u << POLICY_FIELD_COUNT) - 1;
-    plan_policy(&hall->run->plan, &fan->rng, run_wall_ms(hall->run), &call->policy);
+    plan_policy(&hall->run->plan, &fan->random, run_wall_ms(hall->run), &call->policy);
     return true;
 }
 
@@ -225,23 +228,23 @@ static bool organises(struct fan *fan, struct call *call) {
         return true;
     }
     if (builds(fan, call)) return true;
-    call->date = (uint32_t)rng_between(&fan->rng, 1, hall->dates);
+    call->date = (uint32_t)random_between(&fan->random, 1, hall->dates);
     bool closed = hall->state[call->date - 1] != DATE_OPEN;
     if (closed) {
         call->kind = COMMAND_DATE_OPEN; /* as soon as it comes to mind */
         return true;
     }
     if (!hall->run->plan.organiser_is_restless) return false;
-    uint64_t chosen = rng_below(&fan->rng, 40);
+    uint64_t chosen = random_below(&fan->random, 40);
     if (chosen < 3) {
         call->kind = COMMAND_DATE_CANCEL;
     } else if (chosen < 10) {
         call->kind = COMMAND_DATE_CLOSE;
     } else {
         call->kind = COMMAND_DATE_POLICY;
-        plan_policy(&hall->run->plan, &fan->rng, run_wall_ms(hall->run), &call->policy);
+        plan_policy(&hall->run->plan, &fan->random, run_wall_ms(hall->run), &call->policy);
         do {
-            call->policy_fields = rng_below(&fan->rng, 1u << POLICY_FIELD_COUNT);
+            call->policy_fields = random_below(&fan->random, 1u << POLICY_FIELD_COUNT);
         } while (call->policy_fields == 0);
     }
     return true;
@@ -252,9 +255,9 @@ bool fan_decides(struct fan *fan, struct call *ret_call) {
     ret_call->user = fan->user;
     if (fan->number == PLAN_FANS_MAX) return organises(fan, ret_call);
     if (hall->dates == 0) return false;
-    if (rng_chance(&fan->rng, manners_of(fan)->vanish)) fan_forgets(fan);
-    return rng_chance(&fan->rng, manners_of(fan)->patience) ? sensible(fan, ret_call)
-                                                            : anything(fan, ret_call);
+    if (random_chance(&fan->random, manners_of(fan)->vanish)) fan_forgets(fan);
+    return random_chance(&fan->random, manners_of(fan)->patience) ? sensible(fan, ret_call)
+                                                                  : anything(fan, ret_call);
 }
 
 /* --- learning --------------------------------------------------------------------------------- */
@@ -309,7 +312,8 @@ static void learns_token(struct fan *fan, const struct answer *answer) {
 }
 
 static void learns_seats(struct fan *fan, const struct answer *answer) {
-    uint32_t first = answer->seat_count ? (uint32_t)rng_below(&fan->rng, answer->seat_count) : 0;
+    uint32_t first = answer->seat_count ? (uint32_t)random_below(&fan->random, answer->seat_count)
+                                        : 0;
     fan->seen = 0;
     for (uint32_t i = 0; i < answer->seat_count && fan->seen == 0; i++) {
         const struct wire_seat *seat = &answer->seats[(first + i) % answer->seat_count];
@@ -356,7 +360,8 @@ void fan_learns(struct fan *fan, const struct call *call, const struct answer *a
         fan->reservation = answer->reservation.id;
         fan->reservation_state = answer->reservation.state;
         fan->bought_with = call->token;
-        if (!rng_chance(&fan->rng, 20000)) fan->key = 0; /* or the same key for two intentions */
+        if (!random_chance(&fan->random, 20000))
+            fan->key = 0; /* or the same key for two intentions */
         break;
     case COMMAND_SEATS_RELEASE:
     case COMMAND_RESERVATION_CANCEL:

@@ -25,7 +25,7 @@ struct hall {
 struct fan {
     uint32_t number; /* PLAN_FANS_MAX: the organiser */
     struct hall *hall;
-    struct rng rng;
+    struct random random;
     uint64_t wake_us; /* does something then; with a call under way: asks again then */
     uint32_t call;    /* under way; 0: none */
     uint32_t tries;

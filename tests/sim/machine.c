@@ -11,8 +11,8 @@ struct machine *machine_open(struct run *run, struct network *network, struct pe
     machine->run = run;
     machine->network = network;
     machine->people = people;
-    machine->rng = rng_stream(run->options->seed, 40);
-    machine->entropy = rng_stream(run->options->seed, 41);
+    machine->random = random_stream(run->options->seed, 40);
+    machine->entropy = random_stream(run->options->seed, 41);
     machine->disk = disk_open(run, 10);
     if (run->plan.snapshots) machine->snapshot_disk = disk_open(run, 11);
     if (run->plan.postgres) machine->postgres = postgres_create();
@@ -68,7 +68,7 @@ bool machine_step_shard(struct machine *machine, uint32_t shard) {
     if (!machine->up || machine_is_halted(machine)) return false;
     if (run->now_us < machine->stalled_until_us[shard]) return false;
     bool lame = shard == run->plan.lame_shard && !run->calm;
-    if (lame && !rng_chance(&machine->rng, 5000)) return false;
+    if (lame && !random_chance(&machine->random, 5000)) return false;
     uint64_t fulls = run->counters.journal_fulls;
     uint32_t done = machine_round(machine, shard);
     uint64_t now_ms = machine_decides_ms(machine, shard, machine->watches[shard].round_ms);
@@ -101,7 +101,7 @@ bool machine_step_log(struct machine *machine) {
 /* --- crashes that are aimed ------------------------------------------------------------------- */
 
 static void aim(struct machine *machine) {
-    machine->aim = (enum machine_aim)rng_pick(&machine->rng, AIM_NONE, AIM_FLIGHT, AIM_WORD);
+    machine->aim = (enum machine_aim)random_pick(&machine->random, AIM_NONE, AIM_FLIGHT, AIM_WORD);
     if (machine->aim == AIM_NONE) machine_crash(machine);
 }
 
@@ -124,22 +124,22 @@ void machine_hit(struct machine *machine) {
 static void restore_postgres(struct machine *machine) {
     if (machine->run->plan.per_million[SIM_FAULT_TRIM] > 0) return;
     (void)postgres_restore(machine->postgres,
-                           (uint32_t)rng_between(&machine->rng, 1, 5)); /* seen */
+                           (uint32_t)random_between(&machine->random, 1, 5)); /* seen */
 }
 
 static void disturb_postgres(struct machine *machine) {
     if (!machine->postgres) return;
-    uint32_t fault = (uint32_t)rng_below(&machine->rng, POSTGRES_FAULT_COUNT + 2);
+    uint32_t fault = (uint32_t)random_below(&machine->random, POSTGRES_FAULT_COUNT + 2);
     struct postgres_status status;
     postgres_status(machine->postgres, &status);
     machine->run->counters.postgres_faults++;
     run_event(machine->run, RUN_EVENT_POSTGRES, fault, status.applied_lsn);
     if (fault < POSTGRES_FAULT_COUNT) {
         postgres_fault(machine->postgres, (enum postgres_fault)fault,
-                       (uint32_t)rng_below(&machine->rng, 12));
+                       (uint32_t)random_below(&machine->random, 12));
     } else if (fault > POSTGRES_FAULT_COUNT) {
         restore_postgres(machine);
-    } else if (rng_chance(&machine->rng, 500000)) {
+    } else if (random_chance(&machine->random, 500000)) {
         postgres_stop(machine->postgres);
     } else {
         postgres_start(machine->postgres);
@@ -153,13 +153,13 @@ void machine_fault(struct machine *machine, enum sim_fault fault) {
         if (machine->up && machine->aim == AIM_NONE) aim(machine);
         break;
     case SIM_FAULT_CRASH_INSIDE:
-        disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 8));
+        disk_crash_after(machine->disk, random_between(&machine->random, 1, 8));
         break;
     case SIM_FAULT_STOP:
         if (machine->up && !machine_is_halted(machine)) machine_stop(machine);
         break;
     case SIM_FAULT_DISK_FULL:
-        disk_fill(machine->disk, run->now_us + rng_below(&machine->rng, 5000000));
+        disk_fill(machine->disk, run->now_us + random_below(&machine->random, 5000000));
         break;
     case SIM_FAULT_SNAPSHOT: machine_snapshot(machine); break;
     case SIM_FAULT_TRIM: machine_trim(machine); break;

@@ -31,7 +31,7 @@ void machine_clone_begin(struct machine *machine) {
         .run_id = run_id,
         .run_by = "a clone",
         .clock = {machine, machine_now_ms},
-        .batch_records = (uint32_t)rng_pick(&machine->rng, 1, 7, 100),
+        .batch_records = (uint32_t)random_pick(&machine->random, 1, 7, 100),
     };
     clone->projection = projection_create(&options);
     clone->step_us = run->now_us;

@@ -17,7 +17,7 @@
 #define RETRY_US 200000u
 
 static void later(struct machine *machine) {
-    machine->start_at_us = machine->run->now_us + rng_below(&machine->rng, RETRY_US);
+    machine->start_at_us = machine->run->now_us + random_below(&machine->random, RETRY_US);
 }
 
 /* --- the end of a process --------------------------------------------------------------------- */
@@ -272,11 +272,11 @@ static void judge_replay(struct machine *machine, const struct world *world) {
 static void draw_start(struct machine *machine) {
     struct run *run = machine->run;
     uint32_t before = machine->shards;
-    machine->shards = (uint32_t)rng_between(&machine->rng, 1, run->plan.shards_max);
+    machine->shards = (uint32_t)random_between(&machine->random, 1, run->plan.shards_max);
     run->counters.reshards += before != 0 && before != machine->shards;
     machine_clock_fault(machine);
     if (run_fault(run, SIM_FAULT_CRASH_INSIDE)) {
-        disk_crash_after(machine->disk, rng_between(&machine->rng, 1, 4));
+        disk_crash_after(machine->disk, random_between(&machine->random, 1, 4));
     }
     machine_clock_begin(machine); /* a new process */
 }

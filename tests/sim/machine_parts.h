@@ -90,7 +90,7 @@ struct machine {
     struct run *run; /* borrowed; likewise the next two */
     struct network *network;
     struct people *people;
-    struct rng rng, entropy;
+    struct random random, entropy;
     struct disk *disk, *snapshot_disk; /* snapshot_disk: NULL where the plan has none */
     struct postgres *postgres;         /* NULL where the plan has none */
 

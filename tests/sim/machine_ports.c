@@ -12,8 +12,8 @@
 static uint64_t shard_now_ms(void *context) {
     struct machine *machine = context;
     struct run *run = machine->run;
-    if (run->plan.rounds_take_time && rng_chance(&machine->rng, 300000)) {
-        run->now_us += rng_below(&machine->rng, 3000);
+    if (run->plan.rounds_take_time && random_chance(&machine->random, 300000)) {
+        run->now_us += random_below(&machine->random, 3000);
     }
     uint64_t now_ms = machine_now_ms(machine);
     if (machine->in_round && machine->looks < machine->shards) {
@@ -27,7 +27,7 @@ static uint64_t shard_now_ms(void *context) {
 void machine_fill(void *context, void *bytes, uint32_t size) {
     struct machine *machine = context;
     for (uint32_t i = 0; i < size; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)(rng_next(&machine->entropy) >> 32);
+        ((uint8_t *)bytes)[i] = (uint8_t)(random_next(&machine->entropy) >> 32);
     }
 }
 
@@ -158,7 +158,7 @@ static void tempt(struct machine *machine, uint32_t appender, const uint8_t *byt
     if (run->calm || !run->plan.organiser_is_restless || machine->shards == 1) return;
     for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
         bool pays = (bytes[at + 4] | bytes[at + 5] << 8) == DECISION_PAYMENT_STARTED;
-        if (!pays || !rng_chance(&machine->rng, 200000)) continue;
+        if (!pays || !random_chance(&machine->random, 200000)) continue;
         people_tempt(machine->people, bytes_get_u32(bytes + at + 8) - PARTITION_DATE_FIRST);
         hold_up(machine, appender, 10ull * run->plan.net_us + 300ull * run->plan.step_us + 5000);
     }
@@ -166,9 +166,9 @@ static void tempt(struct machine *machine, uint32_t appender, const uint8_t *byt
 
 static void aim(struct machine *machine, uint32_t appender, const uint8_t *bytes, uint32_t size) {
     if (machine->aim != AIM_WORD || !has_money(bytes, size)) return;
-    machine->aim = rng_chance(&machine->rng, 500000) ? AIM_DURABLE : AIM_STEPS;
+    machine->aim = random_chance(&machine->random, 500000) ? AIM_DURABLE : AIM_STEPS;
     machine->aim_lsn = machine->diary.size;
-    machine->aim_steps = (uint32_t)rng_below(&machine->rng, 60);
+    machine->aim_steps = (uint32_t)random_below(&machine->random, 60);
     hold_up(machine, appender, 2000000);
 }
 

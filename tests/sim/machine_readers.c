@@ -36,8 +36,8 @@ void machine_projection_start(struct machine *machine, const struct id128 *log_i
         .run_id = run_id,
         .run_by = "the machine",
         .clock = {machine, machine_now_ms},
-        .batch_records = (uint32_t)rng_pick(&machine->rng, 1, 7, 100, 50000),
-        .batch_ms = (uint32_t)rng_pick(&machine->rng, 1, 50, 200),
+        .batch_records = (uint32_t)random_pick(&machine->random, 1, 7, 100, 50000),
+        .batch_ms = (uint32_t)random_pick(&machine->random, 1, 50, 200),
     };
     machine->projection = projection_create(&options);
     machine->projection_us = machine->run->now_us;

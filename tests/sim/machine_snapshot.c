@@ -103,11 +103,11 @@ static bool has_crashed(struct machine *machine) {
 static void draw_crash(struct machine *machine) {
     if (!run_fault(machine->run, SIM_FAULT_CRASH_INSIDE) &&
         !(machine->run->plan.per_million[SIM_FAULT_CRASH_INSIDE] > 0 &&
-          rng_chance(&machine->rng, 200000))) {
+          random_chance(&machine->random, 200000))) {
         return;
     }
     if (machine->run->calm) return;
-    disk_crash_after(machine->snapshot_disk, rng_between(&machine->rng, 1, 12));
+    disk_crash_after(machine->snapshot_disk, random_between(&machine->random, 1, 12));
 }
 
 void machine_snapshot(struct machine *machine) {
@@ -136,7 +136,7 @@ void machine_trim(struct machine *machine) {
     struct snapshot_error error;
     uint64_t snapshots = 0, segments = 0;
     struct snapshot_retention retention = {
-        .keep = (uint32_t)rng_between(&machine->rng, 1, 3),
+        .keep = (uint32_t)random_between(&machine->random, 1, 3),
         .delete_log = true,
         .applied_lsn = UINT64_MAX,
     };

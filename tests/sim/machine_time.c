@@ -25,9 +25,9 @@ static uint64_t read_clock(void *context, clockid_t id) {
     struct run *run = machine->run;
     if (id == CLOCK_MONOTONIC) return (MONO_BEGIN_US + run_mono_us(run)) * 1000;
     /* Halted between two looks: no step of the clock. */
-    if (machine->up && !machine->in_round && rng_chance(&machine->rng, 500) &&
+    if (machine->up && !machine->in_round && random_chance(&machine->random, 500) &&
         run_fault(run, SIM_FAULT_HALT)) {
-        run->now_us += rng_below(&machine->rng, 3000000);
+        run->now_us += random_below(&machine->random, 3000000);
     }
     return run_wall_us(run) * 1000;
 }
@@ -80,7 +80,7 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
     struct run *run = machine->run;
     uint64_t wall_ms = run_wall_ms(run), behind_ms = 0;
     if (!clock_may_start(wall_ms, last_ms, &behind_ms) && !machine->accepts_clock) {
-        machine->accepts_clock = rng_chance(&machine->rng, 300000);
+        machine->accepts_clock = random_chance(&machine->random, 300000);
         run->counters.clock_refusals++;
         run_event(run, RUN_EVENT_CLOCK_REFUSED, behind_ms, machine->accepts_clock);
         if (!machine->accepts_clock)
@@ -258,12 +258,13 @@ uint64_t machine_decides_ms(const struct machine *machine, uint32_t shard, uint6
 
 /* Of every order of magnitude. */
 static uint64_t draw_length_us(struct machine *machine) {
-    return rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 100000, 700000, 700000, 5000000,
-                                             5000000, 60000000, 300000000));
+    return random_below(&machine->random,
+                        random_pick(&machine->random, 1000, 100000, 700000, 700000, 5000000,
+                                    5000000, 60000000, 300000000));
 }
 
 static void stall(struct machine *machine) {
-    uint32_t shard = (uint32_t)rng_below(&machine->rng, machine->shards);
+    uint32_t shard = (uint32_t)random_below(&machine->random, machine->shards);
     uint64_t stalls_us = draw_length_us(machine);
     machine->stalled_until_us[shard] = machine->run->now_us + stalls_us;
     machine->run->counters.stalls++;
@@ -284,7 +285,7 @@ static void halt(struct machine *machine) {
 }
 
 static void suspend(struct machine *machine) {
-    uint64_t us = draw_length_us(machine) * rng_pick(&machine->rng, 1, 1, 1, 30);
+    uint64_t us = draw_length_us(machine) * random_pick(&machine->random, 1, 1, 1, 30);
     if (machine_is_halted(machine)) return;
     machine->halted_ms = machine_now_ms(machine);
     run_sleep(machine->run, us);
@@ -302,14 +303,14 @@ static void freeze(struct machine *machine) {
 
 static void set_clock(struct machine *machine, bool forward) {
     struct run *run = machine->run;
-    uint64_t ms = rng_below(&machine->rng,
-                            rng_pick(&machine->rng, 100, 1500, 5000, 600000, 7200000));
+    uint64_t ms = random_below(&machine->random,
+                               random_pick(&machine->random, 100, 1500, 5000, 600000, 7200000));
     run->wall_offset_ms += forward ? ms : 0 - ms;
     run->counters.clock_jumps += forward;
     run->counters.clocks_set_back += !forward;
     run_event(run, forward ? RUN_EVENT_CLOCK : RUN_EVENT_CLOCK_BACK, ms, 0);
     if (!machine->up || ms < 1001 || machine_is_halted(machine) ||
-        rng_chance(&machine->rng, 500000)) {
+        random_chance(&machine->random, 500000)) {
         return;
     }
     /* The daemon looks, sooner or later; this time at once. */
@@ -344,15 +345,16 @@ void machine_clock_fault(struct machine *machine) {
     struct run *run = machine->run;
     if (run_fault(run, SIM_FAULT_CLOCK_BEHIND)) {
         run->counters.clocks_behind++;
-        run->wall_offset_ms -= rng_below(&machine->rng, rng_pick(&machine->rng, 1000, 3600000));
+        run->wall_offset_ms -= random_below(&machine->random,
+                                            random_pick(&machine->random, 1000, 3600000));
     }
     /* One start with a clock that is ahead; it is set right before the next one. */
     run->wall_offset_ms -= machine->ahead_ms;
     machine->ahead_ms = 0;
     if (run_fault(run, SIM_FAULT_CLOCK_AHEAD)) {
         run->counters.clocks_ahead++;
-        machine->ahead_ms = rng_below(&machine->rng,
-                                      rng_pick(&machine->rng, 1000, 600000, 28800000));
+        machine->ahead_ms = random_below(&machine->random,
+                                         random_pick(&machine->random, 1000, 600000, 28800000));
         run->wall_offset_ms += machine->ahead_ms;
     }
 }

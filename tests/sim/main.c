@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/sim/canary.h"
 #include "tests/sim/trial.h"
+#include "tests/support/random.h"
 
 /* As a test: half a minute on two cores. Sanitizers take ten times as long. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -204,14 +204,6 @@ static void run_many(const struct arguments *arguments, uint64_t from, uint64_t 
     trials_close(trials);
 }
 
-static uint64_t fresh_seed(void) {
-    uint64_t seed = 0;
-    const char *given = getenv("USHER_SEED");
-    if (given) return strtoull(given, NULL, 0);
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = (uint64_t)time(NULL);
-    return seed >> 16; /* short enough to be read aloud */
-}
-
 static void tell_tally(const struct tally *tally, double began) {
     printf("# %llu seeds, %.1f s, %.2f simulated hours, %.0f steps/s\n",
            (unsigned long long)tally->runs, seconds() - began,
@@ -246,7 +238,7 @@ static int one(const struct arguments *arguments) {
 static int many(const struct arguments *arguments) {
     struct tally tally = {0};
     double began = seconds();
-    uint64_t from = arguments->has_seed ? arguments->options.seed : fresh_seed();
+    uint64_t from = arguments->has_seed ? arguments->options.seed : random_seed_fresh();
     uint64_t count = arguments->minutes ? UINT64_MAX : arguments->seeds;
     double until = arguments->minutes ? began + 60.0 * (double)arguments->minutes : 1e18;
     printf("# seeds from 0x%llx on\n", (unsigned long long)from);
@@ -276,7 +268,7 @@ static bool same_twice(const struct arguments *arguments) {
 static int test(const struct arguments *arguments) {
     struct tally fixed = {0}, fresh = {0};
     double began = seconds();
-    uint64_t from = fresh_seed();
+    uint64_t from = random_seed_fresh();
     printf("TAP version 13\n1..4\n");
     run_many(arguments, 1, FIXED_SEEDS, 1e18, &fixed);
     printf("%s 1 - the fixed seeds 1 to %u\n", fixed.failures ? "not ok" : "ok", FIXED_SEEDS);

@@ -7,7 +7,7 @@
 
 struct network {
     struct run *run; /* borrowed */
-    struct rng rng;
+    struct random random;
     struct network_frame *frames; /* in no order */
     uint32_t count, capacity;
 };
@@ -16,7 +16,7 @@ struct network *network_open(struct run *run) {
     struct network *network = calloc(1, sizeof *network);
     REQUIRE(network != NULL);
     network->run = run;
-    network->rng = rng_stream(run->options->seed, 20);
+    network->random = random_stream(run->options->seed, 20);
     return network;
 }
 
@@ -28,10 +28,11 @@ void network_close(struct network *network) {
 
 static void put(struct network *network, struct network_frame frame, const uint8_t *bytes) {
     struct run *run = network->run;
-    uint64_t travels_us = rng_below(&network->rng, 2ull * run->plan.net_us);
+    uint64_t travels_us = random_below(&network->random, 2ull * run->plan.net_us);
     if (run_fault(run, SIM_FAULT_NET_DELAY)) {
         run->counters.net_delays++;
-        travels_us += rng_below(&network->rng, rng_pick(&network->rng, 10000, 1000000, 10000000));
+        travels_us += random_below(&network->random,
+                                   random_pick(&network->random, 10000, 1000000, 10000000));
     }
     if (network->count == network->capacity) {
         network->capacity = network->capacity ? network->capacity * 2 : 64;
@@ -68,7 +69,7 @@ static void take_out(struct network *network, uint32_t index) {
 
 bool network_take(struct network *network, bool engine_listens, struct network_frame *ret_frame) {
     if (network->count == 0) return false;
-    uint32_t first = (uint32_t)rng_below(&network->rng, network->count);
+    uint32_t first = (uint32_t)random_below(&network->random, network->count);
     for (uint32_t i = 0; i < network->count; i++) {
         uint32_t index = (first + i) % network->count;
         const struct network_frame *frame = &network->frames[index];
@@ -94,7 +95,7 @@ void network_cut(struct network *network, uint32_t gateway) {
 
 void network_refuse(struct network *network) {
     for (uint32_t i = network->count; i-- > 0;) {
-        if (rng_chance(&network->rng, 500000)) lose(network, i);
+        if (random_chance(&network->random, 500000)) lose(network, i);
     }
 }
 

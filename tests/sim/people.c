@@ -19,7 +19,7 @@ struct gateway {
 struct people {
     struct run *run;         /* borrowed */
     struct network *network; /* borrowed */
-    struct rng rng;
+    struct random random;
     struct fan fans[PLAN_FANS_MAX + 1]; /* the last one, PLAN_FANS_MAX, is the organiser */
     struct hall hall;
     struct gateway gateways[PLAN_GATEWAYS_MAX + 1];
@@ -34,7 +34,7 @@ struct people *people_open(struct run *run, struct network *network) {
     REQUIRE(people != NULL);
     people->run = run;
     people->network = network;
-    people->rng = rng_stream(run->options->seed, 30);
+    people->random = random_stream(run->options->seed, 30);
     people->reader = wire_reader_open();
     people->hall.run = run;
     for (uint32_t i = 0; i <= PLAN_FANS_MAX; i++) {
@@ -89,7 +89,7 @@ static void send(struct people *people, struct fan *fan, const struct call *call
     uint32_t number = gateway_of(people, fan);
     struct gateway *gateway = &people->gateways[number];
     const struct plan_manners *manners = &people->run->plan.manners;
-    uint32_t copies = rng_chance(&people->rng, manners->double_click) ? 2 : 1;
+    uint32_t copies = random_chance(&people->random, manners->double_click) ? 2 : 1;
     fan_asks(fan, call);
     for (; copies > 0; copies--) {
         wire_request(&gateway->writer, call);
@@ -97,7 +97,7 @@ static void send(struct people *people, struct fan *fan, const struct call *call
         people->run->counters.requests++;
         gateway->flush_us = people->run->now_us + 1000;
         bool full = gateway->requests >= FRAME_REQUESTS_MAX;
-        if (full || rng_chance(&people->rng, 500000)) flush(people, number);
+        if (full || random_chance(&people->random, 500000)) flush(people, number);
     }
 }
 
@@ -165,7 +165,7 @@ bool people_step(struct people *people) {
         flush(people, i);
         return true;
     }
-    uint32_t first = (uint32_t)rng_below(&people->rng, persons);
+    uint32_t first = (uint32_t)random_below(&people->random, persons);
     for (uint32_t i = 0; i < persons; i++) {
         struct fan *fan = person_at(people, (first + i) % persons);
         if (!is_due(people, fan)) continue;
@@ -222,7 +222,7 @@ void people_receive(struct people *people, const struct network_frame *frame) {
 
 void people_lose_gateway(struct people *people) {
     struct run *run = people->run;
-    uint32_t lost = (uint32_t)rng_below(&people->rng, run->plan.gateways);
+    uint32_t lost = (uint32_t)random_below(&people->random, run->plan.gateways);
     run->counters.client_losses++;
     run_event(run, RUN_EVENT_VANISH, lost, 0);
     network_cut(people->network, lost);
@@ -232,7 +232,7 @@ void people_lose_gateway(struct people *people) {
         struct fan *fan = &people->fans[i];
         if (gateway_of(people, fan) != lost) continue;
         fan->call = 0;
-        if (rng_chance(&people->rng, 500000)) fan_forgets(fan);
+        if (random_chance(&people->random, 500000)) fan_forgets(fan);
         fan_pauses(fan);
     }
 }

@@ -7,7 +7,7 @@
 #define USHER_TESTS_SIM_PLAN_H
 
 #include "engine/domain/policy.h"
-#include "tests/sim/random.h"
+#include "tests/support/random.h"
 #include "tests/sim/sim.h"
 
 #define PLAN_DATES_MAX 6u
@@ -59,7 +59,7 @@ static inline uint32_t plan_seats(const struct plan *plan, uint32_t date) {
 
 /* plan_policy - a policy with the values that make things happen, edge values included
  * @now_ms: for sales_open_at */
-void plan_policy(const struct plan *plan, struct rng *rng, uint64_t now_ms,
+void plan_policy(const struct plan *plan, struct random *random, uint64_t now_ms,
                  struct policy *ret_policy);
 
 #endif

@@ -8,8 +8,8 @@ void run_init(struct run *run, const struct sim_options *options) {
     *run = (struct run){
         .options = options,
         .plan = plan_draw(options),
-        .schedule = rng_stream(options->seed, 3),
-        .faults = rng_stream(options->seed, 4),
+        .schedule = random_stream(options->seed, 3),
+        .faults = random_stream(options->seed, 4),
         .trace = options->seed,
     };
 }

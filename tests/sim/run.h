@@ -80,8 +80,8 @@ struct run {
     uint64_t asleep_from_us, asleep_until_us; /* the latest time */
     uint64_t asleep_us;                       /* all earlier times together */
     bool calm;                                /* the faults have ended: the run comes to rest */
-    struct rng schedule;                      /* who goes next */
-    struct rng faults;
+    struct random schedule;                   /* who goes next */
+    struct random faults;
 
     uint64_t trace;
     struct run_happened happened[RUN_EVENTS_KEPT]; /* the latest, by count % RUN_EVENTS_KEPT */
@@ -110,7 +110,7 @@ __attribute__((format(printf, 3, 4))) void run_fail(struct run *run, enum sim_ch
 
 /* run_fault - does this kind of fault happen here and now? */
 static inline bool run_fault(struct run *run, enum sim_fault fault) {
-    return !run->calm && rng_chance(&run->faults, run->plan.per_million[fault]);
+    return !run->calm && random_chance(&run->faults, run->plan.per_million[fault]);
 }
 
 static inline uint64_t run_wall_us(const struct run *run) {

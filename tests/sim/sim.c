@@ -77,7 +77,7 @@ static bool turn(struct sim *sim) {
     }
     for (uint32_t i = 0; i < ACTOR_COUNT; i++) sum += weight_of(sim, i);
     if (sum == 0) return false;
-    uint32_t chosen = (uint32_t)rng_below(&sim->run.schedule, sum);
+    uint32_t chosen = (uint32_t)random_below(&sim->run.schedule, sum);
     while (chosen >= weight_of(sim, actor)) chosen -= weight_of(sim, actor++);
     if (act(sim, actor)) {
         sim->idle = 0;
@@ -119,7 +119,7 @@ static void step(struct sim *sim) {
     struct run *run = &sim->run;
     run->step++;
     if (run->options->step_now) *run->options->step_now = run->step;
-    run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
+    run->now_us += random_below(&run->schedule, 2ull * run->plan.step_us);
     if (!turn(sim)) {
         sim->idle = 0;
         skip(sim);
@@ -144,7 +144,7 @@ static void round_of_all(struct sim *sim) {
     moved = deliver(sim) || moved;
     moved = people_step(sim->people) || moved;
     moved = machine_step_projection(sim->machine) || moved;
-    run->now_us += rng_below(&run->schedule, 2ull * run->plan.step_us);
+    run->now_us += random_below(&run->schedule, 2ull * run->plan.step_us);
     if (!moved && !run->failed) skip(sim);
 }
 

@@ -14,7 +14,7 @@
 #include "replay/postgres/projection.h"
 #include "replay/postgres/sql.h"
 #include "tests/sim/postgres.h"
-#include "tests/sim/random.h"
+#include "tests/support/random.h"
 #include "tests/unit/replay/history.h"
 
 #define REQUESTS 1500u
@@ -307,25 +307,26 @@ static void a_log_that_has_lost_decisions_stops_it(void **state) {
 /* One step after another, anything may happen before it: faults, outages, restores, restarts. */
 static void random_faults(void **state) {
     (void)state;
-    const char *given = getenv("USHER_SEED");
-    uint64_t first = given ? strtoull(given, NULL, 10) : 100, last = given ? first : first + 40;
-    for (uint64_t seed = first; seed <= last; seed++) {
+    const struct random_seeds seeds = random_seeds(100, 41);
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
+        random_tell(seed);
         struct rig rig;
-        struct rng rng = rng_stream(seed, 1);
+        struct random random = random_stream(seed, 1);
         rig_init(&rig, seed);
         for (uint32_t i = 0; i < 300; i++) {
-            uint64_t what = rng_below(&rng, 100);
+            uint64_t what = random_below(&random, 100);
             if (what < 30) {
-                postgres_fault(rig.postgres, (uint32_t)rng_below(&rng, POSTGRES_FAULT_COUNT),
-                               (uint32_t)rng_below(&rng, 12));
+                postgres_fault(rig.postgres, (uint32_t)random_below(&random, POSTGRES_FAULT_COUNT),
+                               (uint32_t)random_below(&random, 12));
             } else if (what < 33) {
-                (void)postgres_restore(rig.postgres, (uint32_t)rng_below(&rng, 6));
+                (void)postgres_restore(rig.postgres, (uint32_t)random_below(&random, 6));
             } else if (what < 36) {
                 postgres_stop(rig.postgres);
             } else if (what < 45) {
                 postgres_start(rig.postgres);
             } else if (what < 48) {
-                restart_projection(&rig, (uint32_t)rng_between(&rng, 1, 300)); /* the engine died */
+                restart_projection(&rig,
+                                   (uint32_t)random_between(&random, 1, 300)); /* the engine died */
             }
             if (step(&rig) == PROJECTION_HALTED) { /* one decision, refused: the operator's turn */
                 postgres_heal(rig.postgres);
@@ -342,39 +343,39 @@ static void random_faults(void **state) {
 
 /* --- every kind of decision, whatever its fields say ------------------------------------------ */
 
-static struct rng chance;
+static struct random chance;
 static char letters[TEXT_BYTES_MAX];
 
-static void fill_u8(uint8_t *field) { *field = (uint8_t)rng_next(&chance); }
-static void fill_u16(uint16_t *field) { *field = (uint16_t)rng_next(&chance); }
-static void fill_u32(uint32_t *field) { *field = (uint32_t)rng_next(&chance); }
+static void fill_u8(uint8_t *field) { *field = (uint8_t)random_next(&chance); }
+static void fill_u16(uint16_t *field) { *field = (uint16_t)random_next(&chance); }
+static void fill_u32(uint32_t *field) { *field = (uint32_t)random_next(&chance); }
 static void fill_u64(uint64_t *field) {
-    uint64_t value = rng_next(&chance); /* first: C leaves the order to the compiler */
-    *field = value >> rng_between(&chance, 1, 63);
+    uint64_t value = random_next(&chance); /* first: C leaves the order to the compiler */
+    *field = value >> random_between(&chance, 1, 63);
 }
 static void fill_id(struct id128 *field) {
     uint64_t halves[2];
-    for (int i = 0; i < 2; i++) halves[i] = rng_next(&chance);
-    if (rng_chance(&chance, 200000)) halves[0] = halves[1] = 0; /* none */
+    for (int i = 0; i < 2; i++) halves[i] = random_next(&chance);
+    if (random_chance(&chance, 200000)) halves[0] = halves[1] = 0; /* none */
     memcpy(field, halves, sizeof *field);
 }
 static void fill_text(struct text *field) {
-    *field = (struct text){letters, (uint8_t)rng_below(&chance, sizeof letters + 1)};
+    *field = (struct text){letters, (uint8_t)random_below(&chance, sizeof letters + 1)};
 }
 static void fill_numbers(struct numbers *field) {
-    field->count = (uint8_t)rng_below(&chance, SEATS_PER_USER_MAX + 1);
+    field->count = (uint8_t)random_below(&chance, SEATS_PER_USER_MAX + 1);
     for (uint32_t i = 0; i < field->count; i++) fill_u32(&field->values[i]);
 }
 static void fill_policy(struct policy *field) {
     for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
-        policy_set(field, i, rng_between(&chance, policy_row(i)->min, policy_row(i)->max));
+        policy_set(field, i, random_between(&chance, policy_row(i)->min, policy_row(i)->max));
     }
 }
 
 static void fill(struct decision *decision, uint32_t kind) {
     const struct id128 *user = NULL;
     *decision = (struct decision){.kind = (uint16_t)kind,
-                                  .time_ms = rng_below(&chance, TIME_MS_MAX)};
+                                  .time_ms = random_below(&chance, TIME_MS_MAX)};
     switch (kind) {
 #define FILL(type, field) fill_##type(&body->field);
 #define DECISION(number, NAME, name)                                                               \
@@ -393,7 +394,7 @@ static void fill(struct decision *decision, uint32_t kind) {
         user = &decision->wallet_charged.user;
         decision->partition = partition_of_user(user);
     } else if (kind >= DECISION_SEAT_ADDED && kind < DECISION_WALLET_CHARGED) {
-        decision->partition = partition_of_date((uint32_t)rng_between(&chance, 1, DATES_MAX));
+        decision->partition = partition_of_date((uint32_t)random_between(&chance, 1, DATES_MAX));
     }
 }
 
@@ -408,7 +409,7 @@ static void every_kind_comes_back_as_it_was(void **state) {
     struct rig rig;
     struct decision decision;
     rig_init(&rig, 12);
-    chance = rng_stream(12, 2);
+    chance = random_stream(12, 2);
     for (uint32_t i = 0; i < sizeof letters; i++) letters[i] = (char)(' ' + i % 95);
     for (uint32_t i = 0; i < 100 * count; i++) {
         fill(&decision, kinds[i % count]);

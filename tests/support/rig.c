@@ -16,6 +16,7 @@
 #include "engine/base/uuid.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
+#include "tests/support/random.h"
 #include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
 
@@ -93,14 +94,12 @@ static uint64_t shard_now(void *context) {
     return atomic_load(&rig->now_ms);
 }
 
-/* SplitMix64 (Vigna), each word from a number of its own. */
+/* Shards draw at the same time: each byte from a step of its own. */
 static void fill(void *context, void *bytes, uint32_t size) {
     struct rig *rig = context;
     for (uint32_t i = 0; i < size; i++) {
-        uint64_t z = (atomic_fetch_add(&rig->entropy, 1) + 1) * 0x9e3779b97f4a7c15u;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        ((uint8_t *)bytes)[i] = (uint8_t)(z >> 24);
+        struct random random = {atomic_fetch_add(&rig->entropy, RANDOM_STEP)};
+        ((uint8_t *)bytes)[i] = (uint8_t)(random_next(&random) >> 24);
     }
 }
 

@@ -5,8 +5,6 @@
  */
 #include "wal/storage/storage_files.h"
 
-#include "engine/base/require.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +16,8 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "engine/base/require.h"
 
 #define ZEROS_BYTES (1024u * 1024u)
 #define PAGE_BYTES 4096u

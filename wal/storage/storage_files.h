@@ -6,10 +6,10 @@
 #ifndef USHER_WAL_STORAGE_STORAGE_FILES_H
 #define USHER_WAL_STORAGE_STORAGE_FILES_H
 
-#include "wal/storage/storage.h"
-
 #include <stdatomic.h>
 #include <stddef.h>
+
+#include "wal/storage/storage.h"
 
 struct storage_files {
     struct storage storage;

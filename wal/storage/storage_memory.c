@@ -4,12 +4,12 @@
  */
 #include "wal/storage/storage_memory.h"
 
-#include "engine/base/require.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/require.h"
 
 #define MEMORY_FILES_MAX 4096
 #define MEMORY_NAME_BYTES 64

@@ -3,12 +3,11 @@
  * The same files and flags as the io_uring storage, but with system calls that fault-injecting
  * tools can see. A write is done within submit; complete reports how it went.
  */
-#include "wal/storage/storage_files.h"
-
-#include "engine/base/require.h"
-
 #include <errno.h>
 #include <unistd.h>
+
+#include "wal/storage/storage_files.h"
+#include "engine/base/require.h"
 
 struct storage_posix {
     struct storage_files files;

@@ -8,13 +8,12 @@
  *
  * One write in flight: submissions have no order among each other, and here there is no other.
  */
-#include "wal/storage/storage_files.h"
-
-#include "engine/base/limits.h"
-#include "engine/base/require.h"
-
 #include <errno.h>
 #include <liburing.h>
+
+#include "wal/storage/storage_files.h"
+#include "engine/base/limits.h"
+#include "engine/base/require.h"
 
 struct storage_uring {
     struct storage_files files;

@@ -5,9 +5,10 @@
  * every answer that arrived is compared with what was recovered, and what got no answer is asked
  * again with the same key. At the end every seat has one owner and every point is accounted for.
  *
- * The seed is printed; USHER_TEST_SEED runs one again.
+ * The seed is printed; USHER_SEED runs one again.
  */
 #include "tests/support/fan.h"
+#include "tests/support/random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +26,8 @@ struct crowd {
     struct fan fans[FANS];
     uint32_t seats[FANS];
     struct answer *answers[FANS];
-    uint64_t random;
+    struct random random;
 };
-
-static uint64_t next_random(struct crowd *crowd) { /* SplitMix64 (Vigna) */
-    uint64_t z = crowd->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
 
 struct arrivals {
     struct crowd *crowd;
@@ -49,9 +43,9 @@ static bool have_arrived(void *context) {
 
 /* Some have their answers, then it is dark; the others' answers never come. */
 static void power_fails_after_some(struct crowd *crowd) {
-    struct arrivals arrivals = {crowd, (uint32_t)(next_random(crowd) % FANS)};
+    struct arrivals arrivals = {crowd, random_index(&crowd->random, FANS)};
     rig_until(crowd->rig, have_arrived, &arrivals, "some answers arrived");
-    rig_crash(crowd->rig, next_random(crowd));
+    rig_crash(crowd->rig, random_next(&crowd->random));
 }
 
 /* Was this fan told something by the engine? (Else the connection was lost.) */
@@ -60,7 +54,7 @@ static bool was_told(const struct crowd *crowd, uint32_t i) {
 }
 
 static void open_crowd(struct crowd *crowd, void **state, uint64_t seed) {
-    *crowd = (struct crowd){.random = seed};
+    *crowd = (struct crowd){.random = {seed}};
     crowd->rig = *state = rig_open(
         &(struct rig_options){.shards = 3, .segment_bytes = 256u * 1024u});
     for (uint32_t i = 0; i < DATES; i++) {
@@ -189,7 +183,7 @@ static void follow(void *context, const struct decision *decision) {
 static void under_load(void **state) {
     uint64_t *seed = *state;
     struct crowd crowd;
-    print_message("# seed %llu\n", (unsigned long long)*seed);
+    random_tell(*seed);
     *state = NULL;
     open_crowd(&crowd, state, *seed);
     charge(&crowd);
@@ -205,13 +199,12 @@ static void under_load(void **state) {
 int main(void) {
     static uint64_t seeds[SEEDS];
     static struct CMUnitTest tests[SEEDS];
-    const char *given = getenv("USHER_TEST_SEED");
-    for (uint32_t i = 0; i < SEEDS; i++) {
-        seeds[i] = given ? strtoull(given, NULL, 0) : 100 + i;
+    const struct random_seeds chosen = random_seeds(100, SEEDS);
+    uint32_t count = chosen.count < SEEDS ? (uint32_t)chosen.count : SEEDS;
+    for (uint32_t i = 0; i < count; i++) {
+        seeds[i] = chosen.first + i;
         tests[i] = (struct CMUnitTest){"what was told stays true", under_load, NULL, rig_teardown,
                                        &seeds[i]};
     }
-    return given ? cmocka_run_group_tests_name("durability: told", (struct CMUnitTest[]){tests[0]},
-                                               NULL, NULL)
-                 : cmocka_run_group_tests_name("durability: told", tests, NULL, NULL);
+    return _cmocka_run_group_tests("durability: told", tests, count, NULL, NULL);
 }

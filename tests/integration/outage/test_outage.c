@@ -27,6 +27,7 @@
 #include "tests/process/daemon.h"
 #include "tests/process/history.h"
 #include "tests/process/testimony.h"
+#include "tests/support/random.h"
 
 #define BUYERS 3u
 #define PHASE_US 1500000u
@@ -64,9 +65,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct arena *begin_sales(const char *what) {
+static struct arena *begin_sales(void) {
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed(what);
+    arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
     return arena;
@@ -187,7 +188,7 @@ static void check_postgres(void) {
 static void sales_do_not_notice_an_outage(void **state) {
     (void)state;
     if (!postgres_available()) skip();
-    struct arena *arena = begin_sales("outage");
+    struct arena *arena = begin_sales();
     uint64_t with = watch(arena, PHASE_US);
     for (int outage = 0; outage < 2; outage++) {
         postgres_stop(&postgres, SIGQUIT);
@@ -213,22 +214,22 @@ static void sales_do_not_notice_an_outage(void **state) {
 static void every_decision_arrives_once(void **state) {
     (void)state;
     if (!postgres_available()) skip();
-    struct arena *arena = begin_sales("once");
-    uint64_t random = random_from(arena->seed, 1000);
+    struct arena *arena = begin_sales();
+    struct random random = random_stream(arena->seed, 1000);
     (void)watch(arena, PHASE_US);
     for (uint32_t i = 0; i < DEATHS; i++) {
         postgres_stop(&postgres, SIGQUIT);
-        (void)watch(arena, random_below(&random, DEATH_US_MAX));
+        (void)watch(arena, random_index(&random, DEATH_US_MAX));
         if (i % 2 == 0) { /* it must start, and sell, without PostgreSQL */
             daemon_kill(&usherd);
             assert_true(daemon_start(&usherd));
-            (void)watch(arena, random_below(&random, DEATH_US_MAX));
+            (void)watch(arena, random_index(&random, DEATH_US_MAX));
         }
         postgres_start(&postgres);
-        (void)watch(arena, random_below(&random, DEATH_US_MAX));
+        (void)watch(arena, random_index(&random, DEATH_US_MAX));
         daemon_kill(&usherd);
         assert_true(daemon_start(&usherd));
-        (void)watch(arena, random_below(&random, DEATH_US_MAX));
+        (void)watch(arena, random_index(&random, DEATH_US_MAX));
     }
     end_sales(arena);
     wait_until_caught_up();

@@ -25,6 +25,7 @@
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
 #include "tests/process/history.h"
+#include "tests/support/random.h"
 
 #define BUYERS 2u
 #define WAIT_US 60000000u
@@ -49,7 +50,7 @@ static int tear_down(void **state) {
 
 static void begin_selling(void) {
     struct arena *arena = workers_arena(usherd.directory);
-    arena->seed = test_seed("snapshot");
+    arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
 }
@@ -137,8 +138,8 @@ static void starts_from_snapshot_and_tail(void **state) {
     (void)state;
     static const char *const extra[] = {"--snapshot-mib", "1", NULL};
     char newest[NAME_BYTES], words[128];
-    uint64_t seed = test_seed("snapshot kills");
-    uint64_t random = random_from(seed, 1);
+    uint64_t seed = random_seed_fresh();
+    struct random random = random_stream(seed, 1);
     start_with(extra);
     begin_selling();
     newest[0] = '\0';
@@ -146,7 +147,7 @@ static void starts_from_snapshot_and_tail(void **state) {
         char before[NAME_BYTES];
         memcpy(before, newest, sizeof before);
         wait_for_snapshot(before, newest);
-        pause_us(random_below(&random, 1500000)); /* some hit a snapshot that is being made */
+        pause_us(random_index(&random, 1500000)); /* some hit a snapshot that is being made */
         daemon_kill(&usherd);
         (void)snapshots(newest);
         if (kill == 3) flip_byte(newest, 4096 + 100);

@@ -1,4 +1,5 @@
 /* test_decision.c - records of the log: round trip of every kind, truncation, flips, old records */
+#include "tests/support/random.h"
 #include "tests/unit/domain/domain_test.h"
 
 #include "engine/domain/index.h"
@@ -281,14 +282,13 @@ static void every_flip_is_survived(void **state) {
 }
 
 static void random_bytes_are_survived(void **state) {
-    uint64_t random = 17;
+    struct random random = {17};
     for (uint32_t round = 0; round < 200000; round++) {
         uint8_t bytes[160], *copy;
         struct decision decoded;
         uint32_t size = RECORD_HEADER_BYTES + round % (160 - RECORD_HEADER_BYTES);
         for (uint32_t i = 0; i < size; i++) {
-            random = random * 6364136223846793005ull + 1442695040888963407ull;
-            bytes[i] = (uint8_t)(random >> 56) & (round % 3 ? 0xff : 0x07);
+            bytes[i] = (uint8_t)random_next(&random) & (round % 3 ? 0xff : 0x07);
         }
         put_size(bytes, size);
         bytes[4] = (uint8_t)kinds[round % KIND_COUNT];

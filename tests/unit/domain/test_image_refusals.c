@@ -7,6 +7,7 @@
  */
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
+#include "tests/support/random.h"
 
 /* --- an image that can be edited -------------------------------------------------------------- */
 
@@ -526,25 +527,18 @@ static void limits_are_kept(void **state) {
 
 /* --- random damage: whatever is loaded is sound, and is saved as the same bytes --------------- */
 
-static uint64_t next_random(uint64_t *state) { /* splitmix64 */
-    uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-}
-
 /* One to three bytes of an encoded image are wrong. Mostly the hashes are then made to fit again,
  * so that nothing but the loader's other checks stands in the way. */
-static struct domain_image damaged(const struct domain_image *image, uint64_t *random) {
+static struct domain_image damaged(const struct domain_image *image, struct random *random) {
     static const uint8_t likely[] = {0, 1, 2, 3, 0x7f, 0x80, 0xff};
     struct domain_image copy = {.size = image->size, .count = image->count};
     copy.bytes = malloc(image->size);
     assert_non_null(copy.bytes);
     memcpy(copy.bytes, image->bytes, image->size);
-    for (uint64_t i = 1 + next_random(random) % 3; i > 0; i--) {
-        uint8_t *byte = &copy.bytes[next_random(random) % image->size];
-        *byte = next_random(random) % 2 ? likely[next_random(random) % sizeof likely]
-                                        : (uint8_t)next_random(random);
+    for (uint64_t i = 1 + random_below(random, 3); i > 0; i--) {
+        uint8_t *byte = &copy.bytes[random_below(random, image->size)];
+        *byte = random_below(random, 2) ? likely[random_below(random, sizeof likely)]
+                                        : (uint8_t)random_next(random);
     }
     return copy;
 }
@@ -588,11 +582,10 @@ static void check_life(const struct domain *domain, struct world *world) {
 static void damage_is_refused_or_harmless(void **state) {
     struct domain *domain = domain_image_sample();
     struct domain_image image = domain_image_of(domain->world);
-    const char *setting = getenv("USHER_SEED");
-    uint64_t seed = setting ? strtoull(setting, NULL, 10) : 1, random = seed;
-    const char *many = getenv("USHER_SEEDS");
-    uint32_t read = 0, loaded = 0, rounds = many ? 1000 * (uint32_t)strtoul(many, NULL, 10) : 3000;
-    print_message("# USHER_SEED=%llu\n", (unsigned long long)seed);
+    const struct random_seeds seeds = random_seeds(1, 3);
+    struct random random = {seeds.first};
+    uint32_t read = 0, loaded = 0, rounds = 1000 * (uint32_t)seeds.count;
+    random_tell(seeds.first);
     for (uint32_t round = 0; round < rounds; round++) {
         char text[IMAGE_ERROR_BYTES] = "";
         struct domain_image copy = damaged(&image, &random);

@@ -1,14 +1,8 @@
 /* test_index.c - index against a plain array, heap against sorting */
 #include "tests/unit/domain/domain_test.h"
+#include "tests/support/random.h"
 
 #define ENTRIES 3000u
-
-static uint64_t random_next(uint64_t *state) {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
 
 /* Few different hashes: many equal tags, long probes, wrap-around. */
 static uint64_t coarse_hash(uint64_t random) {
@@ -39,7 +33,7 @@ static void check_pairs(const struct index *index, const struct pair *pairs, uin
 }
 
 static void index_agrees_with_an_array(void **state) {
-    uint64_t random = 88172645463325252ull;
+    struct random random = {1};
     for (uint32_t round = 0; round < 30; round++) {
         struct pair pairs[200];
         struct index index;
@@ -49,7 +43,7 @@ static void index_agrees_with_an_array(void **state) {
             pairs[i] = (struct pair){round % 2 ? coarse_hash(hash) : hash, i * 7, false};
         }
         for (uint32_t step = 0; step < 2000; step++) {
-            struct pair *pair = &pairs[random_next(&random) % 200];
+            struct pair *pair = &pairs[random_below(&random, 200)];
             if (pair->there) {
                 index_remove(&index, pair->hash, pair->value);
             } else {
@@ -132,19 +126,19 @@ static const struct timer *earliest(const struct timer *timers, uint32_t count) 
 
 static void heap_agrees_with_searching(void **state) {
     static struct timer timers[ENTRIES];
-    uint64_t random = 362436069;
+    struct random random = {2};
     struct heap heap;
     heap_init(&heap);
     assert_null(heap_first(&heap));
     uint32_t count = 0;
     for (uint32_t step = 0; step < 20000; step++) {
-        uint32_t item = (uint32_t)(random_next(&random) % (step < 10000 ? ENTRIES : 100));
+        uint32_t item = random_index(&random, step < 10000 ? ENTRIES : 100);
         struct timer *timer = &timers[item];
         if (timer->there) {
             heap_remove(&heap, timer->handle);
             count--;
         } else {
-            timer->due_ms = random_next(&random) % 500; /* many equal ones */
+            timer->due_ms = random_below(&random, 500); /* many equal ones */
             timer->handle = heap_insert(&heap, timer->due_ms, item);
             count++;
         }

@@ -10,6 +10,7 @@
  */
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
+#include "tests/support/random.h"
 
 #define USERS 30u
 #define DATES 2u
@@ -17,19 +18,6 @@
 #define PRICE 10u
 #define PLACES_MAX 4096u
 #define RESERVATIONS_MAX 4096u
-
-/* --- randomness: splitmix64 (Steele, Lea, Flood 2014) ----------------------------------------- */
-
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-}
-
-static uint32_t below(uint64_t *state, uint32_t limit) {
-    return (uint32_t)(next_random(state) % limit);
-}
 
 /* --- the model: only what the log says, in the simplest form ---------------------------------- */
 
@@ -258,7 +246,7 @@ static void model_follow(struct model *model, const struct domain *domain) {
 /* --- what users do ---------------------------------------------------------------------------- */
 
 struct run {
-    uint64_t random;
+    struct random random;
     struct domain *domain;
     struct model *model;
     struct token tokens[USERS + 1][DATES + 1]; /* the latest, live or not; place 0: none */
@@ -267,9 +255,9 @@ struct run {
 };
 
 static void random_hold(struct run *run, uint32_t user, const struct token *token) {
-    uint32_t seats[6] = {0}, count = 1 + below(&run->random, 3);
+    uint32_t seats[6] = {0}, count = 1 + random_index(&run->random, 3);
     uint64_t reservation;
-    for (uint32_t i = 0; i < count; i++) seats[i] = 1 + below(&run->random, HALL + 1);
+    for (uint32_t i = 0; i < count; i++) seats[i] = 1 + random_index(&run->random, HALL + 1);
     if (domain_hold(run->domain, token, seats, &reservation) == ERROR_NONE) {
         run->reservations[user] = reservation;
     }
@@ -292,17 +280,17 @@ static void random_policy(struct run *run, uint32_t date) {
         {POLICY_INDEX_sales_open_at, {0, 1500, 4000}}, /* from now */
         {POLICY_INDEX_outage_credit, {1, 0, 1}},
     };
-    uint32_t which = below(&run->random, sizeof choices / sizeof choices[0]);
-    uint64_t value = choices[which].values[below(&run->random, 3)];
+    uint32_t which = random_index(&run->random, sizeof choices / sizeof choices[0]);
+    uint64_t value = choices[which].values[random_index(&run->random, 3)];
     if (choices[which].index == POLICY_INDEX_sales_open_at) value += run->domain->now_ms;
     assert_int_equal(domain_policy(run->domain, date, choices[which].index, value), ERROR_NONE);
 }
 
 static void random_admin(struct run *run, uint32_t date) {
-    switch (below(&run->random, 60)) {
+    switch (random_index(&run->random, 60)) {
     case 0: (void)domain_switch(run->domain, date, COMMAND_DATE_CLOSE); break;
     case 1:
-        if (below(&run->random, 6) == 0) {
+        if (random_index(&run->random, 6) == 0) {
             (void)domain_switch(run->domain, date, COMMAND_DATE_CANCEL);
         }
         break;
@@ -314,8 +302,8 @@ static void random_admin(struct run *run, uint32_t date) {
 
 /* Mostly somebody whose turn it is, so that seats do get sold. */
 static uint32_t random_user(struct run *run, uint32_t date) {
-    uint32_t user = 1 + below(&run->random, USERS);
-    if (below(&run->random, 4) == 0) return user;
+    uint32_t user = 1 + random_index(&run->random, USERS);
+    if (random_index(&run->random, 4) == 0) return user;
     for (uint32_t i = 0; i < USERS; i++) {
         uint32_t other = 1 + (user + i) % USERS;
         place_t place = run->tokens[other][date].place;
@@ -327,10 +315,10 @@ static uint32_t random_user(struct run *run, uint32_t date) {
 /* Any answer is fine; the checks look at what it did. */
 static void random_command(struct run *run) {
     struct domain *domain = run->domain;
-    uint32_t date = 1 + below(&run->random, DATES), user = random_user(run, date);
+    uint32_t date = 1 + random_index(&run->random, DATES), user = random_user(run, date);
     struct token *token = &run->tokens[user][date];
     uint64_t reservation = run->reservations[user];
-    uint32_t action = below(&run->random, 100);
+    uint32_t action = random_index(&run->random, 100);
     if (token->place == 0 || action < 10) {
         (void)domain_enter(domain, date, user, token);
     } else if (action < 20) {
@@ -340,14 +328,15 @@ static void random_command(struct run *run) {
     } else if (action < 47) {
         random_hold(run, user, token);
     } else if (action < 52) {
-        (void)domain_charge(domain, user, 1 + below(&run->random, 100), ++run->keys);
+        (void)domain_charge(domain, user, 1 + random_index(&run->random, 100), ++run->keys);
     } else if (action < 82 && reservation) {
         token = &run->tokens[user][dated_id_date(reservation)];
-        (void)domain_pay(domain, token, reservation, below(&run->random, 3) ? user : ++run->keys);
+        (void)domain_pay(domain, token, reservation,
+                         random_index(&run->random, 3) ? user : ++run->keys);
     } else if (action < 85 && reservation) {
         (void)domain_release(domain, &run->tokens[user][dated_id_date(reservation)], reservation);
     } else if (action < 92 && reservation) {
-        (void)domain_cancel(domain, user, reservation, 1000 + below(&run->random, 3));
+        (void)domain_cancel(domain, user, reservation, 1000 + random_index(&run->random, 3));
     } else {
         random_admin(run, date);
     }
@@ -355,7 +344,7 @@ static void random_command(struct run *run) {
 
 static void random_crash(struct run *run) {
     struct domain *domain = run->domain;
-    uint32_t lost = below(&run->random, 2) ? 0 : below(&run->random, 4);
+    uint32_t lost = random_index(&run->random, 2) ? 0 : random_index(&run->random, 4);
     if (lost == 0) {
         domain_crash(domain);
     } else { /* the tail that nobody was told about is gone */
@@ -375,8 +364,8 @@ static void random_crash(struct run *run) {
 
 /* The engine stands still. Where the policy gives nothing back, holds end when it goes on. */
 static void random_outage(struct run *run) {
-    domain_outage(run->domain, (enum outage_cause)(OUTAGE_DOWN + below(&run->random, 3)),
-                  300 + below(&run->random, below(&run->random, 4) ? 2000 : 60000));
+    domain_outage(run->domain, (enum outage_cause)(OUTAGE_DOWN + random_index(&run->random, 3)),
+                  300 + random_index(&run->random, random_index(&run->random, 4) ? 2000 : 60000));
     for (uint32_t id = 1; id <= DATES; id++) {
         if (run->model->dates[id].policy.outage_credit) continue;
         assert_true(run->model->recoveries < RECOVERIES_MAX);
@@ -385,16 +374,17 @@ static void random_outage(struct run *run) {
 }
 
 static void random_step(struct run *run) {
-    uint32_t action = below(&run->random, 1000);
+    uint32_t action = random_index(&run->random, 1000);
     if (action < 550) {
         random_command(run);
     } else if (action < 850 || run->domain->message_count > 50) {
-        run->domain->duplicate = below(&run->random, 10) == 0;
-        (void)domain_deliver(run->domain, below(&run->random, 1000));
+        run->domain->duplicate = random_index(&run->random, 10) == 0;
+        (void)domain_deliver(run->domain, random_index(&run->random, 1000));
     } else if (action < 857) {
         random_outage(run);
     } else if (action < 994) {
-        domain_advance(run->domain, below(&run->random, below(&run->random, 20) ? 100 : 9000));
+        domain_advance(run->domain,
+                       random_index(&run->random, random_index(&run->random, 20) ? 100 : 9000));
     } else {
         random_crash(run);
     }
@@ -426,7 +416,7 @@ static void close_the_books(struct run *run) {
 static void run_seed(uint64_t seed, uint32_t steps) {
     struct run *run = calloc(1, sizeof *run);
     assert_non_null(run);
-    run->random = seed;
+    run->random = (struct random){seed};
     run->domain = domain_new();
     run->model = calloc(1, sizeof *run->model);
     assert_non_null(run->model);
@@ -436,8 +426,8 @@ static void run_seed(uint64_t seed, uint32_t steps) {
         policy.active_ttl_ms = 20000;
         policy.hold_ttl_ms = 10000;
         policy.waiting_timeout_ms = 15000;
-        policy.token_expires_on = below(&run->random, 4) == 0;
-        policy.reentry = below(&run->random, 4) == 0;
+        policy.token_expires_on = random_index(&run->random, 4) == 0;
+        policy.reentry = random_index(&run->random, 4) == 0;
         (void)domain_date(run->domain, &policy, HALL, PRICE);
     }
     run->domain->manual = true;
@@ -456,17 +446,13 @@ static void run_seed(uint64_t seed, uint32_t steps) {
     free(run);
 }
 
-static uint64_t setting(const char *name, uint64_t otherwise) {
-    const char *value = getenv(name);
-    return value ? strtoull(value, NULL, 10) : otherwise;
-}
-
 static void random_users_never_break_the_rules(void **state) {
-    uint64_t first = setting("USHER_SEED", 1);
-    uint64_t seeds = setting("USHER_SEEDS", getenv("USHER_SEED") ? 1 : 20);
-    for (uint64_t seed = first; seed < first + seeds; seed++) {
-        print_message("# USHER_SEED=%llu\n", (unsigned long long)seed);
-        run_seed(seed, (uint32_t)setting("USHER_STEPS", 3000));
+    const struct random_seeds seeds = random_seeds(1, 20);
+    uint64_t steps = 3000;
+    (void)random_number_set("USHER_STEPS", &steps); /* else it stays */
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
+        random_tell(seed);
+        run_seed(seed, (uint32_t)steps);
     }
     (void)state; /* every seed has its own */
 }

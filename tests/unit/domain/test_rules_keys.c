@@ -2,6 +2,7 @@
  * whatever else happens meanwhile, and what happens where the memory for them ends */
 #include "tests/unit/domain/domain_image.h"
 #include "tests/unit/domain/domain_test.h"
+#include "tests/support/random.h"
 
 #define KEY 1u
 #define OTHER_KEYS 1000u
@@ -459,7 +460,7 @@ static void Q4_an_entry_with_a_key_is_made_once(void **state) {
 
 struct history {
     struct domain *domain;
-    uint64_t random;
+    struct random random;
     uint32_t date;
     struct token tokens[RANDOM_USERS + 1];
     uint64_t reservations[RANDOM_USERS + 1], refunded[RANDOM_USERS + 1];
@@ -468,11 +469,8 @@ struct history {
     uint64_t charged_ms[RANDOM_USERS + 1][RANDOM_KEYS]; /* 0: not charged with this key */
 };
 
-static uint32_t below(struct history *history, uint32_t limit) { /* splitmix64 */
-    uint64_t z = (history->random += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
+static uint32_t below(struct history *history, uint32_t limit) {
+    return random_index(&history->random, limit);
 }
 
 /* One key, one amount: charged at most once within a day. */
@@ -522,14 +520,13 @@ static void ask_again(struct history *history, uint32_t user) {
 }
 
 static void random_histories(void **state) {
-    const char *setting = getenv("USHER_SEED");
-    uint64_t first = setting ? strtoull(setting, NULL, 10) : 1;
+    const struct random_seeds seeds = random_seeds(1, 10);
     (void)state; /* each seed has its own */
-    for (uint64_t seed = first; seed < first + (setting ? 1 : 10); seed++) {
-        struct history history = {.domain = domain_new(), .random = seed, .keys = 1000};
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
+        struct history history = {.domain = domain_new(), .random = {seed}, .keys = 1000};
         struct policy policy = default_policy();
         bool kept = false;
-        print_message("# USHER_SEED=%llu\n", (unsigned long long)seed);
+        random_tell(seed);
         policy.active_ttl_ms = policy.waiting_timeout_ms = POLICY_YEAR_MS;
         history.date = domain_date(history.domain, &policy, RANDOM_USERS + 10, 10);
         for (uint32_t step = 0; step < 1500; step++) {

@@ -1,5 +1,6 @@
 /* test_waiting_room.c - the waiting room alone: a million waiters, memory, the wheel of silence */
 #include "tests/unit/domain/domain_test.h"
+#include "tests/support/random.h"
 
 #define MILLION 1000000u
 
@@ -14,15 +15,10 @@ static void enter(struct waiting_room *room, uint64_t now_ms) {
     room_enter(room, room->last + 1, &user, &secret, now_ms);
 }
 
-static uint32_t random_below(uint64_t *state, uint32_t limit) {
-    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)(*state >> 33) % limit;
-}
-
 static void a_million_waiters(void **state) {
     static bool waits[MILLION + 1];
     struct waiting_room room;
-    uint64_t random = 5;
+    struct random random = {5};
     room_init(&room, 1);
     room_wheel_reset(&room, 1000, 60000, true);
     for (uint32_t i = 1; i <= MILLION; i++) {
@@ -34,16 +30,16 @@ static void a_million_waiters(void **state) {
     assert_true(room_bytes(&room) / MILLION < 96);
 
     for (uint32_t i = 0; i < 700000; i++) { /* leave in any order */
-        place_t place = 1 + random_below(&random, MILLION);
+        place_t place = 1 + random_index(&random, MILLION);
         if (!waits[place]) continue;
         waits[place] = false;
         room_expire(&room, place, TOKEN_END_LEFT);
     }
-    uint32_t ahead = 0, next = 1 + random_below(&random, 2000);
+    uint32_t ahead = 0, next = 1 + random_index(&random, 2000);
     for (place_t place = 1; place <= MILLION; place++) {
         if (place == next) { /* naive count, sampled */
             assert_int_equal(room_ahead(&room, place), ahead);
-            next += 1 + random_below(&random, 2000);
+            next += 1 + random_index(&random, 2000);
         }
         if (waits[place] && ahead == 0) assert_int_equal(room_first(&room), place);
         ahead += waits[place];
@@ -118,20 +114,21 @@ static void wheel_at(uint64_t timeout_ms, uint64_t start_ms, uint32_t step_ms) {
     enum { WAITERS = 3000 };
     static uint64_t heard_ms[WAITERS + 1];
     struct waiting_room room;
-    uint64_t random = timeout_ms + step_ms, now_ms = start_ms;
+    struct random random = {timeout_ms + step_ms};
+    uint64_t now_ms = start_ms;
     uint64_t late_ms = timeout_ms / 256 + 1 + step_ms;
     uint32_t dropped = 0;
     room_init(&room, 1);
     room_wheel_reset(&room, now_ms, timeout_ms, true);
     uint64_t rounds = 6 * timeout_ms / step_ms;
     for (uint64_t round = 0; round < rounds; round++) {
-        now_ms += 1 + random_below(&random, step_ms);
+        now_ms += 1 + random_index(&random, step_ms);
         for (uint32_t i = 0; i < 20 && room.last < WAITERS; i++) {
             enter(&room, now_ms);
             heard_ms[room.last] = now_ms;
         }
         for (uint32_t i = 0; i < 5; i++) {
-            place_t place = 1 + random_below(&random, room.last);
+            place_t place = 1 + random_index(&random, room.last);
             if (place % 2 || room_find(&room, place)->state != TOKEN_WAITING) continue;
             if (now_ms - heard_ms[place] >= timeout_ms) continue; /* its time is over */
             room_heard(&room, place, NULL, now_ms);

@@ -742,7 +742,7 @@ static void huge_frames(void **state) {
 /* Random bytes, and good frames with random damage, through both stages. */
 static void random_frames(void **state) {
     (void)state;
-    uint64_t seed = random_seed(20240608);
+    struct random random = {random_seed(20240608)};
     uint32_t good = 0;
     value_writer_clear(&f.bytes);
     notation_write(&f.bytes, "[0,1,'seats.hold',{'token':" TOKEN ",'seats':[1,'A/1/2']}]");
@@ -754,13 +754,13 @@ static void random_frames(void **state) {
         uint8_t *bytes = malloc(size);
         assert_non_null(bytes);
         memcpy(bytes, f.bytes.bytes, size);
-        if (round % 4 == 0) size = (uint32_t)(random_next(&seed) % size) + 1;
-        for (uint64_t damage = random_next(&seed) % 4; damage > 0; damage--) {
-            uint64_t at = random_next(&seed) % size; /* first: C leaves the order to the compiler */
-            bytes[at] = (uint8_t)random_next(&seed);
+        if (round % 4 == 0) size = random_index(&random, size) + 1;
+        for (uint64_t damage = random_below(&random, 4); damage > 0; damage--) {
+            uint64_t at = random_below(&random, size); /* first: C knows no order */
+            bytes[at] = (uint8_t)random_next(&random);
         }
         if (round % 16 == 0) {
-            for (uint32_t i = 0; i < size; i++) bytes[i] = (uint8_t)random_next(&seed);
+            for (uint32_t i = 0; i < size; i++) bytes[i] = (uint8_t)random_next(&random);
         }
         arena_reset(&f.arena);
         if (scan(bytes, size, &count) == VALUE_OK) {

@@ -287,21 +287,21 @@ static void list_in_pieces(void **state) {
 /* Frames of all sizes, one after the other, in one context: nothing of one shows in the next. */
 static void reuse(void **state) {
     (void)state;
-    uint64_t seed = random_seed(3);
+    struct random random = {random_seed(3)};
     for (int round = 0; round < 300; round++) {
-        uint32_t count = (uint32_t)(random_next(&seed) % 60) + 1;
+        uint32_t count = random_index(&random, 60) + 1;
         value_writer_clear(&f.bytes);
         for (uint32_t i = 0; i < count; i++) {
             char request[200];
             (void)snprintf(request, sizeof request, CHARGE("%u", "%02x", "%u"), i,
-                           (unsigned)(random_next(&seed) % 16), i + 1000 * (unsigned)round);
+                           random_index(&random, 16), i + 1000 * (unsigned)round);
             notation_write(&f.bytes, request);
         }
         f.done = f.submitted_count = 0;
         frame_run(&f.frame, f.bytes.bytes, f.bytes.size);
         assert_int_equal(f.submitted_count, count);
         for (uint32_t left = count; left > 0; left--) {
-            uint32_t pick = (uint32_t)(random_next(&seed) % left);
+            uint32_t pick = random_index(&random, left);
             answer(f.submitted[pick]);
             f.submitted[pick] = f.submitted[left - 1];
         }

@@ -64,11 +64,11 @@ static void every_digit(void **state) {
 
 static void uuid_round_trip(void **state) {
     (void)state;
-    uint64_t seed = random_seed(1);
+    struct random random = {random_seed(1)};
     for (int round = 0; round < 1000; round++) {
         struct id128 id, parsed;
         char text[UUID_TEXT_BYTES];
-        for (uint32_t i = 0; i < 16; i++) id.bytes[i] = (uint8_t)random_next(&seed);
+        for (uint32_t i = 0; i < 16; i++) id.bytes[i] = (uint8_t)random_next(&random);
         uuid_format(&id, text);
         assert_true(uuid_parse(text, sizeof text, &parsed));
         assert_true(id128_equal(&id, &parsed));

@@ -361,13 +361,13 @@ static bool both_read_copy(const uint8_t *from, uint32_t size) {
 
 static void random_bytes_agree_with_msgpack(void **state) {
     (void)state;
-    uint64_t seed = random_seed(20240607);
+    struct random random = {random_seed(20240607)};
     uint32_t passed = 0;
     for (int round = 0; round < 100000; round++) {
         uint8_t bytes[40];
-        uint32_t size = (uint32_t)(random_next(&seed) % sizeof bytes) + 1;
+        uint32_t size = random_index(&random, sizeof bytes) + 1;
         for (uint32_t i = 0; i < size; i++) {
-            uint64_t r = random_next(&seed);
+            uint64_t r = random_next(&random);
             /* Mostly small containers and texts, which lead somewhere. */
             bytes[i] = r % 4 == 0   ? (uint8_t)(r >> 8)
                        : r % 4 == 1 ? (uint8_t)(0x80 | (r >> 8) % 3)

@@ -9,6 +9,8 @@
 #define SEATS 24u
 #define BEGIN_MS 1763755200000ull /* 2025-11-21T20:00:00Z */
 
+/* Not the generator of tests/support/random.h: the golden logs were written with this one (a linear
+ * congruential one, constants by Knuth), and today's code must still write the same bytes. */
 static uint32_t below(struct history *history, uint32_t bound) {
     history->random = history->random * 6364136223846793005ull + 1442695040888963407ull;
     return (uint32_t)((history->random >> 33) % bound);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tools/common/histogram.h"
+#include "tests/support/random.h"
 
 static struct histogram histogram;
 
@@ -66,14 +67,6 @@ static void empty_and_single(void **state) {
 #define PARTS 7u
 #define ROUNDS 12u
 
-/* SplitMix64 (Vigna) */
-static uint64_t next_random(uint64_t *seed) {
-    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 static int compare(const void *left, const void *right) {
     uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
     return (a > b) - (a < b);
@@ -102,21 +95,19 @@ static void quantiles_of_a_sorted_list(void **state) {
     (void)state;
     static uint64_t values[PARTS][VALUES], all[PARTS * VALUES];
     static struct histogram parts[PARTS];
-    const char *text = getenv("USHER_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 0) : 20261121;
-    print_message("# seed %llu (USHER_SEED runs it again)\n", (unsigned long long)seed);
+    struct random random = {random_seed(20261121)};
     for (uint32_t round = 0; round < ROUNDS; round++) {
         uint32_t counts[PARTS], total = 0;
         histogram = (struct histogram){0};
         for (uint32_t p = 0; p < PARTS; p++) {
             /* From a handful, so that ranks fall on the edges, to many. */
-            counts[p] = 1 + (uint32_t)(next_random(&seed) % (p < 3 ? 10 : VALUES));
+            counts[p] = 1 + random_index(&random, p < 3 ? 10 : VALUES);
             parts[p] = (struct histogram){0};
             /* Rounds differ in how many magnitudes they have: 0..3 bits first, 0..40 bits last. */
             uint64_t bits = 4 + round * (HISTOGRAM_VALUE_BITS - 4) / (ROUNDS - 1);
             for (uint32_t i = 0; i < counts[p]; i++) {
-                uint64_t value = next_random(&seed) & ((1ull << HISTOGRAM_VALUE_BITS) - 1);
-                value >>= HISTOGRAM_VALUE_BITS - next_random(&seed) % (bits + 1);
+                uint64_t value = random_next(&random) & ((1ull << HISTOGRAM_VALUE_BITS) - 1);
+                value >>= HISTOGRAM_VALUE_BITS - random_below(&random, bits + 1);
                 values[p][i] = all[total++] = value;
                 histogram_add(&parts[p], value);
             }

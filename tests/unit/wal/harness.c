@@ -8,20 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t harness_random(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static uint64_t fake_now(void *context) { return ((struct harness *)context)->now_ms; }
 
 static void fake_entropy(void *context, void *bytes, uint32_t size) {
     struct harness *harness = context;
-    for (uint32_t i = 0; i < size; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)harness_random(&harness->entropy);
-    }
+    random_fill(&harness->entropy, bytes, size);
 }
 
 static void on_durable(void *context, uint64_t durable_lsn) {
@@ -38,7 +29,7 @@ static void on_failed(void *context, const struct wal_error *error) {
 }
 
 void harness_init(struct harness *harness) {
-    *harness = (struct harness){.now_ms = 1700000000000, .entropy = 7};
+    *harness = (struct harness){.now_ms = 1700000000000, .entropy = {7}};
     assert_int_equal(storage_memory_open(&harness->disk), 0);
     harness->options = (struct wal_options){
         .storage = harness->disk,
@@ -81,12 +72,12 @@ void harness_stop(struct harness *harness) {
 }
 
 void harness_record(uint8_t *bytes, uint64_t number, uint32_t size) {
-    uint64_t state = number;
+    struct random random = {number};
     bytes_put_u32(bytes, size);
     bytes_put_u64(bytes + 4, number);
     for (uint32_t i = 12; i < size; i += 8) {
-        uint64_t random = harness_random(&state);
-        memcpy(bytes + i, &random, size - i < 8 ? size - i : 8);
+        uint64_t drawn = random_next(&random);
+        memcpy(bytes + i, &drawn, size - i < 8 ? size - i : 8);
     }
 }
 
@@ -168,12 +159,4 @@ void harness_find_block(struct storage *disk, uint64_t number, uint32_t index, u
         }
         offset += block_bytes(header.body_bytes);
     }
-}
-
-uint64_t harness_seed(uint64_t seed) {
-    const char *text = getenv("USHER_TEST_SEED");
-    if (text != NULL) seed = strtoull(text, NULL, 0);
-    print_message("# seed %llu (USHER_TEST_SEED=%llu runs it again)\n", (unsigned long long)seed,
-                  (unsigned long long)seed);
-    return seed;
 }

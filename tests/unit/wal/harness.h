@@ -18,6 +18,7 @@
 #include "wal/segment.h"
 #include "wal/storage/storage_memory.h"
 #include "wal/wal.h"
+#include "tests/support/random.h"
 
 #include <stdbool.h>
 
@@ -35,11 +36,8 @@ struct harness {
     uint64_t durable_lsn;   /* its last argument */
     uint64_t failed_calls;
     uint64_t next_number; /* of the next record */
-    uint64_t entropy;
+    struct random entropy;
 };
-
-/* SplitMix64. */
-uint64_t harness_random(uint64_t *state);
 
 void harness_init(struct harness *harness);
 void harness_deinit(struct harness *harness);
@@ -72,8 +70,5 @@ void harness_find_block(struct storage *disk, uint64_t number, uint32_t index, u
                         uint32_t *ret_bytes);
 /* The bytes of a segment on a memory disk. */
 uint8_t *harness_segment(struct storage *disk, uint64_t number, uint64_t *ret_bytes);
-
-/* A seed from the environment (USHER_TEST_SEED) or a given one; printed. */
-uint64_t harness_seed(uint64_t seed);
 
 #endif

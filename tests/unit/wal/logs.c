@@ -118,7 +118,7 @@ static void copy_over(struct storage *disk) { copy_segment(disk, 2, disk, 3); }
 static void foreign(struct storage *disk) {
     struct harness other;
     harness_init(&other);
-    other.entropy = 99;
+    other.entropy = (struct random){99};
     other.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     harness_open_ok(&other);
     blocks(&other, 31);

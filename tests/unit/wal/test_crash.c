@@ -13,16 +13,16 @@
 
 struct model {
     struct harness harness;
-    uint64_t random;
+    struct random random;
     uint64_t ends[RECORDS_MAX + 1]; /* LSN after record i-1; ends[0] = 0 */
     uint64_t durable_lsn;           /* reported */
 };
 
 static void append_some(struct model *model) {
-    uint64_t count = harness_random(&model->random) % 20;
+    uint64_t count = random_below(&model->random, 20);
     for (uint64_t i = 0; i < count && model->harness.next_number < RECORDS_MAX; i++) {
-        uint64_t kind = harness_random(&model->random) % 4;
-        uint32_t size = 20 + (uint32_t)(harness_random(&model->random) % (kind == 0 ? 4077 : 100));
+        uint64_t kind = random_below(&model->random, 4);
+        uint32_t size = 20 + random_index(&model->random, kind == 0 ? 4077 : 100);
         uint64_t lsn = harness_append(&model->harness, size);
         model->ends[model->harness.next_number] = lsn;
     }
@@ -31,15 +31,13 @@ static void append_some(struct model *model) {
 /* Appends, steps, time passes. */
 static void run_some(struct model *model) {
     struct harness *harness = &model->harness;
-    uint64_t moves = harness_random(&model->random) % 60;
+    uint64_t moves = random_below(&model->random, 60);
     for (uint64_t i = 0; i < moves; i++) {
-        switch (harness_random(&model->random) % 8) {
+        switch (random_below(&model->random, 8)) {
         case 0:
         case 1: append_some(model); break;
-        case 2: harness->now_ms += harness_random(&model->random) % 500; break;
-        case 3:
-            storage_memory_delay(harness->disk, (uint32_t)(harness_random(&model->random) % 4));
-            break;
+        case 2: harness->now_ms += random_below(&model->random, 500); break;
+        case 3: storage_memory_delay(harness->disk, random_index(&model->random, 4)); break;
         case 4:
             (void)wal_prepare_step(harness->wal); /* early, or not; both are fine */
             break;
@@ -73,7 +71,7 @@ static void reopen(struct model *model) {
 static struct model *make_model(uint64_t seed) {
     struct model *model = calloc(1, sizeof *model);
     assert_non_null(model);
-    model->random = seed;
+    model->random = (struct random){seed};
     harness_init(&model->harness);
     model->harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     return model;
@@ -81,7 +79,7 @@ static struct model *make_model(uint64_t seed) {
 
 static void test_crashes(void **state) {
     (void)state;
-    uint64_t seed = harness_seed(20240601);
+    uint64_t seed = random_seed(20240601);
     uint64_t torn = 0;
     for (int run = 0; run < 60; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
@@ -89,13 +87,13 @@ static void test_crashes(void **state) {
             reopen(model);
             torn += model->harness.recovery.torn;
             run_some(model);
-            if (harness_random(&model->random) % 5 == 0) {
+            if (random_below(&model->random, 5) == 0) {
                 assert_int_equal(wal_stop(model->harness.wal), 0);
                 model->durable_lsn = wal_durable_lsn(model->harness.wal);
                 assert_int_equal(model->durable_lsn, model->ends[model->harness.next_number]);
             } else {
                 (void)storage_memory_crash(model->harness.disk,
-                                           harness_random(&model->random)); /* in flight or not */
+                                           random_next(&model->random)); /* in flight or not */
             }
             harness_kill(&model->harness);
         }
@@ -110,7 +108,7 @@ static void test_crashes(void **state) {
  * record. */
 static void fail_to_begin(struct model *model) {
     struct harness *harness = &model->harness;
-    storage_memory_fault(harness->disk, STORAGE_FAULT_FAIL, 0, harness_random(&model->random));
+    storage_memory_fault(harness->disk, STORAGE_FAULT_FAIL, 0, random_next(&model->random));
     harness->options.witness_lsn = model->durable_lsn;
     int rc = harness_open(harness);
     if (rc == 0) {
@@ -127,7 +125,7 @@ static void fail_to_begin(struct model *model) {
 /* Crash while an epoch begins: the header of the new segment is torn. */
 static void test_crash_in_open(void **state) {
     (void)state;
-    uint64_t seed = harness_seed(20240602);
+    uint64_t seed = random_seed(20240602);
     for (int run = 0; run < 40; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
         for (int epoch = 0; epoch < 4; epoch++) {
@@ -135,7 +133,7 @@ static void test_crash_in_open(void **state) {
             reopen(model);
             run_some(model);
             (void)storage_memory_crash(model->harness.disk,
-                                       harness_random(&model->random)); /* in flight or not */
+                                       random_next(&model->random)); /* in flight or not */
             harness_kill(&model->harness);
         }
         harness_deinit(&model->harness);
@@ -148,16 +146,16 @@ static void test_lies(void **state) {
     (void)state;
     static const enum storage_fault faults[] = {STORAGE_FAULT_DROP, STORAGE_FAULT_TEAR,
                                                 STORAGE_FAULT_FLIP};
-    uint64_t seed = harness_seed(20240603);
+    uint64_t seed = random_seed(20240603);
     uint64_t refused = 0;
     for (int run = 0; run < 150; run++) {
         struct model *model = make_model(seed + (uint64_t)run);
         struct harness *harness = &model->harness;
         reopen(model);
-        storage_memory_fault(harness->disk, faults[run % 3], harness_random(&model->random) % 6,
-                             harness_random(&model->random));
+        storage_memory_fault(harness->disk, faults[run % 3], random_below(&model->random, 6),
+                             random_next(&model->random));
         for (int i = 0; i < 3; i++) run_some(model);
-        (void)storage_memory_crash(harness->disk, harness_random(&model->random)); /* either way */
+        (void)storage_memory_crash(harness->disk, random_next(&model->random)); /* either way */
         harness_kill(harness);
         harness->options.witness_lsn = model->durable_lsn;
         int rc = harness_open(harness);

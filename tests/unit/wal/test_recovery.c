@@ -391,7 +391,7 @@ static void test_segments_refused(void **state) {
     struct harness other;
     write_three(&harness);
     harness_init(&other);
-    other.entropy = 99;
+    other.entropy = (struct random){99};
     other.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     harness_open_ok(&other);
     harness_kill(&other);
@@ -567,14 +567,14 @@ static void test_reader_tails(void **state) {
     assert_int_equal(wal_reader_next(reader, WAL_READER_NO_LIMIT, &record, &harness.error),
                      WAL_READER_CAUGHT_UP);
     harness_open_ok(&harness);
-    uint64_t seed = harness_seed(3);
+    struct random random = {random_seed(3)};
     uint64_t read = 0;
     for (int i = 0; i < 500; i++) {
-        uint64_t records = harness_random(&seed) % 8;
+        uint64_t records = random_below(&random, 8);
         for (uint64_t j = 0; j < records; j++) {
-            (void)harness_append(&harness, 20 + (uint32_t)(harness_random(&seed) % 2000));
+            (void)harness_append(&harness, 20 + random_index(&random, 2000));
         }
-        harness.now_ms += harness_random(&seed) % 400; /* seals now and then */
+        harness.now_ms += random_below(&random, 400); /* seals now and then */
         harness_settle(&harness);
         int rc;
         while ((rc = wal_reader_next(reader, wal_durable_lsn(harness.wal), &record,

@@ -40,7 +40,7 @@ static void assert_nothing_lost(struct storage *before, struct storage *after) {
     for (size_t i = 0; i < old.count; i++) {
         uint64_t size;
         const uint8_t *bytes = storage_memory_bytes(before, old.names[i], &size);
-        bool found = size > 4096 && bytes_all_zero(bytes + 4096, size - 4096);
+        bool found = size >= 4096 && bytes_all_zero(bytes + 4096, size - 4096);
         for (size_t j = 0; j < new.count && !found; j++) {
             uint64_t other_size;
             const uint8_t *other = storage_memory_bytes(after, new.names[j], &other_size);
@@ -452,7 +452,7 @@ static void check_interrupted(const struct harness *harness, struct storage *bef
 
 static void test_repair_crashed(void **state) {
     (void)state;
-    uint64_t seed = harness_seed(11);
+    struct random random = {random_seed(11)};
     uint64_t crashes = 0;
     for (size_t i = 0; i < logs_damage_count; i++) {
         struct harness harness;
@@ -467,7 +467,7 @@ static void test_repair_crashed(void **state) {
         for (uint64_t after = 0; !done; after++) {
             for (int variant = 0; variant < 2; variant++) {
                 struct storage *disk = clone(harness.disk);
-                storage_memory_crash_in(disk, after, harness_random(&seed));
+                storage_memory_crash_in(disk, after, random_next(&random));
                 int rc = wal_repair(disk, &plan, &harness.error);
                 done = !storage_memory_crashed(disk);
                 storage_memory_heal(disk);
@@ -489,7 +489,7 @@ static void test_repair_failed(void **state) {
         STORAGE_FAULT_SUBMIT, STORAGE_FAULT_FAIL,     STORAGE_FAULT_SHORT, STORAGE_FAULT_DROP,
         STORAGE_FAULT_TEAR,   STORAGE_FAULT_FLIP,     STORAGE_FAULT_FULL,  STORAGE_FAULT_READ,
         STORAGE_FAULT_SYNC,   STORAGE_FAULT_MISDIRECT};
-    uint64_t seed = harness_seed(12);
+    struct random random = {random_seed(12)};
     uint64_t failures = 0;
     for (size_t i = 0; i < logs_damage_count; i++) {
         struct harness harness;
@@ -503,7 +503,7 @@ static void test_repair_failed(void **state) {
         for (size_t j = 0; j < sizeof faults / sizeof faults[0]; j++) {
             for (uint64_t after = 0; after < 28; after += 1 + after / 2) {
                 struct storage *disk = clone(harness.disk);
-                storage_memory_fault(disk, faults[j], after, harness_random(&seed));
+                storage_memory_fault(disk, faults[j], after, random_next(&random));
                 int rc = wal_repair(disk, &plan, &harness.error);
                 storage_memory_heal(disk);
                 check_interrupted(&harness, harness.disk, disk, &plan);
@@ -578,16 +578,16 @@ static void test_repair_files(void **state) {
 
 /* --- at random -------------------------------------------------------------------------------- */
 
-static void damage_at_random(struct storage *disk, uint64_t *seed) {
-    uint64_t number = 1 + harness_random(seed) % LOGS_SEGMENTS;
+static void damage_at_random(struct storage *disk, struct random *random) {
+    uint64_t number = 1 + random_below(random, LOGS_SEGMENTS);
     char name[WAL_FILE_NAME_BYTES];
     segment_name(number, name);
     uint64_t size = 0;
     uint8_t *bytes = storage_memory_bytes(disk, name, &size);
     if (bytes == NULL) return;
     uint64_t pages = size / 4096;
-    uint64_t kind = harness_random(seed) % 10;
-    uint64_t at = size > 0 ? harness_random(seed) % size : 0;
+    uint64_t kind = random_below(random, 10);
+    uint64_t at = size > 0 ? random_below(random, size) : 0;
     if (kind == 0) {
         assert_true(storage_memory_remove(disk, name));
     } else if (kind <= 2) {
@@ -595,33 +595,33 @@ static void damage_at_random(struct storage *disk, uint64_t *seed) {
         uint8_t *copy = calloc(1, size + 4096);
         assert_non_null(copy);
         memcpy(copy, bytes, size);
-        if (harness_random(seed) % 4 == 0) length = size + 1 + harness_random(seed) % 4096;
+        if (random_below(random, 4) == 0) length = size + 1 + random_below(random, 4096);
         assert_int_equal(storage_memory_put(disk, name, copy, length), 0);
         free(copy);
     } else if (pages < 2) {
         return;
     } else if (kind <= 5) {
-        bytes[at] ^= (uint8_t)(1u << harness_random(seed) % 8);
+        bytes[at] ^= (uint8_t)(1u << random_below(random, 8));
     } else if (kind <= 7) {
-        memset(bytes + harness_random(seed) % pages * 4096, 0, 4096);
+        memset(bytes + random_below(random, pages) * 4096, 0, 4096);
     } else {
-        uint64_t from = harness_random(seed) % pages;
-        memcpy(bytes + harness_random(seed) % pages * 4096, bytes + from * 4096, 4096);
+        uint64_t from = random_below(random, pages);
+        memcpy(bytes + random_below(random, pages) * 4096, bytes + from * 4096, 4096);
     }
 }
 
 /* Recovery, inspection and repair agree on every log, however it is damaged. */
 static void test_random_damage(void **state) {
     (void)state;
-    uint64_t seed = harness_seed(13);
+    struct random random = {random_seed(13)};
     struct harness harness;
     logs_write(&harness);
     uint64_t repaired = 0;
     uint64_t refused = 0;
     for (int i = 0; i < 500; i++) {
         struct storage *disk = clone(harness.disk);
-        for (uint64_t count = 1 + harness_random(&seed) % 3; count > 0; count--) {
-            damage_at_random(disk, &seed);
+        for (uint64_t count = 1 + random_below(&random, 3); count > 0; count--) {
+            damage_at_random(disk, &random);
         }
         struct storage *before = clone(disk);
         struct wal_recovery found;

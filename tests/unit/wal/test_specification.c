@@ -1,4 +1,4 @@
-/* test_specification.c - wal/README.md says what the engine's tables say
+/* test_specification.c - wal/FORMAT.md says what the engine's tables say
  *
  * Every row that the tables give must stand in the specification, in their order, and no other row
  * of that form. What a row means is for people and not compared.

@@ -23,7 +23,7 @@
 struct appender {
     struct wal *wal;
     uint32_t index;
-    uint64_t seed;
+    struct random random;
     uint64_t records; /* appended */
     uint64_t bytes;   /* appended */
     uint64_t last_lsn;
@@ -32,9 +32,9 @@ struct appender {
 
 static uint32_t make_drain(struct appender *appender, uint8_t *drain) {
     uint32_t used = 0;
-    uint64_t count = 1 + harness_random(&appender->seed) % 12;
+    uint64_t count = 1 + random_below(&appender->random, 12);
     for (uint64_t i = 0; i < count; i++) {
-        uint32_t size = 20 + (uint32_t)(harness_random(&appender->seed) % 200);
+        uint32_t size = 20 + random_index(&appender->random, 200);
         memset(drain + used, (int)appender->index, size);
         bytes_put_u32(drain + used, size);
         bytes_put_u32(drain + used + 4, appender->index);
@@ -135,7 +135,7 @@ static void race(struct storage *storage) {
         uint64_t expected = wal_appended_lsn(wal);
         for (uint32_t i = 0; i < APPENDERS; i++) {
             appenders[i] = (struct appender){
-                .wal = wal, .index = i, .seed = i + 1, .records = total[i]};
+                .wal = wal, .index = i, .random = {i + 1}, .records = total[i]};
             assert_int_equal(pthread_create(&threads[i], NULL, appender_main, &appenders[i]), 0);
         }
         for (int i = 0; i < 200; i++) tail_to(&tail, wal_durable_lsn(wal));
@@ -224,7 +224,7 @@ static void test_verify_beside_writer(void **state) {
     struct wal_error error;
     assert_int_equal(wal_open(&options, NULL, &wal, &error), 0);
     assert_int_equal(wal_start(wal, &error), 0);
-    struct appender appender = {.wal = wal, .seed = 5};
+    struct appender appender = {.wal = wal, .random = {5}};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, appender_main, &appender), 0);
     for (int i = 0; i < 50; i++) {

@@ -216,11 +216,11 @@ static void test_segment_switch(void **state) {
     harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
     harness_open_ok(&harness);
     uint64_t lsn = 0;
-    uint64_t seed = harness_seed(1);
+    struct random random = {random_seed(1)};
     for (int i = 0; i < 400; i++) {
-        uint32_t records = (uint32_t)(harness_random(&seed) % 30) + 1;
+        uint32_t records = random_index(&random, 30) + 1;
         for (uint32_t j = 0; j < records; j++) {
-            lsn = harness_append(&harness, 20 + (uint32_t)(harness_random(&seed) % 4077));
+            lsn = harness_append(&harness, 20 + random_index(&random, 4077));
         }
         harness_settle(&harness);
         assert_int_equal(wal_durable_lsn(harness.wal), lsn);
