@@ -22,7 +22,7 @@
 
 struct check {
     const struct world *world;
-    struct projection_report *report;
+    struct projection_comparison *report;
     size_t size; /* of report->text */
 };
 
@@ -269,7 +269,7 @@ static void check_wallet(void *context, int columns, const char *const *values) 
 /* --- the whole -------------------------------------------------------------------------------- */
 
 int projection_check(const char *conninfo, const struct world *world,
-                     struct projection_report *ret_report) {
+                     struct projection_comparison *ret_report) {
     static const struct {
         const char *statement;
         sql_row_fn *row;
@@ -278,7 +278,7 @@ int projection_check(const char *conninfo, const struct world *world,
         {seats_sql, check_seat},    {reservations_sql, check_reservation},
         {entries_sql, check_entry}, {wallets_sql, check_wallet},
     };
-    *ret_report = (struct projection_report){0};
+    *ret_report = (struct projection_comparison){0};
     struct check check = {.world = world, .report = ret_report};
     struct sql *sql = NULL;
     char text[SQL_ERROR_BYTES];

@@ -51,30 +51,30 @@ static bool charged(struct model *model, const struct decision *decision) {
 }
 
 /* What the five records of a payment's money name alike. */
-struct transfer {
+struct model_transfer {
     const struct id128 *user;
     uint64_t payment, reservation, amount, balance;
     bool has_reservation, has_balance;
 };
 
-static struct transfer transfer_of(const struct decision *decision) {
+static struct model_transfer transfer_of(const struct decision *decision) {
 #define WHOLE(body)                                                                                \
     {                                                                                              \
         &(body)->user, (body)->payment, (body)->reservation, (body)->amount, (body)->balance,      \
             true, true                                                                             \
     }
     switch (decision->kind) {
-    case DECISION_FUNDS_RESERVED: return (struct transfer)WHOLE(&decision->funds_reserved);
-    case DECISION_FUNDS_REFUSED: return (struct transfer)WHOLE(&decision->funds_refused);
-    case DECISION_FUNDS_VOIDED: return (struct transfer)WHOLE(&decision->funds_voided);
-    case DECISION_FUNDS_REFUNDED: return (struct transfer)WHOLE(&decision->funds_refunded);
+    case DECISION_FUNDS_RESERVED: return (struct model_transfer)WHOLE(&decision->funds_reserved);
+    case DECISION_FUNDS_REFUSED: return (struct model_transfer)WHOLE(&decision->funds_refused);
+    case DECISION_FUNDS_VOIDED: return (struct model_transfer)WHOLE(&decision->funds_voided);
+    case DECISION_FUNDS_REFUNDED: return (struct model_transfer)WHOLE(&decision->funds_refunded);
     case DECISION_FUNDS_POSTED:
-        return (struct transfer){.user = &decision->funds_posted.user,
-                                 .payment = decision->funds_posted.payment,
-                                 .amount = decision->funds_posted.amount};
+        return (struct model_transfer){.user = &decision->funds_posted.user,
+                                       .payment = decision->funds_posted.payment,
+                                       .amount = decision->funds_posted.amount};
     default:
-        return (struct transfer){.user = &decision->refund_closed.user,
-                                 .payment = decision->refund_closed.payment};
+        return (struct model_transfer){.user = &decision->refund_closed.user,
+                                       .payment = decision->refund_closed.payment};
     }
 #undef WHOLE
 }
@@ -157,7 +157,7 @@ bool model_account_apply(struct model *model, const struct decision *decision) {
         struct model_user *user = model_user(model, &decision->wallet_charged.user);
         model_note(&user->balances, model->lsn, user->balance);
     } else {
-        struct transfer transfer = transfer_of(decision);
+        struct model_transfer transfer = transfer_of(decision);
         MODEL_RULE(RECORD, decision->partition == partition_of_user(transfer.user),
                    "it is the user's partition");
         struct model_date *date = model_date(model, dated_id_date(transfer.payment));

@@ -30,7 +30,7 @@ static void check_conninfo(const struct usher_arguments *arguments, struct argp_
 
 /* --- check ------------------------------------------------------------------------------------ */
 
-static void print_report(const struct projection_report *report, uint64_t end_lsn, bool json) {
+static void print_report(const struct projection_comparison *report, uint64_t end_lsn, bool json) {
     if (!json) {
         printf("%sentities compared %" PRIu64 "\nmismatches        %" PRIu64 "\n"
                "LSN               %" PRIu64 " of %" PRIu64 "%s\n",
@@ -51,7 +51,7 @@ static void print_report(const struct projection_report *report, uint64_t end_ls
 
 static int compare(const struct usher_arguments *arguments, const struct world *world, uint64_t lsn,
                    uint64_t end_lsn) {
-    static struct projection_report report;
+    static struct projection_comparison report;
     if (projection_check(arguments->postgres, world, &report) < 0) {
         (void)fprintf(stderr, "usher: %s\n", report.text); /* the exit status tells, too */
         return USHER_FAILED;

@@ -171,9 +171,9 @@ static uint64_t ask_postgres(struct daemon *daemon) {
     struct id128 log_id = {{0}};
     uint64_t lsn = 0;
     char text[PROJECTION_TEXT_BYTES];
-    if (found->found) memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
+    if (found->log_exists) memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
     int result = projection_applied_lsn(daemon->options.postgres, &log_id, &lsn, text);
-    if (result == PROJECTION_FOUND && !found->found && lsn > 0) {
+    if (result == PROJECTION_FOUND && !found->log_exists && lsn > 0) {
         give_up("%s has no log, but PostgreSQL has the decisions of one up to LSN %" PRIu64
                 ", last from %s. Is it the wrong --data, or the database of another engine? If the "
                 "log is lost, restore it from a copy; for a new log, name an empty database with "
@@ -182,7 +182,7 @@ static uint64_t ask_postgres(struct daemon *daemon) {
     }
     if (result == PROJECTION_FOUND) {
         (void)snprintf(daemon->projected_by, sizeof daemon->projected_by, "%s", text);
-        return found->found ? lsn : 0;
+        return found->log_exists ? lsn : 0;
     }
     if (result != PROJECTION_NONE) warn("PostgreSQL cannot be a witness of the log", text);
     return 0;
@@ -202,7 +202,7 @@ static void new_world(struct daemon *daemon) {
  * The newest sound header of all is a witness of the log, whatever lies behind it. */
 static void load_snapshot(struct daemon *daemon) {
     const char *data = daemon->options.data;
-    const uint8_t *log_id = daemon->found.found ? daemon->found.log_id : NULL;
+    const uint8_t *log_id = daemon->found.log_exists ? daemon->found.log_id : NULL;
     const struct snapshot_recover_options options = {
         .seed = &daemon->seed, .log = daemon->storage, .skipped = on_skipped};
     struct snapshot_error error;
@@ -211,7 +211,7 @@ static void load_snapshot(struct daemon *daemon) {
     if (snapshot_witness(daemon->snapshots, log_id, &daemon->witness, &error) < 0) {
         give_up("%s: %s", data, error.text);
     }
-    if (daemon->witness.lsn > 0 && !daemon->found.found) {
+    if (daemon->witness.lsn > 0 && !daemon->found.log_exists) {
         give_up("%s has no log, but %s/" STORAGE_SNAPSHOTS " has %s of one. Is it the wrong "
                 "--data? Restore " STORAGE_WAL " from a copy; for a new log, name another folder.",
                 data, data, daemon->witness.name);
@@ -255,7 +255,7 @@ static void look_at_log(struct daemon *daemon) {
         give_up("%s: %s%s", data, error.text, advice(error.system_error));
     }
     load_snapshot(daemon);
-    if (daemon->found.found && daemon->found.first_lsn > daemon->from.lsn) {
+    if (daemon->found.log_exists && daemon->found.first_lsn > daemon->from.lsn) {
         give_up("%s: the log on disk begins at LSN %" PRIu64
                 ", and there is no valid snapshot of that LSN or a later one. Put the segments "
                 "before it back into %s/" STORAGE_WAL " from the archive, or a newer snapshot into "
@@ -317,7 +317,7 @@ static void open_log(struct daemon *daemon) {
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_recovery now;
     if (wal_recover(daemon->storage, &look, &now, &error) < 0) give_up("%s: %s", data, error.text);
-    if (!now.found) {
+    if (!now.log_exists) {
         give_up(
             "%s: the log that was just begun cannot be read back: the disk has lost a write that "
             "it had confirmed. Use another disk.",
@@ -362,7 +362,7 @@ static void replay(struct daemon *daemon) {
     const struct snapshot_recover_options options = {.progress = replay_progress,
                                                      .context = &replaying};
     daemon->last_time_ms = daemon->from.last_time_ms;
-    if (!daemon->recovery.found) {
+    if (!daemon->recovery.log_exists) {
         say("new log in %s", daemon->options.data);
         return;
     }

@@ -18,7 +18,7 @@ static struct harness *harness;
 static void rows_are_what_the_engine_has(void **state) {
     (void)state;
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     for (uint64_t seed = 1; seed <= 4; seed++) {
         harness_begin(harness, seed, 3000);
         harness_project(harness, 0, contents);
@@ -51,7 +51,7 @@ static void the_check_finds_differences(void **state) {
         "DELETE FROM usher.wallet_ledger WHERE lsn = (SELECT max(lsn) FROM usher.wallet_ledger)",
     };
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     harness_begin(harness, 3, 2000);
     for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
         harness_drop(harness);

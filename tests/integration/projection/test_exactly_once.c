@@ -70,7 +70,7 @@ static bool answer_is_lost(void) {
 /* The same rows as without accident, and the right ones. */
 static void assert_contents(const char *expected) {
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     harness_contents(harness, contents);
     assert_string_equal(contents, expected);
     assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world, &report),

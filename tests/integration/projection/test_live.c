@@ -108,7 +108,7 @@ static bool wait_until(struct projection *projection, uint64_t applied_lsn, uint
 }
 
 static void assert_rows_agree(void) {
-    struct projection_report report;
+    struct projection_comparison report;
     assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world, &report),
                      0);
     if (report.mismatches) print_message("# %s\n", report.text);

@@ -47,8 +47,7 @@ static void tally_reservation(const struct date *date, const struct reservation 
     assert_ptr_equal(reservations_find(all, reservation->sequence), reservation);
     tally->states[reservation->state]++;
     bool live = reservation_is_live(reservation->state);
-    bool sold = reservation->state == RESERVATION_PAID ||
-                reservation->state == RESERVATION_REFUNDING;
+    bool sold = reservation_is_sold(reservation->state);
     for (uint32_t i = 0; i < reservation->seats.count; i++) {
         const struct seat *seat = seat_map_seat(&date->seats, reservation->seats.values[i]);
         amount += seat->price;

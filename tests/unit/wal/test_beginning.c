@@ -20,7 +20,7 @@ static void test_first_lsn(void **state) {
         harness.options.first_lsn = first;
         assert_int_equal(wal_reader_open(harness.disk, 0, &early, &harness.error), 0);
         harness_open_ok(&harness);
-        assert_false(harness.recovery.found);
+        assert_false(harness.recovery.log_exists);
         assert_int_equal(harness.recovery.first_lsn, first);
         assert_int_equal(harness.recovery.end_lsn, first);
         assert_int_equal(wal_durable_lsn(harness.wal), first);
@@ -38,7 +38,7 @@ static void test_first_lsn(void **state) {
         harness.options.first_lsn = 0;
         for (int epoch = 2; epoch <= 4; epoch++) {
             harness_open_ok(&harness);
-            assert_true(harness.recovery.found);
+            assert_true(harness.recovery.log_exists);
             assert_int_equal(harness.recovery.first_lsn, first);
             for (int j = 0; j < 20; j++) (void)harness_block(&harness, 3000);
             harness_stop(&harness);

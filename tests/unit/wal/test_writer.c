@@ -11,7 +11,7 @@ static void test_group_commit(void **state) {
     struct harness harness;
     harness_init(&harness);
     harness_open_ok(&harness);
-    assert_false(harness.recovery.found);
+    assert_false(harness.recovery.log_exists);
     assert_int_equal(wal_writer_step(harness.wal, false), WAL_IDLE);
 
     /* One record goes out alone; what comes while it is in flight goes out together. */
