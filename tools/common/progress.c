@@ -13,7 +13,7 @@
 
 static uint64_t monotonic_ms(void) {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -32,10 +32,8 @@ static void draw(struct progress *progress, uint64_t done, uint64_t total, const
     bar[BAR_CELLS] = '\0';
     (void)fprintf(stderr, "%s[%s] %3" PRIu64 "%%  %" PRIu64 "/%" PRIu64 " %s%s%s%s",
                   progress->terminal ? "\r" : "", bar, share / 10, done, total, progress->what,
-                  note[0] ? "  " : "", note,
-                  progress->terminal ? "\033[K"
-                                     : ""); /* progress that cannot be shown is no loss */
-    (void)fflush(stderr);                   /* likewise */
+                  note[0] ? "  " : "", note, progress->terminal ? "\033[K" : "");
+    (void)fflush(stderr);
     progress->drawn = true;
 }
 
@@ -50,5 +48,5 @@ void progress_at(struct progress *progress, uint64_t done, uint64_t total, const
 void progress_end(struct progress *progress, uint64_t done, uint64_t total, const char *note) {
     if (!progress->terminal && monotonic_ms() - progress->started_ms < QUIET_MS) return;
     draw(progress, done, total, note);
-    (void)fputc('\n', stderr); /* likewise */
+    (void)fputc('\n', stderr);
 }
