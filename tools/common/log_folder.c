@@ -109,9 +109,10 @@ static int find_end(struct log_folder *folder, bool damaged_too) {
     if (wal_recover(folder->wal, &options, &folder->state, &error) == 0) {
         folder->end_lsn = folder->engine_runs ? folder->state.durable_lsn : folder->state.end_lsn;
         folder->first_lsn = folder->state.first_lsn;
-        struct folder_replay *replaying = context;
-        (void)records;
-        (void)bytes;
+        if (folder->state.log_exists) return 0;
+        complain("%s: there is no log in this folder. Name the folder that usherd got "
+                 "with --data.",
+                 folder->directory);
         return -1;
     }
     folder->damage = error;
