@@ -252,7 +252,7 @@ static int walk_last(struct recovery_walk *walk) {
     struct wal_recovery *result = &walk->result;
     if (walk->options->witness_lsn > scan->lsn) {
         char proof[128];
-        (void)snprintf(proof, sizeof proof, /* fits */
+        (void)snprintf(proof, sizeof proof,
                        "the log ends there, but others have seen it durable up to LSN %llu",
                        (unsigned long long)walk->options->witness_lsn);
         return corrupt(walk, scan->name, scan->offset, scan->lsn, proof);

@@ -62,7 +62,7 @@ static void set_missing(struct repair *repair, uint64_t number) {
     segment_name(number, name);
     repair->broken = true;
     (void)wal_error_set(&repair->plan.damage, WAL_ERROR_MISSING, name, 0, repair->plan.keep_lsn,
-                        "segment %s is missing, later ones are there", name); /* likewise */
+                        "segment %s is missing, later ones are there", name);
 }
 
 static void count_lost(struct wal_repair_plan *plan, uint64_t blocks, uint64_t records,
@@ -230,8 +230,8 @@ static int kept_name(struct repair *repair, const char *name, char ret_name[KEPT
     const struct storage_operations *disk = repair->storage->operations;
     for (uint32_t i = 1; i <= KEPT_NAMES_MAX; i++) {
         char count[16] = "";
-        if (i > 1) (void)snprintf(count, sizeof count, ".%u", i);               /* fits */
-        (void)snprintf(ret_name, KEPT_NAME_BYTES, "%s%s.damaged", name, count); /* fits */
+        if (i > 1) (void)snprintf(count, sizeof count, ".%u", i);
+        (void)snprintf(ret_name, KEPT_NAME_BYTES, "%s%s.damaged", name, count);
         int handle = disk->open(repair->storage, ret_name, false);
         if (handle == -ENOENT) return 0;
         if (handle < 0) {
@@ -376,8 +376,8 @@ static int carry_out(struct repair *repair) {
     char new_end[KEPT_NAME_BYTES];
     char new_copy[KEPT_NAME_BYTES];
     segment_name(repair->last.info.number + 1, end);
-    (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);              /* fits */
-    (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file); /* fits */
+    (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);
+    (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file);
     int rc = write_file(repair, NULL, fill_end, new_end);
     if (rc == 0 && copied) rc = write_copy(repair, new_copy);
     if (rc == 0 && copied) rc = set_aside(repair, plan->cut_file, true);

@@ -80,7 +80,7 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
 uint64_t segment_seed(const uint8_t log_id[WAL_LOG_ID_BYTES]) { return bytes_get_u64(log_id); }
 
 void segment_name(uint64_t number, char ret_name[WAL_FILE_NAME_BYTES]) {
-    (void)snprintf(ret_name, WAL_FILE_NAME_BYTES, "wal-%016" PRIx64 ".seg", number); /* fits */
+    (void)snprintf(ret_name, WAL_FILE_NAME_BYTES, "wal-%016" PRIx64 ".seg", number);
 }
 
 bool segment_parse_name(const char *name, uint64_t *ret_number) {

@@ -108,7 +108,7 @@ static int open_epoch(struct wal *wal, const struct segment_header *header, bool
     REQUIRE(pthread_condattr_init(&attributes) == 0);
     REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     REQUIRE(pthread_cond_init(&wal->preparer.changed, &attributes) == 0);
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
+    (void)pthread_condattr_destroy(&attributes);
     wal->preparer.ready = header->number;
     wal->preparer.wanted = header->number + now;
     int rc = writer_init(wal, header, now, ret_error);

@@ -190,7 +190,7 @@ static int refuse(const struct image_loader *loader, const char *kind, const cha
     }
     at = say_number(say(at, end, ", entity "), end, loader->count);
     at = say(say(say(at, end, ", "), end, kind), end, ": ");
-    (void)say(at, end, wrong); /* the end is of no use any more */
+    (void)say(at, end, wrong);
     return -1;
 }
 
