@@ -158,6 +158,29 @@ uint64_t account_hash_recount(const struct account_partition *all) {
     return hash;
 }
 
+bool account_is_sound(const struct account_partition *all) {
+    const struct account_sums *totals = &all->totals;
+    wide_sum charged = 0, balances = 0, reserved = 0, under_way = 0;
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < all->account_count; i++) {
+        const struct account *account = account_at(all, i);
+        charged += account->charged;
+        balances += account->balance;
+        reserved += account->reserved;
+    }
+    for (uint32_t i = 0; i < all->transfer_count; i++) {
+        const struct transfer *transfer = &all->transfers[i];
+        open += transfer->payment != 0;
+        if (transfer->state == TRANSFER_RESERVED) under_way += transfer->amount;
+    }
+    return totals->charged == charged && totals->balances == balances &&
+           totals->reserved == reserved && reserved == under_way &&
+           charged + totals->refunded == balances + reserved + totals->spent &&
+           all->transfer_open == open && index_count(&all->by_payment) == open &&
+           index_count(&all->by_user) == all->account_count &&
+           all->hash == account_hash_recount(all);
+}
+
 uint64_t ledger_chain(uint64_t chain, const struct ledger_row *row) {
     uint64_t image[7] = {chain,        row->time_ms,     row->amount, row->balance,
                          row->payment, row->reservation, row->reason};
@@ -232,6 +255,7 @@ void transfer_close(struct account_partition *all, struct transfer *transfer) {
 /* In order of payment, and not of slots that depend on how the state came about: what is asked
  * first is then the same from a log and from an image. */
 void account_resume(struct account_partition *all) {
+    CHECK_SLOW(account_is_sound(all));
     struct transfer *sorted = account_transfers(all);
     free(all->transfers);
     all->transfers = sorted;

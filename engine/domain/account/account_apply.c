@@ -158,4 +158,5 @@ void account_apply(struct account_partition *all, const struct decision *decisio
     }
     default: REQUIRE_NEVER("an account's decision");
     }
+    CHECK_SLOW_AT(all->partition.decision_count, account_is_sound(all));
 }

@@ -23,6 +23,8 @@ uint64_t account_next_due_ms(const struct account_partition *);
 void account_answer(const struct account_partition *, const struct command *,
                     const struct verdict *, struct reply *);
 uint64_t account_hash_recount(const struct account_partition *);
+/* account_is_sound - W2: are the sums those of the accounts, and are points conserved? By a walk */
+bool account_is_sound(const struct account_partition *);
 void account_resume(struct account_partition *);
 void account_prefetch(const struct account_partition *, const struct decision *,
                       enum prefetch step);

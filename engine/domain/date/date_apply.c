@@ -164,4 +164,5 @@ void date_apply(struct date *date, const struct decision *decision) {
     case DECISION_SEATS_REFUNDED: apply_refunded(date, &decision->seats_refunded, now_ms); break;
     default: REQUIRE_NEVER("a date's decision");
     }
+    CHECK_SLOW_AT(date->partition.decision_count, date_is_sound(date));
 }

@@ -138,6 +138,7 @@ void date_heard(struct date *date, const struct command *command, uint64_t now_m
 }
 
 void date_resume(struct date *date, uint64_t now_ms) {
+    CHECK_SLOW(date_is_sound(date));
     room_wheel_reset(&date->room, now_ms, date->policy.waiting_timeout_ms, true);
     date->volatile_sweep = 0;
     date->volatile_sales_over = false;

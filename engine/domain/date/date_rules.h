@@ -8,6 +8,7 @@
  *   date_outage.c   what an outage gives back                     X7
  *   date_apply.c    how a decision changes the state
  *   date_prefetch.c what it will touch
+ *   date_sound.c    whether all parts of a date agree
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_DATE_RULES_H
 #define USHER_ENGINE_DOMAIN_DATE_DATE_RULES_H
@@ -105,6 +106,7 @@ void date_answer(const struct date *, const struct command *, const struct verdi
                  uint64_t now_ms, struct reply *);
 void date_resume(struct date *, uint64_t now_ms);
 uint64_t date_hash(const struct date *);
+bool date_is_sound(const struct date *);
 void date_prefetch(const struct date *, const struct decision *, enum prefetch step);
 void date_prefetch_command(const struct date *, const struct command *, enum prefetch step);
 
