@@ -7,16 +7,16 @@
 
 #include "engine/base/require.h"
 
-__attribute__((format(printf, 3, 0))) static void tell(const char *name, const char *colon,
-                                                       const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void tell(const char *name, const char *format,
+                                                       const char *end, va_list arguments) {
     char *text;
     REQUIRE_MEMORY(vasprintf(&text, format, arguments) >= 0);
-    (void)fprintf(stderr, "%s%s%s\n", name, colon, text);
+    (void)fprintf(stderr, "%s%s%s%s", name, name[0] ? ": " : "", text, end);
     free(text);
 }
 
 void complain_list(const char *format, va_list arguments) {
-    tell(program_invocation_short_name, ": ", format, arguments);
+    tell(program_invocation_short_name, format, "\n", arguments);
 }
 
 void complain(const char *format, ...) {
@@ -29,6 +29,13 @@ void complain(const char *format, ...) {
 void complain_more(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    tell("", "", format, arguments);
+    tell("", format, "\n", arguments);
+    va_end(arguments);
+}
+
+void complain_part(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tell("", format, "", arguments);
     va_end(arguments);
 }

@@ -18,4 +18,7 @@ __attribute__((format(printf, 1, 0))) void complain_list(const char *format, va_
 /* complain_more - a line that belongs to a complaint, or brings its own name: text and a newline */
 __attribute__((format(printf, 1, 2))) void complain_more(const char *format, ...);
 
+/* complain_part - part of a line: a prompt, a bar of progress */
+__attribute__((format(printf, 1, 2))) void complain_part(const char *format, ...);
+
 #endif

@@ -8,6 +8,7 @@
  * Threads: this process has one.
  */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include "engine/base/require.h"
 #include "engine/base/uuid.h"
 #include "tools/crowd/crowd.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 
 #define DEFAULT_URL "tcp://127.0.0.1:7787"
@@ -306,7 +308,7 @@ static int write_bought(const char *path, const struct summary *sum) {
                      sum->purchases[i].seat, (int)sizeof user, user) > 0;
     }
     if (file && fclose(file) != 0) ok = false;
-    if (!ok) perror(path);
+    if (!ok) complain_more("%s: %s", path, strerror(errno));
     return ok ? 0 : -1;
 }
 

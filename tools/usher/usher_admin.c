@@ -204,14 +204,13 @@ static bool show_date(const char *url, json_int_t date) {
         }
     }
     client_close(client);
-    (void)fprintf(stderr, "Date %" JSON_INTEGER_FORMAT, date);
-    if (row) (void)fprintf(stderr, ", \"%s\"", json_string_value(json_object_get(row, "title")));
+    complain_part("Date %" JSON_INTEGER_FORMAT, date);
+    if (row) complain_part(", \"%s\"", json_string_value(json_object_get(row, "title")));
     if (concert) {
-        (void)fprintf(stderr, ", of \"%s\"", json_string_value(json_object_get(concert, "title")));
+        complain_part(", of \"%s\"", json_string_value(json_object_get(concert, "title")));
     }
-    (void)fputs(": cancelling it is for good, and everybody who has paid is refunded.\n"
-                "Type its title or its number to cancel it: ",
-                stderr);
+    complain_part("%s", ": cancelling it is for good, and everybody who has paid is refunded.\n"
+                        "Type its title or its number to cancel it: ");
     json_decref(concerts);
     json_decref(dates);
     json_decref(params);

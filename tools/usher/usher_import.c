@@ -132,7 +132,7 @@ static uint32_t send_window(struct import *import) {
         if (result != 0) break;
     }
     (void)pthread_mutex_lock(&import->lock);
-    while (import->under_way > 0) { (void)pthread_cond_wait(&import->answered, &import->lock); }
+    while (import->under_way > 0) (void)pthread_cond_wait(&import->answered, &import->lock);
     (void)pthread_mutex_unlock(&import->lock);
     return sent;
 }

@@ -41,7 +41,7 @@ void projection_report_step(struct projection_report *report,
     struct wal_stats stats;
     wal_stats_get(wal, &stats); /* after the durable LSN: at least its records */
     look.records = stats.records;
-    if (projection_watch_step(&report->watch, status, &look, text)) { complain("%s", text); }
+    if (projection_watch_step(&report->watch, status, &look, text)) complain("%s", text);
     bool well = status->state == PROJECTION_FOLLOWING && status->failing_since_ms == 0;
     put(&figures->projection_wanted, 1);
     put(&figures->projection_connected, well);

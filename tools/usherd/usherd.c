@@ -303,7 +303,7 @@ static void look_at_projection(struct daemon *daemon, struct projection_status *
 static void tell_outages(struct daemon *daemon) {
     const struct board *board = engine_board(daemon->engine);
     char text[OUTAGE_TEXT_BYTES];
-    if (outage_watch_tell(&daemon->outages, board, text)) { complain("%s", text); }
+    if (outage_watch_tell(&daemon->outages, board, text)) complain("%s", text);
     if (outage_watch_anybody(board)) wal_beat(daemon->log.wal);
 }
 
