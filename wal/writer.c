@@ -40,9 +40,8 @@ static int write_failed(struct wal *wal, int system_error) {
     segment_name(writer->segment.number, name);
     uint64_t offset = writer->flight == FLIGHT_BLOCK ? writer->offset - writer->flight_bytes : 0;
     char what[128];
-    (void)snprintf(what, sizeof what,
-                   "cannot write %u bytes at offset %llu of segment", writer->flight_bytes,
-                   (unsigned long long)offset);
+    (void)snprintf(what, sizeof what, "cannot write %u bytes at offset %llu of segment",
+                   writer->flight_bytes, (unsigned long long)offset);
     struct wal_error error;
     (void)wal_error_system(&error, system_error, name, offset, what); /* the code is known */
     error.lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
