@@ -1,6 +1,6 @@
 /* projection_check.c - see projection_check.h
  *
- * Happy path: one snapshot, one query of sql/check.sql per kind of entity, rows streamed and compared
+ * Happy path: one snapshot, one query of check.sql per kind of entity, rows streamed and compared
  * one by one.
  * What PostgreSQL has and the engine has not, a row finds; what the engine has and PostgreSQL has
  * not, the counts find. Failure modes: no connection, or no projection in that database.

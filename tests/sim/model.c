@@ -193,9 +193,10 @@ bool model_apply(struct model *model, const uint8_t *record, uint32_t size, uint
     if (model->counting) model->run->counters.decisions++;
     if (decision->kind == DECISION_STATE_HASHED) return true;
     if (model->last_time_ms < decision->time_ms) model->last_time_ms = decision->time_ms;
-    if (decision->kind <= DECISION_DATE_CREATED) return catalogue_apply(model, decision);
-    return decision->kind >= DECISION_WALLET_CHARGED ? model_account_apply(model, decision)
-                                                     : model_date_apply(model, decision);
+    enum owner owner = decision_owner(decision->kind);
+    if (owner == OWNER_CATALOGUE) return catalogue_apply(model, decision);
+    return owner == OWNER_ACCOUNT ? model_account_apply(model, decision)
+                                  : model_date_apply(model, decision);
 }
 
 /* --- at rest ---------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/source/source_wal.h"
 #include "tools/common/complain.h"

@@ -11,20 +11,8 @@
 #include "engine/base/hash.h"
 #include "engine/domain/account/account_rules.h"
 
-struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
-    struct account_partition *all = calloc(1, sizeof *all);
-    REQUIRE_MEMORY(all != NULL);
-    REQUIRE(partition_is_account(id));
-    all->partition.id = id;
-    memcpy(&all->seed, seed->bytes, sizeof all->seed);
-    index_init(&all->by_user);
-    index_init(&all->by_payment);
-    charge_keys_init(&all->keys);
-    all->transfer_free = UINT32_MAX;
-    return all;
-}
-
-void account_partition_free(struct account_partition *all) {
+static void account_free(struct partition *partition) {
+    struct account_partition *all = (struct account_partition *)partition;
     for (uint32_t i = 0; i * ACCOUNT_CHUNK < all->account_count; i++) free(all->accounts[i]);
     for (uint32_t i = 0; i * ACCOUNT_CHUNK < all->row_count; i++) free(all->rows[i]);
     free(all->accounts);
@@ -34,6 +22,31 @@ void account_partition_free(struct account_partition *all) {
     index_deinit(&all->by_payment);
     charge_keys_deinit(&all->keys);
     free(all);
+}
+
+static const struct partition_kind account_kind = {.owner = OWNER_ACCOUNT,
+                                                   .free = account_free,
+                                                   .decide = account_decide,
+                                                   .apply = account_apply,
+                                                   .answer = account_answer,
+                                                   .hash = account_hash,
+                                                   .hash_recount = account_hash_recount,
+                                                   .due = account_due,
+                                                   .next_due_ms = account_next_due_ms,
+                                                   .resume = account_resume,
+                                                   .prefetch = account_prefetch};
+
+struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
+    struct account_partition *all = calloc(1, sizeof *all);
+    REQUIRE_MEMORY(all != NULL);
+    REQUIRE(partition_is_account(id));
+    all->partition = (struct partition){.kind = &account_kind, .id = id};
+    memcpy(&all->seed, seed->bytes, sizeof all->seed);
+    index_init(&all->by_user);
+    index_init(&all->by_payment);
+    charge_keys_init(&all->keys);
+    all->transfer_free = UINT32_MAX;
+    return all;
 }
 
 /* --- read ------------------------------------------------------------------------------------- */
@@ -113,11 +126,12 @@ void account_totals(const struct account_partition *all, struct money_totals *re
     };
 }
 
-void account_prefetch(const struct account_partition *all, const struct decision *decision,
+void account_prefetch(const struct partition *partition, const struct decision *decision,
                       enum prefetch step) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     /* Every decision of an account begins with its user. */
     const struct id128 *user = &decision->wallet_charged.user;
-    if (decision->kind < DECISION_WALLET_CHARGED || decision->kind > DECISION_REFUND_CLOSED) return;
+    if (decision_owner(decision->kind) != OWNER_ACCOUNT) return;
     if (step == PREFETCH_FIRST) {
         index_prefetch(&all->by_user, user_hash(all, user));
         return;
@@ -132,7 +146,7 @@ void account_prefetch(const struct account_partition *all, const struct decision
 
 /* --- state hash ------------------------------------------------------------------------------- */
 
-uint64_t account_hash(const struct account *account) {
+uint64_t account_entry_hash(const struct account *account) {
     HASHED_STRUCT_BEGIN
     struct {
         struct id128 user;
@@ -149,9 +163,15 @@ static uint64_t transfer_hash(const struct transfer *transfer) {
     return index_hash(image, sizeof image, 1);
 }
 
-uint64_t account_hash_recount(const struct account_partition *all) {
+uint64_t account_hash(const struct partition *partition) {
+    return ((const struct account_partition *)partition)->hash;
+}
+
+uint64_t account_hash_recount(const struct partition *partition) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     uint64_t hash = 0;
-    for (uint32_t i = 0; i < all->account_count; i++) hash += account_hash(account_at(all, i));
+    for (uint32_t i = 0; i < all->account_count; i++)
+        hash += account_entry_hash(account_at(all, i));
     for (uint32_t i = 0; i < all->transfer_count; i++) {
         if (all->transfers[i].payment != 0) hash += transfer_hash(&all->transfers[i]);
     }
@@ -178,7 +198,7 @@ bool account_is_sound(const struct account_partition *all) {
            charged + totals->refunded == balances + reserved + totals->spent &&
            all->transfer_open == open && index_count(&all->by_payment) == open &&
            index_count(&all->by_user) == all->account_count &&
-           all->hash == account_hash_recount(all);
+           all->hash == account_hash_recount(&all->partition);
 }
 
 uint64_t ledger_chain(uint64_t chain, const struct ledger_row *row) {
@@ -254,7 +274,9 @@ void transfer_close(struct account_partition *all, struct transfer *transfer) {
 
 /* In order of payment, and not of slots that depend on how the state came about: what is asked
  * first is then the same from a log and from an image. */
-void account_resume(struct account_partition *all) {
+void account_resume(struct partition *partition, uint64_t now_ms) {
+    struct account_partition *all = (struct account_partition *)partition;
+    (void)now_ms;
     CHECK_SLOW(account_is_sound(all));
     struct transfer *sorted = account_transfers(all);
     free(all->transfers);

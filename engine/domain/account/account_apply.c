@@ -10,7 +10,7 @@ static uint32_t account_open(struct account_partition *all, const struct id128 *
     uint32_t index = account_index(all, user);
     if (index != ACCOUNT_NONE) return index;
     index = account_add(all, user);
-    all->hash += account_hash(account_entry(all, index));
+    all->hash += account_entry_hash(account_entry(all, index));
     return index;
 }
 
@@ -49,7 +49,7 @@ static void apply_charged(struct account_partition *all, const struct decision_w
                           uint64_t now_ms) {
     uint32_t index = account_open(all, &body->user);
     struct account *account = account_entry(all, index);
-    all->hash -= account_hash(account);
+    all->hash -= account_entry_hash(account);
     account->balance += body->amount;
     account->charged += body->amount;
     REQUIRE(account->balance == body->balance && account->charged <= AMOUNT_MAX);
@@ -68,7 +68,7 @@ static void apply_charged(struct account_partition *all, const struct decision_w
                                              .balance = body->balance,
                                              .time_ms = now_ms});
     }
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
 }
 
 static void apply_reserved(struct account_partition *all,
@@ -76,7 +76,7 @@ static void apply_reserved(struct account_partition *all,
     uint32_t index = account_open(all, &body->user);
     struct account *account = account_entry(all, index);
     REQUIRE(account->balance >= body->amount); /* W2: never negative */
-    all->hash -= account_hash(account);
+    all->hash -= account_entry_hash(account);
     account->balance -= body->amount;
     account->reserved += body->amount;
     REQUIRE(account->balance == body->balance);
@@ -84,7 +84,7 @@ static void apply_reserved(struct account_partition *all,
     all->totals.reserved += body->amount;
     row_of_payment(all, account, LEDGER_PAYMENT, body->payment, body->reservation, body->amount,
                    now_ms);
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
     transfer_open(all, (struct transfer){.payment = body->payment,
                                          .reservation = body->reservation,
                                          .amount = body->amount,
@@ -98,7 +98,7 @@ static struct account *take_reserved(struct account_partition *all, uint64_t pay
     REQUIRE(transfer && transfer->state == TRANSFER_RESERVED && transfer->amount == amount);
     struct account *account = account_entry(all, transfer->account);
     REQUIRE(account->reserved >= amount);
-    all->hash -= account_hash(account);
+    all->hash -= account_entry_hash(account);
     account->reserved -= amount;
     all->totals.reserved -= amount;
     transfer_close(all, transfer);
@@ -108,7 +108,7 @@ static struct account *take_reserved(struct account_partition *all, uint64_t pay
 static void apply_posted(struct account_partition *all, const struct decision_funds_posted *body) {
     struct account *account = take_reserved(all, body->payment, body->amount);
     all->totals.spent += body->amount;
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
 }
 
 static void apply_voided(struct account_partition *all, const struct decision_funds_voided *body,
@@ -119,21 +119,21 @@ static void apply_voided(struct account_partition *all, const struct decision_fu
     all->totals.balances += body->amount;
     row_of_payment(all, account, LEDGER_VOID, body->payment, body->reservation, body->amount,
                    now_ms);
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
 }
 
 static void apply_refunded(struct account_partition *all,
                            const struct decision_funds_refunded *body, uint64_t now_ms) {
     uint32_t index = account_index(all, &body->user);
     struct account *account = account_entry(all, index);
-    all->hash -= account_hash(account);
+    all->hash -= account_entry_hash(account);
     account->balance += body->amount;
     REQUIRE(account->balance == body->balance);
     all->totals.balances += body->amount;
     all->totals.refunded += body->amount;
     row_of_payment(all, account, LEDGER_REFUND, body->payment, body->reservation, body->amount,
                    now_ms);
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
     transfer_open(all, (struct transfer){.payment = body->payment,
                                          .reservation = body->reservation,
                                          .amount = body->amount,
@@ -141,7 +141,8 @@ static void apply_refunded(struct account_partition *all,
                                          .state = TRANSFER_REFUNDED});
 }
 
-void account_apply(struct account_partition *all, const struct decision *decision) {
+void account_apply(struct partition *partition, const struct decision *decision) {
+    struct account_partition *all = (struct account_partition *)partition;
     uint64_t now_ms = decision->time_ms;
     switch (decision->kind) {
     case DECISION_WALLET_CHARGED: apply_charged(all, &decision->wallet_charged, now_ms); break;

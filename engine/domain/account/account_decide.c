@@ -143,8 +143,9 @@ static void settle(const struct account_partition *all, const struct command *co
     }
 }
 
-void account_decide(const struct account_partition *all, const struct command *command,
+void account_decide(const struct partition *partition, const struct command *command,
                     uint64_t now_ms, struct verdict *verdict) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     switch (command->kind) {
     case COMMAND_WALLET_CHARGE: charge(all, command, now_ms, verdict); break;
     case COMMAND_WALLET_BALANCE: {
@@ -163,8 +164,10 @@ void account_decide(const struct account_partition *all, const struct command *c
     }
 }
 
-void account_answer(const struct account_partition *all, const struct command *command,
-                    const struct verdict *verdict, struct reply *reply) {
+void account_answer(const struct partition *partition, const struct command *command,
+                    const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    const struct account_partition *all = (const struct account_partition *)partition;
+    (void)now_ms;
     const struct account *account = account_find(all, &command->wallet.user);
     if (reply->kind == REPLY_WALLET) {
         reply->wallet.user = command->wallet.user;
@@ -180,8 +183,9 @@ void account_answer(const struct account_partition *all, const struct command *c
 
 /* After a crash: ask the date about every reserve that was neither posted nor voided, and tell it
  * again about every refund that it has not closed. */
-bool account_due(struct account_partition *all, struct verdict *verdict) {
-    verdict_begin(verdict);
+bool account_due(struct partition *partition, uint64_t now_ms, struct verdict *verdict) {
+    struct account_partition *all = (struct account_partition *)partition;
+    (void)now_ms; /* unfinished matters, not deadlines */
     while (all->volatile_sweep < all->transfer_count) {
         const struct transfer *transfer = &all->transfers[all->volatile_sweep++];
         if (transfer->payment == 0) continue;
@@ -200,6 +204,7 @@ bool account_due(struct account_partition *all, struct verdict *verdict) {
     return false;
 }
 
-uint64_t account_next_due_ms(const struct account_partition *all) {
+uint64_t account_next_due_ms(const struct partition *partition) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     return all->volatile_sweep < all->transfer_count ? 0 : UINT64_MAX;
 }

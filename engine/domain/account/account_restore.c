@@ -88,7 +88,7 @@ const char *account_restore(struct account_partition *all, const struct entity_a
     account->charged = saved->charged;
     account->rows = saved->rows;
     account->chain = saved->chain;
-    all->hash += account_hash(account);
+    all->hash += account_entry_hash(account);
     all->totals.charged += account->charged;
     all->totals.balances += account->balance;
     all->totals.reserved += account->reserved;

@@ -1,4 +1,4 @@
-/* account_rules.h - shared by the files of account partitions; for partition.c and image, too
+/* account_rules.h - how account partitions come into being, and what their files share
  *
  *   account.c          created, found, kept, hashed
  *   account_decide.c   charges, and the account's side of payments    W1, W2, P4
@@ -12,22 +12,23 @@
 #include "engine/base/require.h"
 #include "engine/domain/account/account.h"
 
-/* The kind's part of partition.h. */
+/* account_partition_create - Return: owned by the caller until partition_free() */
 struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed);
-void account_partition_free(struct account_partition *all);
-void account_decide(const struct account_partition *, const struct command *, uint64_t now_ms,
+
+/* What account_kind has: partition_kind.h. */
+void account_decide(const struct partition *, const struct command *, uint64_t now_ms,
                     struct verdict *);
-void account_apply(struct account_partition *, const struct decision *);
-bool account_due(struct account_partition *, struct verdict *);
-uint64_t account_next_due_ms(const struct account_partition *);
-void account_answer(const struct account_partition *, const struct command *,
-                    const struct verdict *, struct reply *);
-uint64_t account_hash_recount(const struct account_partition *);
+void account_apply(struct partition *, const struct decision *);
+void account_answer(const struct partition *, const struct command *, const struct verdict *,
+                    uint64_t now_ms, struct reply *);
+uint64_t account_hash(const struct partition *);
+uint64_t account_hash_recount(const struct partition *);
+bool account_due(struct partition *, uint64_t now_ms, struct verdict *);
+uint64_t account_next_due_ms(const struct partition *);
+void account_resume(struct partition *, uint64_t now_ms);
+void account_prefetch(const struct partition *, const struct decision *, enum prefetch step);
 /* account_is_sound - W2: are the sums those of the accounts, and are points conserved? By a walk */
 bool account_is_sound(const struct account_partition *);
-void account_resume(struct account_partition *);
-void account_prefetch(const struct account_partition *, const struct decision *,
-                      enum prefetch step);
 
 /* From an image (image_account.c): as if every decision had been applied. First each account, in
  * the order in which they were opened, with the ledger rows that are kept, oldest first; then each
@@ -59,8 +60,8 @@ static inline struct ledger_row *account_row(const struct account_partition *all
 uint32_t account_index(const struct account_partition *all, const struct id128 *user);
 /* account_add - the next account; its hash is still to be added. Return: its index */
 uint32_t account_add(struct account_partition *all, const struct id128 *user);
-/* account_hash - what an account contributes to the state hash */
-uint64_t account_hash(const struct account *account);
+/* account_entry_hash - what an account contributes to the state hash */
+uint64_t account_entry_hash(const struct account *account);
 
 /* account_row_append - a row into a ring of its own account that has room: the newest points to the
  * oldest. Return: its index */

@@ -255,7 +255,7 @@ static void torn(void **state) { never_told(*state, false); }
 /* STATE_HASHED is nobody's answer: the log ends with it. */
 static void every_kind_was_tried(void **state) {
     const bool *kinds = ((struct trial *)*state)->kinds;
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     if ((number) != DECISION_STATE_HASHED && !kinds[number]) fail_msg("nobody tried %s", #name);
 #include "engine/domain/decision.def"
 #undef DECISION

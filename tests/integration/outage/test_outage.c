@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/postgres/sql.h"
 #include "tests/support/postgres_fixture.h"
