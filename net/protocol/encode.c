@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "engine/base/require.h"
-#include "engine/base/uuid.h"
 #include "engine/domain/policy.h"
 #include "net/protocol/encode_parts.h"
 #include "net/protocol/limits.h"

@@ -35,7 +35,7 @@
 #define SETTLE_US 500000u
 #define WORKERS_END_MS 60000u
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 
 /* What each restart said that it recovered. */
@@ -103,7 +103,7 @@ static void kill_fifty_times(uint64_t seed, struct restarts *restarts) {
 
 /* --- what every restart recovered ------------------------------------------------------------- */
 
-struct retracing {
+struct kill_retracing {
     const struct restarts *restarts;
     struct world *world;
     struct audit audit;
@@ -113,7 +113,7 @@ struct retracing {
 };
 
 static void retrace(void *context, const struct decision *decision, uint64_t lsn) {
-    struct retracing *retracing = context;
+    struct kill_retracing *retracing = context;
     audit_decision(&retracing->audit, decision, lsn);
     retracing->disagree += world_apply(retracing->world, decision) != WORLD_APPLIED;
     while (retracing->next < retracing->restarts->count &&
@@ -129,7 +129,7 @@ static void retrace(void *context, const struct decision *decision, uint64_t lsn
 
 static void check_log(const struct restarts *restarts) {
     static const struct id128 seed = {{3}};
-    struct retracing retracing = {.restarts = restarts, .world = world_create(&seed)};
+    struct kill_retracing retracing = {.restarts = restarts, .world = world_create(&seed)};
     struct audit *audit = &retracing.audit;
     struct testimony testimony;
     audit_begin(audit);
@@ -157,7 +157,7 @@ static void check_log(const struct restarts *restarts) {
 static void nothing_acknowledged_is_lost(void **state) {
     (void)state;
     static struct restarts restarts;
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);

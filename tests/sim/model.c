@@ -4,7 +4,7 @@
 
 #include "engine/base/require.h"
 
-struct model *model_create(struct run *run) {
+struct model *model_create(struct sim_run *run) {
     struct model *model = calloc(1, sizeof *model);
     REQUIRE(model != NULL);
     model->run = run;

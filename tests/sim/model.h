@@ -143,7 +143,7 @@ struct model_asks {
 };
 
 struct model {
-    struct run *run;               /* borrowed; whom a failure is reported to */
+    struct sim_run *run;           /* borrowed; whom a failure is reported to */
     const struct outages *outages; /* borrowed */
     struct model_asks asks;
     uint64_t lsn;          /* after the last record */
@@ -157,7 +157,7 @@ struct model {
     bool counting; /* decisions count in run->counters: not when they are read again */
 };
 
-struct model *model_create(struct run *run);
+struct model *model_create(struct sim_run *run);
 void model_free(struct model *model);
 
 /* model_apply - the next record. Return: false if a rule forbids it */

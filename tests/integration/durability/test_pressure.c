@@ -6,9 +6,9 @@
  */
 #include "tests/integration/durability/durability_fixture.h"
 
-#include "net/protocol/limits.h"
-
 #include <string.h>
+
+#include "net/protocol/limits.h"
 
 #define BUFFER_BYTES (256u * 1024u)
 #define TEXT_BYTES 250u

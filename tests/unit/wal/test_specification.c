@@ -5,14 +5,14 @@
  */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "engine/domain/account/account.h"
-#include "engine/domain/entity.h"
-#include "engine/domain/error.h"
-#include "engine/base/hash.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/hash.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/entity.h"
+#include "engine/domain/error.h"
 
 static char *specification; /* whole file, ended by zero */
 

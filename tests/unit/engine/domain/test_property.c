@@ -21,7 +21,7 @@
 
 /* --- the model: only what the log says, in the simplest form ---------------------------------- */
 
-struct model_reservation {
+struct property_reservation {
     struct numbers seats;
     struct id128 user;
     uint64_t deadline_ms, amount;
@@ -30,9 +30,9 @@ struct model_reservation {
     place_t payer;
 };
 
-struct model_date {
+struct property_date {
     uint32_t owner[HALL + 1]; /* reservation of each seat, 0: free */
-    struct model_reservation reservations[RESERVATIONS_MAX];
+    struct property_reservation reservations[RESERVATIONS_MAX];
     uint8_t tokens[PLACES_MAX]; /* enum token_state by place */
     uint64_t ends_ms[PLACES_MAX];
     place_t last, admitted_last;
@@ -43,12 +43,12 @@ struct model_date {
 
 #define RECOVERIES_MAX 256u
 
-struct model {
+struct property_model {
     uint32_t records; /* how many it has followed */
     /* When the engine came back with a shorter log: what had ended in the lost part ends then. */
     uint64_t recovered_ms[RECOVERIES_MAX];
     uint32_t recoveries;
-    struct model_date dates[DATES + 1];
+    struct property_date dates[DATES + 1];
     int64_t spendable[USERS + 1];
 };
 
@@ -59,8 +59,8 @@ static uint32_t user_number(const struct id128 *user) {
     return number;
 }
 
-static void model_end(struct model_date *date, uint32_t sequence) {
-    struct model_reservation *reservation = &date->reservations[sequence];
+static void model_end(struct property_date *date, uint32_t sequence) {
+    struct property_reservation *reservation = &date->reservations[sequence];
     assert_true(reservation->live);
     for (uint32_t i = 0; i < reservation->seats.count; i++) {
         uint32_t *owner = &date->owner[reservation->seats.values[i]];
@@ -70,13 +70,13 @@ static void model_end(struct model_date *date, uint32_t sequence) {
     reservation->live = reservation->paying = false;
 }
 
-static void model_token_ends(struct model_date *date, place_t place) {
+static void model_token_ends(struct property_date *date, place_t place) {
     assert_true(token_is_live(date->tokens[place]));
     date->active -= date->tokens[place] == TOKEN_ACTIVE;
     date->tokens[place] = TOKEN_EXPIRED;
 }
 
-static void model_hold(struct model_date *date, const struct decision *decision) {
+static void model_hold(struct property_date *date, const struct decision *decision) {
     const struct decision_seats_held *body = &decision->seats_held;
     assert_true(body->reservation < RESERVATIONS_MAX && !date->cancelled);
     assert_int_equal(date->tokens[body->place], TOKEN_ACTIVE); /* C5 */
@@ -84,7 +84,7 @@ static void model_hold(struct model_date *date, const struct decision *decision)
     assert_true(body->expires_at <= decision->time_ms + date->policy.hold_ttl_ms); /* R1 */
     uint32_t have = 0;
     for (uint32_t i = 1; i < RESERVATIONS_MAX; i++) {
-        const struct model_reservation *other = &date->reservations[i];
+        const struct property_reservation *other = &date->reservations[i];
         if (other->live && id128_equal(&other->user, &body->user)) have += other->seats.count;
     }
     assert_true(have + body->seats.count <= date->policy.max_seats_per_user); /* R5 */
@@ -93,7 +93,7 @@ static void model_hold(struct model_date *date, const struct decision *decision)
         date->owner[body->seats.values[i]] = body->reservation;
     }
     assert_int_equal(body->amount, body->seats.count * PRICE);
-    date->reservations[body->reservation] = (struct model_reservation){
+    date->reservations[body->reservation] = (struct property_reservation){
         .seats = body->seats,
         .user = body->user,
         .deadline_ms = body->expires_at,
@@ -103,7 +103,7 @@ static void model_hold(struct model_date *date, const struct decision *decision)
     if (body->token_expired) model_token_ends(date, body->place);
 }
 
-static void model_admit(struct model_date *date, const struct decision *decision) {
+static void model_admit(struct property_date *date, const struct decision *decision) {
     place_t place = decision->admitted.place;
     assert_int_equal(date->tokens[place], TOKEN_WAITING);
     assert_true(place > date->admitted_last); /* Q2: admission order is entry order */
@@ -120,10 +120,10 @@ static void model_admit(struct model_date *date, const struct decision *decision
 }
 
 /* R3, P5: a hold ends by its deadline and no sooner, unless a payment was in its way */
-static void model_reservation_ended(const struct model *model, struct model_date *date,
+static void model_reservation_ended(const struct property_model *model, struct property_date *date,
                                     const struct decision *decision) {
     const struct decision_reservation_ended *body = &decision->reservation_ended;
-    struct model_reservation *reservation = &date->reservations[body->reservation];
+    struct property_reservation *reservation = &date->reservations[body->reservation];
     assert_false(reservation->paying);
     bool late = reservation->refused_late;
     for (uint32_t i = 0; i < model->recoveries; i++) {
@@ -136,7 +136,7 @@ static void model_reservation_ended(const struct model *model, struct model_date
 }
 
 /* X7: turns and unpaid holds move, all by the same time, and nothing else. */
-static void model_credited(struct model_date *date, const struct decision *decision) {
+static void model_credited(struct property_date *date, const struct decision *decision) {
     uint64_t credit_ms = decision->outage_credited.credit_ms;
     uint32_t moved = date->active;
     assert_int_equal(date->policy.outage_credit, 1);
@@ -145,7 +145,7 @@ static void model_credited(struct model_date *date, const struct decision *decis
         if (date->tokens[place] == TOKEN_ACTIVE) date->ends_ms[place] += credit_ms;
     }
     for (uint32_t i = 1; i < RESERVATIONS_MAX; i++) {
-        struct model_reservation *reservation = &date->reservations[i];
+        struct property_reservation *reservation = &date->reservations[i];
         if (!reservation->live || reservation->deadline_ms == 0) continue; /* sold: 0 */
         reservation->deadline_ms += credit_ms;
         moved++;
@@ -153,8 +153,8 @@ static void model_credited(struct model_date *date, const struct decision *decis
     assert_true(moved > 0);
 }
 
-static void model_date_follow(struct model *model, const struct decision *decision) {
-    struct model_date *date = &model->dates[decision->partition - PARTITION_DATE_FIRST];
+static void model_date_follow(struct property_model *model, const struct decision *decision) {
+    struct property_date *date = &model->dates[decision->partition - PARTITION_DATE_FIRST];
     switch (decision->kind) {
     case DECISION_POLICY_CHANGED: date->policy = decision->policy_changed.policy; break;
     case DECISION_DATE_CANCELLED: date->cancelled = true; break;
@@ -181,7 +181,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
     case DECISION_SEATS_HELD: model_hold(date, decision); break;
     case DECISION_RESERVATION_ENDED: model_reservation_ended(model, date, decision); break;
     case DECISION_PAYMENT_STARTED: {
-        struct model_reservation *paying =
+        struct property_reservation *paying =
             &date->reservations[decision->payment_started.reservation];
         assert_true(paying->live && !paying->paying && paying->deadline_ms > decision->time_ms);
         paying->paying = true;
@@ -189,7 +189,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
         break;
     }
     case DECISION_PAYMENT_REFUSED: {
-        struct model_reservation *refused =
+        struct property_reservation *refused =
             &date->reservations[decision->payment_refused.reservation];
         uint64_t token_ends_ms = date->ends_ms[refused->place];
         refused->paying = false;
@@ -203,7 +203,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
         assert_true(date->reservations[decision->seats_sold.reservation].paying);
         date->reservations[decision->seats_sold.reservation].deadline_ms = 0;
         if (decision->seats_sold.token_expired) {
-            const struct model_reservation *sold =
+            const struct property_reservation *sold =
                 &date->reservations[decision->seats_sold.reservation];
             model_token_ends(date, sold->payer ? sold->payer : sold->place);
         }
@@ -212,7 +212,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
         break;
     case DECISION_PAYMENT_ABORTED: model_end(date, decision->payment_aborted.reservation); break;
     case DECISION_SEATS_REFUNDED: {
-        struct model_reservation *refunded =
+        struct property_reservation *refunded =
             &date->reservations[decision->seats_refunded.reservation];
         model->spendable[user_number(&refunded->user)] += (int64_t)refunded->amount;
         model_end(date, decision->seats_refunded.reservation);
@@ -222,7 +222,7 @@ static void model_date_follow(struct model *model, const struct decision *decisi
     }
 }
 
-static void model_follow(struct model *model, const struct domain *domain) {
+static void model_follow(struct property_model *model, const struct domain *domain) {
     for (; model->records < domain->record_count; model->records++) {
         struct decision decision = domain_record(domain, model->records);
         if (partition_is_date(decision.partition)) {
@@ -235,7 +235,7 @@ static void model_follow(struct model *model, const struct domain *domain) {
         }
     }
     for (uint32_t id = 1; id <= domain->world->date_count; id++) {
-        const struct model_date *date = &model->dates[id];
+        const struct property_date *date = &model->dates[id];
         for (uint32_t seat = 1; seat <= domain_date_of(domain, id)->seats.count; seat++) {
             assert_int_equal(domain_holder(domain, id, seat), date->owner[seat]);
         }
@@ -245,16 +245,16 @@ static void model_follow(struct model *model, const struct domain *domain) {
 
 /* --- what users do ---------------------------------------------------------------------------- */
 
-struct run {
+struct property_run {
     struct random random;
     struct domain *domain;
-    struct model *model;
+    struct property_model *model;
     struct token tokens[USERS + 1][DATES + 1]; /* the latest, live or not; place 0: none */
     uint64_t reservations[USERS + 1];          /* the latest; may be ended */
     uint32_t keys;
 };
 
-static void random_hold(struct run *run, uint32_t user, const struct token *token) {
+static void random_hold(struct property_run *run, uint32_t user, const struct token *token) {
     uint32_t seats[6] = {0}, count = 1 + random_index(&run->random, 3);
     uint64_t reservation;
     for (uint32_t i = 0; i < count; i++) seats[i] = 1 + random_index(&run->random, HALL + 1);
@@ -263,7 +263,7 @@ static void random_hold(struct run *run, uint32_t user, const struct token *toke
     }
 }
 
-static void random_policy(struct run *run, uint32_t date) {
+static void random_policy(struct property_run *run, uint32_t date) {
     static const struct {
         uint32_t index;
         uint64_t values[3];
@@ -286,7 +286,7 @@ static void random_policy(struct run *run, uint32_t date) {
     assert_int_equal(domain_policy(run->domain, date, choices[which].index, value), ERROR_NONE);
 }
 
-static void random_admin(struct run *run, uint32_t date) {
+static void random_admin(struct property_run *run, uint32_t date) {
     switch (random_index(&run->random, 60)) {
     case 0: (void)domain_switch(run->domain, date, COMMAND_DATE_CLOSE); break;
     case 1:
@@ -301,7 +301,7 @@ static void random_admin(struct run *run, uint32_t date) {
 }
 
 /* Mostly somebody whose turn it is, so that seats do get sold. */
-static uint32_t random_user(struct run *run, uint32_t date) {
+static uint32_t random_user(struct property_run *run, uint32_t date) {
     uint32_t user = 1 + random_index(&run->random, USERS);
     if (random_index(&run->random, 4) == 0) return user;
     for (uint32_t i = 0; i < USERS; i++) {
@@ -313,7 +313,7 @@ static uint32_t random_user(struct run *run, uint32_t date) {
 }
 
 /* Any answer is fine; the checks look at what it did. */
-static void random_command(struct run *run) {
+static void random_command(struct property_run *run) {
     struct domain *domain = run->domain;
     uint32_t date = 1 + random_index(&run->random, DATES), user = random_user(run, date);
     struct token *token = &run->tokens[user][date];
@@ -342,7 +342,7 @@ static void random_command(struct run *run) {
     }
 }
 
-static void random_crash(struct run *run) {
+static void random_crash(struct property_run *run) {
     struct domain *domain = run->domain;
     uint32_t lost = random_index(&run->random, 2) ? 0 : random_index(&run->random, 4);
     if (lost == 0) {
@@ -363,7 +363,7 @@ static void random_crash(struct run *run) {
 }
 
 /* The engine stands still. Where the policy gives nothing back, holds end when it goes on. */
-static void random_outage(struct run *run) {
+static void random_outage(struct property_run *run) {
     domain_outage(run->domain, (enum outage_cause)(OUTAGE_DOWN + random_index(&run->random, 3)),
                   300 + random_index(&run->random, random_index(&run->random, 4) ? 2000 : 60000));
     for (uint32_t id = 1; id <= DATES; id++) {
@@ -373,7 +373,7 @@ static void random_outage(struct run *run) {
     }
 }
 
-static void random_step(struct run *run) {
+static void random_step(struct property_run *run) {
     uint32_t action = random_index(&run->random, 1000);
     if (action < 550) {
         random_command(run);
@@ -391,7 +391,7 @@ static void random_step(struct run *run) {
     domain_due(run->domain);
 }
 
-static void close_the_books(struct run *run) {
+static void close_the_books(struct property_run *run) {
     struct domain *domain = run->domain;
     domain->manual = false;
     domain_settle(domain);
@@ -414,7 +414,7 @@ static void close_the_books(struct run *run) {
 }
 
 static void run_seed(uint64_t seed, uint32_t steps) {
-    struct run *run = calloc(1, sizeof *run);
+    struct property_run *run = calloc(1, sizeof *run);
     assert_non_null(run);
     run->random = (struct random){seed};
     run->domain = domain_new();
