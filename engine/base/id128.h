@@ -1,5 +1,5 @@
-/* id128.h - 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest of
- * an idempotency key. All zero means "none".
+/* id128.h - 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest
+ * of an idempotency key. All zero means "none".
  */
 #ifndef USHER_ENGINE_BASE_ID128_H
 #define USHER_ENGINE_BASE_ID128_H

@@ -43,8 +43,8 @@ _Noreturn void memory_failed(const char *file, int line);
 /* Compiled everywhere, so that it cannot rot; computed nowhere but where it is on. */
 #define CHECK_SLOW(condition) (SLOW_CHECKS_ON ? REQUIRE(condition) : (void)0)
 
-/* CHECK_SLOW_AT - a check whose cost grows with what was done so far, `count` times: each time up to
- * 16, then eight times while that doubles. So all of them cost as much as a few of the last. */
+/* CHECK_SLOW_AT - a check whose cost grows with what was done so far, `count` times: each time up
+ * to 16, then eight times while that doubles. So all of them cost as much as a few of the last. */
 #define CHECK_SLOW_AT(count, condition) CHECK_SLOW(!slow_check_is_due(count) || (condition))
 
 static inline bool slow_check_is_due(uint64_t count) {

@@ -1,7 +1,7 @@
 /* account_restore.c - an account partition from an image, which is taken at no word
  *
- * Whatever contradicts itself, or what came before, is refused with a sentence. What is loaded is as
- * if every decision had been applied.
+ * Whatever contradicts itself, or what came before, is refused with a sentence. What is loaded is
+ * as if every decision had been applied.
  */
 #include <stdlib.h>
 
