@@ -19,16 +19,16 @@
 #include <unistd.h>
 
 #include "bench/peers/callers.h"
-#include "bench/stage.h"
+#include "bench/sale_fixture.h"
 #include "engine/base/require.h"
 #include "tools/common/histogram.h"
 
-#define PRICE 100u /* of every seat of the stage */
+#define PRICE 100u /* of every seat of the sale */
 
 enum { STEP_ENTER, STEP_HOLD, STEP_PAY, STEP_COUNT };
 
 struct bench {
-    struct stage stage;
+    struct sale_fixture sale;
     struct callers callers;
     struct client *client;
     uint32_t *began_us[STEP_COUNT]; /* by booking; STEP_ENTER: callers.asked_us */
@@ -119,7 +119,7 @@ static void enter_next(struct caller *caller) {
     struct value_writer params;
     if (!callers_next(&bench->callers, caller->index, &hold)) return;
     caller->number = hold.number;
-    stage_write_user(hold.number, user);
+    sale_write_user(hold.number, user);
     value_writer_init(&params, room, sizeof room, sizeof room);
     value_write_map(&params, 2);
     value_write_pair_uint(&params, "date", hold.seat / CALLERS_SEATS_PER_DATE + 1);
@@ -140,7 +140,7 @@ static void charge_all(struct bench *bench, uint32_t users) {
         char user[40], key[16];
         uint8_t room[256];
         struct value_writer params;
-        stage_write_user(n, user);
+        sale_write_user(n, user);
         (void)snprintf(key, sizeof key, "charge-%08x", n);
         value_writer_init(&params, room, sizeof room, sizeof room);
         value_write_map(&params, 3);
@@ -160,16 +160,16 @@ static void demand(const char *what, uint64_t engine, uint64_t ours) {
 }
 
 static void check(struct bench *bench, uint32_t users) {
-    struct stage *stage = &bench->stage;
+    struct sale_fixture *sale = &bench->sale;
     uint64_t bookings = atomic_load(&bench->callers.next), spent = bookings * PRICE;
-    demand("seats sold", stage_held_seats(stage), bookings);
-    demand("wallets", stage_stats(stage, "money", "accounts"), users);
-    demand("points charged", stage_stats(stage, "money", "charged"), (uint64_t)users * PRICE);
-    demand("points spent", stage_stats(stage, "money", "spent"), spent);
-    demand("points left", stage_stats(stage, "money", "balances"), (uint64_t)users * PRICE - spent);
-    demand("points reserved", stage_stats(stage, "money", "reserved"), 0);
-    demand("points refunded", stage_stats(stage, "money", "refunded"), 0);
-    demand("refusals", stage_stats(stage, "engine", "refusals"), 0);
+    demand("seats sold", sale_held_seats(sale), bookings);
+    demand("wallets", sale_stats(sale, "money", "accounts"), users);
+    demand("points charged", sale_stats(sale, "money", "charged"), (uint64_t)users * PRICE);
+    demand("points spent", sale_stats(sale, "money", "spent"), spent);
+    demand("points left", sale_stats(sale, "money", "balances"), (uint64_t)users * PRICE - spent);
+    demand("points reserved", sale_stats(sale, "money", "reserved"), 0);
+    demand("points refunded", sale_stats(sale, "money", "refunded"), 0);
+    demand("refusals", sale_stats(sale, "engine", "refusals"), 0);
 }
 
 /* One step's latencies, of the bookings that count. */
@@ -188,7 +188,7 @@ static void print_step(const struct bench *bench, const char *name, const uint32
 static void report(const struct bench *bench, uint64_t decisions) {
     const struct callers *callers = &bench->callers;
     struct callers_figures figures;
-    struct stage_usage usage = stage_usage(&bench->stage);
+    struct sale_usage usage = sale_usage(&bench->sale);
     uint32_t *const *began_us = bench->began_us;
     callers_figures(callers, &figures);
     printf("{\"name\": \"%s\", \"callers\": %u, \"connections\": %u, \"seconds\": %.3f, "
@@ -208,19 +208,19 @@ int main(int argc, char **argv) {
     static struct bench bench;
     struct callers_options options;
     callers_read_options(argc, argv, &options);
-    const struct stage_plan plan = {.dates = options.seats / CALLERS_SEATS_PER_DATE,
-                                    .seats_per_date = CALLERS_SEATS_PER_DATE,
-                                    .unix_socket = true,
-                                    .extra = (char *[]){(char[]){"--snapshot-mib=0"}, NULL}};
-    stage_open_plan(&bench.stage, options.address, &plan);
+    const struct sale_plan plan = {.dates = options.seats / CALLERS_SEATS_PER_DATE,
+                                   .seats_per_date = CALLERS_SEATS_PER_DATE,
+                                   .unix_socket = true,
+                                   .extra = (char *[]){(char[]){"--snapshot-mib=0"}, NULL}};
+    sale_open_plan(&bench.sale, options.address, &plan);
     struct client_options of_client = {.frames_in_flight = options.connections};
-    if (client_open(bench.stage.url, &of_client, &bench.client) != 0) stage_fail("connect");
+    if (client_open(bench.sale.url, &of_client, &bench.client) != 0) sale_fail("connect");
     bench.callers_of_client = calloc(options.callers, sizeof *bench.callers_of_client);
     bench.began_us[STEP_HOLD] = calloc(options.seats, sizeof(uint32_t));
     bench.began_us[STEP_PAY] = calloc(options.seats, sizeof(uint32_t));
     REQUIRE(bench.callers_of_client && bench.began_us[STEP_HOLD] && bench.began_us[STEP_PAY]);
     charge_all(&bench, options.seats);
-    uint64_t decisions = stage_stats(&bench.stage, "engine", "decisions");
+    uint64_t decisions = sale_stats(&bench.sale, "engine", "decisions");
     callers_begin(&bench.callers, &options, 0);
     for (uint32_t i = 0; i < options.callers; i++) {
         bench.callers_of_client[i] = (struct caller){.bench = &bench, .index = i};
@@ -231,6 +231,6 @@ int main(int argc, char **argv) {
     } while (!callers_all_answered(&bench.callers));
     callers_end(&bench.callers);
     check(&bench, options.seats);
-    report(&bench, stage_stats(&bench.stage, "engine", "decisions") - decisions);
-    return stage_close(&bench.stage);
+    report(&bench, sale_stats(&bench.sale, "engine", "decisions") - decisions);
+    return sale_close(&bench.sale);
 }

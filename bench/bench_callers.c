@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "bench/peers/callers.h"
-#include "bench/stage.h"
+#include "bench/sale_fixture.h"
 #include "engine/base/require.h"
 
 struct bench {
-    struct stage stage;
+    struct sale_fixture sale;
     struct callers callers;
     struct client *client;
     struct caller {
@@ -34,7 +34,7 @@ static void call(struct caller *caller, const struct callers_hold *hold, client_
     struct value_writer params;
     int status;
     value_writer_init(&params, room, sizeof room, sizeof room);
-    stage_write_hold(&bench->stage, hold->number, &params);
+    sale_write_hold(&bench->sale, hold->number, &params);
     while ((status = client_call(bench->client, "seats.hold", &params, done, caller)) ==
            CLIENT_FULL) {
         usleep(CALLERS_TICK_US); /* an open loop that is far behind; a closed one has too few */
@@ -73,7 +73,7 @@ static void run(struct bench *bench, const struct callers_options *options, uint
     } while (!callers_all_answered(&bench->callers));
     callers_end(&bench->callers);
     free(bench->callers_of_client);
-    callers_report(&bench->callers, stage_held_seats(&bench->stage));
+    callers_report(&bench->callers, sale_held_seats(&bench->sale));
 }
 
 static void ask_closed_loop(struct bench *bench) {
@@ -116,13 +116,13 @@ static void run_half(struct bench *bench, const struct callers_options *options)
 static void check_refusals(struct bench *bench) {
     struct client_answer answer = {0};
     struct value_writer params;
-    char code[32], *tokens = bench->stage.tokens[bench->stage.dates];
+    char code[32], *tokens = bench->sale.tokens[bench->sale.dates];
     char token[49];
     value_writer_init(&params, NULL, 0, UINT32_MAX);
-    memcpy(token, bench->stage.tokens[0], sizeof token);
-    memcpy(bench->stage.tokens[0], tokens, sizeof token); /* n = 0 is user 0's */
-    stage_write_hold(&bench->stage, 0, &params);
-    memcpy(bench->stage.tokens[0], token, sizeof token);
+    memcpy(token, bench->sale.tokens[0], sizeof token);
+    memcpy(bench->sale.tokens[0], tokens, sizeof token); /* n = 0 is user 0's */
+    sale_write_hold(&bench->sale, 0, &params);
+    memcpy(bench->sale.tokens[0], token, sizeof token);
     (void)client_call_wait(bench->client, "seats.hold", &params, &answer); /* the code tells */
     if (strcmp(client_answer_code(&answer, code), "SEAT_TAKEN") != 0) {
         callers_fail("usher: a seat was held twice", code);
@@ -146,16 +146,16 @@ int main(int argc, char **argv) {
     static struct bench bench;
     struct callers_options options;
     callers_read_options(argc, argv, &options);
-    const struct stage_plan plan = {.dates = options.seats / STAGE_SEATS_PER_DATE,
-                                    .seats_per_date = STAGE_SEATS_PER_DATE,
-                                    .users_per_date = CALLERS_USERS_PER_DATE,
-                                    .unix_socket = true,
-                                    .extra = (char *[]){(char[]){"--snapshot-mib=0"}, NULL}};
-    stage_open_plan(&bench.stage, options.address, &plan);
+    const struct sale_plan plan = {.dates = options.seats / SALE_SEATS_PER_DATE,
+                                   .seats_per_date = SALE_SEATS_PER_DATE,
+                                   .users_per_date = CALLERS_USERS_PER_DATE,
+                                   .unix_socket = true,
+                                   .extra = (char *[]){(char[]){"--snapshot-mib=0"}, NULL}};
+    sale_open_plan(&bench.sale, options.address, &plan);
     struct client_options of_client = {.frames_in_flight = options.connections};
-    if (client_open(bench.stage.url, &of_client, &bench.client) != 0) stage_fail("connect");
+    if (client_open(bench.sale.url, &of_client, &bench.client) != 0) sale_fail("connect");
     run(&bench, &options, 0, ask_closed_loop);
     if (options.half) run_half(&bench, &options);
     check_refusals(&bench);
-    return stage_close(&bench.stage);
+    return sale_close(&bench.sale);
 }

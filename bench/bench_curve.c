@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "bench/peers/callers.h"
-#include "bench/stage.h"
+#include "bench/sale_fixture.h"
 #include "engine/base/require.h"
 
 #define SEATS 102400u
@@ -38,7 +38,7 @@
 struct bench {
     const char *axis;
     uint64_t value;
-    struct stage stage;
+    struct sale_fixture sale;
     struct callers callers;
     uint32_t callers_count;
     double cpu_us; /* of the daemon, for each request of the last run */
@@ -68,10 +68,10 @@ static void on_answer(void *context, const struct client_reply *reply) {
 }
 
 /* Every user_count-th seat of its date belongs to a caller, which takes them in shuffled order. */
-static uint32_t seat_of(const struct stage *stage, const struct caller *caller) {
-    uint32_t own = stage->seats_per_date / stage->users_per_date;
+static uint32_t seat_of(const struct sale_fixture *sale, const struct caller *caller) {
+    uint32_t own = sale->seats_per_date / sale->users_per_date;
     uint32_t nth = (uint32_t)(caller->turn * 48271ull % own);
-    return nth * stage->users_per_date + caller->index / stage->dates + 1;
+    return nth * sale->users_per_date + caller->index / sale->dates + 1;
 }
 
 static void ask_next(struct caller *caller) {
@@ -82,15 +82,15 @@ static void ask_next(struct caller *caller) {
     if (!callers_next(&bench->callers, caller->index, &unused)) return;
     value_writer_init(&params, room, sizeof room, sizeof room);
     value_write_map(&params, 2);
-    value_write_pair_text(&params, "token", bench->stage.tokens[caller->index]);
+    value_write_pair_text(&params, "token", bench->sale.tokens[caller->index]);
     if (caller->holds) {
         value_write_pair_uint(&params, "reservation", caller->reservation);
     } else {
         value_write_text(&params, "seats");
         value_write_array(&params, 1);
-        value_write_uint(&params, seat_of(&bench->stage, caller));
+        value_write_uint(&params, seat_of(&bench->sale, caller));
     }
-    int status = client_call(bench->stage.client, caller->holds ? "seats.release" : "seats.hold",
+    int status = client_call(bench->sale.client, caller->holds ? "seats.release" : "seats.hold",
                              &params, on_answer, caller);
     if (status != 0) callers_fail("client_call", client_status_text(status));
 }
@@ -99,24 +99,24 @@ static void ask_next(struct caller *caller) {
 static void run(struct bench *bench, uint32_t seconds, uint32_t requests,
                 struct callers_figures *ret_figures) {
     const struct callers_options options = {.name = bench->axis,
-                                            .folder = bench->stage.folder,
+                                            .folder = bench->sale.folder,
                                             .callers = bench->callers_count,
                                             .seats = requests,
                                             .seconds = seconds};
     uint64_t held = 0;
-    double cpu_seconds = stage_usage(&bench->stage).cpu_seconds;
+    double cpu_seconds = sale_usage(&bench->sale).cpu_seconds;
     callers_begin(&bench->callers, &options, 0);
     for (uint32_t i = 0; i < bench->callers_count; i++) ask_next(&bench->callers_of_client[i]);
     do {
         usleep(50000); /* longer than a callback is between its answer and its next call */
     } while (!callers_all_answered(&bench->callers));
     callers_end(&bench->callers);
-    cpu_seconds = stage_usage(&bench->stage).cpu_seconds - cpu_seconds;
+    cpu_seconds = sale_usage(&bench->sale).cpu_seconds - cpu_seconds;
     bench->cpu_us = 1e6 * cpu_seconds / atomic_load(&bench->callers.next);
     callers_figures(&bench->callers, ret_figures);
     callers_free(&bench->callers);
     for (uint32_t i = 0; i < bench->callers_count; i++) held += bench->callers_of_client[i].holds;
-    if (stage_held_seats(&bench->stage) != held) {
+    if (sale_held_seats(&bench->sale) != held) {
         callers_fail(bench->axis, "the engine shows another number of held seats");
     }
 }
@@ -125,7 +125,7 @@ static void run(struct bench *bench, uint32_t seconds, uint32_t requests,
 
 static void print_point(const struct bench *bench, uint64_t value, double per_second,
                         const uint64_t quantiles_us[3], const char *more) {
-    struct stage_usage usage = stage_usage(&bench->stage);
+    struct sale_usage usage = sale_usage(&bench->sale);
     printf("{\"axis\": \"%s\", \"value\": %llu, \"per_second\": %.0f, \"p50_us\": %llu, "
            "\"p99_us\": %llu, \"p999_us\": %llu, \"cpu_us\": %.3f, \"resident_bytes\": %llu, "
            "\"peak_bytes\": %llu%s}\n",
@@ -147,13 +147,13 @@ static void open_stage(struct bench *bench, const char *usherd, uint32_t callers
     (void)snprintf(shards, sizeof shards, "--shards=%llu", (unsigned long long)bench->value);
     char *const extra[] = {(char[]){"--snapshot-mib=0"},
                            strcmp(bench->axis, "shards") == 0 ? shards : NULL, NULL};
-    const struct stage_plan plan = {.dates = dates,
-                                    .seats_per_date = seats,
-                                    .users_per_date = (callers + dates - 1) / dates,
-                                    .extra = extra,
-                                    .unix_socket = true};
-    if (plan.users_per_date > seats) stage_fail("each caller needs a seat of its own");
-    stage_open_plan(&bench->stage, usherd, &plan);
+    const struct sale_plan plan = {.dates = dates,
+                                   .seats_per_date = seats,
+                                   .users_per_date = (callers + dates - 1) / dates,
+                                   .extra = extra,
+                                   .unix_socket = true};
+    if (plan.users_per_date > seats) sale_fail("each caller needs a seat of its own");
+    sale_open_plan(&bench->sale, usherd, &plan);
     bench->callers_count = callers;
     bench->callers_of_client = calloc(callers, sizeof *bench->callers_of_client);
     REQUIRE(bench->callers_of_client);
@@ -174,7 +174,7 @@ static void bench_size(struct bench *bench, const char *usherd, uint32_t seconds
     } else if (strcmp(bench->axis, "seats") == 0) {
         open_stage(bench, usherd, CALLERS_OF_SMALLEST_HALL, 1, value);
     } else {
-        stage_fail("no such axis; see the head of bench/bench_curve.c");
+        sale_fail("no such axis; see the head of bench/bench_curve.c");
     }
     run(bench, seconds, (seconds + 1) * REQUESTS_PER_SECOND_MAX, &figures);
     print_run(bench, value, &figures, "");
@@ -196,22 +196,22 @@ static bool wants_start(uint64_t length, uint64_t last) {
 
 static void bench_log(struct bench *bench, const char *usherd) {
     open_stage(bench, usherd, CALLERS, 1, SEATS);
-    uint64_t length = stage_stats(&bench->stage, "engine", "decisions"), begun_at = 0;
+    uint64_t length = sale_stats(&bench->sale, "engine", "decisions"), begun_at = 0;
     while (length < bench->value) {
         uint64_t next = next_length(length, bench->value);
         uint32_t stretch = next - length > 1000000 ? (uint32_t)(next - length) : 1000000;
         struct callers_figures figures;
         char more[160] = "";
         run(bench, 60, stretch, &figures); /* a minute at most */
-        length = begun_at + stage_stats(&bench->stage, "engine", "decisions");
-        uint64_t log_bytes = stage_stats(&bench->stage, NULL, "durable_lsn");
-        struct stage_usage usage = stage_usage(&bench->stage);
+        length = begun_at + sale_stats(&bench->sale, "engine", "decisions");
+        uint64_t log_bytes = sale_stats(&bench->sale, NULL, "durable_lsn");
+        struct sale_usage usage = sale_usage(&bench->sale);
         int size = snprintf(
             more, sizeof more, ", \"log_bytes\": %llu, \"resident_bytes_before_start\": %llu",
             (unsigned long long)log_bytes, (unsigned long long)usage.resident_bytes);
         if (wants_start(length, bench->value)) {
-            double start_seconds = stage_restart(&bench->stage);
-            if (bench->stage.recovered < length) stage_fail("the start read too little");
+            double start_seconds = sale_restart(&bench->sale);
+            if (bench->sale.recovered < length) sale_fail("the start read too little");
             begun_at = length;
             (void)snprintf(more + size, sizeof more - (size_t)size, ", \"start_seconds\": %.3f",
                            start_seconds);
@@ -224,18 +224,18 @@ static void bench_frames(struct bench *bench, const char *usherd) {
     uint32_t per_frame = (uint32_t)bench->value;
     uint32_t frames = per_frame <= 16 ? FRAMES_REQUESTS / 16 : FRAMES_REQUESTS / per_frame;
     uint32_t warm_up = frames / 4;
-    if (per_frame < 1 || per_frame > 1024) stage_fail("frames have 1 to 1024 requests");
-    stage_open(&bench->stage, usherd, (char *[]){(char[]){"--snapshot-mib=0"}, NULL},
-               FRAMES_REQUESTS + FRAMES_REQUESTS / 4); /* for all, so that memory compares */
-    struct frames first = stage_prepare(&bench->stage, warm_up, per_frame);
-    struct frames then = stage_prepare(&bench->stage, frames, per_frame);
-    (void)load_run(bench->stage.url, &first, FRAMES_IN_FLIGHT, 0);
-    double cpu_seconds = stage_usage(&bench->stage).cpu_seconds;
-    struct load_result result = load_run(bench->stage.url, &then, FRAMES_IN_FLIGHT, 0);
-    cpu_seconds = stage_usage(&bench->stage).cpu_seconds - cpu_seconds;
+    if (per_frame < 1 || per_frame > 1024) sale_fail("frames have 1 to 1024 requests");
+    sale_open(&bench->sale, usherd, (char *[]){(char[]){"--snapshot-mib=0"}, NULL},
+              FRAMES_REQUESTS + FRAMES_REQUESTS / 4); /* for all, so that memory compares */
+    struct frames first = sale_prepare(&bench->sale, warm_up, per_frame);
+    struct frames then = sale_prepare(&bench->sale, frames, per_frame);
+    (void)load_run(bench->sale.url, &first, FRAMES_IN_FLIGHT, 0);
+    double cpu_seconds = sale_usage(&bench->sale).cpu_seconds;
+    struct load_result result = load_run(bench->sale.url, &then, FRAMES_IN_FLIGHT, 0);
+    cpu_seconds = sale_usage(&bench->sale).cpu_seconds - cpu_seconds;
     bench->cpu_us = 1e6 * cpu_seconds / ((double)frames * per_frame);
-    if (stage_held_seats(&bench->stage) != bench->stage.next) {
-        stage_fail("some holds were refused or lost");
+    if (sale_held_seats(&bench->sale) != bench->sale.next) {
+        sale_fail("some holds were refused or lost");
     }
     const uint64_t quantiles_us[3] = {result.p50_us, result.p99_us, result.p999_us};
     print_point(bench, per_frame, (double)frames * per_frame / result.seconds, quantiles_us, "");
@@ -243,12 +243,12 @@ static void bench_frames(struct bench *bench, const char *usherd) {
 
 int main(int argc, char **argv) {
     static struct bench bench;
-    if (argc < 4) stage_fail("usage: bench_curve USHERD AXIS VALUE [SECONDS]");
+    if (argc < 4) sale_fail("usage: bench_curve USHERD AXIS VALUE [SECONDS]");
     bench.axis = argv[2];
     bench.value = strtoull(argv[3], NULL, 10);
     unsigned long seconds = argc > 4 ? strtoul(argv[4], NULL, 10) : 2;
-    if (bench.value < 1 || bench.value > 1000000000) stage_fail("VALUE is out of range");
-    if (seconds < 1 || seconds > 60) stage_fail("SECONDS: 1 to 60");
+    if (bench.value < 1 || bench.value > 1000000000) sale_fail("VALUE is out of range");
+    if (seconds < 1 || seconds > 60) sale_fail("SECONDS: 1 to 60");
     if (strcmp(bench.axis, "frames") == 0) {
         bench_frames(&bench, argv[1]);
     } else if (strcmp(bench.axis, "log") == 0) {
@@ -256,5 +256,5 @@ int main(int argc, char **argv) {
     } else {
         bench_size(&bench, argv[1], (uint32_t)seconds);
     }
-    return stage_close(&bench.stage);
+    return sale_close(&bench.sale);
 }

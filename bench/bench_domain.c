@@ -4,7 +4,7 @@
  * record, apply, and what follows at once (admission). No thread, no socket, no disk. Each figure
  * is the median of ROUNDS rounds on fresh state.
  */
-#include "bench/driver.h"
+#include "tests/support/stepper.h"
 #include "bench/measure.h"
 #include "engine/base/require.h"
 
@@ -17,30 +17,30 @@
 
 /* A million fans enter a room in which nobody is admitted. Return: ns per decision */
 static double enter_line(void) {
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, 1, 0);
-    uint64_t before = driver->decisions, began = measure_cpu_ns();
-    for (uint32_t n = 0; n < WAITERS; n++) (void)driver_enter(driver, date, n);
-    double ns = (double)(measure_cpu_ns() - began) / (double)(driver->decisions - before);
-    driver_free(driver);
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, 1, 0);
+    uint64_t before = stepper->decisions, began = measure_cpu_ns();
+    for (uint32_t n = 0; n < WAITERS; n++) (void)stepper_enter(stepper, date, n);
+    double ns = (double)(measure_cpu_ns() - began) / (double)(stepper->decisions - before);
+    stepper_free(stepper);
     return ns;
 }
 
 /* A poll each, after a look at all of them, as a shard takes the requests of a frame.
  * Return: a sum of what came out */
-static uint64_t poll_some(struct driver *driver, struct partition *date,
+static uint64_t poll_some(struct stepper *stepper, struct partition *date,
                           const struct command *commands, uint32_t count) {
     uint64_t sum = 0;
     for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST && count > 1; step++) {
         for (uint32_t i = 0; i < count; i++) {
-            world_prefetch_command(driver->world, &commands[i], step);
+            world_prefetch_command(stepper->world, &commands[i], step);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
         struct reply reply;
-        partition_heard(date, &commands[i], driver->now_ms);
-        partition_decide(date, &commands[i], driver->now_ms, &driver->verdict);
-        partition_answer(date, &commands[i], &driver->verdict, driver->now_ms, &reply);
+        partition_heard(date, &commands[i], stepper->now_ms);
+        partition_decide(date, &commands[i], stepper->now_ms, &stepper->verdict);
+        partition_answer(date, &commands[i], &stepper->verdict, stepper->now_ms, &reply);
         sum += reply.token.ahead;
     }
     return sum;
@@ -48,10 +48,10 @@ static uint64_t poll_some(struct driver *driver, struct partition *date,
 
 /* Polls of random waiters among a million, so many in a frame. Return: ns per poll */
 static double poll_line(uint32_t per_frame) {
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, 1, 0);
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, 1, 0);
     static struct token tokens[WAITERS];
-    for (uint32_t n = 0; n < WAITERS; n++) tokens[n] = driver_enter(driver, date, n);
+    for (uint32_t n = 0; n < WAITERS; n++) tokens[n] = stepper_enter(stepper, date, n);
     uint64_t sum = 0, random = 88172645463325252ull, began = measure_cpu_ns();
     for (uint32_t i = 0; i < WAITERS; i += per_frame) {
         struct command commands[AHEAD];
@@ -61,55 +61,55 @@ static double poll_line(uint32_t per_frame) {
                                            .partition = date->id,
                                            .queue.token = tokens[random % WAITERS]};
         }
-        sum += poll_some(driver, date, commands, per_frame);
+        sum += poll_some(stepper, date, commands, per_frame);
     }
     double ns = (double)(measure_cpu_ns() - began) / WAITERS;
     REQUIRE(sum > 0);
-    driver_free(driver);
+    stepper_free(stepper);
     return ns;
 }
 
 /* As many active users as `seats` hold one seat each, in shuffled order, and release it, again and
  * again. Return: ns per decision */
 static double hold_release(uint32_t seats) {
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, SEATS, SEATS);
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, SEATS, SEATS);
     static struct token tokens[SEATS];
     static uint64_t reservations[SEATS];
-    for (uint32_t n = 0; n < seats; n++) tokens[n] = driver_enter(driver, date, n);
-    uint64_t before = driver->decisions, began = measure_cpu_ns();
+    for (uint32_t n = 0; n < seats; n++) tokens[n] = stepper_enter(stepper, date, n);
+    uint64_t before = stepper->decisions, began = measure_cpu_ns();
     for (uint32_t round = 0; round < HOLDS / seats; round++) {
         for (uint32_t i = 0; i < seats; i++) {
             uint32_t seat = (uint32_t)((i * 48271ull + round) % seats) + 1;
-            reservations[i] = driver_hold(driver, date, &tokens[i], seat);
+            reservations[i] = stepper_hold(stepper, date, &tokens[i], seat);
         }
         for (uint32_t i = 0; i < seats; i++) {
-            driver_release(driver, date, &tokens[i], reservations[i]);
+            stepper_release(stepper, date, &tokens[i], reservations[i]);
         }
     }
-    double ns = (double)(measure_cpu_ns() - began) / (double)(driver->decisions - before);
-    REQUIRE(driver->decisions - before == 2ull * HOLDS);
-    driver_free(driver);
+    double ns = (double)(measure_cpu_ns() - began) / (double)(stepper->decisions - before);
+    REQUIRE(stepper->decisions - before == 2ull * HOLDS);
+    stepper_free(stepper);
     return ns;
 }
 
 /* Whole bookings: enter, admitted, charge, hold, pay (four messages). Return: ns per booking;
  * @ret_decisions: decisions per booking */
 static double book(double *ret_decisions) {
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, SEATS, 1000);
-    uint64_t before = driver->decisions, began = measure_cpu_ns();
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, SEATS, 1000);
+    uint64_t before = stepper->decisions, began = measure_cpu_ns();
     for (uint32_t n = 0; n < SEATS; n++) {
-        struct token token = driver_enter(driver, date, n);
-        driver_charge(driver, n, 100);
-        driver_pay(driver, date, &token, driver_hold(driver, date, &token, n + 1));
+        struct token token = stepper_enter(stepper, date, n);
+        stepper_charge(stepper, n, 100);
+        stepper_pay(stepper, date, &token, stepper_hold(stepper, date, &token, n + 1));
     }
     double ns = (double)(measure_cpu_ns() - began) / SEATS;
-    *ret_decisions = (double)(driver->decisions - before) / SEATS;
+    *ret_decisions = (double)(stepper->decisions - before) / SEATS;
     struct money_totals money;
-    world_money(driver->world, &money);
+    world_money(stepper->world, &money);
     REQUIRE(money.spent == 100ull * SEATS && ((struct date *)date)->seats.free == 0);
-    driver_free(driver);
+    stepper_free(stepper);
     return ns;
 }
 

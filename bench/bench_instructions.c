@@ -9,7 +9,7 @@
  * what else the machine does, so that a change for the worse of a few per cent can fail a build.
  *
  * Everything is the engine's own code as the daemon runs it: the domain as a shard drives it
- * (driver.h), frames decoded and answered by net, a real shard stepped by hand, a real log on a
+ * (stepper.h), frames decoded and answered by net, a real shard stepped by hand, a real log on a
  * disk in memory. No socket, no thread, no clock, no randomness: the same program counts the same
  * twice.
  */
@@ -17,14 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/driver.h"
+#include "tests/support/stepper.h"
 #include "engine/base/require.h"
 #include "engine/runtime/engine.h"
 #include "net/server/frame.h"
 #include "net/protocol/text.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
 #define WARM 500u     /* steps before those that count: tables and pools have their size */
@@ -38,7 +38,7 @@
 #define SEGMENT_BYTES (32u * 1024u * 1024u) /* one is enough for a run */
 
 struct work {
-    struct driver *driver;
+    struct stepper *stepper;
     struct partition *date;
     struct token *tokens;   /* of each user */
     uint64_t *reservations; /* of each user */
@@ -69,7 +69,7 @@ struct operation {
     const char *name, *what;
     uint32_t warm, counted; /* steps */
     uint32_t per_step;      /* operations of a step; 0: work->records */
-    uint32_t decisions;     /* of a step, as the driver counts them */
+    uint32_t decisions;     /* of a step, as the stepper counts them */
     void (*prepare)(struct work *work, const struct operation *operation);
     void (*step)(struct work *work, uint32_t n); /* n: 0..warm + counted - 1 */
 };
@@ -81,37 +81,37 @@ static uint32_t seat_of(uint32_t n, uint32_t seats) { return (uint32_t)(n * 4827
 
 static void prepare_line(struct work *work, const struct operation *operation) {
     (void)operation;
-    work->date = driver_date(work->driver, 1, 0);
+    work->date = stepper_date(work->stepper, 1, 0);
     work->tokens = calloc(LINE, sizeof *work->tokens);
     REQUIRE(work->tokens != NULL);
     for (uint32_t n = 0; n < LINE; n++) {
-        work->tokens[n] = driver_enter(work->driver, work->date, n);
+        work->tokens[n] = stepper_enter(work->stepper, work->date, n);
     }
 }
 
 static void step_enter(struct work *work, uint32_t n) {
-    (void)driver_enter(work->driver, work->date, LINE + n);
+    (void)stepper_enter(work->stepper, work->date, LINE + n);
 }
 
 static void step_poll(struct work *work, uint32_t n) {
     struct command command = {.kind = COMMAND_QUEUE_STATUS, .partition = work->date->id};
-    struct driver *driver = work->driver;
+    struct stepper *stepper = work->stepper;
     struct reply reply;
     command.queue.token = work->tokens[seat_of(n, LINE) - 1];
-    partition_heard(work->date, &command, driver->now_ms);
-    partition_decide(work->date, &command, driver->now_ms, &driver->verdict);
-    partition_answer(work->date, &command, &driver->verdict, driver->now_ms, &reply);
+    partition_heard(work->date, &command, stepper->now_ms);
+    partition_decide(work->date, &command, stepper->now_ms, &stepper->verdict);
+    partition_answer(work->date, &command, &stepper->verdict, stepper->now_ms, &reply);
     work->sum += reply.token.ahead;
 }
 
 /* As many active users as seats. */
 static void prepare_hall(struct work *work, uint32_t seats) {
-    work->date = driver_date(work->driver, seats, seats);
+    work->date = stepper_date(work->stepper, seats, seats);
     work->tokens = calloc(seats, sizeof *work->tokens);
     work->reservations = calloc(seats, sizeof *work->reservations);
     REQUIRE(work->tokens != NULL && work->reservations != NULL);
     for (uint32_t n = 0; n < seats; n++) {
-        work->tokens[n] = driver_enter(work->driver, work->date, n);
+        work->tokens[n] = stepper_enter(work->stepper, work->date, n);
     }
 }
 
@@ -121,47 +121,48 @@ static void prepare_free(struct work *work, const struct operation *operation) {
 }
 
 static void step_hold(struct work *work, uint32_t n) {
-    work->reservations[n] = driver_hold(work->driver, work->date, &work->tokens[n],
-                                        seat_of(n, STEPS));
+    work->reservations[n] = stepper_hold(work->stepper, work->date, &work->tokens[n],
+                                         seat_of(n, STEPS));
 }
 
 /* Every user has a seat; each hold a millisecond after the one before. */
 static void prepare_held(struct work *work, const struct operation *operation) {
     prepare_free(work, operation);
-    for (uint32_t n = 0; n < STEPS; n++, work->driver->now_ms++) step_hold(work, n);
+    for (uint32_t n = 0; n < STEPS; n++, work->stepper->now_ms++) step_hold(work, n);
 }
 
 static void step_hold_refused(struct work *work, uint32_t n) {
-    uint64_t taken = driver_hold(work->driver, work->date, &work->tokens[n], seat_of(n + 1, STEPS));
+    uint64_t taken = stepper_hold(work->stepper, work->date, &work->tokens[n],
+                                  seat_of(n + 1, STEPS));
     REQUIRE(taken == 0);
 }
 
 static void step_release(struct work *work, uint32_t n) {
-    driver_release(work->driver, work->date, &work->tokens[n], work->reservations[n]);
+    stepper_release(work->stepper, work->date, &work->tokens[n], work->reservations[n]);
 }
 
 static void prepare_expire(struct work *work, const struct operation *operation) {
     prepare_held(work, operation);
-    work->driver->now_ms += HOLD_TTL_MS - STEPS - 1;
+    work->stepper->now_ms += HOLD_TTL_MS - STEPS - 1;
 }
 
 /* One hold comes to its end. */
 static void step_expire(struct work *work, uint32_t n) {
     (void)n; /* time tells which */
-    work->driver->now_ms++;
-    driver_due(work->driver, work->date);
+    work->stepper->now_ms++;
+    stepper_due(work->stepper, work->date);
 }
 
 static void book(struct work *work, uint32_t n) {
-    struct driver *driver = work->driver;
-    struct token token = driver_enter(driver, work->date, n);
-    driver_charge(driver, n, 100);
-    driver_pay(driver, work->date, &token, driver_hold(driver, work->date, &token, n + 1));
+    struct stepper *stepper = work->stepper;
+    struct token token = stepper_enter(stepper, work->date, n);
+    stepper_charge(stepper, n, 100);
+    stepper_pay(stepper, work->date, &token, stepper_hold(stepper, work->date, &token, n + 1));
 }
 
 static void prepare_booking(struct work *work, const struct operation *operation) {
     (void)operation;
-    work->date = driver_date(work->driver, STEPS, ACTIVE);
+    work->date = stepper_date(work->stepper, STEPS, ACTIVE);
 }
 
 /* --- one record ------------------------------------------------------------------------------- */
@@ -172,7 +173,7 @@ static void prepare_record(struct work *work, const struct operation *operation)
 }
 
 static void step_record(struct work *work, uint32_t n) {
-    struct decision *decision = &work->driver->verdict.decisions[0];
+    struct decision *decision = &work->stepper->verdict.decisions[0];
     decision->seats_held.reservation = n;
     work->sum += decision_encode(decision, work->drain);
 }
@@ -224,7 +225,7 @@ static void step_decode(struct work *work, uint32_t n) {
     uint32_t size, count, offset;
     const uint8_t *bytes = frame_at(work, n, &size);
     struct command command;
-    struct decode_error error;
+    struct error_reply error;
     arena_reset(&work->arena);
     REQUIRE(decode_scan(bytes, size, work->spans, &count, &offset) == VALUE_OK);
     for (uint32_t i = 0; i < count; i++) {
@@ -235,9 +236,9 @@ static void step_decode(struct work *work, uint32_t n) {
 }
 
 static void encode(struct work *work, uint32_t msgid, const struct reply *reply) {
-    const struct encode_view view = {0};
+    const struct encode_sources sources = {0};
     uint64_t lsn = 0;
-    encode_reply(&work->writer, msgid, reply, &view, &lsn);
+    encode_reply(&work->writer, msgid, reply, &sources, &lsn);
     work->sum += work->writer.size;
 }
 
@@ -248,7 +249,7 @@ static void prepare_replies(struct work *work, const struct operation *operation
 
 static void step_reply_hold(struct work *work, uint32_t n) {
     const struct date *date = (const struct date *)work->date;
-    struct reply reply = {.kind = REPLY_RESERVATION, .now_ms = work->driver->now_ms};
+    struct reply reply = {.kind = REPLY_RESERVATION, .now_ms = work->stepper->now_ms};
     reply.reservation.date = date;
     reply.reservation.reservation = reservations_find(&date->reservations, n + 1);
     encode(work, n, &reply);
@@ -256,19 +257,19 @@ static void step_reply_hold(struct work *work, uint32_t n) {
 
 static void step_reply_poll(struct work *work, uint32_t n) {
     const struct reply reply = {.kind = REPLY_TOKEN,
-                                .now_ms = work->driver->now_ms,
+                                .now_ms = work->stepper->now_ms,
                                 .token = {.token = work->tokens[n],
                                           .state = TOKEN_WAITING,
                                           .ahead = n,
                                           .eta_ms = 1000ull * n,
                                           .next_poll_ms = 5000,
-                                          .expires_at = work->driver->now_ms + 60000}};
+                                          .expires_at = work->stepper->now_ms + 60000}};
     encode(work, n, &reply);
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
-static uint64_t clock_now(void *context) { return ((struct driver *)context)->now_ms; }
+static uint64_t clock_now(void *context) { return ((struct stepper *)context)->now_ms; }
 static void entropy_fill(void *context, void *bytes, uint32_t size) {
     (void)context;
     memset(bytes, 42, size);
@@ -277,7 +278,7 @@ static void entropy_fill(void *context, void *bytes, uint32_t size) {
 static void open_log(struct work *work) {
     REQUIRE(storage_memory_open(&work->storage) == 0);
     struct wal_options options = {.storage = work->storage,
-                                  .clock = {work->driver, clock_now},
+                                  .clock = {work->stepper, clock_now},
                                   .entropy = {NULL, entropy_fill},
                                   .segment_bytes = SEGMENT_BYTES,
                                   .appenders = 1};
@@ -300,7 +301,7 @@ static void append(void *context, const uint8_t *bytes, uint32_t size) {
 
 static void prepare_append(struct work *work, const struct operation *operation) {
     prepare_record(work, operation);
-    const struct decision *decision = &work->driver->verdict.decisions[0];
+    const struct decision *decision = &work->stepper->verdict.decisions[0];
     for (uint32_t i = 0; i < operation->per_step; i++) {
         work->drain_bytes += decision_encode(decision, work->drain + work->drain_bytes);
     }
@@ -315,14 +316,14 @@ static void step_append(struct work *work, uint32_t n) {
 static void prepare_replay(struct work *work, const struct operation *operation) {
     (void)operation;
     open_log(work);
-    work->driver->flush = append;
-    work->driver->flush_context = work;
-    work->driver->log_capacity = 16u * 1024u + RECORD_BYTES_MAX;
-    work->date = driver_date(work->driver, BOOKINGS, ACTIVE);
+    work->stepper->flush = append;
+    work->stepper->flush_context = work;
+    work->stepper->log_capacity = 16u * 1024u + RECORD_BYTES_MAX;
+    work->date = stepper_date(work->stepper, BOOKINGS, ACTIVE);
     for (uint32_t n = 0; n < BOOKINGS; n++) book(work, n);
-    driver_flush(work->driver);
+    stepper_flush(work->stepper);
     REQUIRE(wal_stop(work->wal) == 0);
-    work->records = work->driver->decisions;
+    work->records = work->stepper->decisions;
 }
 
 static void step_replay(struct work *work, uint32_t n) {
@@ -336,7 +337,7 @@ static void step_replay(struct work *work, uint32_t n) {
     source_wal_init(&source, work->storage, NULL, NULL, WAL_READER_NO_LIMIT, &port);
     REQUIRE(recover(&port, world, NULL, &result, &error) == 0);
     REQUIRE(result.records == work->records);
-    REQUIRE(result.world_hash == world_hash(work->driver->world));
+    REQUIRE(result.world_hash == world_hash(work->stepper->world));
     source_wal_deinit(&source);
     world_free(world);
 }
@@ -362,9 +363,9 @@ static void prepare_requests(struct work *work, const struct operation *operatio
     prepare_frames(work, operation);
     open_log(work);
     struct engine_options options = {.shards = 1,
-                                     .world = work->driver->world,
+                                     .world = work->stepper->world,
                                      .sink = {&work->shared, frame_sink_encode, frame_sink_release},
-                                     .clock = {work->driver, clock_now},
+                                     .clock = {work->stepper, clock_now},
                                      .entropy = {NULL, entropy_fill}};
     wal_journal(work->wal, &options.journal);
     work->engine = engine_open(&options);
@@ -436,13 +437,13 @@ __attribute__((noinline)) void measured_steps(const struct operation *operation,
 /* Return: operations that were counted. Memory is left to the process's end. */
 static uint64_t run(const struct operation *operation) {
     static struct work work;
-    work.driver = driver_new();
+    work.stepper = stepper_new();
     operation->prepare(&work, operation);
-    uint64_t before = work.driver->decisions;
+    uint64_t before = work.stepper->decisions;
     for (uint32_t i = 0; i < operation->warm; i++) operation->step(&work, i);
     measured_steps(operation, &work);
     uint64_t steps = operation->warm + operation->counted;
-    REQUIRE(work.driver->decisions - before == steps * operation->decisions);
+    REQUIRE(work.stepper->decisions - before == steps * operation->decisions);
     check_requests(&work, operation);
     return operation->counted * (operation->per_step ? operation->per_step : work.records);
 }

@@ -14,13 +14,13 @@
 
 #include "bench/load.h"
 #include "bench/measure.h"
-#include "bench/stage.h"
+#include "bench/sale_fixture.h"
 
 #define ROUNDS 3
 #define CONTEXTS 256u
 
 struct bench {
-    struct stage stage;
+    struct sale_fixture sale;
     char echo_url[128];
     pid_t echo;
 };
@@ -30,8 +30,8 @@ static void start_echo(struct bench *bench, char *self, uint64_t small, uint64_t
     FILE *output;
     (void)snprintf(sizes[0], sizeof sizes[0], "%llu", (unsigned long long)small);
     (void)snprintf(sizes[1], sizeof sizes[1], "%llu", (unsigned long long)large);
-    bench->echo = stage_start((char *[]){self, role, sizes[0], sizes[1], NULL}, &output);
-    if (fscanf(output, "%127s", bench->echo_url) != 1) stage_fail("the echo server did not start");
+    bench->echo = sale_start((char *[]){self, role, sizes[0], sizes[1], NULL}, &output);
+    if (fscanf(output, "%127s", bench->echo_url) != 1) sale_fail("the echo server did not start");
 }
 
 /* --- the runs --------------------------------------------------------------------------------- */
@@ -43,8 +43,8 @@ struct figures {
 
 static void measure(struct bench *bench, uint32_t round, uint32_t holds, uint32_t per_frame,
                     uint32_t in_flight, struct figures *figures) {
-    struct frames frames = stage_prepare(&bench->stage, holds / per_frame, per_frame);
-    figures->latency = load_run(bench->stage.url, &frames, in_flight, 0);
+    struct frames frames = sale_prepare(&bench->sale, holds / per_frame, per_frame);
+    figures->latency = load_run(bench->sale.url, &frames, in_flight, 0);
     struct load_result echo = load_run(bench->echo_url, &frames, in_flight, 0);
     double sent = (double)(holds / per_frame * per_frame);
     figures->engine[round] = sent / figures->latency.seconds;
@@ -63,10 +63,10 @@ static void report(const char *what, struct figures *figures) {
 }
 
 static void run(struct bench *bench, char *self, uint32_t holds) {
-    struct frames warm[2] = {stage_prepare(&bench->stage, 2000, 1),
-                             stage_prepare(&bench->stage, 200, 64)};
-    struct load_result small = load_run(bench->stage.url, &warm[0], 16, 0);
-    struct load_result large = load_run(bench->stage.url, &warm[1], 16, 0);
+    struct frames warm[2] = {sale_prepare(&bench->sale, 2000, 1),
+                             sale_prepare(&bench->sale, 200, 64)};
+    struct load_result small = load_run(bench->sale.url, &warm[0], 16, 0);
+    struct load_result large = load_run(bench->sale.url, &warm[1], 16, 0);
     start_echo(bench, self, small.reply_bytes / small.frames, large.reply_bytes / large.frames);
     static struct figures one, many;
     for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -80,22 +80,22 @@ static void run(struct bench *bench, char *self, uint32_t holds) {
            "p99 us", "p99.9 us");
     report("1 a frame, 256 frames in flight", &one);
     report("64 a frame, 16 frames in flight", &many);
-    uint64_t held = stage_held_seats(&bench->stage);
-    printf("  seats held: %llu, holds sent: %u\n", (unsigned long long)held, bench->stage.next);
+    uint64_t held = sale_held_seats(&bench->sale);
+    printf("  seats held: %llu, holds sent: %u\n", (unsigned long long)held, bench->sale.next);
     printf("  listeners replaced by the watchdog: %llu\n",
-           (unsigned long long)stage_stats(&bench->stage, "net", "relistens"));
-    if (held != bench->stage.next) stage_fail("some holds were refused or lost");
+           (unsigned long long)sale_stats(&bench->sale, "net", "relistens"));
+    if (held != bench->sale.next) sale_fail("some holds were refused or lost");
 }
 
 int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "--echo") == 0) {
         load_echo("tcp://127.0.0.1:0", (uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), CONTEXTS);
     }
-    if (argc < 2) stage_fail("usage: bench_net USHERD [HOLDS]");
+    if (argc < 2) sale_fail("usage: bench_net USHERD [HOLDS]");
     uint32_t holds = argc > 2 ? (uint32_t)atoi(argv[2]) : 500000;
     static struct bench bench;
-    stage_open(&bench.stage, argv[1], NULL, (uint64_t)ROUNDS * (holds + holds / 5) + 20000);
+    sale_open(&bench.sale, argv[1], NULL, (uint64_t)ROUNDS * (holds + holds / 5) + 20000);
     run(&bench, argv[0], holds);
     kill(bench.echo, SIGKILL);
-    return stage_close(&bench.stage);
+    return sale_close(&bench.sale);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/driver.h"
+#include "tests/support/stepper.h"
 #include "bench/measure.h"
 #include "engine/base/require.h"
 #include "replay/snapshot/snapshot.h"
@@ -21,25 +21,25 @@
 
 static const struct id128 seed = {{1}};
 
-static struct driver *fill(uint32_t waiters, uint32_t seats) {
+static struct stepper *fill(uint32_t waiters, uint32_t seats) {
     uint32_t active = seats / (2 * SEATS_EACH), next = 1;
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, seats, active);
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, seats, active);
     for (uint32_t n = 1; n <= active; n++) {
-        struct token token = driver_enter(driver, date, n);
+        struct token token = stepper_enter(stepper, date, n);
         for (uint32_t i = 0; i < SEATS_EACH; i++) {
-            uint64_t reservation = driver_hold(driver, date, &token, next++);
+            uint64_t reservation = stepper_hold(stepper, date, &token, next++);
             REQUIRE(reservation != 0);
             if (n % 2 == 0 && i + 1 == SEATS_EACH) { /* paying ends the time of being active */
-                driver_charge(driver, n, 1000);
-                driver_pay(driver, date, &token, reservation);
+                stepper_charge(stepper, n, 1000);
+                stepper_pay(stepper, date, &token, reservation);
             }
         }
     }
     for (uint32_t n = active + 1; n <= active + waiters + active / 2; n++) {
-        (void)driver_enter(driver, date, n);
+        (void)stepper_enter(stepper, date, n);
     }
-    return driver;
+    return stepper;
 }
 
 static void report(const char *what, double *ns, uint64_t bytes) {
@@ -48,21 +48,21 @@ static void report(const char *what, double *ns, uint64_t bytes) {
            (double)bytes / 1048576.0 / (median / 1e9));
 }
 
-static void run(struct storage *storage, struct driver *driver) {
+static void run(struct storage *storage, struct stepper *stepper) {
     struct snapshot_info info = {.lsn = 1, .log_id = {1, 2, 3}};
     struct snapshot_error error;
     static double save[ROUNDS], check[ROUNDS], load[ROUNDS];
     char name[SNAPSHOT_NAME_BYTES];
-    uint64_t hash = world_hash(driver->world);
+    uint64_t hash = world_hash(stepper->world);
     snapshot_name(info.lsn, name);
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t begin = measure_ns();
-        int rc = snapshot_save(storage, driver->world, &info, NULL, NULL, &error);
+        int rc = snapshot_save(storage, stepper->world, &info, NULL, NULL, &error);
         save[round] = (double)(measure_ns() - begin);
         if (rc < 0) (void)fprintf(stderr, "bench: %s\n", error.text);
         REQUIRE(rc == 0);
     }
-    driver_free(driver); /* a start has only one */
+    stepper_free(stepper); /* a start has only one */
     for (int round = 0; round < ROUNDS; round++) {
         struct world *world;
         uint64_t begin = measure_ns();
@@ -89,11 +89,11 @@ int main(int argc, char **argv) {
     REQUIRE(mkdtemp(folder) != NULL);
     struct storage *storage;
     REQUIRE(storage_posix_open(folder, STORAGE_SNAPSHOTS, &storage) == 0);
-    struct driver *driver = fill(waiters, seats);
+    struct stepper *stepper = fill(waiters, seats);
     printf("snapshot of %u waiters and %u seats (half of them reserved), %llu decisions; median of "
            "%d rounds\n",
-           waiters, seats, (unsigned long long)driver->decisions, ROUNDS);
-    run(storage, driver);
+           waiters, seats, (unsigned long long)stepper->decisions, ROUNDS);
+    run(storage, stepper);
     storage->operations->destroy(storage);
     (void)snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command) == 0 ? 0 : 1;

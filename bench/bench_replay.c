@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench/driver.h"
+#include "tests/support/stepper.h"
 #include "bench/measure.h"
 #include "engine/domain/image/image.h"
 #include "engine/base/require.h"
@@ -33,7 +33,7 @@
 
 /* --- making the log --------------------------------------------------------------------------- */
 
-static uint64_t log_clock(void *context) { return ((struct driver *)context)->now_ms; }
+static uint64_t log_clock(void *context) { return ((struct stepper *)context)->now_ms; }
 static void log_entropy(void *context, void *bytes, uint32_t size) {
     (void)context;
     memset(bytes, 42, size);
@@ -55,25 +55,25 @@ struct fan {
 };
 
 /* One fan's evening, from the moment of being active. */
-static void live(struct driver *driver, struct partition *date, const struct fan *fan) {
+static void live(struct stepper *stepper, struct partition *date, const struct fan *fan) {
     uint64_t reservation;
     switch (fan->n / DATES % 10) {
     case 5:
     case 6:
-        reservation = driver_hold(driver, date, &fan->token, fan->seat);
-        driver_release(driver, date, &fan->token, reservation);
-        driver_leave(driver, date, &fan->token);
+        reservation = stepper_hold(stepper, date, &fan->token, fan->seat);
+        stepper_release(stepper, date, &fan->token, reservation);
+        stepper_leave(stepper, date, &fan->token);
         break;
     case 7:
-    case 8: (void)driver_hold(driver, date, &fan->token, fan->seat); break;
+    case 8: (void)stepper_hold(stepper, date, &fan->token, fan->seat); break;
     case 9:
-        (void)driver_hold(driver, date, &fan->token, fan->seat);
-        driver_leave(driver, date, &fan->token);
+        (void)stepper_hold(stepper, date, &fan->token, fan->seat);
+        stepper_leave(stepper, date, &fan->token);
         break;
     default:
-        driver_charge(driver, fan->n, 100);
-        reservation = driver_hold(driver, date, &fan->token, fan->seat);
-        driver_pay(driver, date, &fan->token, reservation);
+        stepper_charge(stepper, fan->n, 100);
+        reservation = stepper_hold(stepper, date, &fan->token, fan->seat);
+        stepper_pay(stepper, date, &fan->token, reservation);
         break;
     }
 }
@@ -87,34 +87,34 @@ static uint32_t seat_of(uint32_t n, uint32_t seats) {
 }
 
 static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_hash) {
-    struct driver *driver = driver_new();
+    struct stepper *stepper = stepper_new();
     struct wal_options options = {.storage = storage,
-                                  .clock = {driver, log_clock},
+                                  .clock = {stepper, log_clock},
                                   .appenders = 1,
                                   .entropy = {NULL, log_entropy}};
     struct wal *wal;
     struct wal_error error;
     REQUIRE(wal_open(&options, NULL, &wal, &error) == 0);
-    driver->flush = append;
-    driver->flush_context = wal;
-    driver->log_capacity = DRAIN_BYTES + RECORD_BYTES_MAX;
+    stepper->flush = append;
+    stepper->flush_context = wal;
+    stepper->log_capacity = DRAIN_BYTES + RECORD_BYTES_MAX;
     struct partition *dates[DATES];
     uint32_t seats = (uint32_t)((uint64_t)SEATS * fans / FANS);
-    for (uint32_t i = 0; i < DATES; i++) dates[i] = driver_date(driver, seats, ACTIVE);
+    for (uint32_t i = 0; i < DATES; i++) dates[i] = stepper_date(stepper, seats, ACTIVE);
     static struct fan pending[PENDING]; /* entered, and doing nothing yet */
     for (uint32_t n = 0; n < fans; n++) {
         struct fan *fan = &pending[n % PENDING];
-        if (n >= PENDING) live(driver, dates[fan->n % DATES], fan);
-        *fan = (struct fan){n, seat_of(n, seats), driver_enter(driver, dates[n % DATES], n)};
-        if (n % 8 == 0) driver->now_ms += 100;
-        if (n % 32 == 0) driver_due(driver, dates[n / 32 % DATES]);
+        if (n >= PENDING) live(stepper, dates[fan->n % DATES], fan);
+        *fan = (struct fan){n, seat_of(n, seats), stepper_enter(stepper, dates[n % DATES], n)};
+        if (n % 8 == 0) stepper->now_ms += 100;
+        if (n % 32 == 0) stepper_due(stepper, dates[n / 32 % DATES]);
     }
-    driver_flush(driver);
+    stepper_flush(stepper);
     REQUIRE(wal_stop(wal) == 0);
     wal_close(wal);
-    uint64_t decisions = driver->decisions;
-    *ret_hash = world_hash(driver->world);
-    driver_free(driver);
+    uint64_t decisions = stepper->decisions;
+    *ret_hash = world_hash(stepper->world);
+    stepper_free(stepper);
     return decisions;
 }
 
@@ -211,27 +211,27 @@ static void load(const struct memory *memory, uint64_t hash) {
 }
 
 static void bench_image(void) {
-    struct driver *driver = driver_new();
-    struct partition *date = driver_date(driver, SEATS, SEATS / 2 + 1);
+    struct stepper *stepper = stepper_new();
+    struct partition *date = stepper_date(stepper, SEATS, SEATS / 2 + 1);
     struct memory memory = {0};
     double save[ROUNDS], loaded[ROUNDS];
     for (uint32_t n = 0; n < SEATS; n++) {
-        struct token token = driver_enter(driver, date, n);
-        driver_charge(driver, n, 100);
-        uint64_t reservation = driver_hold(driver, date, &token, n + 1);
-        if (n % 2) driver_pay(driver, date, &token, reservation);
+        struct token token = stepper_enter(stepper, date, n);
+        stepper_charge(stepper, n, 100);
+        uint64_t reservation = stepper_hold(stepper, date, &token, n + 1);
+        if (n % 2) stepper_pay(stepper, date, &token, reservation);
     }
-    for (uint32_t n = 0; n <= 1000000; n++) (void)driver_enter(driver, date, SEATS + n);
+    for (uint32_t n = 0; n <= 1000000; n++) (void)stepper_enter(stepper, date, SEATS + n);
     const struct date *full = (const struct date *)date;
     REQUIRE(full->seats.free == 0 && full->room.waiting == 1000000);
     const struct image_sink sink = {keep, &memory};
     for (uint32_t i = 0; i < ROUNDS; i++) {
         memory.size = 0;
         uint64_t began = measure_cpu_ns();
-        REQUIRE(image_save(driver->world, &sink) == 0);
+        REQUIRE(image_save(stepper->world, &sink) == 0);
         save[i] = (double)(measure_cpu_ns() - began) / 1e6;
         began = measure_cpu_ns();
-        load(&memory, world_hash(driver->world));
+        load(&memory, world_hash(stepper->world));
         loaded[i] = (double)(measure_cpu_ns() - began) / 1e6;
     }
     printf("image of 1 M waiters, 100 k seats, reservations and wallets: %.0f MB in memory\n",
@@ -240,7 +240,7 @@ static void bench_image(void) {
     printf("  %-36s %6.0f ms processor time (and free)\n", "load, check everything",
            measure_median(loaded, ROUNDS));
     free(memory.bytes);
-    driver_free(driver);
+    stepper_free(stepper);
 }
 
 /* The log that this program has written, and nothing else. */

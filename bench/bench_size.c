@@ -4,7 +4,7 @@
  *        bench_size seats N        as many active users hold and release a seat each, shuffled
  *
  * On one core, without thread, socket and disk, as bench_domain.c; but one size a process, so that
- * the kernel can tell what memory it takes: resident memory beyond that of the empty driver, and
+ * the kernel can tell what memory it takes: resident memory beyond that of the empty stepper, and
  * the peak, which an index that grows may reach for a moment. Prints one line of JSON an operation.
  * The mean is of processor time; p99 and the greatest are of the wall clock around each, less the
  * clock's own time.
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/driver.h"
+#include "tests/support/stepper.h"
 #include "bench/measure.h"
 #include "engine/base/require.h"
 #include "tools/common/histogram.h"
@@ -29,7 +29,7 @@ struct size {
     const char *axis;
     uint32_t value;
     uint64_t resident_before;
-    struct driver *driver;
+    struct stepper *stepper;
     struct partition *date;
     struct times times;
 };
@@ -94,16 +94,16 @@ static void report(struct size *size, const char *operation) {
 
 /* --- waiters ---------------------------------------------------------------------------------- */
 
-/* The token of the n-th fan, as driver_enter() made it: a table of them would be memory, too. */
+/* The token of the n-th fan, as stepper_enter() made it: a table of them would be memory, too. */
 static struct token token_of(const struct size *size, uint32_t n) {
-    return (struct token){((const struct date *)size->date)->id, n + 1, driver_user(n ^ 0x5555)};
+    return (struct token){((const struct date *)size->date)->id, n + 1, stepper_user(n ^ 0x5555)};
 }
 
 MEASURED static void enter_all(struct size *size) {
     times_begin(&size->times);
     for (uint32_t n = 0; n < size->value; n++) {
         operation_begin(&size->times);
-        (void)driver_enter(size->driver, size->date, n);
+        (void)stepper_enter(size->stepper, size->date, n);
         operation_end(&size->times);
     }
     REQUIRE(((struct date *)size->date)->room.waiting == size->value);
@@ -111,7 +111,7 @@ MEASURED static void enter_all(struct size *size) {
 }
 
 MEASURED static void poll_some(struct size *size) {
-    struct driver *driver = size->driver;
+    struct stepper *stepper = size->stepper;
     uint64_t random = 88172645463325252ull;
     times_begin(&size->times);
     for (uint32_t i = 0; i < POLLS; i++) {
@@ -121,9 +121,9 @@ MEASURED static void poll_some(struct size *size) {
         uint32_t n = (uint32_t)(random % size->value);
         command.queue.token = token_of(size, n);
         operation_begin(&size->times);
-        partition_heard(size->date, &command, driver->now_ms);
-        partition_decide(size->date, &command, driver->now_ms, &driver->verdict);
-        partition_answer(size->date, &command, &driver->verdict, driver->now_ms, &reply);
+        partition_heard(size->date, &command, stepper->now_ms);
+        partition_decide(size->date, &command, stepper->now_ms, &stepper->verdict);
+        partition_answer(size->date, &command, &stepper->verdict, stepper->now_ms, &reply);
         operation_end(&size->times);
         REQUIRE(reply.token.ahead == n); /* nobody has left: exactly so many are ahead */
     }
@@ -135,23 +135,23 @@ MEASURED static void poll_some(struct size *size) {
 MEASURED static void hold_and_release(struct size *size) {
     uint32_t seats = size->value;
     uint64_t *reservations = calloc(seats, sizeof *reservations);
-    struct driver *driver = size->driver;
+    struct stepper *stepper = size->stepper;
     REQUIRE(reservations != NULL);
-    for (uint32_t n = 0; n < seats; n++) (void)driver_enter(driver, size->date, n);
+    for (uint32_t n = 0; n < seats; n++) (void)stepper_enter(stepper, size->date, n);
     times_begin(&size->times);
     for (uint32_t round = 0; round < (HOLDS + seats - 1) / seats; round++) {
         for (uint32_t i = 0; i < seats; i++) {
             struct token token = token_of(size, i);
             uint32_t seat = (uint32_t)((i * 48271ull + round) % seats) + 1;
             operation_begin(&size->times);
-            reservations[i] = driver_hold(driver, size->date, &token, seat);
+            reservations[i] = stepper_hold(stepper, size->date, &token, seat);
             operation_end(&size->times);
             REQUIRE(reservations[i] != 0);
         }
         for (uint32_t i = 0; i < seats; i++) {
             struct token token = token_of(size, i);
             operation_begin(&size->times);
-            driver_release(driver, size->date, &token, reservations[i]);
+            stepper_release(stepper, size->date, &token, reservations[i]);
             operation_end(&size->times);
         }
     }
@@ -173,17 +173,17 @@ int main(int argc, char **argv) {
     }
     size.axis = argv[1];
     size.value = (uint32_t)value;
-    size.driver = driver_new();
-    memset(size.driver->log, 1, sizeof size.driver->log);
+    size.stepper = stepper_new();
+    memset(size.stepper->log, 1, sizeof size.stepper->log);
     memset(&size.times, 1, sizeof size.times); /* pages that would count as the date's */
     size.resident_before = read_status("VmRSS:");
-    size.date = driver_date(size.driver, waiters ? 1 : size.value, waiters ? 0 : size.value);
+    size.date = stepper_date(size.stepper, waiters ? 1 : size.value, waiters ? 0 : size.value);
     if (waiters) {
         enter_all(&size);
         poll_some(&size);
     } else {
         hold_and_release(&size);
     }
-    driver_free(size.driver);
+    stepper_free(size.stepper);
     return 0;
 }

@@ -19,7 +19,7 @@
 
 #include "bench/load.h"
 #include "bench/measure.h"
-#include "bench/stage.h"
+#include "bench/sale_fixture.h"
 
 extern char **environ;
 
@@ -50,7 +50,7 @@ static pid_t spawn_worker(const struct maker *maker) {
     if (posix_spawn_file_actions_init(&actions) != 0 ||
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) != 0 ||
         posix_spawn(&child, maker->usherd, &actions, NULL, arguments, environ) != 0) {
-        stage_fail("posix_spawn");
+        sale_fail("posix_spawn");
     }
     (void)posix_spawn_file_actions_destroy(&actions); /* cannot fail */
     return child;
@@ -63,7 +63,7 @@ static void *make(void *context) {
         uint64_t began = measure_ns();
         pid_t child = spawn_worker(maker);
         while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-        if (status != 0) stage_fail("the snapshot's process failed");
+        if (status != 0) sale_fail("the snapshot's process failed");
         maker->made++;
         maker->ns += measure_ns() - began;
     }
@@ -75,14 +75,14 @@ struct figures {
     double ratio50[ROUNDS_MAX], ratio99[ROUNDS_MAX], ratio999[ROUNDS_MAX];
 };
 
-static void one_round(struct stage *stage, struct maker *maker, bool with, uint32_t holds,
+static void one_round(struct sale_fixture *sale, struct maker *maker, bool with, uint32_t holds,
                       uint32_t in_flight, uint32_t rate, uint32_t round, struct figures *figures) {
-    struct frames frames = stage_prepare(stage, holds, 1);
+    struct frames frames = sale_prepare(sale, holds, 1);
     if (with) {
         atomic_store(&maker->go, true);
-        if (pthread_create(&maker->thread, NULL, make, maker) != 0) stage_fail("thread");
+        if (pthread_create(&maker->thread, NULL, make, maker) != 0) sale_fail("thread");
     }
-    struct load_result result = load_run(stage->url, &frames, in_flight, rate);
+    struct load_result result = load_run(sale->url, &frames, in_flight, rate);
     if (with) {
         atomic_store(&maker->go, false);
         (void)pthread_join(maker->thread, NULL); /* the next round has the machine for itself */
@@ -95,14 +95,14 @@ static void one_round(struct stage *stage, struct maker *maker, bool with, uint3
     free(frames.ends);
 }
 
-static void run(struct stage *stage, char *usherd, const char *what, uint32_t rounds,
+static void run(struct sale_fixture *sale, char *usherd, const char *what, uint32_t rounds,
                 uint32_t holds, uint32_t in_flight, uint32_t rate) {
     static struct figures figures;
-    struct maker maker = {.usherd = usherd, .data = stage->folder};
+    struct maker maker = {.usherd = usherd, .data = sale->folder};
     for (uint32_t round = 0; round < rounds; round++) {
         bool first = round % 2 != 0; /* neither always goes first */
-        one_round(stage, &maker, first, holds, in_flight, rate, round, &figures);
-        one_round(stage, &maker, !first, holds, in_flight, rate, round, &figures);
+        one_round(sale, &maker, first, holds, in_flight, rate, round, &figures);
+        one_round(sale, &maker, !first, holds, in_flight, rate, round, &figures);
         figures.ratio50[round] = figures.p50[1][round] / figures.p50[0][round];
         figures.ratio99[round] = figures.p99[1][round] / figures.p99[0][round];
         figures.ratio999[round] = figures.p999[1][round] / figures.p999[0][round];
@@ -123,23 +123,22 @@ static void run(struct stage *stage, char *usherd, const char *what, uint32_t ro
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) stage_fail("usage: bench_snapshot USHERD [ROUNDS [HOLDS_PER_SECOND]]");
+    if (argc < 2) sale_fail("usage: bench_snapshot USHERD [ROUNDS [HOLDS_PER_SECOND]]");
     uint32_t rounds = argc > 2 ? (uint32_t)atoi(argv[2]) : 9;
     uint32_t rate = argc > 3 ? (uint32_t)atoi(argv[3]) : 6400;
     if (rounds < 1 || rounds > ROUNDS_MAX || rate < 1000)
-        stage_fail("1 to 31 rounds, 1000 holds/s or more");
+        sale_fail("1 to 31 rounds, 1000 holds/s or more");
     uint32_t paced = SECONDS * rate, full = SECONDS * FULL_RATE_MAX;
     char snapshots[] = "--snapshot-mib=0"; /* they are made when the bench says so */
-    static struct stage stage;
-    stage_open(&stage, argv[1], (char *[]){snapshots, NULL},
-               2ull * rounds * (paced + full) + 20000);
-    struct frames warm = stage_prepare(&stage, 20000, 1);
-    struct load_result result = load_run(stage.url, &warm, CLIENTS_FULL, 0);
+    static struct sale_fixture sale;
+    sale_open(&sale, argv[1], (char *[]){snapshots, NULL}, 2ull * rounds * (paced + full) + 20000);
+    struct frames warm = sale_prepare(&sale, 20000, 1);
+    struct load_result result = load_run(sale.url, &warm, CLIENTS_FULL, 0);
     double seconds = (double)full / warm.count * result.seconds;
     if (seconds > SECONDS) full = (uint32_t)((double)full * SECONDS / seconds);
-    printf("%u dates, %u seats\n", stage.dates, stage.dates * STAGE_SEATS_PER_DATE);
-    run(&stage, argv[1], "a load that leaves room", rounds, paced, IN_FLIGHT_MAX, rate);
-    run(&stage, argv[1], "a load that takes all there is", rounds, full, CLIENTS_FULL, 0);
-    if (stage_held_seats(&stage) != stage.next) stage_fail("some holds were refused or lost");
-    return stage_close(&stage);
+    printf("%u dates, %u seats\n", sale.dates, sale.dates * SALE_SEATS_PER_DATE);
+    run(&sale, argv[1], "a load that leaves room", rounds, paced, IN_FLIGHT_MAX, rate);
+    run(&sale, argv[1], "a load that takes all there is", rounds, full, CLIENTS_FULL, 0);
+    if (sale_held_seats(&sale) != sale.next) sale_fail("some holds were refused or lost");
+    return sale_close(&sale);
 }

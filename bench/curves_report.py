@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """curves_report.py RESULTS SVG JSON - what bench/curves measured, as a table, curves and JSON
 
-A curve is the results of one axis and one operation; a point of it, those of one value. All figures of a
-point are medians over the rounds; of the throughput, the lowest and the highest round are shown as well.
+A curve is the results of one axis and one operation; a point of it, those of one value. All figures
+of a point are medians over the rounds; of the throughput, the lowest and the highest round are
+shown as well.
 """
 import json
 import sys
@@ -17,14 +18,15 @@ CURVES = {
     ("dates", None): ("Dates", "dates, 4,096 callers spread over them"),
     ("shards", None): ("Shards", "shards, 16 dates, 4,096 callers"),
     ("seats", None): ("Seats", "seats of the date, 48 callers"),
-    ("seats", "hold, release"): ("Seats, domain alone", "seats of the date, as many users, one core"),
+    ("seats", "hold, release"): ("Seats, domain alone",
+                                 "seats of the date, as many users, one core"),
     ("waiters", "enter"): ("Waiters, domain alone: enter", "fans who enter, one core"),
     ("waiters", "poll"): ("Waiters, domain alone: poll", "fans who wait, one core"),
     ("log", None): ("Log", "decisions in the log, 4,096 callers"),
 }
 LATENCIES = ("p50_us", "p99_us", "p999_us", "mean_ns", "p99_ns", "max_ns")
-FIGURES = LATENCIES + ("cpu_us", "resident_bytes", "peak_bytes", "resident_bytes_before_start", "log_bytes",
-                       "start_seconds")
+FIGURES = LATENCIES + ("cpu_us", "resident_bytes", "peak_bytes", "resident_bytes_before_start",
+                       "log_bytes", "start_seconds")
 
 
 def summarise(results):
@@ -63,12 +65,14 @@ def p99_us(point):
 
 
 def print_table(curves, rounds):
-    print(f"\n  Medians of {rounds} round{'s' if rounds > 1 else ''} (lowest..highest). cpu us: of one core, an operation, "
-          "the daemon's alone.\n  Memory: resident, of the daemon; domain alone: beyond an empty process.")
+    print(f"\n  Medians of {rounds} round{'s' if rounds > 1 else ''} (lowest..highest). "
+          "cpu us: of one core, an operation, the daemon's alone.\n"
+          "  Memory: resident, of the daemon; domain alone: beyond an empty process.")
     for curve in curves:
         best = max(point["per_second"] for point in curve["points"])
         is_log, is_alone = curve["axis"] == "log", curve["operation"] is not None
-        print(f"\n  {curve['title']}: {curve['what']}\n  {'':>12} {'per second':>11} {'':<24} {'of best':>7} "
+        print(f"\n  {curve['title']}: {curve['what']}\n"
+              f"  {'':>12} {'per second':>11} {'':<24} {'of best':>7} "
               f"{'cpu us':>7} {'p50 us':>7} {'p99 us':>7} {'MiB':>7}"
               + (f" {'MB of log':>9} {'start s':>8}" if is_log else ""))
         for point in curve["points"]:
@@ -78,8 +82,10 @@ def print_table(curves, rounds):
                   f"{point['per_second'] / best:>7.0%} "
                   f"{cpu_us(point):>7.3f} {p50:>7} {p99_us(point):>7,.{3 if is_alone else 0}f} "
                   f"{point['memory_bytes'] / 2**20:>7,.1f}"
-                  + (f" {point['log_bytes'] / 1e6:>9,.0f} {point.get('start_seconds', ''):>8}" if is_log else ""))
-    waiters = [point for curve in curves if curve["operation"] == "enter" for point in curve["points"]]
+                  + (f" {point['log_bytes'] / 1e6:>9,.0f} {point.get('start_seconds', ''):>8}"
+                     if is_log else ""))
+    waiters = [point for curve in curves if curve["operation"] == "enter"
+               for point in curve["points"]]
     if waiters:
         most = waiters[-1]
         print(f"\n  {most['value']:,} waiters: {most['peak_bytes'] / 2**20:,.0f} MiB at most, "
@@ -120,9 +126,11 @@ def short(number):
 def draw_panel(curve, name, figure, x, y):
     """Up from zero; along the logarithm of the value where that is geometric."""
     points = [point for point in curve["points"] if figure(point) is not None]
-    along = [point["value"] if curve["axis"] in LINEAR else log10(point["value"]) for point in points]
+    along = [point["value"] if curve["axis"] in LINEAR else log10(point["value"])
+             for point in points]
     span = (along[-1] - along[0]) or 1
-    top = max([figure(point) for point in points] + [point["max"] for point in points if name == "per second"])
+    top = max([figure(point) for point in points] +
+              [point["max"] for point in points if name == "per second"])
     top = top * 1.08 or 1
     def at_x(index):
         return x + 12 + (WIDTH - 24) * (along[index] - along[0]) / span
@@ -130,7 +138,8 @@ def draw_panel(curve, name, figure, x, y):
         return y + HEIGHT * (1 - number / top)
     parts = [f'<rect class="frame" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}"/>',
              f'<text class="head" x="{x}" y="{y - 5}">{name}</text>',
-             f'<text x="{x - 5}" y="{at_y(top / 1.08) + 4:.1f}" text-anchor="end">{short(top / 1.08)}</text>',
+             f'<text x="{x - 5}" y="{at_y(top / 1.08) + 4:.1f}" text-anchor="end">'
+             f'{short(top / 1.08)}</text>',
              f'<text x="{x - 5}" y="{y + HEIGHT}" text-anchor="end">0</text>']
     path = "L".join(f"{at_x(i):.1f} {at_y(figure(point)):.1f}" for i, point in enumerate(points))
     parts.append(f'<path class="line" d="M{path}"/>')
@@ -140,7 +149,8 @@ def draw_panel(curve, name, figure, x, y):
             labels.add(i)
             next_x = at_x(i)
     for i, point in enumerate(points):
-        parts.append(f'<circle class="dot" cx="{at_x(i):.1f}" cy="{at_y(figure(point)):.1f}" r="2.4"/>')
+        parts.append(f'<circle class="dot" cx="{at_x(i):.1f}" cy="{at_y(figure(point)):.1f}" '
+                     'r="2.4"/>')
         if name == "per second":
             parts.append(f'<path class="whisker" d="M{at_x(i):.1f} {at_y(point["min"]):.1f}'
                          f'V{at_y(point["max"]):.1f}"/>')

@@ -3,8 +3,8 @@
 # Sourced by tools/test, after lib.sh; counts in its passed, failed and skipped.
 #
 # A machine has one release; both must work. debootstrap makes the other one in build-debianNN/base,
-# once. Each time a copy of it is thrown away and made anew, so that tools/run has to install all that
-# it needs, as on a machine that has just been set up. Packages that were downloaded stay.
+# once. Each time a copy of it is thrown away and made anew, so that tools/run has to install all
+# that it needs, as on a machine that has just been set up. Packages that were downloaded stay.
 #
 # Whatever runs in there runs in namespaces of its own for mounts and processes: when it ends,
 # however it ends, nothing stays mounted and nothing goes on running.
@@ -49,7 +49,8 @@ bare_fresh() {
     cp -a "$bare/base" "$bare/root"
     cp -L /etc/resolv.conf "$bare/root/etc/resolv.conf"
     mkdir -p "$bare/root/srv/usher" "$bare/archives/partial"
-    tar -C "$root" --exclude='./build*' --exclude=./data --exclude=./.git --exclude=./node_modules -cf - . |
+    tar -C "$root" --exclude='./build*' --exclude=./data --exclude=./.git \
+        --exclude=./node_modules -cf - . |
         tar -C "$bare/root/srv/usher" --no-same-owner -xf -
 }
 
@@ -59,7 +60,8 @@ bare_in() {
     bare_apart bash -c '
         mount -t proc proc "$1/root/proc" && mount --rbind /dev "$1/root/dev" &&
             mount --bind "$1/archives" "$1/root/var/cache/apt/archives" || exit 125
-        chroot "$1/root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        chroot "$1/root" /usr/bin/env -i \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             HOME=/root TERM=dumb ${http_proxy:+http_proxy="$http_proxy"} "${@:2}"
         exit $?' bash "$bare" "$@"
 }
@@ -96,9 +98,11 @@ bare_compare() {
 # Logs of either release replay on the other.
 bare_exchange() {
     local kept
-    "$root/build/tools/usher" replay "$bare/root$(kept_in "$bare/sale.log")/usher" >"$bare/replay.log" 2>&1 || true
+    "$root/build/tools/usher" replay "$bare/root$(kept_in "$bare/sale.log")/usher" \
+        >"$bare/replay.log" 2>&1 || true
     bare_compare "Debian $1's log here" "$bare/sale.log" "$bare/replay.log"
-    "$root/tools/run" --once --keep --fans 4000 >"$bare/sale-here.log" 2>&1 || true # the hash is compared
+    # Its hash is compared, whatever else it says.
+    "$root/tools/run" --once --keep --fans 4000 >"$bare/sale-here.log" 2>&1 || true
     kept=$(kept_in "$bare/sale-here.log")
     if [ -n "$kept" ]; then cp -a "$kept/usher" "$bare/root/srv/log"; fi
     rm -rf "$kept"
@@ -126,10 +130,14 @@ run_bare() {
     bare=$root/build-debian$1
     step "debian$1: a bare system, tools/run --once, logs in both directions, suites"
     [ "$(id -u)" = 0 ] || { bare_skip 'only root can make a system in a folder'; return 0; }
-    bare_apart true 2>/dev/null || { bare_skip 'namespaces of mounts and processes are not allowed here'; return 0; }
+    bare_apart true 2>/dev/null ||
+        { bare_skip 'namespaces of mounts and processes are not allowed here'; return 0; }
     (install_missing debootstrap wget) || { bare_skip 'debootstrap cannot be installed'; return 0; }
     wget -q -T 20 -t 2 -O /dev/null "$bare_mirror/dists/$2/Release" ||
-        { bare_skip "$bare_mirror has no $2, or is not reachable; USHER_DEBIAN_MIRROR names another"; return 0; }
+        {
+            bare_skip "$bare_mirror has no $2, or is away; USHER_DEBIAN_MIRROR names another"
+            return 0
+        }
     mkdir -p "$bare"
     bare_base "$2" || { bare_fail 'debootstrap'; return 0; }
     bare_fresh

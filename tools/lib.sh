@@ -19,12 +19,17 @@ usage() {
 }
 
 # debian_release - 12, 13, ...; empty where it is no Debian
-debian_release() { (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-}") || true; }
+debian_release() {
+    (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-}") || true
+}
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libpq-dev libnng-dev
     libjansson-dev libinih-dev libutf8proc-dev libck-dev libxxhash-dev libcmocka-dev)
 # msgpack-c has another name on each release.
-if [ "$(debian_release)" = 12 ]; then build_packages+=(libmsgpack-dev); else build_packages+=(libmsgpack-c-dev); fi
+case $(debian_release) in
+12) build_packages+=(libmsgpack-dev) ;;
+*) build_packages+=(libmsgpack-c-dev) ;;
+esac
 postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
@@ -39,7 +44,8 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "packages are missing (${missing[*]}) and only root may install them; run: apt-get install ${missing[*]}"
+        die "packages are missing (${missing[*]}) and only root may install them;" \
+            "run: apt-get install ${missing[*]}"
     fi
 }
 
@@ -83,7 +89,8 @@ install_missing() {
 # How often a long build says where it is, if there is no terminal to count on.
 progress_interval_s=10
 
-# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and then
+# show_progress - of ninja's lines on standard input; on a terminal a count, else a line now and
+# then
 show_progress() {
     local line told=$((SECONDS - progress_interval_s)) shown=
     while IFS= read -r line; do
@@ -116,7 +123,8 @@ build() {
             meson setup "$directory" "$root" "${options[@]}" >"$directory/setup.log" 2>&1 ||
                 { cat "$directory/setup.log" >&2; exit 1; }
         fi
-        NINJA_STATUS="[%f/%t] " ninja -C "$directory" "$@" 2>&1 | tee "$directory/compile.log" | show_progress ||
+        NINJA_STATUS="[%f/%t] " ninja -C "$directory" "$@" 2>&1 |
+            tee "$directory/compile.log" | show_progress ||
             { grep -v '^\[' "$directory/compile.log" >&2 || true; exit 1; }
     ) 8>"$directory/usher.lock" || die "the build in $directory failed"
 }

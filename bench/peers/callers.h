@@ -6,8 +6,9 @@
  * what belongs to that hold, so any threads may call them for different callers at once. Nothing is
  * summed up before the end, so that measuring costs the same everywhere: a clock and two stores.
  *
- * Hold number n wants a seat that no other hold wants, in the order in which bench/stage.c sells:
- * one date after the other, 100,000 seats in shuffled order, 6,250 active users taking turns.
+ * Hold number n wants a seat that no other hold wants, in the order in which bench/sale_fixture.c
+ * sells: one date after the other, 100,000 seats in shuffled order, 6,250 active users taking
+ * turns.
  *
  * What goes wrong ends the process with a message: a benchmark of something broken has no figures.
  */

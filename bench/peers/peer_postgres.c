@@ -27,7 +27,7 @@ static const char many[] =
     "WHERE seats.seat = wanted.seat AND (seats.holder IS NULL OR seats.held_until <= now()) "
     "RETURNING wanted.place - 1";
 
-struct connection {
+struct pg_connection {
     PGconn *pg;
     uint32_t *callers; /* of this connection */
     uint32_t caller_count;
@@ -45,7 +45,7 @@ static void must(bool good, PGconn *pg) {
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static void send_hold(struct connection *connection, const char *name, const char *token,
+static void send_hold(struct pg_connection *connection, const char *name, const char *token,
                       const char *seat) {
     char ttl[16];
     const char *values[3] = {token, seat, ttl};
@@ -54,7 +54,7 @@ static void send_hold(struct connection *connection, const char *name, const cha
     must(PQpipelineSync(connection->pg), connection->pg);
 }
 
-static void want_next(struct callers *callers, struct connection *connection, uint32_t caller) {
+static void want_next(struct callers *callers, struct pg_connection *connection, uint32_t caller) {
     uint32_t place = (connection->asked_first + connection->asked_count) % connection->caller_count;
     struct callers_hold *hold = &connection->holds[place];
     char token[16], seat[16];
@@ -71,7 +71,7 @@ static void want_next(struct callers *callers, struct connection *connection, ui
 }
 
 /* All that wait, as one command. Nothing else is under way on the connection. */
-static void send_batch(struct connection *connection) {
+static void send_batch(struct pg_connection *connection) {
     char *token = connection->tokens, *seat = connection->seats;
     if (connection->wanting_count == 0) return;
     REQUIRE(connection->wanting_count == connection->asked_count);
@@ -90,7 +90,7 @@ static void send_batch(struct connection *connection) {
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /* Of one command: rows are the holds that were done. */
-static void answered(struct callers *callers, struct connection *connection, PGresult *result) {
+static void answered(struct callers *callers, struct pg_connection *connection, PGresult *result) {
     uint32_t count = callers->options->batch ? connection->asked_count : 1;
     must(PQresultStatus(result) == PGRES_TUPLES_OK, connection->pg);
     memset(connection->held, 0, count * sizeof *connection->held);
@@ -114,7 +114,7 @@ static void answered(struct callers *callers, struct connection *connection, PGr
     send_batch(connection);
 }
 
-static void read_results(struct callers *callers, struct connection *connection) {
+static void read_results(struct callers *callers, struct pg_connection *connection) {
     must(PQconsumeInput(connection->pg), connection->pg);
     while (connection->asked_count > 0 && !PQisBusy(connection->pg)) {
         PGresult *result = PQgetResult(connection->pg);
@@ -127,7 +127,7 @@ static void read_results(struct callers *callers, struct connection *connection)
 
 /* --- before and after ------------------------------------------------------------------------- */
 
-static void open_connection(struct connection *connection, uint32_t index,
+static void open_connection(struct pg_connection *connection, uint32_t index,
                             const struct callers_options *options) {
     PGconn *pg = connection->pg = PQconnectdb(options->address);
     uint32_t room = options->callers / options->connections + 1;
@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
     static struct callers callers;
     struct callers_options options;
     callers_read_options(argc, argv, &options);
-    struct connection *connections = calloc(options.connections, sizeof *connections);
+    struct pg_connection *connections = calloc(options.connections, sizeof *connections);
     struct pollfd *polls = calloc(options.connections, sizeof *polls);
     REQUIRE(connections && polls);
     for (uint32_t i = 0; i < options.connections; i++) {

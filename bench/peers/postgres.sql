@@ -1,6 +1,6 @@
--- postgres.sql - the job of callers.h in PostgreSQL; psql -v seats=N
--- fillfactor: a page keeps room for the next version of its rows, which then needs no new entry in the
--- index (HOT). No checkpoint after loading: the log has no full pages in it then.
+-- postgres.sql - the job of callers.h in PostgreSQL; psql -v seats=N fillfactor: a page keeps room
+-- for the next version of its rows, which then needs no new entry in the index (HOT). No checkpoint
+-- after loading: the log has no full pages in it then.
 DROP TABLE IF EXISTS turns, seats;
 CREATE TABLE turns (token bigint PRIMARY KEY, holder integer NOT NULL, ends timestamptz NOT NULL);
 CREATE TABLE seats (seat integer PRIMARY KEY, holder integer, held_until timestamptz)

@@ -80,12 +80,14 @@ def find_wins(summary):
     """Where a peer's median is better than ours, in words."""
     for ours in (row for row in summary if row["name"] == US):
         peers = [row for row in summary if row["callers"] == ours["callers"] and row is not ours]
-        for key, what, sign in (("holds_per_second", "more holds/s", 1), ("p50_us", "a lower p50", -1),
+        for key, what, sign in (("holds_per_second", "more holds/s", 1),
+                                ("p50_us", "a lower p50", -1),
                                 ("p99_us", "a lower p99", -1),
                                 ("disk_bytes_per_hold", "fewer bytes on the disk a hold", -1)):
             better = [row for row in peers if sign * row[key] > sign * ours[key]]
             if better:
-                yield (f"{ours['callers']:,} caller{'s' * (ours['callers'] > 1)}: {what} than usher ({ours[key]:,.0f}): "
+                yield (f"{ours['callers']:,} caller{'s' * (ours['callers'] > 1)}: "
+                       f"{what} than usher ({ours[key]:,.0f}): "
                        + ", ".join(f"{row['name']} ({row[key]:,.0f})" for row in
                                    sorted(better, key=lambda row: -sign * row[key])))
 
@@ -93,7 +95,8 @@ def find_wins(summary):
 # --- the table ------------------------------------------------------------------------------------
 
 def print_table(summary, disk, rounds, facts):
-    print(f"\n  Durable holds, one under way for each caller; medians of {rounds} rounds (lowest..highest)\n")
+    print("\n  Durable holds, one under way for each caller; "
+          f"medians of {rounds} rounds (lowest..highest)\n")
     print(f"  {'callers':>7}  {'system':<24} {'holds/s':>9} {'':<19} {'of usher':>8} {'p50 us':>9} "
           f"{'p99 us':>9} {'bytes/hold':>10} {'holds/flush':>11}")
     before = None
@@ -103,22 +106,25 @@ def print_table(summary, disk, rounds, facts):
         before = row["callers"]
         spread = f"({row['min']:,.0f}..{row['max']:,.0f})"
         ratio = f"{row['ratio_to_usher']:.2f}" if row["ratio_to_usher"] else ""
-        print(f"  {row['callers']:>7,}  {row['name']:<24} {row['holds_per_second']:>9,.0f} {spread:<19} "
-              f"{ratio:>8} {row['p50_us']:>9,.0f} {row['p99_us']:>9,.0f} "
+        print(f"  {row['callers']:>7,}  {row['name']:<24} {row['holds_per_second']:>9,.0f} "
+              f"{spread:<19} {ratio:>8} {row['p50_us']:>9,.0f} {row['p99_us']:>9,.0f} "
               f"{row['disk_bytes_per_hold']:>10,.0f} {row['holds_per_flush']:>11,.1f}"
               + ("  sold out before the time was over" if row["sold_out"] else ""))
-    print(f"\n  The log when usher was busiest: {disk['usher_bytes_per_second'] / 1e6:,.0f} MB/s. fio with such writes "
+    print("\n  The log when usher was busiest: "
+          f"{disk['usher_bytes_per_second'] / 1e6:,.0f} MB/s. fio with such writes "
           f"({disk['block_bytes'] / 1024:,.0f} KiB, one at a time,\n  durable): "
-          f"{disk['fio_bytes_per_second'] / 1e6:,.0f} MB/s. usher uses {disk['share']:.0%} of what the disk can do.\n")
+          f"{disk['fio_bytes_per_second'] / 1e6:,.0f} MB/s. "
+          f"usher uses {disk['share']:.0%} of what the disk can do.\n")
     wins = list(find_wins(summary))
-    print("  Where a peer is better:" if wins else "  No peer is better at anything that was measured here.")
+    print("  Where a peer is better:" if wins else
+          "  No peer is better at anything that was measured here.")
     for win in wins:
         print(f"    {win}")
     print("\n  What the servers say of themselves:")
     for fact in facts:
         print(f"    {fact.rstrip()}")
-    print("\n  Checked after every measurement: as many seats are held as holds were answered; a second holder of a\n"
-          "  seat and a caller without a turn are refused.\n")
+    print("\n  Checked after every measurement: as many seats are held as holds were answered; "
+          "a second holder of a\n  seat and a caller without a turn are refused.\n")
 
 
 # --- the plot -------------------------------------------------------------------------------------
@@ -139,24 +145,27 @@ WIDTH, LEFT, RIGHT, LINE = 860, 190, 150, 26
 def draw(summary, rounds):
     """Bars of medians on one scale a group, with whiskers from the lowest to the highest."""
     parts, y = [], 30
-    parts.append(f'<text class="title" x="12" y="{y}">Durable holds a second, median of {rounds} rounds; '
-                 "whiskers: lowest and highest</text>")
+    parts.append(f'<text class="title" x="12" y="{y}">Durable holds a second, '
+                 f"median of {rounds} rounds; whiskers: lowest and highest</text>")
     for callers in dict.fromkeys(row["callers"] for row in summary):
         rows = [row for row in summary if row["callers"] == callers]
         scale = (WIDTH - LEFT - RIGHT) / max(row["max"] for row in rows)
         y += 34
-        parts.append(f'<text class="group" x="12" y="{y}">{callers:,} caller{"s" if callers > 1 else ""}</text>')
+        parts.append(f'<text class="group" x="12" y="{y}">'
+                     f'{callers:,} caller{"s" if callers > 1 else ""}</text>')
         for row in rows:
             y += LINE
             end = LEFT + row["holds_per_second"] * scale
             low, high = LEFT + row["min"] * scale, LEFT + row["max"] * scale
             kind = "bar us" if row["name"] == US else "bar"
-            parts.append(f'<text x="{LEFT - 8}" y="{y}" text-anchor="end">{escape(row["name"])}</text>')
+            parts.append(f'<text x="{LEFT - 8}" y="{y}" text-anchor="end">'
+                         f'{escape(row["name"])}</text>')
             parts.append(f'<rect class="{kind}" x="{LEFT}" y="{y - 13}" '
                          f'width="{max(1, end - LEFT):.1f}" height="17" rx="2"/>')
             parts.append(f'<path class="whisker" d="M{low:.1f} {y - 4.5}H{high:.1f}'
                          f'M{low:.1f} {y - 9}v9M{high:.1f} {y - 9}v9" fill="none"/>')
-            parts.append(f'<text x="{max(end, high) + 8:.1f}" y="{y}">{row["holds_per_second"]:,.0f}/s</text>')
+            parts.append(f'<text x="{max(end, high) + 8:.1f}" y="{y}">'
+                         f'{row["holds_per_second"]:,.0f}/s</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 24}" role="img">\n'
             f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n")
 

@@ -98,9 +98,6 @@ struct reply {
         struct {
             const struct date *date;
         } date;
-        struct {
-            uint32_t version; /* of the protocol */
-        } ping;
     };
 };
 

@@ -22,42 +22,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/client/call.h"
 #include "net/protocol/value.h"
 
 #define CLIENT_FRAMES_IN_FLIGHT_DEFAULT 16u
 #define CLIENT_FRAMES_IN_FLIGHT_MAX 1024u
 #define CLIENT_TIMEOUT_MS_DEFAULT 10000u
-/* Frames that wait for one to come back. More than this and client_call() says CLIENT_FULL. */
-#define CLIENT_FRAMES_WAITING_MAX 64u
 
 struct client_options {
     uint32_t frames_in_flight;       /* at most; 1..CLIENT_FRAMES_IN_FLIGHT_MAX; 0: default */
     uint32_t requests_per_frame_max; /* 1..REQUESTS_PER_FRAME_MAX; 0: that; 1: never coalesce */
     uint32_t timeout_ms;             /* of a call, from client_call() to its callback; 0: default */
 };
-
-enum client_status {
-    CLIENT_OK = 0,           /* there is a response: an error of error.def, or a result */
-    CLIENT_TIMEOUT = 1,      /* no reply in time; the outcome is unknown */
-    CLIENT_LOST = 2,         /* the connection broke under the call; the outcome is unknown */
-    CLIENT_BAD_REPLY = 3,    /* what came back is not a reply to what was asked */
-    CLIENT_CLOSED = 4,       /* client_close() came first; the outcome is unknown */
-    CLIENT_FULL = 5,         /* too many calls wait already; nothing was sent */
-    CLIENT_TOO_BIG = 6,      /* the request does not fit a frame; nothing was sent */
-    CLIENT_BAD_URL = -1,     /* client_open */
-    CLIENT_UNREACHABLE = -2, /* client_open: nobody answers at this address */
-    CLIENT_NO_MEMORY = -3,
-};
-/* client_status_text - a sentence for a person; static */
-const char *client_status_text(int status);
-
-/* One response. Borrowed: valid during the callback only. */
-struct client_reply {
-    int status;                 /* enum client_status, 0 or positive */
-    const struct value *error;  /* map {code, message, data}; NULL if there is none */
-    const struct value *result; /* NULL if there is an error, or none at all (status not OK) */
-};
-typedef void client_done(void *context, const struct client_reply *reply);
 
 struct client;
 
@@ -70,7 +46,7 @@ int client_open(const char *url, const struct client_options *options, struct cl
 /* client_close - wait a second for what is under way, give up the rest (CLIENT_CLOSED), disconnect
  * All callbacks have run when it returns. Nobody uses the client any more when this is called, and
  * its callbacks no longer call. Where an answer may still be on its way (CLIENT_TIMEOUT,
- * CLIENT_CLOSED) the connection stays open, idle, until the process ends: see client.c. */
+ * CLIENT_CLOSED) the connection stays open, idle, until the process ends: see connection.h. */
 void client_close(struct client *client);
 
 /* client_call - ask; the answer comes to `done`
@@ -80,6 +56,11 @@ void client_close(struct client *client);
  * Return: 0; CLIENT_FULL, CLIENT_TOO_BIG, CLIENT_NO_MEMORY */
 int client_call(struct client *client, const char *method, const struct value_writer *params,
                 client_done *done, void *context);
+
+/* client_call_with_room - client_call(), but where that says CLIENT_FULL it waits for room
+ * Blocks, so not from a callback. Return: 0; CLIENT_TOO_BIG, CLIENT_NO_MEMORY */
+int client_call_with_room(struct client *client, const char *method,
+                          const struct value_writer *params, client_done *done, void *context);
 
 /* An answer that outlives its callback. Zero-initialise it; use it for any number of calls, one at
  * a time (its memory is kept); client_answer_deinit() at the end. */

@@ -107,8 +107,8 @@ static uint32_t method_find(const char *name, uint32_t size, bool admin) {
     return COMMAND_NONE;
 }
 
-static int refuse(struct decode_error *error, enum error code, uint64_t data) {
-    *error = (struct decode_error){.code = (uint16_t)code, .data = {data}};
+static int refuse(struct error_reply *error, enum error code, uint64_t data) {
+    *error = (struct error_reply){.code = (uint16_t)code, .data = {data}};
     return (int)code;
 }
 
@@ -120,7 +120,7 @@ static bool token_could_be(const struct params *params) {
 
 /* Ids that nothing can have are answered here: a command names a partition that could exist. A list
  * of dates may not need the token that came with it: the catalogue judges. */
-static int check_ids(uint32_t kind, const struct params *params, struct decode_error *error) {
+static int check_ids(uint32_t kind, const struct params *params, struct error_reply *error) {
     const uint64_t *ids = params->ids;
     if ((params->seen & PARAM_BIT(TOKEN)) != 0 && kind != COMMAND_CATALOGUE_DATES &&
         !token_could_be(params)) {
@@ -146,9 +146,9 @@ static int check_ids(uint32_t kind, const struct params *params, struct decode_e
 }
 
 /* What the parameters of a method must be together. */
-static int check_together(uint32_t kind, const struct params *params, struct decode_error *error) {
+static int check_together(uint32_t kind, const struct params *params, struct error_reply *error) {
     if (kind == COMMAND_DATE_POLICY && params->policy_fields == 0) {
-        *error = (struct decode_error){
+        *error = (struct error_reply){
             .code = ERROR_BAD_PARAMS,
             .message = "No policy field is given. Name at least one; net/README.md lists them."};
         return ERROR_BAD_PARAMS;
@@ -156,7 +156,7 @@ static int check_together(uint32_t kind, const struct params *params, struct dec
     if (kind != COMMAND_PAYMENT_PAY) return ERROR_NONE;
     uint32_t both = PARAM_BIT(TOKEN) | PARAM_BIT(USER);
     if ((params->seen & both) != 0 && (params->seen & both) != both) return ERROR_NONE;
-    *error = (struct decode_error){
+    *error = (struct error_reply){
         .code = ERROR_BAD_PARAMS,
         .param = "token",
         .param_size = 5,
@@ -306,7 +306,7 @@ static bool command_admin(struct command *command, const struct params *params,
 
 int decode_request(const uint8_t *bytes, const struct decode_span *span, bool admin,
                    struct arena *arena, struct command *ret_command,
-                   struct decode_error *ret_error) {
+                   struct error_reply *ret_error) {
     const char *method;
     uint32_t method_size;
     bool is_text = value_get_text(value_scanned(bytes + span->method), &method, &method_size);

@@ -11,8 +11,8 @@
 #define USHER_NET_PROTOCOL_DECODE_H
 
 #include "engine/domain/command.h"
-#include "engine/domain/error.h"
 #include "net/protocol/arena.h"
+#include "net/protocol/error_reply.h"
 #include "net/protocol/value.h"
 
 /* Where a request stands in its frame: offsets in bytes from the frame's beginning. */
@@ -30,19 +30,6 @@ struct decode_span {
 int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spans,
                 uint32_t *ret_count, uint32_t *ret_offset);
 
-/* The answer to a request that is not executed. */
-struct decode_error {
-    uint16_t code; /* enum error */
-    uint64_t data[ERROR_DATA_COUNT];
-    /* BAD_PARAMS: name of the parameter, borrowed from the frame or static; NULL: none in
-     * particular */
-    const char *param;
-    uint32_t param_size; /* bytes */
-    /* What is wrong in particular, in the words of the request; static or of the frame's arena.
-     * NULL: the code's own text */
-    const char *message;
-};
-
 /* decode_request - one request that decode_scan() has found
  * @bytes:       of the frame; texts of the command point into them
  * @admin:       whether admin methods exist here
@@ -51,7 +38,6 @@ struct decode_error {
  * @ret_error:   set if the return value is not ERROR_NONE
  * Return: ERROR_NONE or the code */
 int decode_request(const uint8_t *bytes, const struct decode_span *span, bool admin,
-                   struct arena *arena, struct command *ret_command,
-                   struct decode_error *ret_error);
+                   struct arena *arena, struct command *ret_command, struct error_reply *ret_error);
 
 #endif

@@ -1,16 +1,37 @@
-/* figures.h - figures of the process that system.stats shows, and that net cannot know by itself
+/* figures.h - what system.stats shows beside the engine's counters and the sums of money
  *
- * The daemon fills them in, whenever it likes and from any thread; net reads them when it is asked.
+ * net_counters are those of net itself. net_figures are the process's, and net cannot know them:
+ * the daemon fills them in, whenever it likes and from any thread; net reads them when it is asked.
  * They are words on a board, not a function: the shard that answers waits for nobody, and net knows
  * neither the log nor PostgreSQL.
- * To add a figure: its row here, its place in README.md ("Figures"), and who stores
- * it. To add a map of figures: its rows, and its name in NET_FIGURE_MAPS.
+ * To add a figure: its row here, its place in PROTOCOL.md ("Figures"), and who stores it. To add a
+ * map of figures: its rows, and its name in NET_FIGURE_MAPS.
  */
 #ifndef USHER_NET_PROTOCOL_FIGURES_H
 #define USHER_NET_PROTOCOL_FIGURES_H
 
 #include <stdatomic.h>
 #include <stdint.h>
+
+/* Of net's own, since the server was created; net_server_counters(). */
+#define NET_COUNTERS(COUNTER)                                                                      \
+    COUNTER(frames)              /* received */                                                    \
+    COUNTER(requests)            /* in well-formed frames */                                       \
+    COUNTER(malformed)           /* frames refused as a whole */                                   \
+    COUNTER(refused)             /* requests net answered with an error by itself, BUSY too */     \
+    COUNTER(busy)                /* requests answered BUSY */                                      \
+    COUNTER(replies_dropped)     /* frames without a reply: no memory, or the gateway left */      \
+    COUNTER(slow_disconnects)    /* gateways disconnected for not reading their replies */         \
+    COUNTER(connections)         /* open now */                                                    \
+    COUNTER(accepted)            /* connections ever accepted, the watchdog's own included */      \
+    COUNTER(connections_refused) /* closed because there were too many */                          \
+    COUNTER(relistens)           /* listeners that were stuck and have been replaced */            \
+    COUNTER(frames_in_flight)    /* now */
+
+#define NET_COUNTER_(name) uint64_t name;
+struct net_counters {
+    NET_COUNTERS(NET_COUNTER_)
+};
 
 /* The projection into PostgreSQL (replay/README.md, "When PostgreSQL is away"). */
 #define NET_FIGURES_PROJECTION(FIGURE)                                                             \

@@ -332,8 +332,8 @@ static void add_names(struct message *message, const struct params_shape *shape)
 /* In the words of the request: which parameter, what is wrong with it, what it takes.
  * @name: as the client wrote it, or static; NULL: it is no text */
 static int bad_param(const struct reading *reading, const struct params_shape *shape,
-                     const char *name, uint32_t size, struct decode_error *ret_error) {
-    *ret_error = (struct decode_error){.code = ERROR_BAD_PARAMS, .param = name, .param_size = size};
+                     const char *name, uint32_t size, struct error_reply *ret_error) {
+    *ret_error = (struct error_reply){.code = ERROR_BAD_PARAMS, .param = name, .param_size = size};
     struct message message = {.bytes = arena_take(reading->arena, MESSAGE_BYTES)};
     if (!message.bytes) return ERROR_BAD_PARAMS; /* the code's own text will do */
     bool shown = name && size <= PARAM_NAME_BYTES_MAX && text_is_clean(name, size);
@@ -418,7 +418,7 @@ static bool read_pair(struct reading *reading, const struct params_shape *shape,
 }
 
 int params_read(const struct value *map, const struct params_shape *shape, struct arena *arena,
-                struct params *ret_params, struct decode_error *ret_error) {
+                struct params *ret_params, struct error_reply *ret_error) {
     REQUIRE(value_type(map) == VALUE_MAP);
     REQUIRE((shape->required & shape->optional) == 0);
     struct reading reading = {.arena = arena, .params = ret_params, .param = PARAM_COUNT};
@@ -434,7 +434,7 @@ int params_read(const struct value *map, const struct params_shape *shape, struc
         }
         if (read_pair(&reading, shape, name, size, value)) continue;
         if (!reading.no_memory) return bad_param(&reading, shape, name, size, ret_error);
-        *ret_error = (struct decode_error){.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
+        *ret_error = (struct error_reply){.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
         return ERROR_BUSY;
     }
     uint32_t missing = shape->required & ~ret_params->seen;

@@ -7,7 +7,10 @@
 #ifndef USHER_NET_PROTOCOL_PARAMS_H
 #define USHER_NET_PROTOCOL_PARAMS_H
 
-#include "net/protocol/decode.h"
+#include "engine/domain/command.h"
+#include "net/protocol/arena.h"
+#include "net/protocol/error_reply.h"
+#include "net/protocol/value.h"
 
 /* PARAM(NAME, "name", how it is read) */
 #define PARAMS(PARAM)                                                                              \
@@ -67,6 +70,6 @@ struct params_shape {
  * @ret_error: BAD_PARAMS with the parameter's name, or BUSY without memory, if not ERROR_NONE
  * Return: ERROR_NONE or the code */
 int params_read(const struct value *map, const struct params_shape *shape, struct arena *arena,
-                struct params *ret_params, struct decode_error *ret_error);
+                struct params *ret_params, struct error_reply *ret_error);
 
 #endif

@@ -123,10 +123,3 @@ int scan_value(const uint8_t *bytes, uint32_t size, uint32_t nested, uint32_t *r
         }
     }
 }
-
-int value_scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_used) {
-    uint32_t position;
-    int result = scan_value(bytes, size, 0, &position);
-    if (result == VALUE_OK) *ret_used = position;
-    return result;
-}

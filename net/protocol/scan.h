@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "net/protocol/value.h"
+#include "net/protocol/value_type.h"
 
 /* Of bytes that were scanned: every value ends before their end. */
 #define SCAN_TRUSTED UINT32_MAX

@@ -170,6 +170,13 @@ void value_write_array_close(struct value_writer *writer, uint32_t begin, uint32
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+int value_scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_used) {
+    uint32_t position;
+    int result = scan_value(bytes, size, 0, &position);
+    if (result == VALUE_OK) *ret_used = position;
+    return result;
+}
+
 int value_parse(const uint8_t *bytes, uint32_t size, const struct value **ret_value,
                 uint32_t *ret_used) {
     int result = value_scan(bytes, size, ret_used);

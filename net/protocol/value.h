@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "net/protocol/value_type.h"
+
 struct value_writer {
     uint8_t *bytes;    /* what was written; the caller's buffer or the heap's */
     uint32_t size;     /* bytes written */
@@ -92,26 +94,10 @@ VALUE_INLINE void value_write_pair_bool(struct value_writer *writer, const char 
 uint32_t value_write_array_open(struct value_writer *writer);
 void value_write_array_close(struct value_writer *writer, uint32_t begin, uint32_t count);
 
-enum value_result {
-    VALUE_OK = 0,
-    VALUE_MALFORMED = 1, /* truncated, nested too deep, an impossible count, a reserved byte */
-};
-
 /* value_scan - is there one whole, bounded value at the beginning of these bytes?
  * @ret_used: its size in bytes; on VALUE_OK only
  * Reads nothing outside bytes[0..size), allocates nothing. Return: enum value_result */
 int value_scan(const uint8_t *bytes, uint32_t size, uint32_t *ret_used);
-
-enum value_type {
-    VALUE_NIL = 0,
-    VALUE_BOOL,
-    VALUE_UINT,
-    VALUE_NEGATIVE, /* an integer below zero */
-    VALUE_TEXT,
-    VALUE_ARRAY,
-    VALUE_MAP,
-    VALUE_OTHER, /* float, binary, extension: nothing in the protocol has them */
-};
 
 /* value_parse - scan one value at the beginning of these bytes
  * @bytes:     borrowed as long as the value is used

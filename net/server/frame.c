@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/require.h"
+#include "net/server/result.h"
 
 /* Requests that a new frame has room for: the frames of a plain client have one. */
 #define FRAME_CAPACITY_FIRST 4u
@@ -61,7 +62,7 @@ static void frame_answered(struct frame *frame, uint32_t count) {
 /* --- a frame comes in ------------------------------------------------------------------------- */
 
 static void refuse(struct frame *frame, uint32_t index, uint32_t msgid,
-                   const struct decode_error *error) {
+                   const struct error_reply *error) {
     struct frame_shared *shared = frame->shared;
     encode_error(&frame->requests[index].writer, msgid, error);
     REQUIRE(!frame->requests[index].writer.on_heap);
@@ -96,11 +97,11 @@ static uint32_t frame_decode(struct frame *frame, const uint8_t *bytes, struct c
     for (uint32_t i = 0; i < frame->count; i++) {
         struct net_request *request = &frame->requests[i];
         const struct decode_span *span = &frame->spans[i];
-        struct decode_error error = {.code = ERROR_STOPPING};
+        struct error_reply error = {.code = ERROR_STOPPING};
         int code = ERROR_STOPPING;
         request->msgid = span->msgid;
         request->request.lsn = 0;
-        request->items = (struct encode_items){0};
+        request->list = (struct reservation_list){0};
         if (!stopping) {
             code = decode_request(bytes, span, frame->admin, &frame->arena,
                                   &request->request.command, &error);
@@ -119,7 +120,7 @@ static uint32_t frame_decode(struct frame *frame, const uint8_t *bytes, struct c
 /* Return: how many requests were answered BUSY here */
 static uint32_t frame_submit(struct frame *frame, const struct chains *chains) {
     const struct net_engine *engine = &frame->shared->engine;
-    const struct decode_error busy = {.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
+    const struct error_reply busy = {.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
     uint32_t answered = 0;
     for (uint32_t shard = 0; shard < SHARDS_MAX; shard++) {
         struct request *chain = chains->first[shard];
@@ -148,7 +149,7 @@ void frame_run(struct frame *frame, const uint8_t *bytes, uint32_t size) {
         frame->count = 1;
         atomic_store(&frame->pending, 1);
         atomic_fetch_add_explicit(&shared->malformed, 1, memory_order_relaxed);
-        refuse(frame, 0, 0, &(struct decode_error){.code = ERROR_MALFORMED, .data = {offset}});
+        refuse(frame, 0, 0, &(struct error_reply){.code = ERROR_MALFORMED, .data = {offset}});
     } else if (!frame_reserve(frame, frame->count)) {
         frame->count = 0;
         atomic_store(&frame->pending, 1);
@@ -202,7 +203,7 @@ bool frame_end(struct frame_shared *shared) {
 /* --- the sink --------------------------------------------------------------------------------- */
 
 static void encode_busy(struct net_request *request) {
-    const struct decode_error busy = {.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
+    const struct error_reply busy = {.code = ERROR_BUSY, .data = {NET_BUSY_RETRY_MS}};
     encode_error(&request->writer, request->msgid, &busy);
     atomic_fetch_add_explicit(&request->frame->shared->busy, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&request->frame->shared->refused, 1, memory_order_relaxed);
@@ -232,23 +233,23 @@ void frame_sink_encode(void *context, struct request *request_, const struct rep
     struct frame_shared *shared = context;
     struct net_request *request = (struct net_request *)request_;
     struct net_counters counters;
-    struct encode_view view = {.board = shared->engine.board};
+    struct encode_sources sources = {.board = shared->engine.board};
     REQUIRE(request->frame->shared == shared);
     REQUIRE(reply->kind != REPLY_NONE);
     switch (reply->kind) {
     case REPLY_RESERVATION_ITEM:
-        encode_item(&request->writer, request->msgid, reply, &request->items);
+        encode_reservation_item(&request->writer, request->msgid, reply, &request->list);
         return;
     case REPLY_RESERVATION_END:
-        encode_items_end(&request->writer, request->msgid, &request->items);
+        encode_reservation_end(&request->writer, request->msgid, &request->list);
         break;
     case REPLY_STATS:
         frame_counters(shared, &counters);
-        view.counters = &counters;
-        view.figures = shared->engine.figures;
-        view.durable_lsn = shared->engine.journal.durable_lsn(shared->engine.journal.context);
+        sources.counters = &counters;
+        sources.figures = shared->engine.figures;
+        sources.durable_lsn = shared->engine.journal.durable_lsn(shared->engine.journal.context);
         /* fall through */
-    default: encode_reply(&request->writer, request->msgid, reply, &view, &request->request.lsn);
+    default: encode_reply(&request->writer, request->msgid, reply, &sources, &request->request.lsn);
     }
     count_heap(shared, request);
     if (encode_is_list(reply->kind)) {

@@ -19,7 +19,8 @@
 #include "net/protocol/arena.h"
 #include "net/protocol/decode.h"
 #include "net/protocol/encode.h"
-#include "net/server/server.h"
+#include "net/protocol/limits.h"
+#include "net/server/port.h"
 
 /* What all frames of a server share. */
 struct frame_shared {
@@ -39,9 +40,9 @@ struct net_request {
     struct request request; /* first */
     struct frame *frame;
     uint32_t msgid;
-    struct encode_items items;  /* reservation.list only */
-    struct value_writer writer; /* the response; begins in reply_inline */
-    uint32_t heap_bytes;        /* of the writer, as counted in frame_shared.heap_bytes */
+    struct reservation_list list; /* reservation.list only */
+    struct value_writer writer;   /* the response; begins in reply_inline */
+    uint32_t heap_bytes;          /* of the writer, as counted in frame_shared.heap_bytes */
     uint8_t reply_inline[NET_REPLY_INLINE_BYTES];
 };
 

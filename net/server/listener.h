@@ -16,9 +16,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
-#include "net/server/server.h"
+#include "net/protocol/limits.h"
+#include "net/server/result.h"
 
 struct listener {
     uint32_t socket;                 /* id of the nng socket */

@@ -17,28 +17,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/runtime/ports.h"
+#include "net/protocol/figures.h"
 #include "net/protocol/limits.h"
+#include "net/server/port.h"
+#include "net/server/result.h"
 
-struct board;
-struct command;
-struct engine;
-struct net_figures;
 struct net_server;
-
-/* What net needs from the engine. net_engine_init() fills it in for a real one; tests for
- * theirs. */
-struct net_engine {
-    void *context;
-    uint32_t (*shard_of)(void *context, const struct command *command);
-    int (*submit)(void *context, uint32_t shard, struct request *chain); /* 0 or ENGINE_BUSY */
-    const struct board *board; /* for catalogue.dates and system.stats */
-    struct journal journal;    /* durable_lsn, for system.stats; append is not used */
-    /* Of the process, for system.stats (net/protocol/figures.h); NULL: all 0. */
-    const struct net_figures *figures;
-};
-void net_engine_init(struct net_engine *net_engine, struct engine *engine,
-                     const struct journal *journal);
 
 struct net_options {
     const char *public_urls[NET_LISTENERS_MAX]; /* tcp:// or ipc://; port 0: any free port */
@@ -51,36 +35,6 @@ struct net_options {
     uint32_t contexts;          /* frames in flight, 1..NET_CONTEXTS_MAX; 0: default */
     uint32_t send_timeout_ms;   /* 0: NET_SEND_TIMEOUT_MS */
     uint32_t watch_interval_ms; /* 0: NET_WATCH_INTERVAL_MS; UINT32_MAX: no watchdog thread */
-};
-
-/* What went wrong, for a person. */
-struct net_error {
-    char text[512];
-};
-
-enum net_result {
-    NET_OK = 0,
-    NET_TIMEOUT = 1,      /* net_server_stop: frames are still unanswered */
-    NET_BAD_OPTIONS = -1, /* a URL or number that cannot be */
-    NET_NO_MEMORY = -2,
-    NET_LISTEN = -3, /* an address cannot be bound */
-    NET_SYSTEM = -4, /* nng or the system refuses */
-};
-
-/* Counters since the server was created; system.stats shows them. */
-struct net_counters {
-    uint64_t frames;    /* received */
-    uint64_t requests;  /* in well-formed frames */
-    uint64_t malformed; /* frames refused as a whole */
-    uint64_t refused;   /* requests that net answered with an error by itself, BUSY included */
-    uint64_t busy;      /* requests answered BUSY */
-    uint64_t replies_dropped;     /* frames without a reply: no memory, or the gateway went away */
-    uint64_t slow_disconnects;    /* gateways disconnected for not reading their replies */
-    uint64_t connections;         /* open now */
-    uint64_t accepted;            /* connections ever accepted, the watchdog's own included */
-    uint64_t connections_refused; /* closed because there were too many */
-    uint64_t relistens;           /* listeners that were stuck and have been replaced */
-    uint64_t frames_in_flight;    /* now */
 };
 
 /* net_server_create - check the options, get the memory; touches no address

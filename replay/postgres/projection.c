@@ -20,9 +20,9 @@
 
 #include "engine/base/require.h"
 #include "replay/postgres/projection_attach.h"
-#include "replay/postgres/projection_sql.h"
 #include "replay/postgres/sql.h"
 #include "replay/postgres/stage.h"
+#include "replay/postgres/statements.h"
 #include "replay/tell/text.h"
 
 struct projection {
@@ -158,8 +158,8 @@ static int attach(struct projection *projection, struct projection_found *ret_fo
     bool raise = result == SQL_OK && ret_found->version == PROJECTION_SCHEMA_VERSION_RAISED &&
                  strcmp(ret_found->log_id, projection->log_id) == 0;
     if (raise) result = projection_raise(sql, ret_found);
-    if (result == SQL_OK) result = sql_run(sql, stage_tables_sql(), NULL, NULL, NULL);
-    if (result == SQL_OK) result = sql_run(sql, projection_session_sql(), NULL, NULL, NULL);
+    if (result == SQL_OK) result = sql_run(sql, statement_staging_tables, NULL, NULL, NULL);
+    if (result == SQL_OK) result = sql_run(sql, statement_fold_tables, NULL, NULL, NULL);
     return result;
 }
 
@@ -329,8 +329,6 @@ static bool has_any(struct projection *projection, const uint16_t *kinds) {
 
 /* COPY every kind, then fold. ret_what names the part that failed. */
 static int write_rows(struct projection *projection, const char **ret_what) {
-    uint32_t count;
-    const struct projection_fold_step *steps = projection_fold(&count);
     struct stage_stream stream;
     for (uint32_t kind = 0; kind < STAGE_KINDS_MAX; kind++) {
         if (!stage_stream(projection->stage, kind, &stream)) continue;
@@ -338,10 +336,10 @@ static int write_rows(struct projection *projection, const char **ret_what) {
         int result = sql_copy(projection->sql, stream.command, stream.bytes, stream.size);
         if (result != SQL_OK) return result;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (!has_any(projection, steps[i].kinds)) continue;
-        *ret_what = steps[i].name;
-        int result = sql_run(projection->sql, steps[i].statements, NULL, NULL, NULL);
+    for (uint32_t i = 0; i < fold_step_count; i++) {
+        if (!has_any(projection, fold_steps[i].kinds)) continue;
+        *ret_what = fold_steps[i].name;
+        int result = sql_run(projection->sql, fold_steps[i].statements, NULL, NULL, NULL);
         if (result != SQL_OK) return result;
     }
     return SQL_OK;
@@ -357,20 +355,22 @@ static uint64_t stage_epoch(const struct projection *projection) {
 /* The guard: moves the applied LSN if, and only if, it is where we believe it to be, and this run
  * is still the one that projects. */
 static int begin(struct projection *projection, bool *ret_ours) {
-    char statements[640], time[TEXT_TIME_BYTES];
+    char statement[STATEMENT_BYTES], time[TEXT_TIME_BYTES];
     uint64_t rows = 0;
     text_time(projection->stage_time_ms, time);
-    snprintf(statements, sizeof statements,
-             "BEGIN; UPDATE usher.projection_state SET applied_lsn = %llu, applied_time = '%s',"
-             " decisions = decisions + %llu, epoch = %llu, batch_lsn = %llu, batch_hash = %llu"
-             " WHERE applied_lsn = %llu AND log_id = '%s' AND run_id = '%s'",
-             (unsigned long long)projection->stage_lsn, time,
-             (unsigned long long)stage_records(projection->stage),
-             (unsigned long long)stage_epoch(projection),
-             (unsigned long long)projection->applied_lsn,
-             (unsigned long long)projection_batch_hash_column(projection->stage_hash),
-             (unsigned long long)projection->applied_lsn, projection->log_id, projection->run_id);
-    int result = sql_run(projection->sql, statements, NULL, NULL, &rows);
+    const struct statement_value values[] = {
+        {"applied_lsn", NULL, projection->stage_lsn},
+        {"applied_time", time, 0},
+        {"decisions", NULL, stage_records(projection->stage)},
+        {"epoch", NULL, stage_epoch(projection)},
+        {"batch_lsn", NULL, projection->applied_lsn},
+        {"batch_hash", NULL, projection_batch_hash_column(projection->stage_hash)},
+        {"log_id", projection->log_id, 0},
+        {"run_id", projection->run_id, 0},
+    };
+    statement_fill(statement, sizeof statement, statement_batch_begin, values,
+                   sizeof values / sizeof values[0]);
+    int result = sql_run(projection->sql, statement, NULL, NULL, &rows);
     *ret_ours = rows == 1;
     return result;
 }
@@ -381,7 +381,7 @@ static bool fault(struct projection *projection, enum projection_point point) {
 }
 
 static int commit(struct projection *projection) {
-    int result = sql_send(projection->sql, "COMMIT");
+    int result = sql_send(projection->sql, statement_commit);
     if (result == SQL_OK && fault(projection, PROJECTION_POINT_COMMIT_SENT)) return SQL_LOST;
     return result == SQL_OK ? sql_finish(projection->sql, NULL, NULL, NULL) : result;
 }

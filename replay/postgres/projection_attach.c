@@ -14,7 +14,7 @@
 
 #include "engine/base/hash.h"
 #include "engine/base/require.h"
-#include "replay/postgres/projection_sql.h"
+#include "replay/postgres/statements.h"
 
 static void read_exists(void *context, int columns, const char *const *values) {
     REQUIRE(columns == 1);
@@ -48,19 +48,11 @@ static void read_run(void *context, int columns, const char *const *values) {
 int projection_look_up(struct sql *sql, struct projection_found *ret_found) {
     bool exists = false;
     *ret_found = (struct projection_found){0};
-    int result = sql_run(sql, "SELECT to_regclass('usher.projection_state') IS NOT NULL",
-                         read_exists, &exists, NULL);
+    int result = sql_run(sql, statement_look_exists, read_exists, &exists, NULL);
     if (result != SQL_OK || !exists) return result;
-    result = sql_run(sql,
-                     "SELECT schema_version, log_id, epoch, applied_lsn, decisions"
-                     " FROM usher.projection_state",
-                     read_state, ret_found, NULL);
+    result = sql_run(sql, statement_look_state, read_state, ret_found, NULL);
     if (result != SQL_OK || ret_found->version != PROJECTION_SCHEMA_VERSION) return result;
-    return sql_run(sql,
-                   "SELECT run, coalesce(run_id::text, ''), run_by, batch_lsn, batch_hash,"
-                   " coalesce(extract(epoch FROM applied_time) * 1000, 0)::bigint"
-                   " FROM usher.projection_state",
-                   read_run, ret_found, NULL);
+    return sql_run(sql, statement_look_run, read_run, ret_found, NULL);
 }
 
 bool projection_is_ours(const struct projection_found *found, const char *log_id, char *ret_text) {
@@ -84,29 +76,26 @@ bool projection_is_ours(const struct projection_found *found, const char *log_id
     return true;
 }
 
-/* The advisory lock keeps two engines from creating the schema at once; its number is random. */
 int projection_create_schema(struct sql *sql, const char *log_id, uint64_t epoch, uint64_t run,
                              struct projection_found *ret_found) {
-    char insert[256];
-    int result = sql_run(sql, "BEGIN; SELECT pg_advisory_xact_lock(6284905711720734)", NULL, NULL,
-                         NULL);
+    int result = sql_run(sql, statement_create_begin, NULL, NULL, NULL);
     if (result == SQL_OK) result = projection_look_up(sql, ret_found);
     if (result == SQL_OK && !ret_found->exists) {
-        snprintf(insert, sizeof insert,
-                 "INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn,"
-                 " decisions, run) VALUES (%d, '%s', %llu, 0, 0, %llu)",
-                 PROJECTION_SCHEMA_VERSION, log_id, (unsigned long long)epoch,
-                 (unsigned long long)run);
-        result = sql_run(sql, projection_schema_sql(), NULL, NULL, NULL);
-        if (result == SQL_OK) result = sql_run(sql, projection_raise_sql(), NULL, NULL, NULL);
+        char insert[STATEMENT_BYTES];
+        const struct statement_value values[] = {
+            {"log_id", log_id, 0}, {"epoch", NULL, epoch}, {"run", NULL, run}};
+        statement_fill(insert, sizeof insert, statement_create_state, values,
+                       sizeof values / sizeof values[0]);
+        result = sql_run(sql, statement_schema, NULL, NULL, NULL);
+        if (result == SQL_OK) result = sql_run(sql, statement_raise_schema, NULL, NULL, NULL);
         if (result == SQL_OK) result = sql_run(sql, insert, NULL, NULL, NULL);
         if (result == SQL_OK) result = projection_look_up(sql, ret_found);
     }
-    return result == SQL_OK ? sql_run(sql, "COMMIT", NULL, NULL, NULL) : result;
+    return result == SQL_OK ? sql_run(sql, statement_commit, NULL, NULL, NULL) : result;
 }
 
 int projection_raise(struct sql *sql, struct projection_found *ret_found) {
-    int result = sql_run(sql, projection_raise_sql(), NULL, NULL, NULL);
+    int result = sql_run(sql, statement_raise_schema, NULL, NULL, NULL);
     return result == SQL_OK ? projection_look_up(sql, ret_found) : result;
 }
 
@@ -211,7 +200,7 @@ bool projection_fits(const struct projection_found *found, struct record_source 
 static void copy_plain(const char *from, char to[PROJECTION_RUN_BY_BYTES]) {
     size_t size = 0;
     for (; from && *from && size + 1 < PROJECTION_RUN_BY_BYTES; from++) {
-        bool plain = *from >= ' ' && *from <= '~' && *from != '\'' && *from != '\\';
+        bool plain = *from >= ' ' && *from <= '~' && !strchr("'\"\\", *from);
         to[size++] = plain ? *from : '?';
     }
     to[size] = '\0';
@@ -219,15 +208,20 @@ static void copy_plain(const char *from, char to[PROJECTION_RUN_BY_BYTES]) {
 
 int projection_take_over(struct sql *sql, const struct projection_found *found, const char *run_id,
                          const char *run_by, bool *ret_taken) {
-    char statement[640 + PROJECTION_RUN_BY_BYTES], plain[PROJECTION_RUN_BY_BYTES];
+    char statement[STATEMENT_BYTES + PROJECTION_RUN_BY_BYTES], plain[PROJECTION_RUN_BY_BYTES];
     uint64_t rows = 0;
     copy_plain(run_by, plain);
-    snprintf(statement, sizeof statement,
-             "UPDATE usher.projection_state SET run = %llu, run_id = '%s', run_by = '%s'"
-             " WHERE log_id = '%s' AND applied_lsn = %llu AND run = %llu"
-             " AND coalesce(run_id::text, '') = '%s'",
-             (unsigned long long)found->run + 1, run_id, plain, found->log_id,
-             (unsigned long long)found->applied_lsn, (unsigned long long)found->run, found->run_id);
+    const struct statement_value values[] = {
+        {"run", NULL, found->run + 1},
+        {"run_id", run_id, 0},
+        {"run_by", plain, 0},
+        {"log_id", found->log_id, 0},
+        {"found_lsn", NULL, found->applied_lsn},
+        {"found_run", NULL, found->run},
+        {"found_run_id", found->run_id, 0},
+    };
+    statement_fill(statement, sizeof statement, statement_take_over, values,
+                   sizeof values / sizeof values[0]);
     int result = sql_run(sql, statement, NULL, NULL, &rows);
     *ret_taken = rows == 1;
     return result;

@@ -1,6 +1,7 @@
 /* projection_check.c - see projection_check.h
  *
- * Happy path: one snapshot, one query per kind of entity, rows streamed and compared one by one.
+ * Happy path: one snapshot, one query of sql/check.sql per kind of entity, rows streamed and compared
+ * one by one.
  * What PostgreSQL has and the engine has not, a row finds; what the engine has and PostgreSQL has
  * not, the counts find. Failure modes: no connection, or no projection in that database.
  * Thread: the one that owns the world.
@@ -17,6 +18,7 @@
 #include "engine/domain/date/date.h"
 #include "engine/base/require.h"
 #include "replay/postgres/sql.h"
+#include "replay/postgres/statements.h"
 #include "replay/tell/text.h"
 
 struct check {
@@ -70,11 +72,6 @@ static const struct date *date_of(const struct check *check, uint64_t date) {
 
 /* --- catalogue and dates ---------------------------------------------------------------------- */
 
-static const char totals_sql[] =
-    "SELECT (SELECT count(*) FROM usher.concerts), (SELECT count(*) FROM usher.dates),"
-    " count(*), sum(charged), sum(balance), sum(reserved), sum(spent), sum(refunded),"
-    " (SELECT applied_lsn FROM usher.projection_state) FROM usher.wallets";
-
 static void check_totals(void *context, int columns, const char *const *values) {
     struct check *check = context;
     const struct catalogue *catalogue = (const struct catalogue *)check->world->catalogue;
@@ -91,31 +88,6 @@ static void check_totals(void *context, int columns, const char *const *values) 
     same(check, "points refunded", 0, money.refunded, values[7]);
     check->report->applied_lsn = number_of(values[8]);
 }
-
-static const char dates_sql[] =
-    "SELECT d.id, d.concert, d.state, s.seats, s.available, s.held, s.sold,"
-    " r.reservations, r.held, r.paying, r.paid, r.refunding, r.revenue,"
-    " (SELECT count(*) FROM usher.payments WHERE date = d.id),"
-    " q.entered, q.waiting, q.active,"
-    " (extract(epoch FROM d.starts_at) * 1000)::bigint,"
-    " (extract(epoch FROM d.sales_open_at) * 1000)::bigint, d.policy->>'active_capacity'"
-    " FROM usher.dates d"
-    " CROSS JOIN LATERAL (SELECT count(*) AS seats,"
-    "  count(*) FILTER (WHERE for_sale AND state = 'available') AS available,"
-    "  count(*) FILTER (WHERE state = 'held') AS held,"
-    "  count(*) FILTER (WHERE state = 'sold') AS sold"
-    "  FROM usher.seats WHERE date = d.id) s"
-    " CROSS JOIN LATERAL (SELECT count(*) AS reservations,"
-    "  count(*) FILTER (WHERE state = 'held') AS held,"
-    "  count(*) FILTER (WHERE state = 'paying') AS paying,"
-    "  count(*) FILTER (WHERE state = 'paid') AS paid,"
-    "  count(*) FILTER (WHERE state = 'refunding') AS refunding,"
-    "  sum(amount) FILTER (WHERE state IN ('paid', 'refunding')) AS revenue"
-    "  FROM usher.reservations WHERE date = d.id) r"
-    " CROSS JOIN LATERAL (SELECT count(*) AS entered,"
-    "  count(*) FILTER (WHERE ended_at IS NULL AND admitted_at IS NULL) AS waiting,"
-    "  count(*) FILTER (WHERE ended_at IS NULL AND admitted_at IS NOT NULL) AS active"
-    "  FROM usher.queue_entries WHERE date = d.id) q";
 
 static void check_date(void *context, int columns, const char *const *values) {
     struct check *check = context;
@@ -151,9 +123,6 @@ static void check_date(void *context, int columns, const char *const *values) {
 
 /* --- seats, reservations, tokens, wallets ----------------------------------------------------- */
 
-static const char seats_sql[] = "SELECT date, number, coalesce(reservation, 0), price,"
-                                " for_sale::integer, state FROM usher.seats";
-
 static void check_seat(void *context, int columns, const char *const *values) {
     struct check *check = context;
     const struct date *date = date_of(check, number_of(values[0]));
@@ -179,12 +148,6 @@ static void check_seat(void *context, int columns, const char *const *values) {
     same_text(check, "state of seat (date << 32 | number)", id, state, values[5]);
 }
 
-static const char reservations_sql[] =
-    "SELECT id, user_id, state, amount, place, seat_count,"
-    " (extract(epoch FROM held_at) * 1000)::bigint,"
-    " (extract(epoch FROM expires_at) * 1000)::bigint, coalesce(payment, 0)"
-    " FROM usher.reservations WHERE ended_at IS NULL";
-
 static void check_reservation(void *context, int columns, const char *const *values) {
     struct check *check = context;
     uint64_t id = number_of(values[0]);
@@ -209,11 +172,6 @@ static void check_reservation(void *context, int columns, const char *const *val
     same(check, "deadline of reservation", id, reservation->expires_at, values[7]);
     same(check, "payment of reservation", id, payment, values[8]);
 }
-
-static const char entries_sql[] =
-    "SELECT date, place, user_id, CASE WHEN admitted_at IS NULL THEN 'waiting' ELSE 'active' END,"
-    " (extract(epoch FROM active_until) * 1000)::bigint"
-    " FROM usher.queue_entries WHERE ended_at IS NULL";
 
 static void check_entry(void *context, int columns, const char *const *values) {
     struct check *check = context;
@@ -255,11 +213,6 @@ static bool uuid_parse(const char *text, struct id128 *ret_id) {
     return digits == 32;
 }
 
-static const char wallets_sql[] =
-    "SELECT w.user_id, w.balance, w.reserved, w.charged, l.rows, l.change"
-    " FROM usher.wallets w JOIN (SELECT user_id, count(*) AS rows, sum(change) AS change"
-    "  FROM usher.wallet_ledger GROUP BY user_id) l USING (user_id)";
-
 static void check_wallet(void *context, int columns, const char *const *values) {
     struct check *check = context;
     struct id128 user;
@@ -294,9 +247,9 @@ int projection_check(const char *conninfo, const struct world *world,
         const char *statement;
         sql_row_fn *row;
     } queries[] = {
-        {totals_sql, check_totals}, {dates_sql, check_date},
-        {seats_sql, check_seat},    {reservations_sql, check_reservation},
-        {entries_sql, check_entry}, {wallets_sql, check_wallet},
+        {statement_check_totals, check_totals}, {statement_check_dates, check_date},
+        {statement_check_seats, check_seat},    {statement_check_reservations, check_reservation},
+        {statement_check_entries, check_entry}, {statement_check_wallets, check_wallet},
     };
     *ret_report = (struct projection_report){0};
     struct check check = {.world = world, .report = ret_report};
@@ -306,7 +259,7 @@ int projection_check(const char *conninfo, const struct world *world,
         snprintf(ret_report->text, sizeof ret_report->text, "%s", text);
         return -1;
     }
-    int result = sql_run(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, NULL, NULL);
+    int result = sql_run(sql, statement_check_begin, NULL, NULL, NULL);
     for (uint32_t i = 0; i < sizeof queries / sizeof queries[0] && result == SQL_OK; i++) {
         result = sql_run(sql, queries[i].statement, queries[i].row, &check, NULL);
     }

@@ -8,6 +8,7 @@
 #include "engine/base/require.h"
 #include "replay/postgres/projection.h"
 #include "replay/postgres/projection_attach.h"
+#include "replay/postgres/statements.h"
 
 int projection_applied_lsn(const char *conninfo, const struct id128 *log_id, uint64_t *ret_lsn,
                            char ret_text[PROJECTION_TEXT_BYTES]) {
@@ -68,9 +69,7 @@ int projection_rebuild(const struct projection_options *options,
     text_uuid(&options->log_id, log_id);
     if (sql_open(options->conninfo, -1, &sql, ret_status->text) != SQL_OK) return -1;
     int result = projection_look_up(sql, &found);
-    if (result == SQL_OK) {
-        result = sql_run(sql, "DROP SCHEMA IF EXISTS usher CASCADE", NULL, NULL, NULL);
-    }
+    if (result == SQL_OK) result = sql_run(sql, statement_drop_schema, NULL, NULL, NULL);
     /* At once, with the count of takeovers: whoever has projected so far must not take the new
      * schema for a backup, and for its own. */
     if (result == SQL_OK) {

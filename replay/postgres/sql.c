@@ -9,11 +9,10 @@
 #include <time.h>
 
 #include "engine/base/require.h"
+#include "replay/postgres/statements.h"
 
 #define CONNECT_DEADLINE_MS 10000
-/* The server cancels a statement after 60 s; when it does not even do that, we leave. */
-#define STATEMENT_TIMEOUT "60s"
-#define STATEMENT_DEADLINE_MS 70000
+#define STATEMENT_DEADLINE_MS (SQL_STATEMENT_TIMEOUT_MS + 10000)
 #define COPY_PIECE_BYTES (64u * 1024u)
 #define COLUMNS_MAX 32
 
@@ -115,16 +114,7 @@ static void drop_notice(void *context, const PGresult *notice) {
 static int setup(struct sql *sql) {
     PQsetNoticeReceiver(sql->connection, drop_notice, NULL);
     if (PQsetnonblocking(sql->connection, 1) != 0) return lost(sql, "cannot set non-blocking mode");
-    /* synchronous_commit: segments of the log are deleted below the applied LSN.
-     * jit: compiling took longer than running, for a third of every batch.
-     * random_page_cost: what a batch touches is warm; whole tables must not be read for it. */
-    return sql_run(sql,
-                   "SET client_encoding = 'UTF8'; SET timezone = 'UTC';"
-                   "SET statement_timeout = '" STATEMENT_TIMEOUT "'; SET lock_timeout = '20s';"
-                   "SET idle_in_transaction_session_timeout = '60s';"
-                   "SET synchronous_commit = on; SET search_path = pg_catalog;"
-                   "SET jit = off; SET random_page_cost = 1.1",
-                   NULL, NULL, NULL);
+    return sql_run(sql, statement_connect, NULL, NULL, NULL);
 }
 
 int sql_open(const char *conninfo, int wake_fd, struct sql **ret_sql,

@@ -28,6 +28,10 @@ enum sql_result {
 
 #define SQL_ERROR_BYTES 512u
 
+/* The server cancels a statement after this time. When it does not even do that, sql_run and the
+ * others leave 10 s later. */
+#define SQL_STATEMENT_TIMEOUT_MS 60000
+
 /* sql_open - connect and set up the session: UTF-8, UTC, timeouts
  * @conninfo: libpq connection string or URI; what it says goes before the defaults here
  * @wake_fd:  ends every wait of this connection when readable; -1 for none; borrowed

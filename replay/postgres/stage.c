@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/require.h"
+#include "replay/postgres/statements.h"
 #include "replay/tell/text.h"
 
 /* The binary COPY format: PostgreSQL's documentation of COPY, "Binary Format". Everything is
@@ -47,12 +48,6 @@ static bool decided_by_its_owner(const struct decision *decision) {
     case OWNER_ACCOUNT: return partition_is_account(partition);
     default: return true;
     }
-}
-
-/* Kinds that change no row: replay/README.md. */
-static bool has_rows(uint32_t kind) {
-    return kind != DECISION_FUNDS_REFUSED && kind != DECISION_REFUND_CLOSED &&
-           kind != DECISION_STATE_HASHED;
 }
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -210,7 +205,7 @@ int stage_add(struct stage *stage, const struct decision *decision, uint64_t lsn
     if (!decided_by_its_owner(decision) || decision->time_ms > TIME_MS_MAX || lsn > INT64_MAX) {
         return STAGE_UNFIT;
     }
-    if (!has_rows(decision->kind)) {
+    if (!fold_reads(decision->kind)) { /* it changes no row */
         stage->records++;
         return 0;
     }
@@ -240,31 +235,10 @@ bool stage_stream(struct stage *stage, uint32_t kind, struct stage_stream *ret_s
     if (stream->size == 0) return false;
     if (!stream->finished) put_bytes(stream, copy_trailer, sizeof copy_trailer);
     stream->finished = true;
-    snprintf(ret_stream->command, sizeof ret_stream->command,
-             "COPY pg_temp.%s FROM STDIN (FORMAT binary)", decision_name(kind));
+    const struct statement_value into = {"kind", decision_name(kind), 0};
+    statement_fill(ret_stream->command, sizeof ret_stream->command, statement_copy_decisions, &into,
+                   1);
     ret_stream->bytes = stream->bytes;
     ret_stream->size = stream->size;
     return true;
-}
-
-#define COLUMN_u8 "bigint NOT NULL"
-#define COLUMN_u16 "bigint NOT NULL"
-#define COLUMN_u32 "bigint NOT NULL"
-#define COLUMN_u64 "bigint NOT NULL"
-#define COLUMN_id "uuid"
-#define COLUMN_text "text NOT NULL"
-#define COLUMN_numbers "bigint[] NOT NULL"
-#define COLUMN_policy "jsonb NOT NULL"
-
-const char *stage_tables_sql(void) {
-    return
-#define COLUMN(type, field) ", \"" #field "\" " COLUMN_##type
-#define DECISION(number, NAME, name)                                                               \
-    "CREATE TEMPORARY TABLE " #name                                                                \
-    " (_lsn bigint NOT NULL, _at timestamptz NOT NULL, _date bigint" FIELDS_##name(                \
-        COLUMN) ") ON COMMIT DELETE ROWS;\n"
-#include "engine/domain/decision.def"
-#undef DECISION
-#undef COLUMN
-        ;
 }

@@ -1,9 +1,8 @@
 /* stage.h - a batch of decisions as binary COPY streams, one per kind
  *
- * A staging table has the columns _lsn, _at, _date (NULL unless a date decided) and then the fields
- * of decision.def by name: integers are bigint, ids uuid (NULL for none), numbers bigint[], a
- * policy jsonb by field name. Tables and streams come from the same rows of decision.def, so they
- * cannot disagree.
+ * A stream goes into the staging table of its kind (sql/session.sql, "staging_tables"), which has
+ * the columns _lsn, _at, _date (NULL unless a date decided) and then the fields of decision.def by
+ * name. Tables and streams come from the same rows of decision.def, so they cannot disagree.
  * Thread: one at a time. Memory grows to the largest batch and stays.
  */
 #ifndef USHER_REPLAY_POSTGRES_STAGE_H
@@ -39,7 +38,7 @@ size_t stage_bytes(const struct stage *stage);
 
 /* A finished stream of one kind. */
 struct stage_stream {
-    char command[96]; /* COPY ... FROM STDIN */
+    char command[96]; /* COPY ... FROM STDIN: batch.sql */
     const uint8_t *bytes;
     size_t size;
 };
@@ -47,8 +46,5 @@ struct stage_stream {
 /* stage_stream - the stream of a kind; nothing may be added any more before stage_clear()
  * Return: false if the batch has no row of this kind */
 bool stage_stream(struct stage *stage, uint32_t kind, struct stage_stream *ret_stream);
-
-/* stage_tables_sql - statements that create the staging tables of a session */
-const char *stage_tables_sql(void);
 
 #endif

@@ -13,7 +13,9 @@
 #ifndef USHER_REPLAY_SNAPSHOT_SNAPSHOT_FILE_H
 #define USHER_REPLAY_SNAPSHOT_SNAPSHOT_FILE_H
 
-#include "replay/snapshot/snapshot.h"
+#include "engine/domain/partition/world.h"
+#include "replay/snapshot/snapshot_info.h"
+#include "wal/storage/storage.h"
 
 #define SNAPSHOT_VERSION_NOW 1u
 #define SNAPSHOT_HEADER_BYTES 4096u

@@ -6,7 +6,7 @@
  * the log alone (wal/README.md, "Recovery"): there the test demands the cut without a witness from
  * outside, and the refusal with one.
  */
-#include "truth.h"
+#include "tests/damage/truth.h"
 
 #include <malloc.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *
  * Where the damage begins, and how much lies sound behind it, is the oracle's word (truth.h).
  */
-#include "truth.h"
+#include "tests/damage/truth.h"
 #include "wal/inspect.h"
 
 #include <malloc.h>

@@ -3,7 +3,7 @@
  * the log alone, and reaches the right state
  */
 #include "replay/snapshot/snapshot.h"
-#include "truth.h"
+#include "tests/damage/truth.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -210,11 +210,11 @@ struct large {
 /* @created_ms: all that two snapshots of the same state differ in */
 static void large_make(struct large *large, uint64_t created_ms) {
     struct memory_log log;
-    struct history history;
+    struct random_history history;
     struct snapshot_error error;
     memory_log_init(&log);
-    history_init(&history, &log, 3, 80000);
-    history_run(&history, 240000);
+    random_history_init(&history, &log, 3, 80000);
+    random_history_run(&history, 240000);
     struct snapshot_info info = {.lsn = log.size,
                                  .created_ms = created_ms,
                                  .epoch = 1,
@@ -238,7 +238,7 @@ static void large_make(struct large *large, uint64_t created_ms) {
     assert_true(bytes && large->bytes);
     memcpy(large->bytes, bytes, large->size);
     world_free(world);
-    history_deinit(&history);
+    random_history_deinit(&history);
     memory_log_deinit(&log);
 }
 

@@ -1,5 +1,5 @@
 /* truth.c - a log whose every byte is known; see truth.h */
-#include "truth.h"
+#include "tests/damage/truth.h"
 
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
@@ -33,7 +33,7 @@ static struct wal_options options_of(struct truth *truth, struct storage *disk) 
 
 struct writing {
     struct truth *truth;
-    struct history history;
+    struct random_history history;
     struct wal *wal;
 };
 
@@ -64,7 +64,7 @@ static void append(struct writing *writing) {
 static void write_block(struct writing *writing, uint32_t requests) {
     uint64_t before = writing->truth->records.size;
     do {
-        history_run(&writing->history, requests);
+        random_history_run(&writing->history, requests);
     } while (writing->truth->records.size == before); /* a request may decide nothing */
     append(writing);
     settle(writing);
@@ -78,7 +78,7 @@ static void idle(struct writing *writing) {
 
 /* The power fails while a block of some pages is being written. */
 static void tear(struct writing *writing, uint32_t requests, uint64_t seed) {
-    history_run(&writing->history, requests);
+    random_history_run(&writing->history, requests);
     append(writing);
     storage_memory_hold(writing->truth->disk, true);
     while (wal_writer_step(writing->wal, false) == 0) {}
@@ -219,11 +219,11 @@ static void make(struct truth *truth, uint64_t seed, enum truth_end end, uint64_
     struct writing writing = {.truth = truth};
     assert_int_equal(storage_memory_open(&truth->disk), 0);
     memory_log_init(&truth->records);
-    history_init(&writing.history, &truth->records, seed, 60);
+    random_history_init(&writing.history, &truth->records, seed, 60);
     write_log(&writing, end);
     list_segments(truth);
     hash_states(truth, world_hash(writing.history.world));
-    history_deinit(&writing.history);
+    random_history_deinit(&writing.history);
 }
 
 void truth_make(struct truth *truth, uint64_t seed, enum truth_end end) {

@@ -15,9 +15,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "tests/unit/replay/history.h"
+#include "tests/support/random_history.h"
 #include "wal/recovery.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 #include "tests/support/random.h"
 

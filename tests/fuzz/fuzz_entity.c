@@ -1,7 +1,7 @@
 /* fuzz_entity.c - the entities of an image, into a state that lives on
  *
  * Input: u8 mode, then entities, one after the other as they are encoded. A partition's hash cannot
- * be guessed: with MODE_HASHES the harness states the right one.
+ * be guessed: with MODE_HASHES the target states the right one.
  *
  * What must hold:
  * - an entity decodes or is refused; what was decoded encodes to the same and describes itself as
@@ -19,7 +19,7 @@
 
 #include "engine/domain/image/image.h"
 #include "replay/tell/describe.h"
-#include "tests/fuzz/bench.h"
+#include "tests/fuzz/fuzz_fixture.h"
 
 #define ENTITIES_MAX 2048u
 #define MENDS_MAX 8u /* partitions whose hash is put right */
@@ -202,7 +202,7 @@ static void ask_as_owner(struct asking *asking, uint32_t date,
     cancel->cancel.key = (struct id128){{6}};
 }
 
-static void ask_everybody(struct asking *asking, struct bench *bench,
+static void ask_everybody(struct asking *asking, struct fuzz_fixture *fixture,
                           const struct entities *entities) {
     uint32_t date = 0;
     for (uint32_t i = 0; i < entities->count && asking->count + 3 <= REQUESTS_MAX; i++) {
@@ -212,14 +212,14 @@ static void ask_everybody(struct asking *asking, struct bench *bench,
         if (entity->kind == ENTITY_RESERVATION) ask_as_owner(asking, date, &entity->reservation);
     }
     for (uint32_t i = 0; i < asking->count; i++) {
-        REQUIRE(engine_submit(bench->engine, 0, &asking->requests[i]) == 0);
+        REQUIRE(engine_submit(fixture->engine, 0, &asking->requests[i]) == 0);
     }
 }
 
 static void lives_on(struct world *world, const struct entities *entities) {
     static struct asking asking;
-    struct bench bench;
-    uint64_t begin_ms = BENCH_BEGIN_MS;
+    struct fuzz_fixture fixture;
+    uint64_t begin_ms = FUZZ_BEGIN_MS;
     for (uint32_t i = 0; i < entities->count; i++) {
         const struct entity *entity = &entities->all[i];
         if (entity->kind != ENTITY_PARTITION) continue;
@@ -227,20 +227,20 @@ static void lives_on(struct world *world, const struct entities *entities) {
     }
     memset(&asking, 0, sizeof asking);
     asking.seat.number = 1;
-    bench_open(&bench, world, begin_ms, &(struct reply_sink){&asking, encode, release});
-    bench_run(&bench);
-    ask_everybody(&asking, &bench, entities);
-    bench_run(&bench);
+    fuzz_fixture_open(&fixture, world, begin_ms, &(struct reply_sink){&asking, encode, release});
+    fuzz_fixture_run(&fixture);
+    ask_everybody(&asking, &fixture, entities);
+    fuzz_fixture_run(&fixture);
     REQUIRE(asking.answers == asking.count && asking.releases == asking.count);
     for (uint32_t hour = 0; hour < 3; hour++) {
-        bench.now_ms += HOUR_MS;
-        bench_run(&bench);
+        fixture.now_ms += HOUR_MS;
+        fuzz_fixture_run(&fixture);
     }
     struct world *again = load_new(entities, 2);
     REQUIRE(again != NULL);
-    bench_replay(&bench, again);
+    fuzz_fixture_replay(&fixture, again);
     world_free(again);
-    bench_close(&bench);
+    fuzz_fixture_close(&fixture);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

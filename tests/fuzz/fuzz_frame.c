@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "net/server/frame.h"
-#include "tests/fuzz/bench.h"
+#include "tests/fuzz/fuzz_fixture.h"
 
 #define FRAMES_MAX 64u
 #define JOURNAL_BYTES_MAX (16u * 1024u * 1024u)
@@ -32,18 +32,18 @@ static const uint64_t passes_ms[] = {0, 1, 200, 3000, 60000, 600000, 7200000, 86
 
 /* Both listeners of an engine. */
 struct door {
-    struct bench bench;
+    struct fuzz_fixture fixture;
     struct frame_shared shared;
     struct frame frames[2]; /* public, admin */
     uint32_t done;          /* frames answered */
 };
 
 static uint32_t shard_of(void *context, const struct command *command) {
-    return engine_shard_of(((struct door *)context)->bench.engine, command);
+    return engine_shard_of(((struct door *)context)->fixture.engine, command);
 }
 
 static int submit(void *context, uint32_t shard, struct request *chain) {
-    return engine_submit(((struct door *)context)->bench.engine, shard, chain);
+    return engine_submit(((struct door *)context)->fixture.engine, shard, chain);
 }
 
 static void done(void *context, struct frame *frame) {
@@ -55,12 +55,12 @@ static void door_open(struct door *door) {
     struct id128 seed = {{1}};
     struct reply_sink sink = {&door->shared, frame_sink_encode, frame_sink_release};
     memset(door, 0, sizeof *door);
-    bench_open(&door->bench, world_create(&seed), BENCH_BEGIN_MS, &sink);
+    fuzz_fixture_open(&door->fixture, world_create(&seed), FUZZ_BEGIN_MS, &sink);
     door->shared.engine = (struct net_engine){.context = door,
                                               .shard_of = shard_of,
                                               .submit = submit,
-                                              .board = engine_board(door->bench.engine),
-                                              .journal = door->bench.journal_port};
+                                              .board = engine_board(door->fixture.engine),
+                                              .journal = door->fixture.journal_port};
     for (uint32_t i = 0; i < 2; i++) {
         REQUIRE(frame_init(&door->frames[i], &door->shared, i == 1, done, door) == 0);
     }
@@ -70,7 +70,7 @@ static void door_close(struct door *door) {
     REQUIRE(atomic_load(&door->shared.in_flight) == 0);
     REQUIRE(atomic_load(&door->shared.heap_bytes) == 0);
     for (uint32_t i = 0; i < 2; i++) frame_deinit(&door->frames[i]);
-    bench_close(&door->bench);
+    fuzz_fixture_close(&door->fixture);
 }
 
 /* --- one frame -------------------------------------------------------------------------------- */
@@ -113,13 +113,13 @@ static void answer_is_right(struct frame *frame, const uint8_t *bytes, uint32_t 
 
 static void run_frame(struct door *door, uint8_t head, const uint8_t *bytes, uint32_t size) {
     struct frame *frame = &door->frames[head & HEAD_ADMIN ? 1 : 0];
-    door->bench.now_ms += passes_ms[head >> HEAD_TIME_SHIFT & 7];
-    door->bench.full = head & HEAD_FULL ? 2 : 0;
-    door->bench.slow = head & HEAD_SLOW ? 3 : 0;
+    door->fixture.now_ms += passes_ms[head >> HEAD_TIME_SHIFT & 7];
+    door->fixture.full = head & HEAD_FULL ? 2 : 0;
+    door->fixture.slow = head & HEAD_SLOW ? 3 : 0;
     door->done = 0;
     atomic_store(&door->shared.malformed, 0);
     frame_run(frame, bytes, size);
-    bench_run(&door->bench);
+    fuzz_fixture_run(&door->fixture);
     REQUIRE(door->done == 1);
     answer_is_right(frame, bytes, size);
     frame_recycle(frame);
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         uint8_t head = input_u8(&input);
         size_t frame_size;
         const uint8_t *frame = input_bytes(&input, input_u16(&input), &frame_size);
-        if (door.bench.journal_size > JOURNAL_BYTES_MAX) break;
+        if (door.fixture.journal_size > JOURNAL_BYTES_MAX) break;
         /* Of its own, so that reading beyond its end is seen. */
         uint8_t *copy = malloc(frame_size > 0 ? frame_size : 1);
         REQUIRE(copy != NULL);
@@ -142,11 +142,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         run_frame(&door, head, copy, (uint32_t)frame_size);
         free(copy);
     }
-    engine_log_hashes(door.bench.engine, 0);
-    bench_run(&door.bench);
+    engine_log_hashes(door.fixture.engine, 0);
+    fuzz_fixture_run(&door.fixture);
     struct id128 other_seed = {{7}};
     struct world *world = world_create(&other_seed);
-    bench_replay(&door.bench, world);
+    fuzz_fixture_replay(&door.fixture, world);
     world_free(world);
     door_close(&door);
     return 0;

@@ -2,7 +2,7 @@
  *
  * Input: u8 mode, then pages: u8 page, u16 size, and the bytes that the page of 4 KiB begins with
  * (they may run into the next); what is not given is zero. The file ends with the last page given.
- * Sums cannot be guessed, so a mode (MODE_*) has the harness put them right, the places of blocks,
+ * Sums cannot be guessed, so a mode (MODE_*) has the target put them right, the places of blocks,
  * and what the end block says of them. (Behind the partitions' hashes gets fuzz_entity.c.)
  *
  * What must hold, whatever the file is:
@@ -21,7 +21,7 @@
 #include "engine/base/hash.h"
 #include "replay/snapshot/snapshot.h"
 #include "replay/snapshot/snapshot_file.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 #define PAGE_BYTES 4096u
 #define PAGES 32u

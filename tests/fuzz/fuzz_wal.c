@@ -2,7 +2,7 @@
  *
  * Input: u8 mode, then pages: u8 segment, u8 page, u16 size, and the bytes that the page of 4 KiB
  * begins with; what is not given is zero. A segment exists if it has a page. Sums of 64 bits cannot
- * be guessed, so a mode (MODE_*) has the harness put them right, and what depends on what came
+ * be guessed, so a mode (MODE_*) has the target put them right, and what depends on what came
  * before as well.
  *
  * What must hold, whatever is on the disk:
@@ -21,7 +21,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "wal/reader.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
 #define SEGMENTS 4u

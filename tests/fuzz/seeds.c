@@ -14,10 +14,10 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 #include "replay/snapshot/snapshot.h"
-#include "tests/fuzz/bench.h"
-#include "tests/unit/net/notation.h"
-#include "tests/unit/replay/history.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/fuzz/fuzz_fixture.h"
+#include "tests/support/notation.h"
+#include "tests/support/random_history.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
 #define PAGE_BYTES 4096u
@@ -252,26 +252,26 @@ static void ignore_request(void *context, struct request *request) {
     (void)request;
 }
 
-static void tell(struct bench *bench, uint64_t pass_ms, const struct command *command) {
+static void tell(struct fuzz_fixture *fixture, uint64_t pass_ms, const struct command *command) {
     static struct request request; /* one at a time */
     request = (struct request){.command = *command};
-    bench->now_ms += pass_ms;
-    REQUIRE(engine_submit(bench->engine, 0, &request) == 0);
-    bench_run(bench);
+    fixture->now_ms += pass_ms;
+    REQUIRE(engine_submit(fixture->engine, 0, &request) == 0);
+    fuzz_fixture_run(fixture);
 }
 
 /* What the engine knows now. */
-static struct world *world_of(const struct bench *bench) {
+static struct world *world_of(const struct fuzz_fixture *fixture) {
     struct id128 id = {{3}};
     struct world *world = world_create(&id);
-    bench_replay(bench, world);
+    fuzz_fixture_replay(fixture, world);
     return world;
 }
 
 #define TEXT(literal) ((struct text){literal, sizeof literal - 1})
 #define RESERVATION(sequence) (1ull << 32 | (sequence))
 
-/* Every secret is what the entropy of bench.h makes. */
+/* Every secret is what the entropy of fuzz_fixture.h makes. */
 static struct token token_of(place_t place) {
     struct token token = {.date = 1, .place = place};
     memset(&token.secret, 1, sizeof token.secret);
@@ -280,7 +280,7 @@ static struct token token_of(place_t place) {
 
 /* The life of a small concert, which ends after so many steps. A history of tests/unit/replay has
  * more of everything, and inputs so large that a fuzzer is slow with them. */
-static void small_concert(struct bench *bench, uint32_t steps) {
+static void small_concert(struct fuzz_fixture *fixture, uint32_t steps) {
     static const struct seat_spec specs[] = {
         {5, true, TEXT("A"), TEXT("1"), TEXT("1"), TEXT("g")},
         {7, true, TEXT("A"), TEXT("1"), TEXT("2"), TEXT("")},
@@ -310,10 +310,10 @@ static void small_concert(struct bench *bench, uint32_t steps) {
         {.kind = COMMAND_DATE_CLOSE, .partition = date},
     };
     struct id128 id = {{3}};
-    bench_open(bench, world_create(&id), BENCH_BEGIN_MS,
-               &(struct reply_sink){NULL, ignore_reply, ignore_request});
+    fuzz_fixture_open(fixture, world_create(&id), FUZZ_BEGIN_MS,
+                      &(struct reply_sink){NULL, ignore_reply, ignore_request});
     for (uint32_t i = 0; i < sizeof script / sizeof *script && i < steps; i++) {
-        tell(bench, i, &script[i]);
+        tell(fixture, i, &script[i]);
     }
 }
 
@@ -322,15 +322,15 @@ static const uint32_t small_steps[] = {0, 4, 8, 10, 11, 12, 15};
 static void seeds_entity(void) {
     for (uint32_t i = 0; i < sizeof small_steps / sizeof *small_steps; i++) {
         char name[32];
-        struct bench bench;
-        small_concert(&bench, small_steps[i]);
-        struct world *world = world_of(&bench);
+        struct fuzz_fixture fixture;
+        small_concert(&fixture, small_steps[i]);
+        struct world *world = world_of(&fixture);
         add_u8((uint8_t)(i > 0)); /* its hashes are put right, but for the first */
         REQUIRE(image_save(world, &(struct image_sink){add_entity, NULL}) == 0);
         (void)snprintf(name, sizeof name, "after-%u-steps", small_steps[i]); /* fits */
         save("entity", name);
         world_free(world);
-        bench_close(&bench);
+        fuzz_fixture_close(&fixture);
     }
 }
 
@@ -338,14 +338,14 @@ static void seeds_entity(void) {
 static void seeds_snapshot(void) {
     for (uint8_t mode = 0; mode < 4; mode++) {
         char name[32];
-        struct bench bench;
+        struct fuzz_fixture fixture;
         struct storage *disk;
         struct snapshot_error error;
         uint64_t size;
-        small_concert(&bench, small_steps[2 * mode]);
-        struct world *world = world_of(&bench);
+        small_concert(&fixture, small_steps[2 * mode]);
+        struct world *world = world_of(&fixture);
         REQUIRE(storage_memory_open(&disk) == 0);
-        struct snapshot_info info = {.lsn = 0x100, .created_ms = BENCH_BEGIN_MS, .epoch = 1};
+        struct snapshot_info info = {.lsn = 0x100, .created_ms = FUZZ_BEGIN_MS, .epoch = 1};
         REQUIRE(snapshot_save(disk, world, &info, NULL, NULL, &error) == 0);
         const uint8_t *bytes = storage_memory_bytes(disk, "snap-0000000000000100.snp", &size);
         REQUIRE(bytes != NULL);
@@ -355,7 +355,7 @@ static void seeds_snapshot(void) {
         save("snapshot", name);
         disk->operations->destroy(disk);
         world_free(world);
-        bench_close(&bench);
+        fuzz_fixture_close(&fixture);
     }
 }
 
@@ -423,11 +423,11 @@ int main(int argc, char **argv) {
     }
     folder = argv[1];
     struct memory_log log;
-    struct history history;
+    struct random_history history;
     memory_log_init(&log);
-    history_init(&history, &log, 1, 12);
-    history_run(&history, 4000);
-    history_settle(&history);
+    random_history_init(&history, &log, 1, 12);
+    random_history_run(&history, 4000);
+    random_history_settle(&history);
     seeds_frame();
     seeds_wal(&log);
     seeds_decision(&log);
@@ -436,7 +436,7 @@ int main(int argc, char **argv) {
     seeds_plan("kherson-yubileynyi");
     seeds_plan("mykolaiv-odk");
     seeds_values();
-    history_deinit(&history);
+    random_history_deinit(&history);
     memory_log_deinit(&log);
     return 0;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "engine/base/require.h"
-#include "tests/unit/replay/history.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/random_history.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
 /* --- files ------------------------------------------------------------------------------------ */

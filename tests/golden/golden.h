@@ -18,7 +18,7 @@
 #include <stdio.h>
 
 #include "engine/domain/entity.h"
-#include "tests/unit/replay/memory_log.h"
+#include "tests/support/memory_log.h"
 #include "wal/storage/storage.h"
 
 #define GOLDEN_PATH_BYTES 512

@@ -43,7 +43,8 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
     (1, "concert_created", "concert u32, title text, key id"),
     (2, "date_created", "date u32, concert u32, title text, starts_at u64, seed id, policy policy, "
                         "key id"),
-    (10, "seat_added", "number u32, price u64, for_sale u8, section text, row text, seat text, guid text"),
+    (10, "seat_added", "number u32, price u64, for_sale u8, section text, row text, seat text, "
+                       "guid text"),
     (11, "date_opened", ""),
     (12, "date_closed", ""),
     (13, "date_cancelled", ""),
@@ -52,13 +53,15 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
     (20, "queue_entered", "place u32, user id, secret id"),
     (21, "admitted", "place u32, expires_at u64, at_once u8"),
     (22, "token_expired", "place u32, end u8, released numbers"),
-    (30, "seats_held", "reservation u32, place u32, user id, seats numbers, amount u64, expires_at u64, "
+    (30, "seats_held", "reservation u32, place u32, user id, seats numbers, amount u64, "
+                       "expires_at u64, "
                        "token_expired u8"),
     (31, "hold_refused", "place u32, user id, error u16, seat u32"),
     (32, "reservation_ended", "reservation u32, state u8, key id"),
     (40, "payment_started", "payment u32, reservation u32, key id, payer u32"),
     (41, "payment_refused", "payment u32, reservation u32, balance u64, shortfall u64"),
-    (42, "seats_sold", "payment u32, reservation u32, amount u64, balance u64, token_expired u8, payer u32"),
+    (42, "seats_sold", "payment u32, reservation u32, amount u64, balance u64, token_expired u8, "
+                       "payer u32"),
     (43, "payment_aborted", "payment u32, reservation u32"),
     (44, "refund_started", "reservation u32, payment u32, key id"),
     (45, "seats_refunded", "reservation u32, payment u32, balance u64"),
@@ -75,18 +78,23 @@ DECISIONS = {number: (name, fields(text)) for number, name, text in [
 ENTITIES = {number: (name, fields(text)) for number, name, text in [
     (1, "partition", "partition u32, decision_count u64, last_time_ms u64, hash u64"),
     (10, "concert", "concert u32, title text, key id"),
-    (11, "concert_date", "date u32, concert u32, starts_at u64, title text, key id, policy_hash u64"),
-    (20, "date", "date u32, concert u32, starts_at u64, state u8, seed u64, payments u32, reservations u32, "
+    (11, "concert_date", "date u32, concert u32, starts_at u64, title text, key id, policy_hash "
+                         "u64"),
+    (20, "date", "date u32, concert u32, starts_at u64, state u8, seed u64, payments u32, "
+                 "reservations u32, "
                  "places u32, points_sold u64, interval_began_ms u64, interval_admitted u32, "
                  "last_admission_ms u64, admission_gap_ms_x16 u64, policy policy"),
-    (21, "seat", "number u32, price u64, for_sale u8, section text, row text, seat text, guid text"),
+    (21, "seat", "number u32, price u64, for_sale u8, section text, row text, seat text, guid "
+                 "text"),
     (22, "reservation", "reservation u32, place u32, user id, secret id, state u8, token_spent u8, "
                         "seats numbers, amount u64, held_at u64, expires_at u64, changed_at u64, "
-                        "payment u32, payment_key id, cancel_key id, balance u64, payer u32, kept u8"),
+                        "payment u32, payment_key id, cancel_key id, balance u64, payer u32, "
+                        "kept u8"),
     (23, "ended", "reservation u32"),
     (24, "waiter", "place u32, user id, secret id, state u8, end u8, expires_at u64"),
     (30, "account", "user id, balance u64, reserved u64, charged u64, rows u64, chain u64"),
-    (31, "ledger_row", "time_ms u64, reason u8, amount u64, balance u64, payment u64, reservation u64, key id"),
+    (31, "ledger_row", "time_ms u64, reason u8, amount u64, balance u64, payment u64, reservation "
+                       "u64, key id"),
     (32, "transfer", "payment u64, reservation u64, user id, amount u64, state u8"),
     (33, "totals", "charged u64, balances u64, reserved u64, spent u64, refunded u64"),
     (34, "charge_key", "user id, key id, amount u64, balance u64, time_ms u64"),
@@ -283,7 +291,8 @@ class Snapshot:
             self.need(magic == b"USHERSBK" and version == 1 and zeros == 0 and
                       checksum == xxh3(self.data[at:at + 56], self.seed), at, "a block's header")
             self.need(size <= BLOCK_MAX and at + size <= len(self.data) and
-                      body_sum == xxh3(self.data[at + 64:at + size], self.seed), at, "a block's body")
+                      body_sum == xxh3(self.data[at + 64:at + size], self.seed), at,
+                      "a block's body")
             self.need((number, lsn, before) == (index, self.lsn, chain), at, "the chain")
             self.need(not any(self.data[at + 64 + body:at + size]), at, "padding")
             place, end = at + 64, at + 64 + body
@@ -302,13 +311,16 @@ class Snapshot:
                 yield name, values
                 place += length
             self.need(place == end, at, "the body's sum")
-            at, index, chain, count, total = at + size, index + 1, checksum, count + entities, total + body
+            at, index, chain = at + size, index + 1, checksum
+            count, total = count + entities, total + body
         self.need(body == 40, at, "the end block")
         stated = struct.unpack_from("<QQQQQ", self.data, place)
-        self.need(stated == (index, count, total, len(self.data), self.world_hash), at, "the end block")
+        self.need(stated == (index, count, total, len(self.data), self.world_hash), at,
+                  "the end block")
         self.need(at + size == len(self.data), at, "what follows the end block")
         self.need((world, decisions, last_time) ==
-                  (self.world_hash, self.decision_count, self.last_time_ms), 48, "the header's sums")
+                  (self.world_hash, self.decision_count, self.last_time_ms), 48,
+                  "the header's sums")
 
 
 def hashes_at(decisions, lsn):
@@ -334,7 +346,8 @@ def snapshot_figures(path, log, decisions):
         if kind == "partition" and values["partition"] in stated:
             compared += 1
             if stated[values["partition"]] != values["hash"]:
-                raise Wrong(f"{snapshot.name}: the log says another hash of partition {values['partition']}")
+                raise Wrong(f"{snapshot.name}: the log says another hash of partition "
+                            f"{values['partition']}")
     return {"lsn": snapshot.lsn, "world_hash": f"{snapshot.world_hash:016x}",
             "hashes_compared": compared, "entities": entities}
 

@@ -16,9 +16,9 @@
 #include "replay/snapshot/snapshot.h"
 #include "replay/snapshot/snapshot_file.h"
 #include "replay/source/source_wal.h"
-#include "tests/unit/replay/history.h"
+#include "tests/support/random_history.h"
 #include "wal/recovery.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 static const struct id128 table_seed = {{6}};
 static const char *folder;
@@ -386,8 +386,8 @@ static bool has_transfer(const struct memory_log *records) {
 }
 
 /* A record as an older usher would have written it: without the last bytes of its body. */
-static void append_short(struct history *history, struct memory_log *log, struct decision *decision,
-                         uint32_t without) {
+static void append_short(struct random_history *history, struct memory_log *log,
+                         struct decision *decision, uint32_t without) {
     uint8_t bytes[RECORD_BYTES_MAX];
     uint32_t size = decision_encode(decision, bytes) - without;
     memcpy(bytes, &size, sizeof size);
@@ -396,7 +396,7 @@ static void append_short(struct history *history, struct memory_log *log, struct
     REQUIRE(world_apply(history->world, decision) == WORLD_APPLIED);
 }
 
-static void append_older(struct history *history, struct memory_log *log) {
+static void append_older(struct random_history *history, struct memory_log *log) {
     struct id128 user = {{0xA1, 0xB2, 0xC3}};
     struct decision charged = {.kind = DECISION_WALLET_CHARGED,
                                .partition = partition_of_user(&user),
@@ -410,7 +410,7 @@ static void append_older(struct history *history, struct memory_log *log) {
     append_short(history, log, &policy, 1 + 8 * POLICY_FIELD_COUNT); /* without its policy */
 }
 
-static void hash_all(struct history *history, struct memory_log *log) {
+static void hash_all(struct random_history *history, struct memory_log *log) {
     for (uint32_t i = 0; i <= ACCOUNT_PARTITIONS + history->world->date_count; i++) {
         struct partition *partition = i == 0 ? history->world->catalogue
                                       : i <= ACCOUNT_PARTITIONS
@@ -425,7 +425,8 @@ static void hash_all(struct history *history, struct memory_log *log) {
 
 /* --- what chance rarely brings: a date cancelled while one has paid and one is paying --------- */
 
-static void ask(struct history *history, struct memory_log *log, const struct command *command) {
+static void ask(struct random_history *history, struct memory_log *log,
+                const struct command *command) {
     static struct verdict verdict;
     partition_decide(world_find(history->world, command->partition), command, history->now_ms,
                      &verdict);
@@ -437,8 +438,9 @@ static void ask(struct history *history, struct memory_log *log, const struct co
 }
 
 /* Enter, charge, hold a seat that costs something, pay; messages are still to be delivered. */
-static void buy(struct history *history, struct memory_log *log, uint32_t user, uint32_t seat) {
-    struct id128 who = history_user(user), key = {{0x50, (uint8_t)seat}};
+static void buy(struct random_history *history, struct memory_log *log, uint32_t user,
+                uint32_t seat) {
+    struct id128 who = random_history_user(user), key = {{0x50, (uint8_t)seat}};
     struct command enter = {.kind = COMMAND_QUEUE_ENTER, .partition = partition_of_date(3)};
     struct command charge = {.kind = COMMAND_WALLET_CHARGE, .partition = partition_of_user(&who)};
     struct command hold = {.kind = COMMAND_SEATS_HOLD, .partition = partition_of_date(3)};
@@ -447,7 +449,7 @@ static void buy(struct history *history, struct memory_log *log, uint32_t user, 
     enter.enter.user = who;
     enter.enter.secret = (struct id128){{0x5E, (uint8_t)seat}};
     ask(history, log, &enter);
-    history_settle(history); /* admitted */
+    random_history_settle(history); /* admitted */
     charge.wallet.user = who;
     charge.wallet.amount = 1000;
     charge.wallet.key = key;
@@ -465,8 +467,8 @@ static void buy(struct history *history, struct memory_log *log, uint32_t user, 
 }
 
 /* Two holds with one token; the second is paid with the next one, which ends with it. */
-static void pay_with_another_token(struct history *history, struct memory_log *log) {
-    struct id128 who = history_user(2);
+static void pay_with_another_token(struct random_history *history, struct memory_log *log) {
+    struct id128 who = random_history_user(2);
     struct command enter = {.kind = COMMAND_QUEUE_ENTER, .partition = partition_of_date(1)};
     struct command hold = {.kind = COMMAND_SEATS_HOLD, .partition = partition_of_date(1)};
     struct command pay = {.kind = COMMAND_PAYMENT_PAY, .partition = partition_of_date(1)};
@@ -475,7 +477,7 @@ static void pay_with_another_token(struct history *history, struct memory_log *l
         enter.enter.user = who;
         enter.enter.secret = (struct id128){{0x5F, turn}};
         ask(history, log, &enter);
-        history_settle(history); /* admitted */
+        random_history_settle(history); /* admitted */
         place_t place = room_place_of(&date->room, &who);
         pay.pay.token = (struct token){1, place, room_find(&date->room, place)->secret};
         for (uint32_t seat = 7; turn == 0 && seat <= 13; seat += 6) { /* free of charge */
@@ -488,35 +490,35 @@ static void pay_with_another_token(struct history *history, struct memory_log *l
         pay.pay.reservation = dated_id(1, date->reservations.sequence_count - turn);
         pay.pay.key = (struct id128){{0x51, turn}};
         ask(history, log, &pay);
-        history_settle(history);
+        random_history_settle(history);
     }
 }
 
-static void cancel_a_date(struct history *history, struct memory_log *log) {
+static void cancel_a_date(struct random_history *history, struct memory_log *log) {
     buy(history, log, 0, 2);
-    history_settle(history);
+    random_history_settle(history);
     buy(history, log, 1, 3);
     ask(history, log,
         &(struct command){.kind = COMMAND_DATE_CANCEL,
                           .partition = partition_of_date(3),
                           .confirm = {.number = 3}});
-    history_settle(history);
+    random_history_settle(history);
 }
 
 /* The first history in which everything occurs. */
 static void find_history(struct memory_log *ret_records, uint64_t *ret_world_hash) {
     for (uint64_t seed = 1;; seed++) {
-        struct history history;
+        struct random_history history;
         memory_log_init(ret_records);
-        history_init(&history, ret_records, seed, 30);
+        random_history_init(&history, ret_records, seed, 30);
         pay_with_another_token(&history, ret_records);
         cancel_a_date(&history, ret_records);
-        history_run(&history, 700);
+        random_history_run(&history, 700);
         append_older(&history, ret_records);
-        history_run(&history, 80);
+        random_history_run(&history, 80);
         hash_all(&history, ret_records);
         *ret_world_hash = world_hash(history.world);
-        history_deinit(&history);
+        random_history_deinit(&history);
         if (has_every_kind(ret_records) && has_transfer(ret_records)) return;
         memory_log_deinit(ret_records);
     }

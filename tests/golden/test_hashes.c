@@ -23,7 +23,7 @@
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/segment.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 #define assert_hash(is, wanted) assert_true((is) == (wanted))
 #define MESSAGE_BYTES_MAX 65536u

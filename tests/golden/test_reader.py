@@ -22,12 +22,15 @@ except ImportError:
     sys.exit(0)
 
 # wal/FORMAT.md, "Numbers in fields" and "Policy"
-RESERVATION = ["", "held", "paying", "paid", "refunding", "refunded", "expired", "released", "cancelled"]
+RESERVATION = ["", "held", "paying", "paid", "refunding", "refunded", "expired", "released",
+               "cancelled"]
 CAUSE = ["", "down", "stalled", "log"]
 END = ["none", "paid", "reserved", "time", "left", "silent", "requeued"]
-POLICY = ["order", "reentry", "token_expires_on", "gate_dates", "waiting_timeout_ms", "active_capacity",
+POLICY = ["order", "reentry", "token_expires_on", "gate_dates", "waiting_timeout_ms",
+          "active_capacity",
           "active_ttl_ms", "admit_per_interval", "admit_interval_ms", "hold_ttl_ms",
-          "max_seats_per_user", "sales_open_at", "outage_credit", "admit_first_at_once", "sales_end_at",
+          "max_seats_per_user", "sales_open_at", "outage_credit", "admit_first_at_once",
+          "sales_end_at",
           "refund_until"]
 POLICY_WORDS = {"order": ["fifo"], "reentry": ["keep", "requeue"],
                 "token_expires_on": ["payment", "reservation"], "gate_dates": ["false", "true"],
@@ -53,7 +56,8 @@ def text_of(path):
 
 
 def expected(folder):
-    rows = [row.split() for row in text_of(os.path.join(folder, "expected.txt")).split("\n")[1:] if row]
+    expected = text_of(os.path.join(folder, "expected.txt"))
+    rows = [row.split() for row in expected.split("\n")[1:] if row]
     return dict(rows)
 
 
@@ -102,7 +106,8 @@ def compare(theirs, ours):
     """What differs between a line of `usher wal cat --json` and one of reader.py; None: nothing"""
     if (theirs["lsn"], theirs["kind"]) != (ours["lsn"], ours["kind"]):
         return f"{theirs['lsn']} {theirs['kind']}, not {ours['lsn']} {ours['kind']}"
-    if partition(theirs["partition"]) != ours["partition"] or milliseconds(theirs["time"]) != ours["time_ms"]:
+    if (partition(theirs["partition"]) != ours["partition"]
+            or milliseconds(theirs["time"]) != ours["time_ms"]):
         return f"LSN {ours['lsn']}: {theirs['partition']} {theirs['time']}"
     if list(theirs["fields"]) != list(ours["fields"]):
         return f"LSN {ours['lsn']}: fields {list(theirs['fields'])}"

@@ -62,7 +62,8 @@ class Search:
         self.call(["spin", "-a", *defines, MODEL])
         # A search for a planted bug ends soon: the compiler's time is what counts.
         options = ["-DNFAIR=3"] if live else ["-DSAFETY", "-DNOCLAIM"]
-        self.call(["gcc", "-O1" if bug else "-O2", "-w", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MAX_MB}", *options,
+        self.call(["gcc", "-O1" if bug else "-O2", "-w", "-DCOLLAPSE",
+                   f"-DMEMLIM={MEMORY_MAX_MB}", *options,
                    "-o", "pan", "pan.c"])
 
     def call(self, command):
@@ -82,7 +83,8 @@ class Search:
         states = re.search(r"(\d+) states, stored", output)
         depth = re.search(r"depth reached (\d+)", output)
         memory = re.search(r"([\d.]+)\s+total actual memory", output)
-        complete = "Search not completed" not in output and "max search depth too small" not in output
+        complete = ("Search not completed" not in output
+                    and "max search depth too small" not in output)
         if not errors or (int(errors.group(1)) == 0 and not complete):
             raise RuntimeError("the search did not come to an end:\n" + output)
         figures = f"{int(states.group(1)):,} states, depth {depth.group(1)}, {memory.group(1)} MB"

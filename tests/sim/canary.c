@@ -301,9 +301,9 @@ WRAPPED(int, sql_copy, struct sql *sql, const char *command, const uint8_t *byte
 WRAPPED(int, sql_run, struct sql *sql, const char *statements, sql_row_fn *row, void *context,
         uint64_t *ret_affected) {
     int result = __real_sql_run(sql, statements, row, context, ret_affected);
-    if (IS(GUARD_IGNORED) && result == SQL_OK && strncmp(statements, "BEGIN; UPDATE", 13) == 0) {
+    if (IS(GUARD_IGNORED) && result == SQL_OK && ret_affected &&
+        strncmp(statements, "BEGIN;", 6) == 0)
         *ret_affected = 1;
-    }
     return result;
 }
 

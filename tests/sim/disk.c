@@ -7,7 +7,7 @@
 #include "engine/base/require.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 #define PAGE_BYTES 4096u
 #define NAMES_MAX 4096u /* handles of storage_memory */

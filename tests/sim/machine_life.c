@@ -11,7 +11,7 @@
 
 #include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 /* Pause before another try where there was no room, or the disk failed. */
 #define RETRY_US 200000u

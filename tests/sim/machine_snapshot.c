@@ -8,7 +8,7 @@
 #include "engine/domain/image/image.h"
 #include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/support/storage_memory.h"
 
 /* --- is it the state of that LSN? ------------------------------------------------------------- */
 

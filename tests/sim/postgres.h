@@ -2,10 +2,9 @@
  *
  * Stands in for the server behind replay/postgres/sql.h: postgres_sql.c defines the functions of
  * sql.c, so the real projection runs unchanged, in the caller's thread, and no libpq is linked. It
- * is no SQL engine: it knows the statements that the projection sends, by their role
- * (projection_schema.c, projection_fold.c, projection.c), keeps what they mean - transactions, the
- * guarded state row, staged and folded rows - and takes anything else for a bug:
- * postgres_failure().
+ * is no SQL engine: it knows the statements that the projection sends (replay/postgres/sql), by
+ * their role, keeps what they mean - transactions, the guarded state row, staged and folded rows -
+ * and takes anything else for a bug: postgres_failure().
  *
  * Happy path: postgres_create; its conninfo goes into projection_options; step the projection;
  * postgres_check compares every applied row with the log.

@@ -1,6 +1,6 @@
 /* postgres_copy.c - COPY's binary format back into records of the log
  *
- * Happy path: the columns of a row are read as their table was created, not as stage.c happens to
+ * Happy path: the columns of a row are read as their table was created, not as replay happens to
  * write them; each becomes the field of its name; the decision is encoded again.
  * Failure modes: a stream or a table that PostgreSQL would refuse, or a number that its field
  * cannot hold: a static text says so.

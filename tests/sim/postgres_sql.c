@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
-#include "replay/postgres/projection_sql.h"
+#include "replay/postgres/statements.h"
 #include "tests/sim/postgres_server.h"
 
 #define KINDS_MAX 128u /* numbers of decision.def are below */
@@ -279,7 +279,7 @@ static int do_rollback(struct sql *sql, const struct match *match, const char *r
 
 /* Does a step of the fold read the staging table of this kind? "pg_temp.admitted" is not
  * "pg_temp.admitted_x". */
-static bool step_reads(const struct projection_fold_step *step, uint32_t kind) {
+static bool step_reads(const struct fold_step *step, uint32_t kind) {
     char table[64];
     int size = snprintf(table, sizeof table, "pg_temp.%s", decision_name(kind));
     const char *at = step->statements;
@@ -292,13 +292,13 @@ static bool step_reads(const struct projection_fold_step *step, uint32_t kind) {
 
 /* What COMMIT makes true of the staged rows: those that every step has read which must. */
 static void take_staged(struct sql *sql) {
-    uint32_t count;
-    const struct projection_fold_step *steps = projection_fold(&count);
     for (uint32_t kind = 1; kind < KINDS_MAX; kind++) {
         struct staged *staged = &sql->staged[kind];
         uint32_t wanted = 0;
         if (staged->rows.count == 0) continue;
-        for (uint32_t i = 0; i < count; i++) wanted |= (uint32_t)step_reads(&steps[i], kind) << i;
+        for (uint32_t i = 0; i < fold_step_count; i++) {
+            wanted |= (uint32_t)step_reads(&fold_steps[i], kind) << i;
+        }
         if (wanted == 0 || staged->folded != wanted) {
             server_fail(sql->server, "COMMIT of %s, whose rows not every step of the fold has read",
                         decision_name(kind));
@@ -366,7 +366,7 @@ static int befall(struct sql *sql) {
     return SQL_OK;
 }
 
-static int fold(struct sql *sql, const struct projection_fold_step *step, uint32_t index) {
+static int fold(struct sql *sql, const struct fold_step *step, uint32_t index) {
     int result = befall(sql);
     if (result != SQL_OK) return result;
     result = own(sql);
@@ -429,6 +429,7 @@ static const struct role {
     {"CREATE VIEW usher.%i AS *", do_create},
     {"COMMENT ON SCHEMA usher IS *", do_create},
     {"CREATE TEMPORARY TABLE %i (*", do_create_staging},
+    {"CREATE FUNCTION pg_temp.%i (*", do_nothing},
     {"INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn, decisions,"
      " run) VALUES (%n, %s, %n, %n, %n, %n)",
      do_insert_state},
@@ -466,13 +467,11 @@ static int statement(struct sql *sql, const char *text, const char *end) {
 }
 
 static int statements(struct sql *sql, const char *text) {
-    uint32_t count;
     struct match nothing;
-    const struct projection_fold_step *steps = projection_fold(&count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(steps[i].statements, text) != 0) continue;
+    for (uint32_t i = 0; i < fold_step_count; i++) {
+        if (strcmp(fold_steps[i].statements, text) != 0) continue;
         if (sql->failed) return refuse(sql, SQL_FAILED, "25P02", "the transaction is aborted");
-        return fold(sql, &steps[i], i);
+        return fold(sql, &fold_steps[i], i);
     }
     for (;;) {
         const char *end = match_next(text);

@@ -15,13 +15,13 @@
 #include "replay/postgres/sql.h"
 #include "tests/sim/postgres.h"
 #include "tests/support/random.h"
-#include "tests/unit/replay/history.h"
+#include "tests/support/random_history.h"
 
 #define REQUESTS 1500u
 #define BATCH 25u
 static const struct id128 log_id = {{0x10, 0x64, 1}};
 
-struct rig {
+struct projection_run {
     struct postgres *postgres;
     struct memory_log log;
     struct record_source source;
@@ -30,97 +30,97 @@ struct rig {
     uint32_t runs; /* projections so far */
 };
 
-static uint64_t now_ms(void *context) { return ((struct rig *)context)->now_ms; }
+static uint64_t now_ms(void *context) { return ((struct projection_run *)context)->now_ms; }
 
-static void begin_projection(struct rig *rig, uint32_t batch) {
-    struct projection_options options = {.conninfo = postgres_conninfo(rig->postgres),
-                                         .source = &rig->source,
+static void begin_projection(struct projection_run *run, uint32_t batch) {
+    struct projection_options options = {.conninfo = postgres_conninfo(run->postgres),
+                                         .source = &run->source,
                                          .log_id = log_id,
                                          .epoch = 1,
-                                         .run_id = {{0x2, (uint8_t)++rig->runs}},
-                                         .clock = {rig, now_ms},
+                                         .run_id = {{0x2, (uint8_t)++run->runs}},
+                                         .clock = {run, now_ms},
                                          .batch_records = batch};
-    rig->projection = projection_create(&options);
+    run->projection = projection_create(&options);
 }
 
-static void rig_init(struct rig *rig, uint64_t seed) {
-    struct history history;
-    *rig = (struct rig){.now_ms = 1};
+static void projection_run_init(struct projection_run *run, uint64_t seed) {
+    struct random_history history;
+    *run = (struct projection_run){.now_ms = 1};
     printf("# seed %llu\n", (unsigned long long)seed);
-    memory_log_init(&rig->log);
-    history_init(&history, &rig->log, seed, 40);
-    history_run(&history, REQUESTS);
-    history_deinit(&history);
-    rig->source = memory_log_source(&rig->log);
-    rig->postgres = postgres_create();
-    begin_projection(rig, BATCH);
+    memory_log_init(&run->log);
+    random_history_init(&history, &run->log, seed, 40);
+    random_history_run(&history, REQUESTS);
+    random_history_deinit(&history);
+    run->source = memory_log_source(&run->log);
+    run->postgres = postgres_create();
+    begin_projection(run, BATCH);
 }
 
-static void rig_deinit(struct rig *rig) {
-    projection_free(rig->projection);
-    postgres_free(rig->postgres);
-    memory_log_deinit(&rig->log);
+static void projection_run_deinit(struct projection_run *run) {
+    projection_free(run->projection);
+    postgres_free(run->postgres);
+    memory_log_deinit(&run->log);
 }
 
-static int check(struct rig *rig) {
+static int check(struct projection_run *run) {
     char text[POSTGRES_TEXT_BYTES];
-    struct memory_log copy = rig->log; /* same bytes, a position of its own */
+    struct memory_log copy = run->log; /* same bytes, a position of its own */
     struct record_source source = memory_log_source(&copy);
-    int result = postgres_check(rig->postgres, &source, text);
+    int result = postgres_check(run->postgres, &source, text);
     if (result < 0) print_message("# %s\n", text);
     return result;
 }
 
-static struct projection_status status_of(struct rig *rig) {
+static struct projection_status status_of(struct projection_run *run) {
     struct projection_status status;
-    projection_status_get(rig->projection, &status);
+    projection_status_get(run->projection, &status);
     return status;
 }
 
-static struct postgres_status applied(const struct rig *rig) {
+static struct postgres_status applied(const struct projection_run *run) {
     struct postgres_status status;
-    postgres_status(rig->postgres, &status);
+    postgres_status(run->postgres, &status);
     return status;
 }
 
-static int step(struct rig *rig) {
-    int result = projection_step(rig->projection);
-    if (result == PROJECTION_IDLE) rig->now_ms += projection_idle_ms(rig->projection);
-    if (postgres_failure(rig->postgres)) print_message("# %s\n", postgres_failure(rig->postgres));
-    assert_null(postgres_failure(rig->postgres));
+static int step(struct projection_run *run) {
+    int result = projection_step(run->projection);
+    if (result == PROJECTION_IDLE) run->now_ms += projection_idle_ms(run->projection);
+    if (postgres_failure(run->postgres)) print_message("# %s\n", postgres_failure(run->postgres));
+    assert_null(postgres_failure(run->postgres));
     return result;
 }
 
-static void restart_projection(struct rig *rig, uint32_t batch) {
-    projection_free(rig->projection);
-    begin_projection(rig, batch);
+static void restart_projection(struct projection_run *run, uint32_t batch) {
+    projection_free(run->projection);
+    begin_projection(run, batch);
 }
 
 /* Step until everything is applied, comparing all the way. */
-static void finish(struct rig *rig) {
-    for (uint32_t steps = 0; status_of(rig).applied_lsn < rig->log.size; steps++) {
+static void finish(struct projection_run *run) {
+    for (uint32_t steps = 0; status_of(run).applied_lsn < run->log.size; steps++) {
         assert_true(steps < 10000);
-        assert_int_not_equal(step(rig), PROJECTION_HALTED);
-        assert_int_equal(check(rig), 0);
+        assert_int_not_equal(step(run), PROJECTION_HALTED);
+        assert_int_equal(check(run), 0);
     }
-    assert_int_equal(step(rig), PROJECTION_IDLE);
-    assert_int_equal(check(rig), 0);
-    assert_int_equal(status_of(rig).applied_lsn, rig->log.size);
-    assert_int_equal(status_of(rig).decisions, applied(rig).decisions);
+    assert_int_equal(step(run), PROJECTION_IDLE);
+    assert_int_equal(check(run), 0);
+    assert_int_equal(status_of(run).applied_lsn, run->log.size);
+    assert_int_equal(status_of(run).decisions, applied(run).decisions);
 }
 
 static void everything_once_without_incident(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 1);
-    finish(&rig);
-    struct postgres_status status = applied(&rig);
-    assert_int_equal(status_of(&rig).failures, 0);
+    struct projection_run run;
+    projection_run_init(&run, 1);
+    finish(&run);
+    struct postgres_status status = applied(&run);
+    assert_int_equal(status_of(&run).failures, 0);
     assert_true(status.commits >= 10 && status.rows > 300 && status.rows < status.decisions);
-    struct postgres_row first = postgres_row(rig.postgres, 0);
-    assert_memory_equal(first.record, rig.log.bytes, first.size); /* byte for byte */
+    struct postgres_row first = postgres_row(run.postgres, 0);
+    assert_memory_equal(first.record, run.log.bytes, first.size); /* byte for byte */
     assert_int_equal(first.lsn, first.size);
-    rig_deinit(&rig);
+    projection_run_deinit(&run);
 }
 
 /* Each fault, at every moment of the first batches at which it can happen. */
@@ -129,14 +129,14 @@ static void every_fault_at_every_moment(void **state) {
     for (uint32_t fault = 0; fault < POSTGRES_FAULT_COUNT; fault++) {
         uint32_t after = 0;
         for (;; after++) {
-            struct rig rig;
+            struct projection_run run;
             if (after % 40 == 0) printf("# %s after %u\n", postgres_fault_name(fault), after);
-            rig_init(&rig, 2);
-            postgres_fault(rig.postgres, fault, after);
-            finish(&rig);
-            uint32_t happened = applied(&rig).happened[fault];
-            assert_true(happened == 0 || status_of(&rig).failures > 0);
-            rig_deinit(&rig);
+            projection_run_init(&run, 2);
+            postgres_fault(run.postgres, fault, after);
+            finish(&run);
+            uint32_t happened = applied(&run).happened[fault];
+            assert_true(happened == 0 || status_of(&run).failures > 0);
+            projection_run_deinit(&run);
             if (happened == 0 || after == 60) break;
         }
         assert_true(after > 0);
@@ -145,36 +145,36 @@ static void every_fault_at_every_moment(void **state) {
 
 static void an_unknown_commit_is_read_again(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 3);
-    assert_int_equal(step(&rig), PROJECTION_WORKED); /* connected */
-    postgres_fault(rig.postgres, POSTGRES_FAULT_COMMIT_UNTOLD, 0);
-    assert_int_equal(step(&rig), PROJECTION_IDLE);
-    assert_true(applied(&rig).applied_lsn > 0); /* it has, and does not know */
-    assert_int_equal(status_of(&rig).applied_lsn, 0);
-    assert_int_equal(step(&rig), PROJECTION_WORKED);
-    assert_int_equal(status_of(&rig).applied_lsn, applied(&rig).applied_lsn);
-    finish(&rig);
-    assert_int_equal(status_of(&rig).failures, 1);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 3);
+    assert_int_equal(step(&run), PROJECTION_WORKED); /* connected */
+    postgres_fault(run.postgres, POSTGRES_FAULT_COMMIT_UNTOLD, 0);
+    assert_int_equal(step(&run), PROJECTION_IDLE);
+    assert_true(applied(&run).applied_lsn > 0); /* it has, and does not know */
+    assert_int_equal(status_of(&run).applied_lsn, 0);
+    assert_int_equal(step(&run), PROJECTION_WORKED);
+    assert_int_equal(status_of(&run).applied_lsn, applied(&run).applied_lsn);
+    finish(&run);
+    assert_int_equal(status_of(&run).failures, 1);
+    projection_run_deinit(&run);
 }
 
 /* The old backend commits only when the new one's guard waits for it: the guard matches no row. */
 static void a_late_commit_meets_the_guard(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 4);
-    assert_int_equal(step(&rig), PROJECTION_WORKED);
-    postgres_fault(rig.postgres, POSTGRES_FAULT_COMMIT_LATE, 0);
-    assert_int_equal(step(&rig), PROJECTION_IDLE);
-    assert_int_equal(applied(&rig).applied_lsn, 0);
-    assert_int_equal(step(&rig), PROJECTION_WORKED); /* reads 0 */
-    assert_int_equal(status_of(&rig).applied_lsn, 0);
-    assert_int_equal(step(&rig), PROJECTION_IDLE);
-    assert_non_null(strstr(status_of(&rig).text, "committed late"));
-    finish(&rig);
-    assert_int_equal(status_of(&rig).failures, 2);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 4);
+    assert_int_equal(step(&run), PROJECTION_WORKED);
+    postgres_fault(run.postgres, POSTGRES_FAULT_COMMIT_LATE, 0);
+    assert_int_equal(step(&run), PROJECTION_IDLE);
+    assert_int_equal(applied(&run).applied_lsn, 0);
+    assert_int_equal(step(&run), PROJECTION_WORKED); /* reads 0 */
+    assert_int_equal(status_of(&run).applied_lsn, 0);
+    assert_int_equal(step(&run), PROJECTION_IDLE);
+    assert_non_null(strstr(status_of(&run).text, "committed late"));
+    finish(&run);
+    assert_int_equal(status_of(&run).failures, 2);
+    projection_run_deinit(&run);
 }
 
 /* Another run takes over in the middle, through each fault at each moment: it gets to the end, each
@@ -183,125 +183,125 @@ static void a_takeover_through_every_fault(void **state) {
     (void)state;
     for (uint32_t fault = 0; fault < POSTGRES_FAULT_COUNT; fault++) {
         for (uint32_t after = 0; after < 12; after++) {
-            struct rig rig;
-            rig_init(&rig, 7);
-            for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
-            struct rig other = rig; /* another engine on a copy of the log */
+            struct projection_run run;
+            projection_run_init(&run, 7);
+            for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
+            struct projection_run other = run; /* another engine on a copy of the log */
             other.source = memory_log_source(&other.log);
             begin_projection(&other, BATCH);
-            postgres_fault(rig.postgres, fault, after);
-            while (applied(&rig).run < 2) assert_int_not_equal(step(&other), PROJECTION_HALTED);
-            for (int result = PROJECTION_WORKED; result != PROJECTION_HALTED;) result = step(&rig);
-            assert_true(status_of(&rig).taken_over);
-            assert_int_equal(applied(&rig).run, 2);
-            assert_int_equal(check(&rig), 0);
+            postgres_fault(run.postgres, fault, after);
+            while (applied(&run).run < 2) assert_int_not_equal(step(&other), PROJECTION_HALTED);
+            for (int result = PROJECTION_WORKED; result != PROJECTION_HALTED;) result = step(&run);
+            assert_true(status_of(&run).taken_over);
+            assert_int_equal(applied(&run).run, 2);
+            assert_int_equal(check(&run), 0);
             finish(&other);
             projection_free(other.projection);
-            rig_deinit(&rig);
+            projection_run_deinit(&run);
         }
     }
 }
 
 static void an_older_schema_is_raised(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 8);
-    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
+    struct projection_run run;
+    projection_run_init(&run, 8);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
     struct sql *sql = NULL;
     char text[SQL_ERROR_BYTES];
-    assert_int_equal(sql_open(postgres_conninfo(rig.postgres), -1, &sql, text), SQL_OK);
+    assert_int_equal(sql_open(postgres_conninfo(run.postgres), -1, &sql, text), SQL_OK);
     assert_int_equal(sql_run(sql,
                              "UPDATE usher.projection_state SET schema_version = 1"
                              " WHERE schema_version = 2",
                              NULL, NULL, NULL),
                      SQL_OK);
     sql_close(sql);
-    restart_projection(&rig, BATCH);
-    finish(&rig);
-    assert_int_equal(applied(&rig).run, 2);
-    rig_deinit(&rig);
+    restart_projection(&run, BATCH);
+    finish(&run);
+    assert_int_equal(applied(&run).run, 2);
+    projection_run_deinit(&run);
 }
 
 static void a_restored_backup_is_caught_up(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 5);
-    for (uint32_t i = 0; i < 8; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
-    uint64_t before = applied(&rig).applied_lsn;
-    assert_int_equal(check(&rig), 0);
-    assert_int_equal(postgres_restore(rig.postgres, 3), 3);
-    assert_true(applied(&rig).applied_lsn < before && applied(&rig).applied_lsn > 0);
-    assert_int_equal(check(&rig), 0);
-    finish(&rig);
-    assert_true(postgres_restore(rig.postgres, 100000) > 10); /* to the empty schema */
-    assert_int_equal(applied(&rig).applied_lsn, 0);
-    assert_int_equal(applied(&rig).rows, 0);
-    assert_int_equal(step(&rig), PROJECTION_IDLE); /* it has nothing to write */
-    rig.now_ms += PROJECTION_LOOK_MS;
-    assert_int_equal(step(&rig), PROJECTION_IDLE);   /* and looks: its connection is lost */
-    assert_int_equal(step(&rig), PROJECTION_WORKED); /* connected */
-    assert_int_equal(status_of(&rig).applied_lsn, 0);
-    finish(&rig);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 5);
+    for (uint32_t i = 0; i < 8; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
+    uint64_t before = applied(&run).applied_lsn;
+    assert_int_equal(check(&run), 0);
+    assert_int_equal(postgres_restore(run.postgres, 3), 3);
+    assert_true(applied(&run).applied_lsn < before && applied(&run).applied_lsn > 0);
+    assert_int_equal(check(&run), 0);
+    finish(&run);
+    assert_true(postgres_restore(run.postgres, 100000) > 10); /* to the empty schema */
+    assert_int_equal(applied(&run).applied_lsn, 0);
+    assert_int_equal(applied(&run).rows, 0);
+    assert_int_equal(step(&run), PROJECTION_IDLE); /* it has nothing to write */
+    run.now_ms += PROJECTION_LOOK_MS;
+    assert_int_equal(step(&run), PROJECTION_IDLE);   /* and looks: its connection is lost */
+    assert_int_equal(step(&run), PROJECTION_WORKED); /* connected */
+    assert_int_equal(status_of(&run).applied_lsn, 0);
+    finish(&run);
+    projection_run_deinit(&run);
 }
 
 static void a_server_that_is_down_is_waited_for(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 6);
-    for (uint32_t i = 0; i < 3; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
-    postgres_stop(rig.postgres);
-    for (uint32_t i = 0; i < 30; i++) (void)step(&rig);
-    assert_int_equal(status_of(&rig).state, PROJECTION_RETRYING);
-    postgres_start(rig.postgres);
-    finish(&rig);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 6);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
+    postgres_stop(run.postgres);
+    for (uint32_t i = 0; i < 30; i++) (void)step(&run);
+    assert_int_equal(status_of(&run).state, PROJECTION_RETRYING);
+    postgres_start(run.postgres);
+    finish(&run);
+    projection_run_deinit(&run);
 }
 
 static void a_slow_server_gets_smaller_batches(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 7);
-    postgres_slow(rig.postgres, 10);
-    finish(&rig);
-    assert_true(applied(&rig).commits > applied(&rig).rows / 10);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 7);
+    postgres_slow(run.postgres, 10);
+    finish(&run);
+    assert_true(applied(&run).commits > applied(&run).rows / 10);
+    projection_run_deinit(&run);
 }
 
 /* Refused for good: everything before it is applied, and nothing from it on. */
 static void a_refused_decision_stops_right_there(void **state) {
     (void)state;
-    struct rig rig;
+    struct projection_run run;
     struct source_record record;
     struct source_error error;
-    rig_init(&rig, 8);
+    projection_run_init(&run, 8);
     for (uint32_t i = 0; i < 321; i++) {
-        assert_int_equal(rig.source.next(rig.source.context, &record, &error), 0);
+        assert_int_equal(run.source.next(run.source.context, &record, &error), 0);
     }
-    postgres_refuse(rig.postgres, record.lsn);
+    postgres_refuse(run.postgres, record.lsn);
     int result = PROJECTION_IDLE;
-    for (uint32_t i = 0; i < 1000 && result != PROJECTION_HALTED; i++) result = step(&rig);
+    for (uint32_t i = 0; i < 1000 && result != PROJECTION_HALTED; i++) result = step(&run);
     assert_int_equal(result, PROJECTION_HALTED);
-    assert_int_equal(status_of(&rig).stopped_lsn, record.lsn);
-    assert_int_equal(applied(&rig).applied_lsn, record.lsn - record.size);
-    assert_int_equal(check(&rig), 0);
-    postgres_heal(rig.postgres);
-    restart_projection(&rig, BATCH);
-    finish(&rig);
-    rig_deinit(&rig);
+    assert_int_equal(status_of(&run).stopped_lsn, record.lsn);
+    assert_int_equal(applied(&run).applied_lsn, record.lsn - record.size);
+    assert_int_equal(check(&run), 0);
+    postgres_heal(run.postgres);
+    restart_projection(&run, BATCH);
+    finish(&run);
+    projection_run_deinit(&run);
 }
 
 static void a_log_that_has_lost_decisions_stops_it(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 13);
-    finish(&rig);
-    rig.log.limit_lsn = postgres_row(rig.postgres, 50).lsn;
-    restart_projection(&rig, BATCH);
-    assert_int_equal(step(&rig), PROJECTION_HALTED);
-    assert_non_null(strstr(status_of(&rig).text, "lost decisions"));
-    assert_int_equal(applied(&rig).applied_lsn, rig.log.size);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 13);
+    finish(&run);
+    run.log.limit_lsn = postgres_row(run.postgres, 50).lsn;
+    restart_projection(&run, BATCH);
+    assert_int_equal(step(&run), PROJECTION_HALTED);
+    assert_non_null(strstr(status_of(&run).text, "lost decisions"));
+    assert_int_equal(applied(&run).applied_lsn, run.log.size);
+    projection_run_deinit(&run);
 }
 
 /* One step after another, anything may happen before it: faults, outages, restores, restarts. */
@@ -310,34 +310,34 @@ static void random_faults(void **state) {
     const struct random_seeds seeds = random_seeds(100, 41);
     for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         random_tell(seed);
-        struct rig rig;
+        struct projection_run run;
         struct random random = random_stream(seed, 1);
-        rig_init(&rig, seed);
+        projection_run_init(&run, seed);
         for (uint32_t i = 0; i < 300; i++) {
             uint64_t what = random_below(&random, 100);
             if (what < 30) {
-                postgres_fault(rig.postgres, (uint32_t)random_below(&random, POSTGRES_FAULT_COUNT),
+                postgres_fault(run.postgres, (uint32_t)random_below(&random, POSTGRES_FAULT_COUNT),
                                (uint32_t)random_below(&random, 12));
             } else if (what < 33) {
-                (void)postgres_restore(rig.postgres, (uint32_t)random_below(&random, 6));
+                (void)postgres_restore(run.postgres, (uint32_t)random_below(&random, 6));
             } else if (what < 36) {
-                postgres_stop(rig.postgres);
+                postgres_stop(run.postgres);
             } else if (what < 45) {
-                postgres_start(rig.postgres);
+                postgres_start(run.postgres);
             } else if (what < 48) {
-                restart_projection(&rig,
+                restart_projection(&run,
                                    (uint32_t)random_between(&random, 1, 300)); /* the engine died */
             }
-            if (step(&rig) == PROJECTION_HALTED) { /* one decision, refused: the operator's turn */
-                postgres_heal(rig.postgres);
-                restart_projection(&rig, BATCH);
+            if (step(&run) == PROJECTION_HALTED) { /* one decision, refused: the operator's turn */
+                postgres_heal(run.postgres);
+                restart_projection(&run, BATCH);
             }
-            assert_int_equal(check(&rig), 0);
+            assert_int_equal(check(&run), 0);
         }
-        postgres_heal(rig.postgres);
-        restart_projection(&rig, BATCH);
-        finish(&rig);
-        rig_deinit(&rig);
+        postgres_heal(run.postgres);
+        restart_projection(&run, BATCH);
+        finish(&run);
+        projection_run_deinit(&run);
     }
 }
 
@@ -406,25 +406,25 @@ static void every_kind_comes_back_as_it_was(void **state) {
 #undef DECISION
     };
     const uint32_t count = sizeof kinds / sizeof kinds[0];
-    struct rig rig;
+    struct projection_run run;
     struct decision decision;
-    rig_init(&rig, 12);
+    projection_run_init(&run, 12);
     chance = random_stream(12, 2);
     for (uint32_t i = 0; i < sizeof letters; i++) letters[i] = (char)(' ' + i % 95);
     for (uint32_t i = 0; i < 100 * count; i++) {
         fill(&decision, kinds[i % count]);
-        (void)memory_log_append(&rig.log, &decision);
+        (void)memory_log_append(&run.log, &decision);
     }
-    finish(&rig);
-    rig_deinit(&rig);
+    finish(&run);
+    projection_run_deinit(&run);
 }
 
 /* --- the stand-in sees what must not be ------------------------------------------------------- */
 
-static struct sql *connected(struct rig *rig) {
+static struct sql *connected(struct projection_run *run) {
     char text[SQL_ERROR_BYTES];
     struct sql *sql = NULL;
-    assert_int_equal(sql_open(postgres_conninfo(rig->postgres), -1, &sql, text), SQL_OK);
+    assert_int_equal(sql_open(postgres_conninfo(run->postgres), -1, &sql, text), SQL_OK);
     return sql;
 }
 
@@ -440,15 +440,15 @@ static void unknown_statements_are_failures(void **state) {
         "SELECT 1; COMMIT",
     };
     for (uint32_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
-        struct rig rig;
-        rig_init(&rig, 9);
-        assert_int_equal(step(&rig), PROJECTION_WORKED);
-        struct sql *sql = connected(&rig);
+        struct projection_run run;
+        projection_run_init(&run, 9);
+        assert_int_equal(step(&run), PROJECTION_WORKED);
+        struct sql *sql = connected(&run);
         assert_int_equal(sql_run(sql, unknown[i], NULL, NULL, NULL), SQL_FAILED);
         assert_non_null(strstr(sql_error(sql), "42601"));
-        assert_non_null(postgres_failure(rig.postgres));
+        assert_non_null(postgres_failure(run.postgres));
         sql_close(sql);
-        rig_deinit(&rig);
+        projection_run_deinit(&run);
     }
 }
 
@@ -460,33 +460,33 @@ static void missing_and_repeated_rows_are_seen(void **state) {
                                 " batch_lsn = 0, batch_hash = 1 WHERE applied_lsn = %llu"
                                 " AND log_id = '%s' AND run_id = '%s'; COMMIT";
     for (uint32_t twice = 0; twice < 2; twice++) {
-        struct rig rig;
+        struct projection_run run;
         char statements[512];
-        rig_init(&rig, 10);
-        for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
-        struct postgres_status status = applied(&rig);
-        struct postgres_row row = postgres_row(rig.postgres, status.rows - 1);
-        unsigned long long to = twice ? row.lsn - row.size : rig.log.size;
-        struct sql *sql = connected(&rig);
+        projection_run_init(&run, 10);
+        for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
+        struct postgres_status status = applied(&run);
+        struct postgres_row row = postgres_row(run.postgres, status.rows - 1);
+        unsigned long long to = twice ? row.lsn - row.size : run.log.size;
+        struct sql *sql = connected(&run);
         snprintf(statements, sizeof statements, guard, to, 0ull,
                  (unsigned long long)status.applied_lsn, status.log_id, status.run_id);
         assert_int_equal(sql_run(sql, statements, NULL, NULL, NULL), SQL_OK);
-        assert_int_equal(applied(&rig).applied_lsn, to);
+        assert_int_equal(applied(&run).applied_lsn, to);
         sql_close(sql);
-        assert_true(check(&rig) < 0);
-        rig_deinit(&rig);
+        assert_true(check(&run) < 0);
+        projection_run_deinit(&run);
     }
 }
 
 static void a_changed_byte_is_seen(void **state) {
     (void)state;
-    struct rig rig;
-    rig_init(&rig, 11);
-    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&rig), PROJECTION_WORKED);
-    struct postgres_row row = postgres_row(rig.postgres, 40);
-    rig.log.bytes[row.lsn - 1] ^= 1; /* of the log, which comes to the same */
-    assert_true(check(&rig) < 0);
-    rig_deinit(&rig);
+    struct projection_run run;
+    projection_run_init(&run, 11);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(step(&run), PROJECTION_WORKED);
+    struct postgres_row row = postgres_row(run.postgres, 40);
+    run.log.bytes[row.lsn - 1] ^= 1; /* of the log, which comes to the same */
+    assert_true(check(&run) < 0);
+    projection_run_deinit(&run);
 }
 
 int main(void) {

@@ -1,16 +1,16 @@
 /* fan.h - the people of a test: fans who queue and buy, and an organiser who sells
  *
  * A fan remembers token and reservation of the last answer that had one, so that tests read like
- * the story they tell. Every function returns the answer; the test judges it.
+ * the lines they tell. Every function returns the answer; the test judges it.
  * Thread: the test's.
  */
 #ifndef USHER_TESTS_SUPPORT_FAN_H
 #define USHER_TESTS_SUPPORT_FAN_H
 
-#include "tests/support/rig.h"
+#include "tests/support/engine_fixture.h"
 
 struct fan {
-    struct rig *rig;
+    struct engine_fixture *fixture;
     uint32_t date;
     char user[40];        /* UUID */
     char token[52];       /* of the last queue.enter; empty: none */
@@ -18,7 +18,7 @@ struct fan {
 };
 
 /* fan_of - somebody who wants to go there. number: 0..255; users of equal number are the same */
-struct fan fan_of(struct rig *rig, uint32_t date, uint8_t number);
+struct fan fan_of(struct engine_fixture *fixture, uint32_t date, uint8_t number);
 
 struct answer *fan_enters(struct fan *fan);
 struct answer *fan_polls(const struct fan *fan);
@@ -43,22 +43,25 @@ bool fan_is(const struct fan *fan, const char *state);
 
 /* --- the organiser ---------------------------------------------------------------------------- */
 
-uint32_t concert_of(struct rig *rig, const char *title);
+uint32_t concert_of(struct engine_fixture *fixture, const char *title);
 /* date_of - a date with these policies, in draft, without seats */
-uint32_t date_of_(struct rig *rig, uint32_t concert, const struct param *policy);
-#define date_of(rig, concert, ...) date_of_(rig, concert, PARAMS(__VA_ARGS__))
+uint32_t date_of_(struct engine_fixture *fixture, uint32_t concert, const struct param *policy);
+#define date_of(fixture, concert, ...) date_of_(fixture, concert, PARAMS(__VA_ARGS__))
 /* date_add_seats - `count` seats more, all of one section and row, labels "SECTION/1/n", guid
  * "SECTION-n", n from 1 */
-struct answer *date_add_seats(struct rig *rig, uint32_t date, uint32_t count, uint64_t price,
-                              const char *section);
+struct answer *date_add_seats(struct engine_fixture *fixture, uint32_t date, uint32_t count,
+                              uint64_t price, const char *section);
 /* date_on_sale - a date with `count` seats at `price`, open */
-uint32_t date_on_sale_(struct rig *rig, uint32_t count, uint64_t price, const struct param *policy);
-#define date_on_sale(rig, count, price, ...) date_on_sale_(rig, count, price, PARAMS(__VA_ARGS__))
-struct answer *date_opens(struct rig *rig, uint32_t date);
-struct answer *date_closes(struct rig *rig, uint32_t date);
-struct answer *date_is_cancelled(struct rig *rig, uint32_t date);
+uint32_t date_on_sale_(struct engine_fixture *fixture, uint32_t count, uint64_t price,
+                       const struct param *policy);
+#define date_on_sale(fixture, count, price, ...)                                                   \
+    date_on_sale_(fixture, count, price, PARAMS(__VA_ARGS__))
+struct answer *date_opens(struct engine_fixture *fixture, uint32_t date);
+struct answer *date_closes(struct engine_fixture *fixture, uint32_t date);
+struct answer *date_is_cancelled(struct engine_fixture *fixture, uint32_t date);
 /* date_row - one date's row of catalogue.dates. token: NULL for none. Return: NULL if not listed */
-const struct value *date_row(struct rig *rig, uint32_t concert, uint32_t date, const char *token);
+const struct value *date_row(struct engine_fixture *fixture, uint32_t concert, uint32_t date,
+                             const char *token);
 
 /* seat_row - a seat of a list; NULL if it is not there */
 const struct value *seat_row(const struct answer *list, uint32_t number);

@@ -11,7 +11,8 @@
  * Failure modes: a USHER_SEED that is no number ends the test.
  *
  * Source: SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014;
- * public-domain code by Vigna). One word of state, passes BigCrush, any state is as good as another.
+ * public-domain code by Vigna). One word of state, passes BigCrush, any state is as good as
+ * another.
  */
 #ifndef USHER_TESTS_SUPPORT_RANDOM_H
 #define USHER_TESTS_SUPPORT_RANDOM_H
@@ -104,8 +105,8 @@ static inline uint64_t random_seed(uint64_t otherwise) {
     return seed;
 }
 
-/* random_seed_fresh - of a test that is another one every time: USHER_SEED, otherwise drawn from the
- * machine; told */
+/* random_seed_fresh - of a test that is another one every time: USHER_SEED, otherwise drawn from
+ * the machine; told */
 static inline uint64_t random_seed_fresh(void) {
     uint64_t drawn;
     REQUIRE(getrandom(&drawn, sizeof drawn, 0) == sizeof drawn);

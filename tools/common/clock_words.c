@@ -47,7 +47,7 @@ static void step_words(const struct clock_figures *now, const char *often, char 
             ret_text, CLOCK_WORDS_BYTES,
             "the machine's clock was set forward by %s (or the machine was suspended)%s; "
             "the engine's time has followed at once",
-            step, often); /* fits, here and below */
+            step, often);
     } else if (now->step_last_ms > 0) {
         (void)snprintf(
             ret_text, CLOCK_WORDS_BYTES,
@@ -73,7 +73,7 @@ bool clock_words_change(const struct clock_figures *told, const struct clock_fig
     char often[48] = "";
     uint64_t steps = now->steps_forward + now->steps_back - told->steps_forward - told->steps_back;
     if (steps > 1) {
-        (void)snprintf(often, sizeof often, ", the last of %" PRIu64 " steps", steps); /* fits */
+        (void)snprintf(often, sizeof often, ", the last of %" PRIu64 " steps", steps);
     }
     if (steps > 0) {
         step_words(now, often, ret_text);
@@ -81,7 +81,7 @@ bool clock_words_change(const struct clock_figures *told, const struct clock_fig
     }
     if (told->behind_ms >= CLOCK_STEP_NS / CLOCK_NS_PER_MS && now->behind_ms == 0) {
         (void)snprintf(ret_text, CLOCK_WORDS_BYTES,
-                       "the machine's clock has met the engine's time again"); /* fits */
+                       "the machine's clock has met the engine's time again");
         return true;
     }
     return false;
@@ -100,7 +100,7 @@ void clock_words_waits(uint64_t wall_ms, uint64_t last_ms, char ret_text[CLOCK_W
         "the machine's clock says %s, but the log's last decision was made at %s: the clock "
         "is %s behind. The engine's time goes on from the decision's, at half speed until "
         "the clock has met it, in about %s",
-        wall, last, behind, after); /* fits */
+        wall, last, behind, after);
 }
 
 void clock_words_refused(const char *data, uint64_t wall_ms, uint64_t last_ms,
@@ -122,5 +122,5 @@ void clock_words_refused(const char *data, uint64_t wall_ms, uint64_t last_ms,
         "until "
         "the clock has met it",
         DATA_CHARS_MAX, data, wall, last, behind, CLOCK_START_BEHIND_MS_MAX / 60000, DATA_CHARS_MAX,
-        data); /* fits */
+        data);
 }

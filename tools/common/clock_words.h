@@ -1,6 +1,6 @@
 /* clock_words.h - what usherd says about the machine's clock, in sentences
  *
- * Pure: figures in, text out. Source: tools/README.md, "A clock that is wrong"
+ * Pure: figures in, text out. Source: tools/usherd/README.md, "A clock that is wrong"
  */
 #ifndef USHER_TOOLS_COMMON_CLOCK_WORDS_H
 #define USHER_TOOLS_COMMON_CLOCK_WORDS_H

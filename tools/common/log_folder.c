@@ -12,6 +12,7 @@
 
 #include "engine/base/require.h"
 #include "replay/snapshot/snapshot_file.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 #include "wal/segment.h"
 
@@ -44,8 +45,7 @@ static int read_header(struct log_folder *folder, uint64_t number,
     if (handle >= 0) operations->close(folder->wal, handle);
     if (result == -ENODATA) return 1;
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s/wal/%s: %s\n", folder->directory, name,
-                      strerror(-result)); /* the caller's status tells, too */
+        complain("%s/wal/%s: %s", folder->directory, name, strerror(-result));
         return -1;
     }
     return segment_decode(bytes, ret_header, &version) == SEGMENT_USED ? 0 : 1;
@@ -57,8 +57,7 @@ static int read_headers(struct log_folder *folder) {
     int result = segment_list_read(folder->wal, &list, &error);
     if (result == -WAL_ERROR_MISSING) return 0; /* a gap: whoever needs the segments will say so */
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the caller's status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         return -1;
     }
     folder->segments = calloc(list.count + 1, sizeof *folder->segments);
@@ -84,8 +83,8 @@ int log_folder_glance(const char *directory, struct log_folder *ret_folder) {
         if (result < 0) folder.wal->operations->destroy(folder.wal);
     }
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s. Name the folder that usherd got with --data.\n",
-                      directory, strerror(-result)); /* the caller's status tells, too */
+        complain("%s: %s. Name the folder that usherd got with --data.", directory,
+                 strerror(-result));
         return -1;
     }
     folder.engine_runs = engine_runs(directory);
@@ -111,10 +110,9 @@ static int find_end(struct log_folder *folder, bool damaged_too) {
         folder->end_lsn = folder->engine_runs ? folder->state.durable_lsn : folder->state.end_lsn;
         folder->first_lsn = folder->state.first_lsn;
         if (folder->state.found) return 0;
-        (void)fprintf(stderr,
-                      "usher: %s: there is no log in this folder. Name the folder that usherd got "
-                      "with --data.\n",
-                      folder->directory); /* the caller's status tells, too */
+        complain("%s: there is no log in this folder. Name the folder that usherd got "
+                 "with --data.",
+                 folder->directory);
         return -1;
     }
     folder->damage = error;
@@ -123,12 +121,12 @@ static int find_end(struct log_folder *folder, bool damaged_too) {
     bool readable = error.code == WAL_ERROR_CORRUPT && folder->segment_count > 0 &&
                     folder->end_lsn >= folder->first_lsn;
     if (damaged_too && readable) return 0;
-    (void)fprintf(stderr, "usher: %s: %s.\n", folder->directory, error.text);
+    complain("%s: %s.", folder->directory, error.text);
     if (readable) {
-        (void)fprintf(stderr, "usher wal repair %s shows what cutting it off would lose.\n",
+        complain_more("usher wal repair %s shows what cutting it off would lose.",
                       folder->directory);
     }
-    return -1; /* the caller's status tells, too */
+    return -1;
 }
 
 int log_folder_open(const char *directory, bool damaged_too, struct log_folder *ret_folder) {
@@ -156,15 +154,14 @@ struct replaying {
 
 static void replay_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
     struct replaying *replaying = context;
-    (void)records; /* the LSN measures the way better */
-    (void)bytes;   /* likewise */
+    (void)records;
+    (void)bytes;
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
 }
 
 static void snapshot_skipped(void *context, const struct snapshot_error *error) {
     (void)context;
-    (void)fprintf(stderr, "usher: snapshot %s is not used: %s\n", error->file,
-                  error->text); /* the state can be had without it */
+    complain("snapshot %s is not used: %s", error->file, error->text);
 }
 
 /* snapshot_recover() wants a log whose end is sound; this reads up to the damage. */
@@ -219,8 +216,7 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
                                         &error);
     progress_end(&replaying.progress, result == 0 ? ret_result->last_lsn : lsn, lsn, "");
     if (result == 0) return 0;
-    (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                  error.text); /* the caller's status tells, too */
+    complain("%s: %s", folder->directory, error.text);
     return -1;
 }
 
@@ -258,8 +254,7 @@ int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
     struct snapshot_error error;
     int result = snapshot_list(folder->snapshots, add_candidate, &all, &error);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the caller's status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         free(all.infos);
         return -1;
     }

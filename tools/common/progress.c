@@ -7,13 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/common/complain.h"
+
 #define BAR_CELLS 30u
 #define REDRAW_MS 100u
 #define QUIET_MS 1000u
 
 static uint64_t monotonic_ms(void) {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -30,12 +32,9 @@ static void draw(struct progress *progress, uint64_t done, uint64_t total, const
     memset(bar, '#', full);
     memset(bar + full, '.', BAR_CELLS - full);
     bar[BAR_CELLS] = '\0';
-    (void)fprintf(stderr, "%s[%s] %3" PRIu64 "%%  %" PRIu64 "/%" PRIu64 " %s%s%s%s",
+    complain_part("%s[%s] %3" PRIu64 "%%  %" PRIu64 "/%" PRIu64 " %s%s%s%s",
                   progress->terminal ? "\r" : "", bar, share / 10, done, total, progress->what,
-                  note[0] ? "  " : "", note,
-                  progress->terminal ? "\033[K"
-                                     : ""); /* progress that cannot be shown is no loss */
-    (void)fflush(stderr);                   /* likewise */
+                  note[0] ? "  " : "", note, progress->terminal ? "\033[K" : "");
     progress->drawn = true;
 }
 
@@ -50,5 +49,5 @@ void progress_at(struct progress *progress, uint64_t done, uint64_t total, const
 void progress_end(struct progress *progress, uint64_t done, uint64_t total, const char *note) {
     if (!progress->terminal && monotonic_ms() - progress->started_ms < QUIET_MS) return;
     draw(progress, done, total, note);
-    (void)fputc('\n', stderr); /* likewise */
+    complain_more("%s", "");
 }

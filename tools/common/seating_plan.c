@@ -76,7 +76,7 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
     if (!root) {
         char where[64];
         (void)snprintf(where, sizeof where, "line %d, column %d", json_error.line,
-                       json_error.column); /* fits: two integers */
+                       json_error.column);
         return plan_fail(ret_error, where, "is not valid JSON: %s", json_error.text);
     }
     struct seating_plan *plan = calloc(1, sizeof *plan);
@@ -109,10 +109,10 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
         capacity *= 2;
     }
     if (ferror(file)) {
-        (void)plan_fail(ret_error, path, "cannot be read: %s", strerror(errno)); /* result is -1 */
+        (void)plan_fail(ret_error, path, "cannot be read: %s", strerror(errno));
     } else if (size > SEATING_PLAN_BYTES_MAX) {
         (void)plan_fail(ret_error, path, "is longer than %u bytes; no hall is",
-                        SEATING_PLAN_BYTES_MAX); /* result is -1 */
+                        SEATING_PLAN_BYTES_MAX);
     } else {
         result = seating_plan_parse(bytes, size, ret_plan, ret_error);
     }
@@ -149,7 +149,7 @@ static int plan_fail(struct seating_plan_error *error, const char *where, const 
 
 static void walk_where(const struct walk *walk, char *ret_where, size_t size) {
     if (!walk->zone_name) {
-        (void)snprintf(ret_where, size, "the plan"); /* fits */
+        (void)snprintf(ret_where, size, "the plan");
         return;
     }
     int used = snprintf(ret_where, size, "zones[%zu] \"%.80s\"", walk->zone, walk->zone_name);
@@ -159,7 +159,7 @@ static void walk_where(const struct walk *walk, char *ret_where, size_t size) {
     }
     if (walk->seat_name) {
         (void)snprintf(ret_where + used, size - (size_t)used, ", seats[%zu] \"%.80s\"", walk->seat,
-                       walk->seat_name); /* fits: three names of 80 bytes in 1024 */
+                       walk->seat_name);
     }
 }
 
@@ -500,12 +500,12 @@ static uint32_t run_of(const struct seating_plan *plan, struct seating_plan_seat
 static void name_run(const struct seating_plan *plan, struct seating_plan_seat *const *run,
                      uint32_t count, char ret_text[GUID_NAMED_BYTES]) {
     char rest[24] = "";
-    if (count > 2) (void)snprintf(rest, sizeof rest, " and %u more", count - 2); /* fits */
+    if (count > 2) (void)snprintf(rest, sizeof rest, " and %u more", count - 2);
     (void)snprintf(ret_text, GUID_NAMED_BYTES,
                    "\"%.40s\" at %.40s/%.20s/%.20s (seat %u) and %.40s/%.20s/%.20s (seat %u)%s",
                    run[0]->guid, run[0]->section, run[0]->row, run[0]->number,
                    (uint32_t)(run[0] - plan->seats) + 1, run[1]->section, run[1]->row,
-                   run[1]->number, (uint32_t)(run[1] - plan->seats) + 1, rest); /* fits */
+                   run[1]->number, (uint32_t)(run[1] - plan->seats) + 1, rest);
 }
 
 int seating_plan_check_guids(const struct seating_plan *plan,
@@ -521,12 +521,12 @@ int seating_plan_check_guids(const struct seating_plan *plan,
         if (run == 1 || ++twice > GUIDS_NAMED_MAX) continue;
         name_run(plan, &seats[i], run, one);
         used += (size_t)snprintf(named + used, sizeof named - used, "%s%s", twice > 1 ? "; " : "",
-                                 one); /* fits: `one` has room for it */
+                                 one);
     }
     free(seats);
     if (twice == 0) return 0;
     if (twice > GUIDS_NAMED_MAX) {
-        (void)snprintf(rest, sizeof rest, "; and %u more", twice - GUIDS_NAMED_MAX); /* fits */
+        (void)snprintf(rest, sizeof rest, "; and %u more", twice - GUIDS_NAMED_MAX);
     }
     return plan_fail(
         ret_error, "seat_guid",

@@ -13,10 +13,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/base/require.h"
 #include "engine/domain/error.h"
 #include "engine/domain/heap.h"
-#include "engine/base/require.h"
 #include "net/client/client.h"
+#include "tools/common/complain.h"
 #include "tools/crowd/crowd_wire.h"
 
 #define CLIENT_FULL_RETRY_MS 2u
@@ -56,7 +57,7 @@ struct crowd {
 
 static uint64_t monotonic_us(void) {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
@@ -67,7 +68,7 @@ static void call_done(void *context, const struct client_reply *reply) {
     struct crowd *crowd = call->crowd;
     call->answered_us = monotonic_us();
     crowd_read_answer(reply, (enum fan_request)call->request, &call->answer);
-    (void)pthread_mutex_lock(&crowd->lock); /* cannot fail: no error checking, no recursion */
+    (void)pthread_mutex_lock(&crowd->lock);
     bool was_empty = crowd->first == NULL;
     call->next = NULL;
     if (was_empty) {
@@ -76,22 +77,22 @@ static void call_done(void *context, const struct client_reply *reply) {
         crowd->last->next = call;
     }
     crowd->last = call;
-    if (was_empty) (void)pthread_cond_signal(&crowd->arrived); /* cannot fail */
-    (void)pthread_mutex_unlock(&crowd->lock);                  /* cannot fail */
+    if (was_empty) (void)pthread_cond_signal(&crowd->arrived);
+    (void)pthread_mutex_unlock(&crowd->lock);
 }
 
 /* All answers that are there; waits for the first until `until_us`. */
 static struct call *take_answers(struct crowd *crowd, uint64_t until_us) {
     const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
                                    .tv_nsec = (long)(until_us % 1000000 * 1000)};
-    (void)pthread_mutex_lock(&crowd->lock); /* cannot fail */
+    (void)pthread_mutex_lock(&crowd->lock);
     int result = 0;
     while (!crowd->first && result == 0) {
         result = pthread_cond_timedwait(&crowd->arrived, &crowd->lock, &until);
     }
     struct call *first = crowd->first;
     crowd->first = crowd->last = NULL;
-    (void)pthread_mutex_unlock(&crowd->lock); /* cannot fail */
+    (void)pthread_mutex_unlock(&crowd->lock);
     return first;
 }
 
@@ -104,7 +105,7 @@ static void note_violation(struct crowd *crowd, const struct fan *fan, const cha
         uuid_format(&fan->user, user);
         (void)snprintf(result->violations[result->violation_count], sizeof result->violations[0],
                        "date %" PRIu32 ", user %.*s: %.130s", fan->date, (int)sizeof user, user,
-                       what); /* fits: 200 */
+                       what);
     }
     result->violation_count++;
 }
@@ -240,7 +241,7 @@ static void begin(struct crowd *crowd) {
     crowd->calls = calloc((size_t)count * COPIES_MAX, sizeof *crowd->calls);
     REQUIRE_MEMORY(crowd->fans && crowd->steps && crowd->phases && crowd->under_way &&
                    crowd->calls);
-    (void)pthread_mutex_init(&crowd->lock, NULL); /* cannot fail, as below */
+    (void)pthread_mutex_init(&crowd->lock, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&crowd->arrived, &attributes);
@@ -275,8 +276,7 @@ int crowd_run(const struct crowd_options *options, struct crowd_result *result) 
     crowd = (struct crowd){.options = options, .result = result};
     int opened = client_open(options->url, NULL, &crowd.client);
     if (opened != 0) {
-        (void)fprintf(stderr, "usher-fans: %s: %s\n", options->url,
-                      client_status_text(opened)); /* the exit status tells, too */
+        complain("%s: %s", options->url, client_status_text(opened));
         return -1;
     }
     crowd.date_count = crowd_find_dates(crowd.client, options, crowd.dates);

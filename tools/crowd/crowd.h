@@ -11,25 +11,12 @@
 #include <stdint.h>
 
 #include "engine/domain/types.h"
-#include "tools/crowd/fan.h"
 #include "tools/common/histogram.h"
+#include "tools/crowd/crowd_options.h"
+#include "tools/crowd/fan.h"
 
-#define CROWD_DATES_MAX 64u
-#define CROWD_ERRORS_MAX 128u /* numbers of error.def are below; checked in crowd.c */
 #define CROWD_VIOLATIONS_KEPT 20u
 #define CROWD_SECONDS_MAX 600u /* for the rates of each second; later ones count to the last */
-
-struct crowd_options {
-    const char *url;
-    uint32_t concert;                /* 0: the dates below */
-    uint32_t dates[CROWD_DATES_MAX]; /* where concert is 0 */
-    uint32_t date_count;
-    uint64_t seed;
-    uint32_t first_index; /* of this crowd's fans among all crowds of a run */
-    uint32_t fans;        /* from 1 */
-    uint32_t arrival_ms;  /* they arrive within this time */
-    uint32_t timeout_ms;  /* give up after this */
-};
 
 /* A seat that a fan has paid for and kept. */
 struct crowd_purchase {

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/domain/error.h"
 #include "engine/base/require.h"
+#include "engine/domain/error.h"
+#include "tools/common/complain.h"
 
 /* --- the dates -------------------------------------------------------------------------------- */
 
@@ -58,11 +59,10 @@ uint32_t crowd_find_dates(struct client *client, const struct crowd_options *opt
         count = add_dates(client, options, concert, ret_dates, count);
     }
     if (count == 0) {
-        (void)fprintf(stderr, "usher-fans: %s\n",
-                      status != CLIENT_OK ? client_status_text(status)
-                                          : "no open date with seats is there by this id; usher "
-                                            "call catalogue.concerts tells what is there");
-    } /* the exit status tells, too */
+        complain("%s", status != CLIENT_OK ? client_status_text(status)
+                                           : "no open date with seats is there by this id; usher "
+                                             "call catalogue.concerts tells what is there");
+    }
     client_answer_deinit(&answer);
     return count;
 }

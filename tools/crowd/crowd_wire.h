@@ -7,7 +7,7 @@
 
 #include "net/client/client.h"
 #include "net/protocol/value.h"
-#include "tools/crowd/crowd.h"
+#include "tools/crowd/crowd_options.h"
 #include "tools/crowd/fan.h"
 
 struct crowd_date {

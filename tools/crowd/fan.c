@@ -89,8 +89,7 @@ void fan_begin(struct fan *fan, uint64_t seed, uint32_t index, uint32_t date, ui
 void fan_key(const struct fan *fan, char ret_key[FAN_KEY_BYTES]) {
     char user[UUID_TEXT_BYTES];
     uuid_format(&fan->user, user);
-    (void)snprintf(ret_key, FAN_KEY_BYTES, "%.*s-%" PRIu32, (int)sizeof user, user,
-                   fan->key); /* fits: 36 + 1 + 10 */
+    (void)snprintf(ret_key, FAN_KEY_BYTES, "%.*s-%" PRIu32, (int)sizeof user, user, fan->key);
 }
 
 /* --- what each answer leads to ---------------------------------------------------------------- */

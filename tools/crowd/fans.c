@@ -8,6 +8,7 @@
  * Threads: this process has one.
  */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 #include "tools/crowd/crowd.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 
 #define DEFAULT_URL "tcp://127.0.0.1:7787"
@@ -125,7 +127,7 @@ static void show_progress(struct progress *progress, const struct gateway *gatew
     static uint64_t requests_before, moment_before_ms, rate;
     uint64_t sold = 0, waiting = 0, active = 0, done = 0, requests = 0, seats = 0;
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     for (uint32_t i = 0; i < count; i++) {
         const struct crowd_result *result = gateways[i].result;
@@ -146,7 +148,7 @@ static void show_progress(struct progress *progress, const struct gateway *gatew
     char note[120];
     (void)snprintf(note, sizeof note,
                    "%" PRIu64 " active, %" PRIu64 " waiting, %" PRIu64 " done, %" PRIu64 " req/s",
-                   active, waiting, done, rate); /* fits: four numbers */
+                   active, waiting, done, rate);
     if (last) {
         progress_end(progress, sold, seats, note);
     } else {
@@ -171,7 +173,7 @@ static void watch_gateways(struct gateway *gateways, uint32_t count) {
         }
         if (pid > 0) continue;
         show_progress(&progress, gateways, count, false);
-        (void)nanosleep(&pause, NULL); /* shorter does no harm */
+        (void)nanosleep(&pause, NULL);
     }
     show_progress(&progress, gateways, count, true);
 }
@@ -305,7 +307,7 @@ static int write_bought(const char *path, const struct summary *sum) {
                      sum->purchases[i].seat, (int)sizeof user, user) > 0;
     }
     if (file && fclose(file) != 0) ok = false;
-    if (!ok) perror(path);
+    if (!ok) complain_more("%s: %s", path, strerror(errno));
     return ok ? 0 : -1;
 }
 
@@ -325,7 +327,7 @@ static int run(const struct fans_arguments *arguments) {
     bool ok = summary.finished && summary.violation_count == 0 && summary.sold_twice == 0;
     if (arguments->bought_path && write_bought(arguments->bought_path, &summary) < 0) ok = false;
     if (json_dumpf(json, stdout, JSON_INDENT(2)) != 0) ok = false;
-    (void)putchar('\n'); /* judged by fflush */
+    (void)putchar('\n');
     if (fflush(stdout) != 0) ok = false;
     json_decref(json);
     free(summary.purchases);

@@ -13,6 +13,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/common/unicode.h"
 #include "tools/usher/usher.h"
 
@@ -82,28 +83,26 @@ static void tell_seat(const char *whose, const struct seat_facts *seat) {
     (void)snprintf(text, sizeof text,
                    "section \"%s\", row \"%s\", seat \"%s\", guid \"%s\", %" PRIu64 " points, %s",
                    seat->section, seat->row, seat->number, seat->guid, seat->price,
-                   seat->for_sale ? "for sale" : "not for sale"); /* fits: four texts */
+                   seat->for_sale ? "for sale" : "not for sale");
     unicode_make_printable(text);
-    (void)fprintf(stderr, "  %-9s %s\n", whose, text); /* the exit status tells, too */
+    complain_more("  %-9s %s", whose, text);
 }
 
 static void tell_difference(uint32_t date, uint32_t number, const struct seat_facts *there,
                             const struct seat_facts *wanted) {
-    (void)fprintf(stderr, "usher: seat %" PRIu32 " of date %" PRIu32 " is not the plan's:\n",
-                  number, date); /* the exit status tells, too */
+    complain("seat %" PRIu32 " of date %" PRIu32 " is not the plan's:", number, date);
     tell_seat("the date", there);
     if (!wanted) {
-        (void)fprintf(stderr, "  the plan  ends before it\n"); /* likewise */
+        complain_more("  the plan  ends before it");
     } else {
         tell_seat("the plan", wanted);
     }
-    (void)fprintf(stderr, "usher: %s\n",
-                  wanted && is_same(there, wanted, true)
-                      ? "they look alike, but differ in their Unicode form: an older usher, or "
-                        "another program, added them. Create another date: usher admin date-create"
-                      : "the seats of a date cannot be changed. Import the plan that it was begun "
-                        "with, at the same prices, or create another date: usher admin "
-                        "date-create"); /* likewise */
+    complain("%s", wanted && is_same(there, wanted, true)
+                       ? "they look alike, but differ in their Unicode form: an older usher, or "
+                         "another program, added them. Create another date: usher admin date-create"
+                       : "the seats of a date cannot be changed. Import the plan that it was begun "
+                         "with, at the same prices, or create another date: usher admin "
+                         "date-create");
 }
 
 /* --- what there is ---------------------------------------------------------------------------- */
@@ -128,7 +127,7 @@ static void count_seat(struct sums *sums, const struct seat_facts *seat) {
     sums->points += points; /* cannot overflow: DATE_POINTS_MAX */
     count_row(sums->sections, seat->section, points);
     if (!seat->for_sale) return;
-    (void)snprintf(price, sizeof price, "%" PRIu64, seat->price); /* fits */
+    (void)snprintf(price, sizeof price, "%" PRIu64, seat->price);
     count_row(sums->prices, price, points);
 }
 
@@ -173,14 +172,13 @@ static json_t *ask_page(struct client *client, uint32_t date, uint32_t first) {
         result = usher_ask(client, "admin.seats_list", params, &answer);
         if (result != 1 || strcmp(text_at(answer, "code"), "BUSY") != 0) break;
         struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-        (void)nanosleep(&pause, NULL); /* shorter does no harm */
+        (void)nanosleep(&pause, NULL);
     }
     json_decref(params);
     if (result == 0) return answer;
     if (result == 1) {
-        (void)fprintf(stderr, "usher: the seats of date %" PRIu32 " cannot be compared: %s: %s\n",
-                      date, text_at(answer, "code"),
-                      text_at(answer, "message")); /* the exit status tells, too */
+        complain("the seats of date %" PRIu32 " cannot be compared: %s: %s", date,
+                 text_at(answer, "code"), text_at(answer, "message"));
     }
     json_decref(answer);
     return NULL;

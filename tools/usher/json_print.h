@@ -21,7 +21,7 @@ void json_put_hash(json_t *object, const char *key, uint64_t hash);
 void json_put_bytes(json_t *object, const char *key, const uint8_t *bytes, uint32_t size);
 
 /* json_print - on one line of standard output; takes the value
- * Return: 0; -1 nobody reads it any more */
+ * Return: 0; -1 nobody reads it any more, which fflush() at a command's end tells, too */
 int json_print(json_t *value);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 
 /* Asking for the time is slower than reading a decision. */
 #define PROGRESS_EVERY 4096u
@@ -25,8 +26,7 @@ int log_cursor_open(struct log_folder *folder, uint64_t from_lsn, uint64_t to_ls
     struct wal_error error;
     cursor.lsn = segment_start(folder, from_lsn);
     if (wal_reader_open(folder->wal, cursor.lsn, &cursor.reader, &error) < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the caller's status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         return -1;
     }
     progress_begin(&cursor.progress, "bytes of log read");
@@ -42,12 +42,10 @@ void log_cursor_close(struct log_cursor *cursor) {
 static int decode(struct log_cursor *cursor, const struct wal_record *record) {
     int result = decision_decode(record->bytes, record->size, &cursor->decision);
     if (result == DECISION_DECODE_OK) return 0;
-    (void)fprintf(stderr,
-                  "usher: the record that ends at LSN %" PRIu64 " is not one of this usher (%s); "
-                  "was it written by a newer one? Use that one's tools.\n",
-                  record->lsn,
-                  result == DECISION_DECODE_UNKNOWN_KIND ? "unknown kind" : "bad form");
-    return -1; /* the caller's status tells, too */
+    complain("the record that ends at LSN %" PRIu64 " is not one of this usher (%s); "
+             "was it written by a newer one? Use that one's tools.",
+             record->lsn, result == DECISION_DECODE_UNKNOWN_KIND ? "unknown kind" : "bad form");
+    return -1;
 }
 
 int log_cursor_next(struct log_cursor *cursor) {
@@ -58,11 +56,9 @@ int log_cursor_next(struct log_cursor *cursor) {
         result = wal_reader_next(cursor->reader, cursor->to_lsn, &record, &error);
         if (result == WAL_READER_CAUGHT_UP) return LOG_CURSOR_END;
         if (result < 0) {
-            (void)fprintf(stderr,
-                          "usher: %s: %s. usher wal verify %s tells more, usher wal repair %s what "
-                          "can be done.\n",
-                          cursor->directory, error.text, cursor->directory,
-                          cursor->directory); /* the caller's status tells, too */
+            complain("%s: %s. usher wal verify %s tells more, usher wal repair %s what "
+                     "can be done.",
+                     cursor->directory, error.text, cursor->directory, cursor->directory);
             return -1;
         }
         cursor->lsn = record.lsn;

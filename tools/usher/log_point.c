@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "replay/tell/text.h"
+#include "tools/common/complain.h"
 #include "tools/usher/log_cursor.h"
 
 /* Shards and log writer read one clock, but not at the same instant. */
@@ -38,23 +39,20 @@ static int complain_beginning(const struct log_folder *folder, const struct log_
                               uint64_t first_ms) {
     char time[TEXT_TIME_BYTES];
     text_time(first_ms, time);
-    (void)fprintf(stderr, "usher: %s is before the log's first decision, at %s. %s\n", point->text,
-                  time,
-                  folder->first_lsn > 0
-                      ? "The log's beginning was deleted; add the archived segments to a copy of "
-                        "the folder to see what was before."
-                      : "There was nothing yet."); /* the caller's status tells, too */
+    complain("%s is before the log's first decision, at %s. %s", point->text, time,
+             folder->first_lsn > 0
+                 ? "The log's beginning was deleted; add the archived segments to a copy of "
+                   "the folder to see what was before."
+                 : "There was nothing yet.");
     return -1;
 }
 
 /* The end of what can be read is reached, and the moment is later: is that the log's end? */
 static int at_end(const struct log_folder *folder, const struct log_point *point) {
     if (folder->damage.code == 0) return 0;
-    (void)fprintf(stderr,
-                  "usher: the log is sound up to LSN %" PRIu64 ", which is before %s: %s.\n"
-                  "Ask for LSN %" PRIu64 " to get the last that is known.\n",
-                  folder->end_lsn, point->text, folder->damage.text,
-                  folder->end_lsn); /* the caller's status tells, too */
+    complain("the log is sound up to LSN %" PRIu64 ", which is before %s: %s.\n"
+             "Ask for LSN %" PRIu64 " to get the last that is known.",
+             folder->end_lsn, point->text, folder->damage.text, folder->end_lsn);
     return -1;
 }
 
@@ -110,22 +108,19 @@ static int find_moment(struct log_folder *folder, const struct log_point *point,
 static int check_lsn(const struct log_folder *folder, const struct log_point *point,
                      uint64_t *ret_lsn) {
     if (point->value > folder->end_lsn) {
-        (void)fprintf(stderr, "usher: LSN %" PRIu64 " is beyond the %s, LSN %" PRIu64 "%s%s.\n",
-                      point->value,
-                      folder->damage.code != 0 ? "last sound record"
-                      : folder->engine_runs    ? "durable end of the log"
-                                               : "end of the log",
-                      folder->end_lsn, folder->damage.code != 0 ? ": " : "",
-                      folder->damage.code != 0 ? folder->damage.text
-                                               : ""); /* the caller's status tells, too */
+        complain("LSN %" PRIu64 " is beyond the %s, LSN %" PRIu64 "%s%s.", point->value,
+                 folder->damage.code != 0 ? "last sound record"
+                 : folder->engine_runs    ? "durable end of the log"
+                                          : "end of the log",
+                 folder->end_lsn, folder->damage.code != 0 ? ": " : "",
+                 folder->damage.code != 0 ? folder->damage.text : "");
         return -1;
     }
     if (point->value < folder->first_lsn) {
-        (void)fprintf(stderr,
-                      "usher: LSN %" PRIu64 " is before the log on disk, which begins at LSN "
-                      "%" PRIu64 ": older segments were deleted. Add the archived ones to a copy "
-                      "of the folder.\n",
-                      point->value, folder->first_lsn); /* likewise */
+        complain("LSN %" PRIu64 " is before the log on disk, which begins at LSN "
+                 "%" PRIu64 ": older segments were deleted. Add the archived ones to a copy "
+                 "of the folder.",
+                 point->value, folder->first_lsn);
         return -1;
     }
     *ret_lsn = point->value;

@@ -9,6 +9,7 @@
 
 #include "engine/base/require.h"
 #include "replay/source/source_wal.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 
 static uint64_t monotonic_us(void) {
@@ -53,8 +54,7 @@ int log_checkpoints_headers(struct log_folder *folder, struct log_checkpoints *a
     struct headers headers = {folder, all};
     struct snapshot_error error;
     if (snapshot_list(folder->snapshots, add_header, &headers, &error) == 0) return 0;
-    (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                  error.text); /* the caller's status tells, too */
+    complain("%s: %s", folder->directory, error.text);
     return -1;
 }
 
@@ -72,7 +72,7 @@ struct run {
 
 static void run_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
     struct run *run = context;
-    (void)bytes; /* the LSN measures the way better */
+    (void)bytes;
     uint64_t elapsed_us = monotonic_us() - run->begun_us;
     char note[48] = "";
     if (elapsed_us > 1000000) {
@@ -84,8 +84,7 @@ static void run_progress(void *context, uint64_t records, uint64_t bytes, uint64
 
 static void skipped(void *context, const struct snapshot_error *error) {
     (void)context;
-    (void)fprintf(stderr, "usher: snapshot %s is not used: %s\n", error->file,
-                  error->text); /* another one is */
+    complain("snapshot %s is not used: %s", error->file, error->text);
 }
 
 /* The world to begin with. */
@@ -100,8 +99,7 @@ static int begin(struct log_folder *folder, struct log_replay *replay) {
                             &replay->from, &replay->world, &error) == 0) {
             return 0;
         }
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the caller's status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         return -1;
     }
     if (folder->first_lsn == 0) {
@@ -111,17 +109,15 @@ static int begin(struct log_folder *folder, struct log_replay *replay) {
     }
     int result = log_folder_oldest_snapshot(folder, replay->to_lsn, &replay->from, &replay->world);
     if (result == 0) {
-        (void)fprintf(stderr,
-                      "usher: the log before LSN %" PRIu64 " was deleted; replaying from snapshot "
-                      "%s, LSN %" PRIu64 "\n",
-                      folder->first_lsn, replay->from.name,
-                      replay->from.lsn); /* what is left can be replayed all the same */
+        complain("the log before LSN %" PRIu64 " was deleted; replaying from snapshot "
+                 "%s, LSN %" PRIu64,
+                 folder->first_lsn, replay->from.name,
+                 replay->from.lsn); /* what is left can be replayed all the same */
     } else if (result > 0) {
-        (void)fprintf(stderr,
-                      "usher: the log before LSN %" PRIu64 " was deleted and no valid snapshot "
-                      "between there and LSN %" PRIu64 " takes its place; add the archived "
-                      "segments to a copy of the folder\n",
-                      folder->first_lsn, replay->to_lsn); /* the caller's status tells, too */
+        complain("the log before LSN %" PRIu64 " was deleted and no valid snapshot "
+                 "between there and LSN %" PRIu64 " takes its place; add the archived "
+                 "segments to a copy of the folder",
+                 folder->first_lsn, replay->to_lsn);
     }
     return result == 0 ? 0 : -1;
 }
@@ -148,7 +144,7 @@ static int stretch(struct run *run, uint64_t to_lsn) {
     run->source.fixed_limit_lsn = to_lsn;
     run->records = replay->result.records;
     if (recover(&run->port, replay->world, &options, &part, &error) < 0) {
-        (void)fprintf(stderr, "usher: %s\n", error.text); /* the caller's status tells, too */
+        complain("%s", error.text);
         return -1;
     }
     add_up(&replay->result, &part);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/domain/image/image.h"
+#include "tools/common/complain.h"
 
 /* Learning from an image that belongs to one partition after the other. */
 struct learning {
@@ -15,8 +16,8 @@ struct learning {
 
 static int learn(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size) {
     struct learning *learning = context;
-    (void)bytes; /* the decoded form is what is needed */
-    (void)size;  /* likewise */
+    (void)bytes;
+    (void)size;
     if (entity->kind == ENTITY_PARTITION) learning->partition = entity->partition.partition;
     follow_entity(learning->follow, learning->partition, entity);
     return 0;
@@ -26,20 +27,19 @@ static int learn(void *context, const struct entity *entity, const uint8_t *byte
 static int learn_beginning(struct log_folder *folder, uint64_t to_lsn, struct follow *follow) {
     struct snapshot_info info;
     struct world *world;
-    (void)fprintf(stderr,
-                  "usher: the log before LSN %" PRIu64 " was deleted: what happened there is not "
-                  "shown\n",
-                  folder->first_lsn); /* what is left can be shown all the same; and below */
+    complain("the log before LSN %" PRIu64 " was deleted: what happened there is not "
+             "shown",
+             folder->first_lsn); /* what is left can be shown all the same; and below */
     int result = log_folder_oldest_snapshot(folder, to_lsn, &info, &world);
     if (result < 0) return -1;
     if (result > 0) {
-        (void)fprintf(stderr, "usher: no snapshot tells what came before: decisions that name a "
-                              "reservation or place from before it may be missing\n");
+        complain("no snapshot tells what came before: decisions that name a "
+                 "reservation or place from before it may be missing");
         return 0;
     }
     struct learning learning = {.follow = follow};
     const struct image_sink sink = {learn, &learning};
-    (void)image_save(world, &sink); /* learn() never ends it */
+    (void)image_save(world, &sink);
     world_free(world);
     return 0;
 }

@@ -153,7 +153,7 @@ void state_print_date(const struct state_walk *walk, uint32_t date) {
     if (known) {
         const struct text title = {known->title.bytes, known->title.size};
         char clean[TEXT_CLEAN_BYTES], time[TEXT_TIME_BYTES];
-        (void)text_clean(&title, clean); /* terminated */
+        (void)text_clean(&title, clean);
         text_time(known->starts_at, time);
         for (char *at = clean; *at; at++) {
             if ((unsigned char)*at < 0x20 || *at == 0x7F) *at = ' ';

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/usher/suggest.h"
 
 static const struct usher_command commands[] = {
@@ -38,8 +39,7 @@ int main(int argc, char **argv) {
 
 static void print_help(FILE *file, const char *program, const char *about,
                        const struct usher_command *table) {
-    (void)fprintf(file, "Usage: %s COMMAND ...\n%s - %s\n\n", program, program,
-                  about); /* help that cannot be shown is no loss, here and below */
+    (void)fprintf(file, "Usage: %s COMMAND ...\n%s - %s\n\n", program, program, about);
     for (; table->name; table++) {
         int width = (int)(strlen(table->name) + strlen(table->arguments) + 1);
         (void)fprintf(file, "  %s %s%*s  %s\n", table->name, table->arguments,
@@ -61,9 +61,9 @@ static int unknown_command(const char *program, const struct usher_command *tabl
         nearest = table->name;
         nearest_distance = distance;
     }
-    (void)fprintf(stderr, "%s: no command \"%s\".", program, typed); /* leaving anyway */
-    if (nearest) (void)fprintf(stderr, " Did you mean \"%s %s\"?", program, nearest);
-    (void)fprintf(stderr, "\nTry %s --help.\n", program);
+    complain_more("%s: no command \"%s\".%s%s%s%s%s\nTry %s --help.", program, typed,
+                  nearest ? " Did you mean \"" : "", nearest ? program : "", nearest ? " " : "",
+                  nearest ? nearest : "", nearest ? "\"?" : "", program);
     return USHER_USAGE;
 }
 

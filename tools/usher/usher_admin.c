@@ -5,8 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/domain/policy.h"
 #include "engine/base/require.h"
+#include "engine/domain/policy.h"
+#include "tools/common/complain.h"
 #include "tools/usher/moment.h"
 #include "tools/usher/suggest.h"
 #include "tools/usher/usher.h"
@@ -203,14 +204,13 @@ static bool show_date(const char *url, json_int_t date) {
         }
     }
     client_close(client);
-    (void)fprintf(stderr, "Date %" JSON_INTEGER_FORMAT, date); /* the prompt's result tells */
-    if (row) (void)fprintf(stderr, ", \"%s\"", json_string_value(json_object_get(row, "title")));
+    complain_part("Date %" JSON_INTEGER_FORMAT, date);
+    if (row) complain_part(", \"%s\"", json_string_value(json_object_get(row, "title")));
     if (concert) {
-        (void)fprintf(stderr, ", of \"%s\"", json_string_value(json_object_get(concert, "title")));
+        complain_part(", of \"%s\"", json_string_value(json_object_get(concert, "title")));
     }
-    (void)fputs(": cancelling it is for good, and everybody who has paid is refunded.\n"
-                "Type its title or its number to cancel it: ",
-                stderr); /* likewise */
+    complain_part("%s", ": cancelling it is for good, and everybody who has paid is refunded.\n"
+                        "Type its title or its number to cancel it: ");
     json_decref(concerts);
     json_decref(dates);
     json_decref(params);
@@ -227,7 +227,7 @@ static bool ask_to_confirm(const char *url, json_t *params) {
     json_t *typed = size > 0 ? json_string(line) : NULL;
     free(line);
     if (!typed) {
-        (void)fputs("usher: nothing was cancelled\n", stderr); /* the exit status tells, too */
+        complain("nothing was cancelled");
         return false;
     }
     REQUIRE_MEMORY(json_object_set_new(params, "confirm", typed) == 0);

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/require.h"
 #include "engine/domain/date/date.h"
 #include "engine/domain/error.h"
-#include "engine/base/require.h"
 #include "net/protocol/text.h"
 #include "replay/tell/describe.h"
-#include "tools/usher/suggest.h"
+#include "tools/common/complain.h"
 #include "tools/common/unicode.h"
+#include "tools/usher/suggest.h"
 #include "tools/usher/usher.h"
 
 static uint64_t parse_number(struct argp_state *state, const char *what, const char *text,
@@ -179,8 +180,7 @@ static int find_seat(const struct world *world, uint32_t date, const char *text,
     }
     const struct partition *partition = world_find(world, partition_of_date(date));
     if (!partition) {
-        (void)fprintf(stderr, "usher: there is no date %u at this point of the log\n",
-                      date); /* the caller's status tells, too */
+        complain("there is no date %u at this point of the log", date);
         return -1;
     }
     const struct seat_map *seats = &((const struct date *)partition)->seats;
@@ -192,13 +192,12 @@ static int find_seat(const struct world *world, uint32_t date, const char *text,
     }
     free(nfc);
     if (error == ERROR_NONE) return 0;
-    (void)fprintf(stderr,
-                  error == ERROR_SEAT_AMBIGUOUS
-                      ? "usher: date %u has several seats \"%s\"; name it by its number "
-                        "(usher state DIR --date %u lists them)\n"
-                      : "usher: date %u has no seat \"%s\" at this point of the log; usher state "
-                        "DIR --date %u lists them\n",
-                  date, text, date); /* the caller's status tells, too */
+    complain(error == ERROR_SEAT_AMBIGUOUS
+                 ? "date %u has several seats \"%s\"; name it by its number "
+                   "(usher state DIR --date %u lists them)"
+                 : "date %u has no seat \"%s\" at this point of the log; usher state "
+                   "DIR --date %u lists them",
+             date, text, date);
     return -1;
 }
 

@@ -9,8 +9,9 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
-#include "tools/usher/json_value.h"
+#include "tools/common/complain.h"
 #include "tools/common/unicode.h"
+#include "tools/usher/json_value.h"
 #include "tools/usher/usher.h"
 
 #define JSON_OUT (JSON_PRESERVE_ORDER | JSON_ENCODE_ANY)
@@ -29,17 +30,15 @@ struct client *usher_connect(const char *url, const struct client_options *optio
     int result = client_open(url, options, &client);
     if (result == 0) return client;
     if (result == CLIENT_UNREACHABLE && is_locked(url)) {
-        (void)fprintf(
-            stderr,
-            "usher: %s: Permission denied. Only the user that runs usherd may connect here: "
-            "run usher as that user (sudo -u USER usher ...).\n",
-            url); /* the exit status tells, too */
+        complain("%s: Permission denied. Only the user that runs usherd may connect here: "
+                 "run usher as that user (sudo -u USER usher ...).",
+                 url);
         return NULL;
     }
-    (void)fprintf(stderr, "usher: %s: %s%s\n", url, client_status_text(result),
-                  result == CLIENT_UNREACHABLE ? " usherd prints its addresses when it "
-                                                 "starts; give one with --url."
-                                               : ""); /* the exit status tells, too */
+    complain("%s: %s%s", url, client_status_text(result),
+             result == CLIENT_UNREACHABLE ? " usherd prints its addresses when it "
+                                            "starts; give one with --url."
+                                          : "");
     return NULL;
 }
 
@@ -52,14 +51,13 @@ int usher_ask(struct client *client, const char *method, const json_t *params,
     struct client_answer answer = {0};
     int result = -1;
     if (problem != JSON_VALUE_OK || writer.failed) {
-        (void)fprintf(stderr, "usher: %s: the parameters %s\n", method,
-                      problem == JSON_VALUE_FRACTION ? "have a fraction; usher knows whole numbers "
-                                                       "only"
-                      : problem == JSON_VALUE_DEEP   ? "are nested too deep"
-                                                     : "are too long"); /* see the status */
+        complain("%s: the parameters %s", method,
+                 problem == JSON_VALUE_FRACTION ? "have a fraction; usher knows whole numbers "
+                                                  "only"
+                 : problem == JSON_VALUE_DEEP   ? "are nested too deep"
+                                                : "are too long");
     } else if (client_call_wait(client, method, params ? &writer : NULL, &answer) != CLIENT_OK) {
-        (void)fprintf(stderr, "usher: %s: %s\n", method,
-                      client_status_text(answer.status)); /* the exit status tells, too */
+        complain("%s: %s", method, client_status_text(answer.status));
     } else {
         *ret_answer = json_value_read(answer.error ? answer.error : answer.result);
         result = answer.error ? 1 : 0;
@@ -77,7 +75,7 @@ int usher_ask_and_print(const char *url, const char *method, json_t *params) {
         int result = usher_ask(client, method, params, &answer);
         FILE *file = result == 0 ? stdout : stderr;
         if (answer) {
-            (void)json_dumpf(answer, file, JSON_OUT); /* checked by fflush below */
+            (void)json_dumpf(answer, file, JSON_OUT);
             (void)fputc('\n', file);
         }
         if (result == 0 && fflush(file) == 0) status = USHER_DONE;
@@ -121,21 +119,19 @@ static json_t *load_params(const char *argument) {
     const char *text = !from_input ? argument : got > 0 ? input : "";
     const char *encoding = unicode_byte_order_mark(text, strlen(text), &mark_bytes);
     if (encoding && strcmp(encoding, "UTF-8") != 0) {
-        (void)fprintf(stderr,
-                      "usher call: the parameters begin with the byte order mark of %s; send them "
-                      "as UTF-8\n",
-                      encoding); /* see the exit status */
+        complain_more("usher call: the parameters begin with the byte order mark of %s; send them "
+                      "as UTF-8",
+                      encoding);
         free(input);
         return NULL;
     }
     json_t *params = json_loads(text + mark_bytes, JSON_REJECT_DUPLICATES, &error);
     free(input);
     if (!params) {
-        (void)fprintf(stderr, "usher call: the parameters are not valid JSON: column %d: %s\n",
-                      error.column, error.text); /* see the exit status */
+        complain_more("usher call: the parameters are not valid JSON: column %d: %s", error.column,
+                      error.text);
     } else if (!json_is_object(params)) {
-        (void)fputs("usher call: the parameters must be a JSON object, {\"name\": value, ...}\n",
-                    stderr); /* likewise */
+        complain_more("usher call: the parameters must be a JSON object, {\"name\": value, ...}");
         json_decref(params);
         params = NULL;
     }

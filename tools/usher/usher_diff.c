@@ -8,8 +8,9 @@
 #include "replay/tell/compare.h"
 #include "replay/tell/describe.h"
 #include "replay/tell/text.h"
-#include "tools/usher/json_print.h"
+#include "tools/common/complain.h"
 #include "tools/common/log_folder.h"
+#include "tools/usher/json_print.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
@@ -40,8 +41,8 @@ static int load(const char *directory, const struct log_point *point, struct sta
     if (log_folder_open(directory, true, &folder) < 0) return -1;
     int failed = log_point_resolve(&folder, point, LOG_POINT_AT, folder.end_lsn, &lsn);
     if (failed == 0 && folder.damage.code != 0 && !point->text) {
-        (void)fprintf(stderr, "usher: %s: %s.\nAsk for LSN %" PRIu64 ", the last sound one.\n",
-                      directory, folder.damage.text, lsn); /* the exit status tells, too */
+        complain("%s: %s.\nAsk for LSN %" PRIu64 ", the last sound one.", directory,
+                 folder.damage.text, lsn);
         failed = -1;
     }
     if (failed == 0) failed = log_folder_world(&folder, lsn, true, &from, &state.world, &result);
@@ -62,7 +63,7 @@ static void print_whole(const struct compare_difference *difference,
     const struct entity *entity = difference->left ? difference->left : difference->right;
     char partition[TEXT_PARTITION_BYTES], line[DESCRIBE_LINE_BYTES];
     text_partition(difference->partition, partition);
-    (void)describe_entity_text(entity, arguments->flags, line); /* terminated */
+    (void)describe_entity_text(entity, arguments->flags, line);
     const char *fields = strchr(line, ' ');
     printf("%s %c %s:%s\n", partition, difference->left ? '-' : '+', difference->name,
            fields ? fields : "");
@@ -83,8 +84,8 @@ static void keep_different(json_t *left, json_t *right,
     json_t *value;
     json_object_foreach(a, key, value) {
         if (!json_equal(value, json_object_get(b, key))) continue;
-        (void)json_object_del(left, key);  /* it is there: the same fields, hidden or not */
-        (void)json_object_del(right, key); /* likewise */
+        (void)json_object_del(left, key); /* it is there: the same fields, hidden or not */
+        (void)json_object_del(right, key);
     }
     json_decref(a);
     json_decref(b);
@@ -168,7 +169,7 @@ static void print_sum(const struct differences *all, const struct state sides[2]
     json_put_number(line, "only_left", all->only_left);
     json_put_number(line, "only_right", all->only_right);
     json_put_number(line, "changed", all->changed);
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
@@ -183,8 +184,7 @@ static int compare_worlds(struct state sides[2], struct differences *all) {
     if (all->arguments->date != 0) {
         uint32_t partition = partition_of_date(all->arguments->date);
         if (!world_find(sides[0].world, partition) && !world_find(sides[1].world, partition)) {
-            (void)fprintf(stderr, "usher: there is no date %" PRIu32 " in either state\n",
-                          all->arguments->date); /* the exit status tells, too */
+            complain("there is no date %" PRIu32 " in either state", all->arguments->date);
             return -1;
         }
         for (uint32_t i = 0; i < 2; i++) {

@@ -5,6 +5,7 @@
 #include "replay/tell/describe.h"
 #include "replay/tell/narrate.h"
 #include "replay/tell/text.h"
+#include "tools/common/complain.h"
 #include "tools/usher/json_print.h"
 #include "tools/usher/log_cursor.h"
 #include "tools/usher/log_subject.h"
@@ -19,7 +20,7 @@ static void print_event(const struct log_cursor *cursor, const struct usher_argu
     if (arguments->json) {
         json_t *line = describe_decision(&cursor->decision, cursor->lsn, arguments->flags);
         json_put_text(line, "text", text);
-        (void)json_print(line); /* a closed pipe is found by fflush at the end */
+        (void)json_print(line);
         return;
     }
     text_time(cursor->decision.time_ms, time);
@@ -43,9 +44,8 @@ static int print_history(struct log_folder *folder, const struct usher_arguments
     log_cursor_close(&cursor);
     if (result != LOG_CURSOR_END || fflush(stdout) != 0) return USHER_FAILED;
     if (known > 0) return USHER_DONE;
-    (void)fprintf(stderr, "usher: the log up to LSN %" PRIu64 " knows nothing of this %s\n", to_lsn,
-                  subject->subject.kind == SUBJECT_USER ? "user"
-                                                        : "reservation"); /* the status tells too */
+    complain("the log up to LSN %" PRIu64 " knows nothing of this %s", to_lsn,
+             subject->subject.kind == SUBJECT_USER ? "user" : "reservation");
     return USHER_FAILED;
 }
 
@@ -61,8 +61,7 @@ static int history_of_folder(struct log_folder *folder, const struct usher_argum
     int status = print_history(folder, arguments, &subject, from_lsn, to_lsn);
     log_subject_close(&subject);
     if (status == USHER_DONE && folder->damage.code != 0 && !arguments->to.text) {
-        (void)fprintf(stderr, "usher: this is what is sound: %s.\n",
-                      folder->damage.text); /* the exit status tells, too */
+        complain("this is what is sound: %s.", folder->damage.text);
         status = USHER_FAILED;
     }
     return status;

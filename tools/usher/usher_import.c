@@ -22,9 +22,10 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 #include "net/client/client.h"
-#include "tools/usher/date_seats.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 #include "tools/common/seating_plan.h"
+#include "tools/usher/date_seats.h"
 #include "tools/usher/usher.h"
 
 #define WINDOW_CHUNKS 16u
@@ -92,15 +93,15 @@ static void copy_text(const struct value *value, char *ret_text, uint32_t size) 
 static void chunk_done(void *context, const struct client_reply *reply) {
     struct chunk *chunk = context;
     struct import *import = chunk->import;
-    (void)pthread_mutex_lock(&import->lock); /* cannot fail: no error checking, no recursion */
+    (void)pthread_mutex_lock(&import->lock);
     chunk->status = reply->status;
     copy_text(value_find(reply->error, "code"), chunk->code, sizeof chunk->code);
     copy_text(value_find(reply->error, "message"), chunk->message, sizeof chunk->message);
     const struct value *holder = reply->error ? value_find(reply->error, "data") : reply->result;
     chunk->next = value_find_uint(holder, "next", 0);
     import->under_way--;
-    (void)pthread_cond_signal(&import->answered); /* cannot fail */
-    (void)pthread_mutex_unlock(&import->lock);    /* cannot fail */
+    (void)pthread_cond_signal(&import->answered);
+    (void)pthread_mutex_unlock(&import->lock);
 }
 
 /* Send a window from import->next on and wait for all its answers. Return: chunks sent */
@@ -116,33 +117,32 @@ static uint32_t send_window(struct import *import) {
         value_writer_init(&writer, room, sizeof room, sizeof room);
         write_chunk(import, chunk, &writer);
         REQUIRE(!writer.failed);
-        (void)pthread_mutex_lock(&import->lock); /* cannot fail */
+        (void)pthread_mutex_lock(&import->lock);
         import->under_way++;
-        (void)pthread_mutex_unlock(&import->lock); /* cannot fail */
+        (void)pthread_mutex_unlock(&import->lock);
         int result = client_call(import->client, "admin.seats_add", &writer, chunk_done, chunk);
-        if (result != 0) {                           /* no callback will come */
-            (void)pthread_mutex_lock(&import->lock); /* cannot fail */
+        if (result != 0) { /* no callback will come */
+            (void)pthread_mutex_lock(&import->lock);
             import->under_way--;
             chunk->status = result;
-            (void)pthread_mutex_unlock(&import->lock); /* cannot fail */
+            (void)pthread_mutex_unlock(&import->lock);
         }
         first += chunk->count;
         sent++;
         if (result != 0) break;
     }
-    (void)pthread_mutex_lock(&import->lock); /* cannot fail */
-    while (import->under_way > 0) {
-        (void)pthread_cond_wait(&import->answered, &import->lock); /* cannot fail */
-    }
-    (void)pthread_mutex_unlock(&import->lock); /* cannot fail */
+    (void)pthread_mutex_lock(&import->lock);
+    while (import->under_way > 0) (void)pthread_cond_wait(&import->answered, &import->lock);
+    (void)pthread_mutex_unlock(&import->lock);
     return sent;
 }
 
 static int refused(const struct import *import, const struct chunk *chunk) {
     const struct seating_plan_seat *seat = &import->plan->seats[chunk->first - 1];
-    (void)fprintf(stderr, "\nusher: seats %" PRIu32 " to %" PRIu32 " (from %s / %s / %s): %s: %s\n",
-                  chunk->first, chunk->first + chunk->count - 1, seat->section, seat->row,
-                  seat->number, chunk->code, chunk->message); /* the exit status tells, too */
+    complain_more("%s", ""); /* behind the progress */
+    complain("seats %" PRIu32 " to %" PRIu32 " (from %s / %s / %s): %s: %s", chunk->first,
+             chunk->first + chunk->count - 1, seat->section, seat->row, seat->number, chunk->code,
+             chunk->message);
     return -1;
 }
 
@@ -157,12 +157,11 @@ static int take_up(struct import *import) {
         return 0;
     }
     if (import->next == import->began) {
-        (void)fputs("usher: nothing was imported\n", stderr); /* the exit status tells, too */
+        complain("nothing was imported");
     } else if (result == DATE_SEATS_DIFFER) {
-        (void)fprintf(stderr,
-                      "usher: somebody else adds seats to this date: before seat %" PRIu32
-                      " it has seats of this plan, of which %" PRIu32 " were added just now\n",
-                      import->next, import->next - import->began); /* likewise */
+        complain("somebody else adds seats to this date: before seat %" PRIu32
+                 " it has seats of this plan, of which %" PRIu32 " were added just now",
+                 import->next, import->next - import->began);
     }
     return -1;
 }
@@ -186,15 +185,13 @@ static int judge_window(struct import *import, uint32_t sent) {
     }
     if (++import->attempts_without_progress < ATTEMPTS_WITHOUT_PROGRESS_MAX) {
         struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-        (void)nanosleep(&pause, NULL); /* shorter does no harm */
+        (void)nanosleep(&pause, NULL);
         return 0;
     }
     const struct chunk *chunk = &import->chunks[0];
-    (void)fprintf(stderr,
-                  "\nusher: no progress at seat %" PRIu32 ": %s; run the same again to go on\n",
-                  import->next,
-                  chunk->status != CLIENT_OK ? client_status_text(chunk->status)
-                                             : chunk->message); /* the exit status tells, too */
+    complain_more("%s", ""); /* behind the progress */
+    complain("no progress at seat %" PRIu32 ": %s; run the same again to go on", import->next,
+             chunk->status != CLIENT_OK ? client_status_text(chunk->status) : chunk->message);
     return -1;
 }
 
@@ -205,10 +202,8 @@ static int import_seats(struct import *import) {
     if (take_up(import) < 0) return -1;
     import->began = import->next;
     if (import->began > 1) {
-        (void)fprintf(
-            stderr, "usher: the date has the plan's first %" PRIu32 " seats already; %s\n",
-            import->began - 1,
-            import->began > total ? "nothing is left to add" : "going on there"); /* a note */
+        complain("the date has the plan's first %" PRIu32 " seats already; %s", import->began - 1,
+                 import->began > total ? "nothing is left to add" : "going on there");
     }
     progress_begin(&progress, "seats");
     while (import->next <= total) {
@@ -271,21 +266,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
 /* What was done to the plan's texts before anybody sees them. */
 static void tell_notes(const char *file, const struct seating_plan *plan, uint32_t new_guids) {
     if (plan->byte_order_mark) {
-        (void)fprintf(stderr, "usher: %s begins with a byte order mark (U+FEFF); it was skipped\n",
-                      file); /* a note */
+        complain("%s begins with a byte order mark (U+FEFF); it was skipped", file);
     }
     if (plan->texts_changed > 0) {
-        (void)fprintf(stderr,
-                      "usher: %" PRIu32 " name%s or label%s of the plan %s brought into Unicode's "
-                      "form NFC: they look the same, and are found by whoever types them\n",
-                      plan->texts_changed, plan->texts_changed == 1 ? "" : "s",
-                      plan->texts_changed == 1 ? "" : "s",
-                      plan->texts_changed == 1 ? "was" : "were"); /* likewise */
+        complain("%" PRIu32 " name%s or label%s of the plan %s brought into Unicode's "
+                 "form NFC: they look the same, and are found by whoever types them",
+                 plan->texts_changed, plan->texts_changed == 1 ? "" : "s",
+                 plan->texts_changed == 1 ? "" : "s", plan->texts_changed == 1 ? "was" : "were");
     }
-    if (new_guids > 0) {
-        (void)fprintf(stderr, "usher: %" PRIu32 " seats got a new guid, GUID#NUMBER\n",
-                      new_guids); /* likewise */
-    }
+    if (new_guids > 0) complain("%" PRIu32 " seats got a new guid, GUID#NUMBER", new_guids);
 }
 
 /* Return: 0; -1 and *ret_error */
@@ -320,7 +309,7 @@ static int print_summary(const struct import *import) {
     REQUIRE_MEMORY(summary);
     int result = date_seats_compare(import->client, import->date, plan, 1, &count, summary);
     if (result == DATE_SEATS_EQUAL) {
-        (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER); /* it is done all the same */
+        (void)json_dumpf(summary, stdout, JSON_PRESERVE_ORDER);
         (void)putchar('\n');
     }
     json_decref(summary);
@@ -333,8 +322,8 @@ static int run_import(const struct import_arguments *arguments, const struct sea
     import = (struct import){.plan = plan, .date = arguments->date};
     import.client = usher_connect(arguments->url, &options);
     if (!import.client) return USHER_FAILED;
-    (void)pthread_mutex_init(&import.lock, NULL);    /* cannot fail with default attributes */
-    (void)pthread_cond_init(&import.answered, NULL); /* likewise */
+    (void)pthread_mutex_init(&import.lock, NULL);
+    (void)pthread_cond_init(&import.answered, NULL);
     int result = import_seats(&import);
     if (result == 0) result = print_summary(&import);
     client_close(import.client);
@@ -344,8 +333,8 @@ static int run_import(const struct import_arguments *arguments, const struct sea
 /* The file once, also where it is the place of the error. */
 static void tell_refused(const char *file, const struct seating_plan_error *error) {
     bool in_it = strcmp(error->where, file) != 0;
-    (void)fprintf(stderr, "usher: %s%s%s: %s. Nothing was imported.\n", file, in_it ? ": " : "",
-                  in_it ? error->where : "", error->what); /* the exit status tells, too */
+    complain("%s%s%s: %s. Nothing was imported.", file, in_it ? ": " : "",
+             in_it ? error->where : "", error->what);
 }
 
 int usher_import_plan(int argc, char **argv) {

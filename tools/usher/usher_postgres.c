@@ -10,10 +10,11 @@
 #include "replay/postgres/projection.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/source/source_wal.h"
-#include "tools/usher/json_print.h"
+#include "tools/common/complain.h"
 #include "tools/common/log_folder.h"
 #include "tools/common/progress.h"
 #include "tools/common/system_ports.h"
+#include "tools/usher/json_print.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
@@ -46,21 +47,20 @@ static void print_report(const struct projection_report *report, uint64_t end_ls
     json_put_number(line, "postgres_lsn", report->applied_lsn);
     json_put_number(line, "end_lsn", end_lsn);
     json_put_text(line, "text", report->text);
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 static int compare(const struct usher_arguments *arguments, const struct world *world, uint64_t lsn,
                    uint64_t end_lsn) {
     static struct projection_report report;
     if (projection_check(arguments->postgres, world, &report) < 0) {
-        (void)fprintf(stderr, "usher: %s\n", report.text); /* the exit status tells, too */
+        complain("%s", report.text);
         return USHER_FAILED;
     }
     if (report.applied_lsn != lsn) {
-        (void)fprintf(stderr,
-                      "usher: PostgreSQL moved on from LSN %" PRIu64 " to %" PRIu64
-                      " meanwhile; check again when there is less to do\n",
-                      lsn, report.applied_lsn); /* likewise */
+        complain("PostgreSQL moved on from LSN %" PRIu64 " to %" PRIu64
+                 " meanwhile; check again when there is less to do",
+                 lsn, report.applied_lsn);
         return USHER_FAILED;
     }
     print_report(&report, end_lsn, arguments->json);
@@ -72,11 +72,10 @@ static int check_folder(const struct usher_arguments *arguments, struct log_fold
     struct world *world;
     struct recover_result result;
     if (lsn > folder->state.end_lsn) {
-        (void)fprintf(stderr,
-                      "usher: PostgreSQL is at LSN %" PRIu64 ", the log ends at %" PRIu64
-                      ": the log has lost decisions (restore it from a copy), or another engine, "
-                      "on a copy of this folder, projects into this database\n",
-                      lsn, folder->state.end_lsn); /* the exit status tells, too */
+        complain("PostgreSQL is at LSN %" PRIu64 ", the log ends at %" PRIu64
+                 ": the log has lost decisions (restore it from a copy), or another engine, "
+                 "on a copy of this folder, projects into this database",
+                 lsn, folder->state.end_lsn);
         return USHER_FAILED;
     }
     /* Beside an engine the log states later than PostgreSQL knows what is durable. */
@@ -114,7 +113,7 @@ int usher_check(int argc, char **argv) {
     struct id128 log_id = log_id_of(&folder);
     log_folder_close(&folder);
     if (projection_applied_lsn(arguments.postgres, &log_id, &lsn, text) != PROJECTION_FOUND) {
-        (void)fprintf(stderr, "usher: PostgreSQL: %s\n", text); /* the exit status tells, too */
+        complain("PostgreSQL: %s", text);
         return USHER_FAILED;
     }
     /* Opened again: a running engine's log may have moved on, PostgreSQL behind it. */
@@ -160,7 +159,7 @@ static int project_folder(const struct usher_arguments *arguments, struct log_fo
     source_wal_deinit(&source);
     if (progress.drawn) progress_end(&progress, status.applied_lsn, status.end_lsn, "");
     if (result < 0) {
-        (void)fprintf(stderr, "usher: PostgreSQL: %s\n", status.text); /* the exit status tells */
+        complain("PostgreSQL: %s", status.text);
         return USHER_FAILED;
     }
     printf("PostgreSQL has everything up to LSN %" PRIu64 "\n", status.applied_lsn);
@@ -189,10 +188,9 @@ int usher_project(int argc, char **argv) {
     if (log_folder_open(arguments.folders[0], false, &folder) < 0) return USHER_FAILED;
     int status = USHER_FAILED;
     if (folder.engine_runs) {
-        (void)fprintf(stderr,
-                      "usher: an engine runs on %s, and projects by itself if it has --postgres. "
-                      "It would be cut off by this command. Stop it first.\n",
-                      arguments.folders[0]); /* the exit status tells, too */
+        complain("an engine runs on %s, and projects by itself if it has --postgres. "
+                 "It would be cut off by this command. Stop it first.",
+                 arguments.folders[0]);
     } else {
         status = project_folder(&arguments, &folder);
     }

@@ -13,8 +13,9 @@
 #include "engine/base/require.h"
 #include "replay/postgres/projection.h"
 #include "replay/tell/text.h"
-#include "tools/usher/json_print.h"
+#include "tools/common/complain.h"
 #include "tools/common/log_folder.h"
+#include "tools/usher/json_print.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 #include "wal/inspect.h"
@@ -74,14 +75,13 @@ static int look(struct repair *repair, const struct usher_arguments *arguments) 
     struct snapshot_error snapshot_error;
     int result = wal_repair_look(repair->folder->wal, &repair->plan, &error);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", arguments->folders[0],
-                      error.text); /* the exit status tells, too; and below */
+        complain("%s: %s", arguments->folders[0], error.text);
         return -1;
     }
     if (!repair->plan.needed) return 0;
     result = snapshot_list(repair->folder->snapshots, look_at_snapshot, repair, &snapshot_error);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", arguments->folders[0], snapshot_error.text);
+        complain("%s: %s", arguments->folders[0], snapshot_error.text);
         return -1;
     }
     if (arguments->postgres) look_at_postgres(repair, arguments->postgres);
@@ -162,7 +162,7 @@ static void print_json(const struct repair *repair, bool done) {
     json_put(line, "postgres_lsn",
              repair->postgres_known ? json_integer((json_int_t)repair->postgres_lsn) : NULL);
     json_put(line, "done", json_boolean(done));
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 static void advise(const struct repair *repair, const char *directory) {
@@ -184,8 +184,7 @@ static int set_snapshots_aside(struct repair *repair) {
     if (repair->beyond_count == 0) return 0;
     int result = snapshots->operations->claim(snapshots);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: somebody is making a snapshot: %s. Try again.\n",
-                      strerror(-result)); /* the exit status tells, too; and below */
+        complain("somebody is making a snapshot: %s. Try again.", strerror(-result));
         return -1;
     }
     for (uint32_t i = 0; i < repair->beyond_count && result == 0; i++) {
@@ -193,8 +192,7 @@ static int set_snapshots_aside(struct repair *repair) {
         snprintf(aside, sizeof aside, "%s%s", repair->beyond[i], ASIDE);
         result = snapshots->operations->rename(snapshots, repair->beyond[i], aside);
         if (result < 0) {
-            (void)fprintf(stderr, "usher: snapshot %s cannot be set aside: %s\n", repair->beyond[i],
-                          strerror(-result));
+            complain("snapshot %s cannot be set aside: %s", repair->beyond[i], strerror(-result));
         }
     }
     snapshots->operations->unclaim(snapshots);
@@ -204,20 +202,18 @@ static int set_snapshots_aside(struct repair *repair) {
 static int cut(struct repair *repair, const char *directory) {
     struct wal_error error;
     if (repair->folder->engine_runs) {
-        (void)fprintf(stderr, "usher: an engine runs on %s: stop it first\n",
-                      directory); /* the exit status tells, too; and below */
+        complain("an engine runs on %s: stop it first", directory);
         return -1;
     }
     if (repair->starts) {
-        (void)fprintf(stderr,
-                      "usher: not cut: the engine starts as it is, from a snapshot, and cutting "
-                      "would lose what is sound behind LSN %" PRIu64 "\n",
-                      repair->plan.sound_from_lsn);
+        complain("not cut: the engine starts as it is, from a snapshot, and cutting "
+                 "would lose what is sound behind LSN %" PRIu64,
+                 repair->plan.sound_from_lsn);
         return -1;
     }
     if (set_snapshots_aside(repair) < 0) return -1;
     if (wal_repair(repair->folder->wal, &repair->plan, &error) == 0) return 0;
-    (void)fprintf(stderr, "usher: %s: %s\n", directory, error.text);
+    complain("%s: %s", directory, error.text);
     return -1;
 }
 

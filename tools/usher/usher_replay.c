@@ -10,6 +10,7 @@
 #include "engine/domain/date/date.h"
 #include "engine/domain/decision.h"
 #include "replay/tell/text.h"
+#include "tools/common/complain.h"
 #include "tools/usher/json_print.h"
 #include "tools/usher/log_replay.h"
 #include "tools/usher/state_print.h"
@@ -101,7 +102,7 @@ static void print_replay_json(const struct log_replay *replay,
     }
     json_put_number(line, "elapsed_us", replay->elapsed_us);
     json_put_number(line, "decisions_per_second", per_second(replay));
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 /* --- judging ---------------------------------------------------------------------------------- */
@@ -126,11 +127,10 @@ static void compare_snapshots(const struct log_checkpoints *all,
         verdict->agree += agrees;
         verdict->differ += !agrees;
         if (agrees) continue;
-        (void)fprintf(stderr,
-                      "usher: at LSN %" PRIu64 " the log leads to state hash %016" PRIx64
-                      ", snapshot %s has %016" PRIx64 ": keep both, and report this\n",
-                      checkpoint->info.lsn, checkpoint->hash, checkpoint->info.name,
-                      checkpoint->info.world_hash); /* the exit status tells, too */
+        complain("at LSN %" PRIu64 " the log leads to state hash %016" PRIx64
+                 ", snapshot %s has %016" PRIx64 ": keep both, and report this",
+                 checkpoint->info.lsn, checkpoint->hash, checkpoint->info.name,
+                 checkpoint->info.world_hash);
     }
 }
 

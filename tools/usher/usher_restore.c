@@ -21,10 +21,11 @@
 
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
-#include "tools/usher/json_print.h"
+#include "tools/common/complain.h"
 #include "tools/common/log_folder.h"
 #include "tools/common/progress.h"
 #include "tools/common/system_ports.h"
+#include "tools/usher/json_print.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 #include "wal/reader.h"
@@ -45,8 +46,7 @@ struct restore {
 /* --- folders ---------------------------------------------------------------------------------- */
 
 static int complain_system(const char *path, const char *what) {
-    (void)fprintf(stderr, "usher: %s: %s: %s\n", path, what,
-                  strerror(errno)); /* the exit status tells, too */
+    complain("%s: %s: %s", path, what, strerror(errno));
     return -1;
 }
 
@@ -54,8 +54,8 @@ static int sync_folder(const char *path) {
     int handle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handle < 0) return complain_system(path, "cannot be opened");
     int result = fsync(handle);
-    if (result < 0) (void)complain_system(path, "cannot be synced"); /* -1 is told anyway */
-    (void)close(handle);                                             /* was only read */
+    if (result < 0) (void)complain_system(path, "cannot be synced");
+    (void)close(handle);
     return result;
 }
 
@@ -77,10 +77,9 @@ static int check_target(const char *target) {
     while ((entry = readdir(stream)) != NULL) {
         names += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     }
-    (void)closedir(stream); /* was only read */
+    (void)closedir(stream);
     if (names == 0) return 0;
-    (void)fprintf(stderr, "usher: %s is there already and is not empty; name a new folder\n",
-                  target); /* the exit status tells, too */
+    complain("%s is there already and is not empty; name a new folder", target);
     return -1;
 }
 
@@ -90,18 +89,16 @@ static int make_partial(struct restore *restore) {
     REQUIRE_MEMORY(asprintf(&restore->partial, "%.*s.partial", (int)size, restore->target) > 0);
     if (mkdir(restore->partial, 0700) == 0) return 0;
     if (errno != EEXIST) return complain_system(restore->partial, "cannot be made");
-    (void)fprintf(stderr,
-                  "usher: %s is left from a restore that was interrupted; remove it and run this "
-                  "again\n",
-                  restore->partial); /* the exit status tells, too */
+    complain("%s is left from a restore that was interrupted; remove it and run this "
+             "again",
+             restore->partial);
     return -1;
 }
 
 /* --- the new log ------------------------------------------------------------------------------ */
 
 static int complain_log(const struct restore *restore, const struct wal_error *error) {
-    (void)fprintf(stderr, "usher: %s: %s\n", restore->partial,
-                  error->text); /* the exit status tells, too */
+    complain("%s: %s", restore->partial, error->text);
     return -1;
 }
 
@@ -176,8 +173,7 @@ static int write_log(struct restore *restore, struct storage *storage) {
 /* --- the snapshot ----------------------------------------------------------------------------- */
 
 static int complain_snapshot(const struct restore *restore, const struct snapshot_error *error) {
-    (void)fprintf(stderr, "usher: %s: %s\n", restore->partial,
-                  error->text); /* the exit status tells, too */
+    complain("%s: %s", restore->partial, error->text);
     return -1;
 }
 
@@ -228,12 +224,9 @@ static int compare(struct restore *restore, struct log_folder *partial) {
     uint64_t hash = world_hash(world);
     world_free(world);
     if (result.last_lsn == restore->lsn && hash == restore->hash) return 0;
-    (void)fprintf(stderr,
-                  "usher: %s came out as LSN %" PRIu64 ", state hash %016" PRIx64
-                  " instead of LSN %" PRIu64 ", %016" PRIx64
-                  ": do not use it; check memory and disk of this machine\n",
-                  restore->partial, result.last_lsn, hash, restore->lsn,
-                  restore->hash); /* the exit status tells, too */
+    complain("%s came out as LSN %" PRIu64 ", state hash %016" PRIx64 " instead of LSN %" PRIu64
+             ", %016" PRIx64 ": do not use it; check memory and disk of this machine",
+             restore->partial, result.last_lsn, hash, restore->lsn, restore->hash);
     return -1;
 }
 
@@ -275,7 +268,7 @@ static void print_done(const struct restore *restore, bool json) {
         json_put_hash(line, "state_hash", restore->hash);
         json_put_bytes(line, "log", restore->log_id, WAL_LOG_ID_BYTES);
         json_put_number(line, "first_lsn", restore->source.first_lsn);
-        (void)json_print(line); /* a closed pipe is found by fflush at the end */
+        (void)json_print(line);
         return;
     }
     printf("%s has the state at LSN %" PRIu64 " (%s), state hash %016" PRIx64

@@ -6,10 +6,11 @@
 
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
-#include "tools/usher/json_print.h"
-#include "tools/usher/log_replay.h"
+#include "tools/common/complain.h"
 #include "tools/common/progress.h"
 #include "tools/common/system_ports.h"
+#include "tools/usher/json_print.h"
+#include "tools/usher/log_replay.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
@@ -22,15 +23,14 @@ struct making {
 
 static void make_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
     struct making *making = context;
-    (void)records; /* the LSN measures the way better */
-    (void)bytes;   /* likewise */
+    (void)records;
+    (void)bytes;
     progress_at(&making->progress, lsn, making->to_lsn, "");
 }
 
 static void skipped(void *context, const struct snapshot_error *error) {
     (void)context;
-    (void)fprintf(stderr, "usher: snapshot %s is not used: %s\n", error->file,
-                  error->text); /* another one is, or the log */
+    complain("snapshot %s is not used: %s", error->file, error->text);
 }
 
 static void print_info_json(const struct snapshot_info *info, const char *state,
@@ -63,7 +63,7 @@ static void print_info_json(const struct snapshot_info *info, const char *state,
             json_put(line, "log_hash", NULL);
         }
     }
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 static int keep_newest(struct log_folder *folder, uint32_t keep) {
@@ -72,14 +72,10 @@ static int keep_newest(struct log_folder *folder, uint32_t keep) {
     uint64_t snapshots, segments;
     if (snapshot_retain(folder->wal, folder->snapshots, &retention, &snapshots, &segments, &error) <
         0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the exit status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         return -1;
     }
-    if (snapshots > 0) {
-        (void)fprintf(stderr, "usher: %" PRIu64 " older snapshots removed\n",
-                      snapshots); /* only news */
-    }
+    if (snapshots > 0) complain("%" PRIu64 " older snapshots removed", snapshots);
     return 0;
 }
 
@@ -104,8 +100,7 @@ static int make_in_folder(struct log_folder *folder, const struct usher_argument
                                &options, NULL, NULL, &info, &error);
     progress_end(&making.progress, making.to_lsn, making.to_lsn, "");
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", folder->directory,
-                      error.text); /* the exit status tells, too */
+        complain("%s: %s", folder->directory, error.text);
         return USHER_FAILED;
     }
     if (result == 0 && arguments->json) {
@@ -114,8 +109,8 @@ static int make_in_folder(struct log_folder *folder, const struct usher_argument
         printf("%s: LSN %" PRIu64 ", %" PRIu64 " bytes, state hash %016" PRIx64 "\n", info.name,
                info.lsn, info.file_bytes, info.world_hash);
     } else {
-        (void)fprintf(stderr, "usher: %s: the newest snapshot has all of it already\n",
-                      folder->directory); /* nothing to do is no failure */
+        complain("%s: the newest snapshot has all of it already",
+                 folder->directory); /* nothing to do is no failure */
     }
     if (arguments->keep > 0 && keep_newest(folder, arguments->keep) < 0) return USHER_FAILED;
     return fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
@@ -202,9 +197,8 @@ static int list_one(void *context, const struct snapshot_info *info,
     return 0;
 }
 
-static int complain(const char *directory, const struct snapshot_error *error) {
-    (void)fprintf(stderr, "usher: %s: %s\n", directory,
-                  error->text); /* the exit status tells, too */
+static int complain_of(const char *directory, const struct snapshot_error *error) {
+    complain("%s: %s", directory, error->text);
     return USHER_FAILED;
 }
 
@@ -227,7 +221,7 @@ static int ls(int argc, char **argv) {
     struct listing listing = {.folder = &folder, .json = arguments.json};
     if (!arguments.json) print_head();
     int status = snapshot_list(folder.snapshots, list_one, &listing, &error) < 0
-                     ? complain(arguments.folders[0], &error)
+                     ? complain_of(arguments.folders[0], &error)
                  : listing.bad > 0 ? USHER_FAILED
                                    : USHER_DONE;
     log_folder_close(&folder);
@@ -278,7 +272,7 @@ static int verify_folder(struct log_folder *folder, const struct usher_arguments
     struct snapshot_error error;
     int status = USHER_DONE;
     if (snapshot_list(folder->snapshots, verify_one, &listing, &error) < 0) {
-        status = complain(arguments->folders[0], &error);
+        status = complain_of(arguments->folders[0], &error);
     }
     if (status == USHER_DONE && arguments->against_log) {
         struct log_replay replay = {.to_lsn = folder->end_lsn, .checkpoints = &listing.all};
@@ -290,9 +284,9 @@ static int verify_folder(struct log_folder *folder, const struct usher_arguments
         tell_checkpoint(&listing, &listing.all.items[i - 1], arguments->against_log);
     }
     if (listing.bad > 0) {
-        (void)fprintf(stderr, "usher: recovery skips what is not sound, and makes it up from older "
-                              "ones and the log; move such files away\n");
-        status = USHER_FAILED; /* which tells, too */
+        complain("recovery skips what is not sound, and makes it up from older "
+                 "ones and the log; move such files away");
+        status = USHER_FAILED;
     }
     log_checkpoints_free(&listing.all);
     return fflush(stdout) == 0 ? status : USHER_FAILED;

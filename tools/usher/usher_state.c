@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/domain/date/date.h"
 #include "engine/base/require.h"
+#include "engine/domain/date/date.h"
 #include "replay/tell/describe.h"
 #include "replay/tell/text.h"
-#include "tools/usher/json_print.h"
+#include "tools/common/complain.h"
 #include "tools/common/log_folder.h"
+#include "tools/usher/json_print.h"
 #include "tools/usher/state_print.h"
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
@@ -65,8 +66,8 @@ static bool wants(struct state_walk *walk, const struct entity *entity) {
 /* image_sink.put: of one partition after the other */
 static int pick(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size) {
     struct state_walk *walk = context;
-    (void)bytes; /* the decoded form is what is needed */
-    (void)size;  /* likewise */
+    (void)bytes;
+    (void)size;
     if (!wants(walk, entity)) return 0;
     walk->found++;
     if (walk->json) {
@@ -81,8 +82,8 @@ static int pick(void *context, const struct entity *entity, const uint8_t *bytes
 static int print_entity(void *context, const struct entity *entity, const uint8_t *bytes,
                         uint32_t size) {
     struct state_walk *walk = context;
-    (void)bytes; /* the decoded form is what is needed */
-    (void)size;  /* likewise */
+    (void)bytes;
+    (void)size;
     if (walk->json) {
         char partition[TEXT_PARTITION_BYTES];
         text_partition(partition_of_date(walk->date), partition);
@@ -93,7 +94,7 @@ static int print_entity(void *context, const struct entity *entity, const uint8_
         return json_print(line);
     }
     char line[DESCRIBE_LINE_BYTES];
-    (void)describe_entity_text(entity, walk->flags, line); /* terminated */
+    (void)describe_entity_text(entity, walk->flags, line);
     return puts(line) == EOF ? -1 : 0;
 }
 
@@ -114,8 +115,7 @@ static int walk_partition(struct state_walk *walk, uint32_t id,
 /* Return: exit status */
 static int tell_date(struct state_walk *walk, uint32_t date) {
     if (!world_find(walk->world, partition_of_date(date))) {
-        (void)fprintf(stderr, "usher: there is no date %" PRIu32 " at LSN %" PRIu64 "\n", date,
-                      walk->lsn); /* the exit status tells, too */
+        complain("there is no date %" PRIu32 " at LSN %" PRIu64, date, walk->lsn);
         return USHER_FAILED;
     }
     walk->date = date;
@@ -156,11 +156,9 @@ static int tell_subject(struct state_walk *walk, uint32_t only_date) {
     }
     if (result != 0) return USHER_FAILED;
     if (walk->found > 0) return USHER_DONE;
-    (void)fprintf(stderr,
-                  "usher: nothing is known of this %s at LSN %" PRIu64
-                  ". What the engine has forgotten is in usher history.\n",
-                  walk->subject.kind == SUBJECT_USER ? "user" : "reservation",
-                  walk->lsn); /* the exit status tells, too */
+    complain("nothing is known of this %s at LSN %" PRIu64
+             ". What the engine has forgotten is in usher history.",
+             walk->subject.kind == SUBJECT_USER ? "user" : "reservation", walk->lsn);
     return USHER_FAILED;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/base/require.h"
 #include "replay/tell/describe.h"
 #include "replay/tell/text.h"
+#include "tools/common/complain.h"
 #include "tools/usher/json_print.h"
 #include "tools/usher/log_cursor.h"
 #include "tools/usher/log_subject.h"
@@ -44,7 +45,7 @@ static void print_segment_json(const struct wal_segment_info *info) {
         json_put_number(line, "stray_first_lsn", info->stray_first_lsn);
         json_put_number(line, "stray_end_lsn", info->stray_end_lsn);
     }
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 static void print_segment(const struct wal_segment_info *info) {
@@ -100,23 +101,19 @@ static int ls(int argc, char **argv) {
     int result = wal_inspect(folder.wal, list_segment, &listing, &error);
     log_folder_close(&folder);
     if (result < 0) {
-        (void)fprintf(stderr, "usher: %s: %s\n", arguments.folders[0],
-                      error.text); /* the exit status tells, too */
+        complain("%s: %s", arguments.folders[0], error.text);
         return USHER_FAILED;
     }
     if (listing.count == 0) {
-        (void)fprintf(stderr,
-                      "usher: %s: there is no log in this folder. Name the folder that "
-                      "usherd got with --data.\n",
-                      arguments.folders[0]); /* likewise */
+        complain("%s: there is no log in this folder. Name the folder that "
+                 "usherd got with --data.",
+                 arguments.folders[0]);
         return USHER_FAILED;
     }
     if (listing.bad > 0) {
-        (void)fprintf(
-            stderr,
-            "usher: segments are damaged or do not belong here; usher wal verify %s tells "
-            "where, usher wal repair %s what can be done\n",
-            arguments.folders[0], arguments.folders[0]); /* likewise */
+        complain("segments are damaged or do not belong here; usher wal verify %s tells "
+                 "where, usher wal repair %s what can be done",
+                 arguments.folders[0], arguments.folders[0]);
     }
     return listing.bad == 0 && fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
 }
@@ -168,7 +165,7 @@ static void print_sound_json(const struct wal_recovery *state) {
         json_put_number(torn, "offset", state->torn_offset);
     }
     json_put(line, "torn", torn);
-    (void)json_print(line); /* a closed pipe is found by fflush at the end */
+    (void)json_print(line);
 }
 
 static void print_unsound(const char *directory, const struct wal_error *error, bool json) {
@@ -181,13 +178,12 @@ static void print_unsound(const char *directory, const struct wal_error *error, 
         json_put_number(details, "lsn", error->lsn);
         json_put_text(details, "text", error->text);
         json_put(line, "error", details);
-        (void)json_print(line); /* the exit status tells, too; and below */
+        (void)json_print(line);
     }
-    (void)fprintf(stderr, "usher: %s: %s.\n", directory, error->text);
+    complain("%s: %s.", directory, error->text);
     if (error->code == WAL_ERROR_CORRUPT) {
-        (void)fprintf(stderr,
-                      "Next: restore the file from a copy of the folder; if there is none, "
-                      "usher wal repair %s shows what cutting it off would lose.\n",
+        complain_more("Next: restore the file from a copy of the folder; if there is none, usher "
+                      "wal repair %s shows what cutting it off would lose.",
                       directory);
     }
 }
@@ -300,8 +296,7 @@ static int cat_folder(struct log_folder *folder, const struct usher_arguments *a
     int status = print_range(folder, arguments, subject.follow, from_lsn, to_lsn);
     log_subject_close(&subject);
     if (status == USHER_DONE && folder->damage.code != 0 && !arguments->to.text) {
-        (void)fprintf(stderr, "usher: this is what is sound: %s.\n",
-                      folder->damage.text); /* the exit status tells, too */
+        complain("this is what is sound: %s.", folder->damage.text);
         status = USHER_FAILED;
     }
     return status;

@@ -29,7 +29,7 @@ bool outage_watch_tell(struct outage_watch *watch, const struct board *board, ch
     uint64_t new_dates = dates - watch->dates;
     watch->dates = dates;
     if (longest_ms == 0) return false;
-    (void)snprintf(text, OUTAGE_TEXT_BYTES, /* fits */
+    (void)snprintf(text, OUTAGE_TEXT_BYTES,
                    "nobody could be served for %" PRIu64 ".%" PRIu64
                    " s (%s); turns and unpaid holds of %" PRIu64
                    " date%s end that much later, and nobody in line has lost a place",

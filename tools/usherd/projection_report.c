@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 
 static void put(_Atomic uint64_t *figure, uint64_t value) {
     atomic_store_explicit(figure, value, memory_order_relaxed);
@@ -22,11 +23,10 @@ static bool is_elsewhere(const char *by, const char *place) {
 void projection_report_start(const char *projected_by, const char *place) {
     REQUIRE(projected_by && place);
     if (!is_elsewhere(projected_by, place) || strncmp(projected_by, "'unknown'", 9) == 0) return;
-    (void)fprintf(stderr,
-                  "usherd: PostgreSQL was projected into from elsewhere last: %s. This run takes "
-                  "over. If this folder was moved, all is well. If that engine still runs, one of "
-                  "the two is a copy: stop the wrong one.\n",
-                  projected_by); /* nobody may be reading */
+    complain("PostgreSQL was projected into from elsewhere last: %s. This run takes "
+             "over. If this folder was moved, all is well. If that engine still runs, one of "
+             "the two is a copy: stop the wrong one.",
+             projected_by);
 }
 
 void projection_report_step(struct projection_report *report,
@@ -41,9 +41,7 @@ void projection_report_step(struct projection_report *report,
     struct wal_stats stats;
     wal_stats_get(wal, &stats); /* after the durable LSN: at least its records */
     look.records = stats.records;
-    if (projection_watch_step(&report->watch, status, &look, text)) {
-        (void)fprintf(stderr, "usherd: %s\n", text); /* nobody may be reading */
-    }
+    if (projection_watch_step(&report->watch, status, &look, text)) complain("%s", text);
     bool well = status->state == PROJECTION_FOLLOWING && status->failing_since_ms == 0;
     put(&figures->projection_wanted, 1);
     put(&figures->projection_connected, well);

@@ -26,6 +26,7 @@
 
 #include "engine/base/require.h"
 #include "replay/snapshot/snapshot.h"
+#include "tools/common/complain.h"
 #include "tools/common/system_ports.h"
 
 #define OPTION "--snapshot-worker"
@@ -59,14 +60,14 @@ static int spawn(char *const arguments[], pid_t *ret_pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
-    (void)sigemptyset(&none); /* cannot fail, here and below */
+    (void)sigemptyset(&none);
     (void)sigemptyset(&defaults);
     (void)sigaddset(&defaults, SIGPIPE);
     int rc = posix_spawn_file_actions_init(&actions);
     if (rc != 0) return rc;
     rc = posix_spawnattr_init(&attributes);
     if (rc == 0) {
-        (void)posix_spawnattr_setsigmask(&attributes, &none); /* cannot fail, as the next three */
+        (void)posix_spawnattr_setsigmask(&attributes, &none);
         (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
         (void)posix_spawnattr_setpgroup(&attributes, 0);
         (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
@@ -76,9 +77,9 @@ static int spawn(char *const arguments[], pid_t *ret_pid) {
         if (rc == 0) {
             rc = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
         }
-        (void)posix_spawnattr_destroy(&attributes); /* cannot fail */
+        (void)posix_spawnattr_destroy(&attributes);
     }
-    (void)posix_spawn_file_actions_destroy(&actions); /* cannot fail */
+    (void)posix_spawn_file_actions_destroy(&actions);
     return rc;
 }
 
@@ -86,7 +87,7 @@ static void begin(struct snapshot_worker *worker, uint64_t to_lsn, uint64_t appl
                   uint64_t now_ms) {
     const struct snapshot_worker_options *options = &worker->options;
     char parent[NUMBER_BYTES], to[NUMBER_BYTES], keep[NUMBER_BYTES], applied[NUMBER_BYTES];
-    (void)snprintf(parent, sizeof parent, "%d", (int)getpid()); /* fits, as the next three */
+    (void)snprintf(parent, sizeof parent, "%d", (int)getpid());
     (void)snprintf(to, sizeof to, "%" PRIu64, to_lsn);
     (void)snprintf(keep, sizeof keep, "%" PRIu32, options->keep);
     (void)snprintf(applied, sizeof applied, "%" PRIu64, applied_lsn);
@@ -108,10 +109,9 @@ static void begin(struct snapshot_worker *worker, uint64_t to_lsn, uint64_t appl
     if (rc == 0) return;
     worker->pid = 0;
     worker->not_before_ms = now_ms + SNAPSHOT_RETRY_MS;
-    (void)fprintf(stderr,
-                  "usherd: no process can be started for a snapshot: %s; tried again in "
-                  "%u s\n",
-                  strerror(rc), SNAPSHOT_RETRY_MS / 1000); /* nobody may be reading */
+    complain("no process can be started for a snapshot: %s; tried again in "
+             "%u s",
+             strerror(rc), SNAPSHOT_RETRY_MS / 1000);
 }
 
 static void look_at_child(struct snapshot_worker *worker, uint64_t now_ms) {
@@ -126,13 +126,11 @@ static void look_at_child(struct snapshot_worker *worker, uint64_t now_ms) {
     }
     worker->not_before_ms = now_ms + SNAPSHOT_RETRY_MS;
     if (WIFSIGNALED(status)) { /* otherwise it has said by itself what was wrong */
-        (void)fprintf(stderr,
-                      "usherd: the process that made a snapshot was ended by signal %d "
-                      "(%s)\n",
-                      WTERMSIG(status), strsignal(WTERMSIG(status))); /* nobody may be reading */
+        complain("the process that made a snapshot was ended by signal %d "
+                 "(%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
-    (void)fprintf(stderr, "usherd: no new snapshot; sales go on, it is tried again in %u s\n",
-                  SNAPSHOT_RETRY_MS / 1000); /* nobody may be reading */
+    complain("no new snapshot; sales go on, it is tried again in %u s", SNAPSHOT_RETRY_MS / 1000);
 }
 
 void snapshot_worker_step(struct snapshot_worker *worker, uint64_t log_bytes, uint64_t durable_lsn,
@@ -147,7 +145,7 @@ void snapshot_worker_step(struct snapshot_worker *worker, uint64_t log_bytes, ui
 
 void snapshot_worker_end(struct snapshot_worker *worker) {
     if (worker->pid == 0) return;
-    (void)kill(worker->pid, SIGKILL); /* not waited for yet, so it is still ours */
+    (void)kill(worker->pid, SIGKILL);
     while (waitpid(worker->pid, NULL, 0) < 0) REQUIRE(errno == EINTR);
     worker->pid = 0;
 }
@@ -167,7 +165,7 @@ struct job {
 };
 
 static int fail(const char *what, const char *why) {
-    (void)fprintf(stderr, "usherd: %s: %s\n", what, why); /* nobody may be reading */
+    complain("%s: %s", what, why);
     return EXIT_FAILURE;
 }
 
@@ -193,7 +191,7 @@ static uint64_t monotonic_ms(void) {
 
 static void tell_skipped(void *context, const struct snapshot_error *error) {
     (void)context;
-    (void)fail("a snapshot is skipped", error->text); /* an older one serves */
+    (void)fail("a snapshot is skipped", error->text);
 }
 
 static int make(const struct job *job) {
@@ -213,7 +211,7 @@ static int make(const struct job *job) {
     if (rc == 0) {
         (void)printf("snapshot %s made: %" PRIu64 " decisions, %" PRIu64 " KiB, %" PRIu64 " ms\n",
                      info.name, info.decision_count, info.file_bytes / 1024,
-                     monotonic_ms() - job->started_ms); /* nobody may be reading */
+                     monotonic_ms() - job->started_ms);
     }
     return EXIT_SUCCESS;
 }
@@ -229,7 +227,6 @@ static int retain(struct job *job) {
     }
     int rc = snapshot_retain(job->log, job->snapshots, &job->retention, &snapshots, &segments,
                              &error);
-    /* Nobody may be reading, here and below. */
     if (snapshots > 0) (void)printf("older snapshots removed: %" PRIu64 "\n", snapshots);
     if (segments > 0) {
         (void)printf("segments of the log %s: %" PRIu64 "\n",

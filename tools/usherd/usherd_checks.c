@@ -51,7 +51,7 @@ static enum watch_state compare(const struct identity_check *check, const char *
         "second may be lost with it; nothing more is acknowledged, the engine ends now. "
         "Put back what was there and start again; where it is gone for good, restore a "
         "copy. Never let two engines have the same folder or address.",
-        what, check->data, name[0] ? "/" : "", name, how); /* fits */
+        what, check->data, name[0] ? "/" : "", name, how);
     return WATCH_STOP;
 }
 
@@ -87,7 +87,7 @@ enum watch_state sockets_check_look(void *context, char *ret_text) {
         "%s, most likely a second engine with the same address. Clients talk to that one "
         "now; this engine acknowledges nothing more and ends. Find out which of them is "
         "the right one, give the other an address and a folder of its own, and start again.",
-        error.text); /* fits */
+        error.text);
     return WATCH_STOP;
 }
 
@@ -99,7 +99,7 @@ enum watch_state room_check_look(void *context, char *ret_text) {
     if (space.next_ready || (space.missing_bytes == 0 && space.system_error == 0)) {
         return WATCH_FINE;
     }
-    int used = snprintf(ret_text, WATCH_TEXT_BYTES, /* fits */
+    int used = snprintf(ret_text, WATCH_TEXT_BYTES,
                         "the log's next file of %" PRIu64
                         " MiB cannot be made", /* whole MiB always */
                         space.segment_bytes / MIB);
@@ -137,6 +137,6 @@ enum watch_state refused_check_look(void *context, char *ret_text) {
         "many: %" PRIu32 " are allowed (--connections-max), %" PRIu64 " are open now, those "
         "not counted that do not speak the protocol. A gateway needs one or a few: who opens "
         "so many? `ss -tnp` tells.",
-        counters.connections_refused, check->connections_max, counters.connections); /* fits */
+        counters.connections_refused, check->connections_max, counters.connections);
     return WATCH_WARN;
 }

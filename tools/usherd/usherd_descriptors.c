@@ -28,7 +28,7 @@ int descriptors_plan(uint32_t limit, uint32_t wanted, struct descriptors *ret_pl
                        " connections and the engine's own files need %" PRIu64
                        ": raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd)%s",
                        limit, connections, (uint64_t)connections + OTHERS,
-                       wanted > CONNECTIONS_MIN ? ", or lower --connections-max" : ""); /* fits */
+                       wanted > CONNECTIONS_MIN ? ", or lower --connections-max" : "");
         return -1;
     }
     *ret_plan = (struct descriptors){

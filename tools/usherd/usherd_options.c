@@ -17,6 +17,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/common/unicode.h"
 #include "tools/usherd/usherd_descriptors.h"
 #include "wal/wal.h"
@@ -116,7 +117,7 @@ struct reading {
 };
 
 static _Noreturn void usage_error(const char *where, const char *what) {
-    (void)fprintf(stderr, "usherd: %s: %s\nTry usherd --help.\n", where, what); /* leaving anyway */
+    complain("%s: %s\nTry usherd --help.", where, what);
     exit(EXIT_USAGE);
 }
 
@@ -170,7 +171,7 @@ static void check_encoding(const char *path) {
     if (!encoding || strcmp(encoding, "UTF-8") == 0) return;
     char what[100];
     (void)snprintf(what, sizeof what, "begins with the byte order mark of %s; save it as UTF-8",
-                   encoding); /* fits */
+                   encoding);
     usage_error(path, what);
 }
 
@@ -181,7 +182,7 @@ static void read_config(struct reading *reading) {
     if (line == 0) return;
     char where[512];
     if (line < 0) usage_error(reading->config_path, strerror(errno));
-    (void)snprintf(where, sizeof where, "%.400s, line %d", reading->config_path, line); /* fits */
+    (void)snprintf(where, sizeof where, "%.400s, line %d", reading->config_path, line);
     usage_error(where, reading->problem[0] ? reading->problem : "is not of the form name = value");
 }
 
@@ -194,7 +195,7 @@ static uint64_t read_number(enum setting setting, const char *text, uint64_t min
         char what[200];
         (void)snprintf(what, sizeof what,
                        "\"%.50s\" must be a whole number from %" PRIu64 " to %" PRIu64, text, min,
-                       max); /* fits */
+                       max);
         usage_error(names[setting], what);
     }
     return number;
@@ -254,7 +255,7 @@ static void check_url(enum setting setting, const char *url) {
         (void)snprintf(what, sizeof what,
                        "the path of a local socket may have %zu bytes, this one has %zu; choose a "
                        "shorter one",
-                       path_max, strlen(url) - strlen("ipc://")); /* fits */
+                       path_max, strlen(url) - strlen("ipc://"));
         usage_error(names[setting], what);
     }
 }

@@ -18,7 +18,7 @@ void usherd_watch_init(struct usherd_watch *watch,
     REQUIRE(pthread_condattr_init(&attributes) == 0);
     REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     REQUIRE(pthread_cond_init(&watch->leave, &attributes) == 0);
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
+    (void)pthread_condattr_destroy(&attributes);
 }
 
 void usherd_watch_add(struct usherd_watch *watch, const char *name,
@@ -38,7 +38,7 @@ void usherd_watch_tell(enum watch_state state, const char *name, const char *tex
     struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&stream, 1, 0) == 1 && (stream.revents & POLLOUT)) {
         ssize_t written = write(STDERR_FILENO, line, strnlen(line, (size_t)size));
-        (void)written; /* nobody may be reading */
+        (void)written;
     }
     if (state == WATCH_STOP) _exit(EXIT_FAILURE);
 }
@@ -62,7 +62,7 @@ void usherd_watch_step(struct usherd_watch *watch, uint64_t now_ms) {
 
 static void *watch_main(void *argument) {
     struct usherd_watch *watch = argument;
-    (void)pthread_setname_np(pthread_self(), "usherd-watch"); /* a name is a convenience */
+    (void)pthread_setname_np(pthread_self(), "usherd-watch");
     struct timespec next;
     REQUIRE(clock_gettime(CLOCK_MONOTONIC, &next) == 0);
     pthread_mutex_lock(&watch->mutex);

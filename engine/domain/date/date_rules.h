@@ -7,6 +7,7 @@
  *   date_due.c      what time decides                             Q6 to Q9, R3
  *   date_outage.c   what an outage gives back                     X7
  *   date_apply.c    how a decision changes the state
+ *   date_answer.c   what is answered, by kind of reply
  *   date_prefetch.c what it will touch
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_DATE_RULES_H

@@ -123,11 +123,6 @@ void partition_answer(const struct partition *partition, const struct command *c
     ret_reply->now_ms = now_ms;
     if (verdict->reply_kind == REPLY_ERROR) {
         memcpy(ret_reply->data, verdict->data, sizeof ret_reply->data);
-    } else if (verdict->reply_kind == REPLY_SEATS) {
-        ret_reply->seats.date = (const struct date *)partition;
-        ret_reply->seats.first = command->list.first;
-        ret_reply->seats.limit = command->list.limit;
-        ret_reply->seats.all = command->list.all;
     } else if (partition_is_date(partition->id)) {
         date_answer((const struct date *)partition, command, verdict, now_ms, ret_reply);
     } else if (partition_is_account(partition->id)) {

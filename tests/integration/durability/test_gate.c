@@ -7,7 +7,7 @@
  *
  * The last test demands that these changes together made every kind of decision of decision.def.
  */
-#include "tests/integration/durability/stage.h"
+#include "tests/integration/durability/durability_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,42 +15,47 @@
 /* One way to make decisions. */
 struct change {
     const char *name;
-    void (*prepare)(struct stage *stage); /* NULL: nothing */
-    struct answer *(*ask)(struct stage *stage);
+    void (*prepare)(struct durability_fixture *sale); /* NULL: nothing */
+    struct answer *(*ask)(struct durability_fixture *sale);
     const char *code; /* of the answer's error; "" for a result */
     uint32_t replies; /* how many requests `ask` makes */
 };
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void enter(struct stage *stage) { assert_true(answer_is_ok(fan_enters(&stage->anna))); }
-static void hold_with_money(struct stage *stage) {
-    stage_hold(stage);
-    stage_charge(stage);
+static void enter(struct durability_fixture *sale) {
+    assert_true(answer_is_ok(fan_enters(&sale->anna)));
 }
-static void paid(struct stage *stage) {
-    hold_with_money(stage);
-    stage_pay(stage);
+static void hold_with_money(struct durability_fixture *sale) {
+    durability_hold(sale);
+    durability_charge(sale);
 }
-static void taken(struct stage *stage) {
-    stage_hold(stage);
-    assert_true(answer_is_ok(fan_enters(&stage->ben)));
+static void paid(struct durability_fixture *sale) {
+    hold_with_money(sale);
+    durability_pay(sale);
 }
-static void draft(struct stage *stage) { stage->date = date_of(stage->rig, stage->concert); }
-static void draft_with_seats(struct stage *stage) {
-    draft(stage);
-    (void)date_add_seats(stage->rig, stage->date, 1, STAGE_PRICE, "A"); /* checked there */
+static void taken(struct durability_fixture *sale) {
+    durability_hold(sale);
+    assert_true(answer_is_ok(fan_enters(&sale->ben)));
+}
+static void draft(struct durability_fixture *sale) {
+    sale->date = date_of(sale->fixture, sale->concert);
+}
+static void draft_with_seats(struct durability_fixture *sale) {
+    draft(sale);
+    (void)date_add_seats(sale->fixture, sale->date, 1, DURABILITY_PRICE, "A"); /* checked there */
 }
 
-static struct answer *send_concert(struct stage *stage) {
-    return rig_send(stage->rig, "admin.concert_create", PARAMS(with_text("title", "another")));
+static struct answer *send_concert(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "admin.concert_create",
+                        PARAMS(with_text("title", "another")));
 }
-static struct answer *send_date(struct stage *stage) {
-    return rig_send(stage->rig, "admin.date_create",
-                    PARAMS(with_number("concert", stage->concert), with_text("title", "another"),
-                           with_number("starts_at", RIG_BEGIN_MS)));
+static struct answer *send_date(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "admin.date_create",
+                        PARAMS(with_number("concert", sale->concert), with_text("title", "another"),
+                               with_number("starts_at", FIXTURE_BEGIN_MS)));
 }
-static struct answer *send_seat(struct stage *stage) {
+static struct answer *send_seat(struct durability_fixture *sale) {
     struct value_writer seats;
     value_writer_init(&seats, NULL, 0, 4096);
     value_write_array(&seats, 1);
@@ -58,73 +63,77 @@ static struct answer *send_seat(struct stage *stage) {
     value_write_pair_text(&seats, "section", "A");
     value_write_pair_text(&seats, "row", "1");
     value_write_pair_text(&seats, "seat", "1");
-    value_write_pair_uint(&seats, "price", STAGE_PRICE);
-    struct answer *answer = rig_send(stage->rig, "admin.seats_add",
-                                     PARAMS(with_number("date", stage->date),
-                                            with_number("first", 1), with_raw("seats", &seats)));
+    value_write_pair_uint(&seats, "price", DURABILITY_PRICE);
+    struct answer *answer = fixture_send(sale->fixture, "admin.seats_add",
+                                         PARAMS(with_number("date", sale->date),
+                                                with_number("first", 1),
+                                                with_raw("seats", &seats)));
     value_writer_deinit(&seats);
     return answer;
 }
-static struct answer *send_switch(struct stage *stage, const char *method) {
-    return rig_send(stage->rig, method, PARAMS(with_number("date", stage->date)));
+static struct answer *send_switch(struct durability_fixture *sale, const char *method) {
+    return fixture_send(sale->fixture, method, PARAMS(with_number("date", sale->date)));
 }
-static struct answer *send_open(struct stage *stage) {
-    return send_switch(stage, "admin.date_open");
+static struct answer *send_open(struct durability_fixture *sale) {
+    return send_switch(sale, "admin.date_open");
 }
-static struct answer *send_close(struct stage *stage) {
-    return send_switch(stage, "admin.date_close");
+static struct answer *send_close(struct durability_fixture *sale) {
+    return send_switch(sale, "admin.date_close");
 }
-static struct answer *send_end(struct stage *stage) {
-    return rig_send(stage->rig, "admin.date_cancel",
-                    PARAMS(with_number("date", stage->date), with_number("confirm", stage->date)));
+static struct answer *send_end(struct durability_fixture *sale) {
+    return fixture_send(
+        sale->fixture, "admin.date_cancel",
+        PARAMS(with_number("date", sale->date), with_number("confirm", sale->date)));
 }
-static struct answer *send_policy(struct stage *stage) {
-    return rig_send(stage->rig, "admin.date_policy",
-                    PARAMS(with_number("date", stage->date), with_number("active_capacity", 3)));
+static struct answer *send_policy(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "admin.date_policy",
+                        PARAMS(with_number("date", sale->date), with_number("active_capacity", 3)));
 }
-static struct answer *send_enter(struct stage *stage) {
-    return rig_send(stage->rig, "queue.enter",
-                    PARAMS(with_number("date", stage->date), with_text("user", stage->anna.user)));
+static struct answer *send_enter(struct durability_fixture *sale) {
+    return fixture_send(
+        sale->fixture, "queue.enter",
+        PARAMS(with_number("date", sale->date), with_text("user", sale->anna.user)));
 }
-static struct answer *send_leave(struct stage *stage) {
-    return rig_send(stage->rig, "queue.leave", PARAMS(with_text("token", stage->anna.token)));
+static struct answer *send_leave(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "queue.leave", PARAMS(with_text("token", sale->anna.token)));
 }
-static struct answer *send_hold(struct stage *stage, const char *token) {
+static struct answer *send_hold(struct durability_fixture *sale, const char *token) {
     static const uint32_t seat[] = {1};
-    return rig_send(stage->rig, "seats.hold",
-                    PARAMS(with_text("token", token), with_numbers("seats", seat, 1)));
+    return fixture_send(sale->fixture, "seats.hold",
+                        PARAMS(with_text("token", token), with_numbers("seats", seat, 1)));
 }
-static struct answer *send_annas_hold(struct stage *stage) {
-    return send_hold(stage, stage->anna.token);
+static struct answer *send_annas_hold(struct durability_fixture *sale) {
+    return send_hold(sale, sale->anna.token);
 }
-static struct answer *send_bens_hold(struct stage *stage) {
-    return send_hold(stage, stage->ben.token);
+static struct answer *send_bens_hold(struct durability_fixture *sale) {
+    return send_hold(sale, sale->ben.token);
 }
-static struct answer *send_release(struct stage *stage) {
-    return rig_send(stage->rig, "seats.release",
-                    PARAMS(with_text("token", stage->anna.token),
-                           with_number("reservation", stage->anna.reservation)));
+static struct answer *send_release(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "seats.release",
+                        PARAMS(with_text("token", sale->anna.token),
+                               with_number("reservation", sale->anna.reservation)));
 }
-static struct answer *send_charge(struct stage *stage) {
-    return rig_send(stage->rig, "wallet.charge",
-                    PARAMS(with_text("user", stage->anna.user), with_number("amount", 7),
-                           with_text("key", "seven")));
+static struct answer *send_charge(struct durability_fixture *sale) {
+    return fixture_send(sale->fixture, "wallet.charge",
+                        PARAMS(with_text("user", sale->anna.user), with_number("amount", 7),
+                               with_text("key", "seven")));
 }
 /* A minute in which nobody was served is credited to Anna's turn and hold before she is
  * answered. */
-static struct answer *send_after_stall(struct stage *stage) {
-    rig_turn_clock(stage->rig, 60000);
-    return rig_send(stage->rig, "queue.status", PARAMS(with_text("token", stage->anna.token)));
+static struct answer *send_after_stall(struct durability_fixture *sale) {
+    fixture_turn_clock(sale->fixture, 60000);
+    return fixture_send(sale->fixture, "queue.status",
+                        PARAMS(with_text("token", sale->anna.token)));
 }
 /* The organiser cancels the date between the payment's beginning and the wallet's answer. */
-static struct answer *send_pay_too_late(struct stage *stage) {
-    uint64_t submitted = rig_submitted(stage->rig);
-    struct answer *payment = stage_send_pay(stage);
-    rig_until_submitted(stage->rig, submitted + 1);
-    rig_step_shard(stage->rig, STAGE_DATE_SHARD);
-    (void)send_end(stage); /* it waits as well; what it says is another change's matter */
-    rig_until_submitted(stage->rig, submitted + 2);
-    rig_step_shard(stage->rig, STAGE_DATE_SHARD);
+static struct answer *send_pay_too_late(struct durability_fixture *sale) {
+    uint64_t submitted = fixture_submitted(sale->fixture);
+    struct answer *payment = durability_send_pay(sale);
+    fixture_until_submitted(sale->fixture, submitted + 1);
+    fixture_step_shard(sale->fixture, DURABILITY_DATE_SHARD);
+    (void)send_end(sale); /* it waits as well; what it says is another change's matter */
+    fixture_until_submitted(sale->fixture, submitted + 2);
+    fixture_step_shard(sale->fixture, DURABILITY_DATE_SHARD);
     return payment;
 }
 
@@ -139,16 +148,16 @@ static const struct change changes[] = {
     {"a policy changes", NULL, send_policy, "", 1},
     {"somebody enters and is admitted", NULL, send_enter, "", 1},
     {"somebody leaves", enter, send_leave, "", 1},
-    {"somebody leaves a hold behind", stage_hold, send_leave, "", 1},
+    {"somebody leaves a hold behind", durability_hold, send_leave, "", 1},
     {"a seat is held", enter, send_annas_hold, "", 1},
     {"a hold is refused", taken, send_bens_hold, "SEAT_TAKEN", 1},
-    {"a hold is released", stage_hold, send_release, "", 1},
-    {"an unpaid reservation is cancelled", stage_hold, stage_send_cancel, "", 1},
+    {"a hold is released", durability_hold, send_release, "", 1},
+    {"an unpaid reservation is cancelled", durability_hold, durability_send_cancel, "", 1},
     {"a wallet is charged", NULL, send_charge, "", 1},
-    {"a payment is refused", stage_hold, stage_send_pay, "INSUFFICIENT_FUNDS", 1},
-    {"a reservation is paid", hold_with_money, stage_send_pay, "", 1},
-    {"a paid reservation is refunded", paid, stage_send_cancel, "", 1},
-    {"a stall is over", stage_hold, send_after_stall, "", 1},
+    {"a payment is refused", durability_hold, durability_send_pay, "INSUFFICIENT_FUNDS", 1},
+    {"a reservation is paid", hold_with_money, durability_send_pay, "", 1},
+    {"a paid reservation is refunded", paid, durability_send_cancel, "", 1},
+    {"a stall is over", durability_hold, send_after_stall, "", 1},
     {"a payment comes too late", hold_with_money, send_pay_too_late, "DATE_CANCELLED", 2},
 };
 #define CHANGES (sizeof changes / sizeof changes[0])
@@ -161,13 +170,13 @@ struct trial {
     bool *kinds; /* KINDS_MAX: kinds of decisions that nobody was told about too early */
     uint32_t counts[KINDS_MAX];
     uint64_t seed;
-    void *rig; /* for the teardown */
+    void *fixture; /* for the teardown */
     char name[80];
 };
 
 static int end_trial(void **state) {
     struct trial *trial = *state;
-    return rig_teardown(&trial->rig);
+    return fixture_teardown(&trial->fixture);
 }
 
 static void count_kinds(void *context, const struct decision *decision) {
@@ -177,66 +186,67 @@ static void count_kinds(void *context, const struct decision *decision) {
 }
 
 /* Decide the change, leave its write under way. Return: its answer to come */
-static struct answer *leave_under_way(struct trial *trial, struct stage *stage) {
-    *stage = stage_open(&trial->rig, 2);
-    if (trial->change->prepare) trial->change->prepare(stage);
-    stage_stop_disk(stage);
+static struct answer *leave_under_way(struct trial *trial, struct durability_fixture *sale) {
+    *sale = durability_open(&trial->fixture, 2);
+    if (trial->change->prepare) trial->change->prepare(sale);
+    durability_stop_disk(sale);
     memset(trial->counts, 0, sizeof trial->counts);
-    rig_read_log(stage->rig, count_kinds, trial);
-    struct answer *answer = trial->change->ask(stage);
-    stage_demand_silence(stage, trial->change->replies);
+    fixture_read_log(sale->fixture, count_kinds, trial);
+    struct answer *answer = trial->change->ask(sale);
+    durability_demand_silence(sale, trial->change->replies);
     assert_false(answer_is_here(answer));
     return answer;
 }
 
 static void held(void **state) {
     struct trial *trial = *state;
-    struct stage stage;
-    struct answer *answer = leave_under_way(trial, &stage);
+    struct durability_fixture sale;
+    struct answer *answer = leave_under_way(trial, &sale);
     uint32_t before[KINDS_MAX];
     memcpy(before, trial->counts, sizeof before);
-    rig_hold_disk(stage.rig, false);
-    assert_string_equal(answer_code(rig_wait(stage.rig, answer)), trial->change->code);
-    rig_settle(stage.rig);
+    fixture_hold_disk(sale.fixture, false);
+    assert_string_equal(answer_code(fixture_wait(sale.fixture, answer)), trial->change->code);
+    fixture_settle(sale.fixture);
     memset(trial->counts, 0, sizeof trial->counts);
-    rig_read_log(stage.rig, count_kinds, trial);
+    fixture_read_log(sale.fixture, count_kinds, trial);
     for (uint32_t i = 0; i < KINDS_MAX; i++) trial->kinds[i] |= trial->counts[i] > before[i];
-    rig_finish(stage.rig);
+    fixture_finish(sale.fixture);
 }
 
 /* What is recovered is what was told, or that and the whole change. */
-static void demand_whole(struct stage *stage, uint64_t told, uint64_t changed, uint64_t seed) {
-    rig_crash(stage->rig, seed);
-    uint64_t recovered = rig_recovered_hash(stage->rig);
+static void demand_whole(struct durability_fixture *sale, uint64_t told, uint64_t changed,
+                         uint64_t seed) {
+    fixture_crash(sale->fixture, seed);
+    uint64_t recovered = fixture_recovered_hash(sale->fixture);
     assert_true(recovered == told || recovered == changed);
-    rig_settle(stage->rig); /* what was left unfinished is finished */
-    rig_finish(stage->rig);
+    fixture_settle(sale->fixture); /* what was left unfinished is finished */
+    fixture_finish(sale->fixture);
 }
 
 static void never_told(struct trial *trial, bool broken) {
-    struct stage stage = stage_open(&trial->rig, 2);
-    if (trial->change->prepare) trial->change->prepare(&stage);
-    rig_settle(stage.rig);
-    uint64_t told = rig_hash(stage.rig);
-    stage_stop_disk(&stage);
-    if (broken) rig_break_disk(stage.rig, trial->seed);
-    struct answer *answer = trial->change->ask(&stage);
-    stage_demand_silence(&stage, trial->change->replies);
-    uint64_t changed = rig_hash(stage.rig);
+    struct durability_fixture sale = durability_open(&trial->fixture, 2);
+    if (trial->change->prepare) trial->change->prepare(&sale);
+    fixture_settle(sale.fixture);
+    uint64_t told = fixture_hash(sale.fixture);
+    durability_stop_disk(&sale);
+    if (broken) fixture_break_disk(sale.fixture, trial->seed);
+    struct answer *answer = trial->change->ask(&sale);
+    durability_demand_silence(&sale, trial->change->replies);
+    uint64_t changed = fixture_hash(sale.fixture);
     assert_true(changed != told || strcmp(trial->change->code, "") != 0);
     if (broken) {
-        rig_hold_disk(stage.rig, false); /* the write completes, badly */
-        rig_settle(stage.rig);
-        assert_int_equal(rig_log_failures(stage.rig), 1);
-        struct answer *read = rig_send(stage.rig, "system.stats", PARAMS());
-        rig_until_encoded(stage.rig, stage.encoded + trial->change->replies + 1);
-        rig_settle(stage.rig);
-        assert_int_equal(rig_log_failures(stage.rig), 1); /* said once */
-        assert_int_equal(rig_disk_lsn(stage.rig) <= rig_appended_lsn(stage.rig), 1);
+        fixture_hold_disk(sale.fixture, false); /* the write completes, badly */
+        fixture_settle(sale.fixture);
+        assert_int_equal(fixture_log_failures(sale.fixture), 1);
+        struct answer *read = fixture_send(sale.fixture, "system.stats", PARAMS());
+        fixture_until_encoded(sale.fixture, sale.encoded + trial->change->replies + 1);
+        fixture_settle(sale.fixture);
+        assert_int_equal(fixture_log_failures(sale.fixture), 1); /* said once */
+        assert_int_equal(fixture_disk_lsn(sale.fixture) <= fixture_appended_lsn(sale.fixture), 1);
         (void)read; /* it may be told what was durable before, and nothing else */
     }
     assert_false(answer_is_here(answer));
-    demand_whole(&stage, told, changed, trial->seed);
+    demand_whole(&sale, told, changed, trial->seed);
 }
 
 static void broken(void **state) { never_told(*state, true); }

@@ -8,7 +8,7 @@
  * that answers is durable. After the crash whatever was begun is finished by itself; asking again
  * with the same key gets the one answer; the points are taken and given once, and none is lost.
  */
-#include "tests/integration/durability/stage.h"
+#include "tests/integration/durability/durability_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,31 +16,31 @@
 #define STEPS 4u          /* of a payment, of a refund */
 #define ANSWERING_STEP 3u /* the step whose decision the reply tells */
 #define SHARDS 3u
-#define CHARGED (5 * STAGE_PRICE)
+#define CHARGED (5 * DURABILITY_PRICE)
 
 struct flow {
     const char *name;
-    void (*prepare)(struct stage *stage);
-    struct answer *(*ask)(struct stage *stage);
+    void (*prepare)(struct durability_fixture *sale);
+    struct answer *(*ask)(struct durability_fixture *sale);
     const char *begun, *ended; /* states of the reservation */
     uint64_t balance;          /* in the end */
     enum decision_kind once;   /* this happens exactly once, whatever else does */
     enum decision_kind money_once;
 };
 
-static void held(struct stage *stage) {
-    stage_hold(stage);
-    stage_charge(stage);
+static void held(struct durability_fixture *sale) {
+    durability_hold(sale);
+    durability_charge(sale);
 }
-static void paid(struct stage *stage) {
-    held(stage);
-    stage_pay(stage);
+static void paid(struct durability_fixture *sale) {
+    held(sale);
+    durability_pay(sale);
 }
 
 static const struct flow flows[] = {
-    {"payment", held, stage_send_pay, "held", "paid", CHARGED - STAGE_PRICE, DECISION_SEATS_SOLD,
-     DECISION_FUNDS_RESERVED},
-    {"refund", paid, stage_send_cancel, "paid", "refunded", CHARGED, DECISION_SEATS_REFUNDED,
+    {"payment", held, durability_send_pay, "held", "paid", CHARGED - DURABILITY_PRICE,
+     DECISION_SEATS_SOLD, DECISION_FUNDS_RESERVED},
+    {"refund", paid, durability_send_cancel, "paid", "refunded", CHARGED, DECISION_SEATS_REFUNDED,
      DECISION_FUNDS_REFUNDED},
 };
 #define FLOWS (sizeof flows / sizeof flows[0])
@@ -50,63 +50,66 @@ struct trial {
     const struct flow *flow;
     uint32_t written; /* steps whose write has completed when the power fails */
     uint64_t seed;
-    void *rig; /* for the teardown */
+    void *fixture; /* for the teardown */
     char name[80];
 };
 
-static int end_trial(void **state) { return rig_teardown(&((struct trial *)*state)->rig); }
+static int end_trial(void **state) { return fixture_teardown(&((struct trial *)*state)->fixture); }
 
 /* The shards in the order of the steps. */
-static uint32_t shard_of_step(const struct stage *stage, uint32_t step) {
-    return step % 2 == 0 ? STAGE_DATE_SHARD : rig_shard_of_user(stage->rig, stage->anna.user);
+static uint32_t shard_of_step(const struct durability_fixture *sale, uint32_t step) {
+    return step % 2 == 0 ? DURABILITY_DATE_SHARD
+                         : fixture_shard_of_user(sale->fixture, sale->anna.user);
 }
 
-static void write_all(struct stage *stage) {
-    while (rig_disk_lsn(stage->rig) < rig_appended_lsn(stage->rig)) rig_step_log(stage->rig);
+static void write_all(struct durability_fixture *sale) {
+    while (fixture_disk_lsn(sale->fixture) < fixture_appended_lsn(sale->fixture))
+        fixture_step_log(sale->fixture);
 }
 
 static void power_fails(void **state) {
     struct trial *trial = *state;
     const struct flow *flow = trial->flow;
-    struct stage stage = stage_open(&trial->rig, SHARDS);
-    flow->prepare(&stage);
-    stage_stop_disk(&stage);
-    rig_hold_disk(stage.rig, false);
-    uint64_t submitted = rig_submitted(stage.rig);
-    struct answer *answer = flow->ask(&stage);
-    rig_until_submitted(stage.rig, submitted + 1);
+    struct durability_fixture sale = durability_open(&trial->fixture, SHARDS);
+    flow->prepare(&sale);
+    durability_stop_disk(&sale);
+    fixture_hold_disk(sale.fixture, false);
+    uint64_t submitted = fixture_submitted(sale.fixture);
+    struct answer *answer = flow->ask(&sale);
+    fixture_until_submitted(sale.fixture, submitted + 1);
     for (uint32_t step = 0; step < STEPS; step++) {
-        uint64_t appended = rig_appended_lsn(stage.rig);
-        if (step == trial->written) rig_hold_disk(stage.rig, true);
-        rig_step_shard(stage.rig, shard_of_step(&stage, step));
-        assert_true(rig_appended_lsn(stage.rig) > appended); /* each step decides something */
-        if (step < trial->written) write_all(&stage);
-        rig_step_log(stage.rig);
+        uint64_t appended = fixture_appended_lsn(sale.fixture);
+        if (step == trial->written) fixture_hold_disk(sale.fixture, true);
+        fixture_step_shard(sale.fixture, shard_of_step(&sale, step));
+        assert_true(fixture_appended_lsn(sale.fixture) >
+                    appended); /* each step decides something */
+        if (step < trial->written) write_all(&sale);
+        fixture_step_log(sale.fixture);
     }
     for (uint32_t i = 0; i < 10; i++) {
-        rig_step_log(stage.rig);
-        rig_step_shards(stage.rig);
+        fixture_step_log(sale.fixture);
+        fixture_step_shards(sale.fixture);
     }
     bool told = trial->written >= ANSWERING_STEP;
-    assert_int_equal(rig_released(stage.rig), stage.released + told);
-    if (told) assert_true(answer_is_ok(rig_wait(stage.rig, answer)));
+    assert_int_equal(fixture_released(sale.fixture), sale.released + told);
+    if (told) assert_true(answer_is_ok(fixture_wait(sale.fixture, answer)));
     if (!told) assert_false(answer_is_here(answer));
 
-    rig_crash(stage.rig, trial->seed);
-    rig_settle(stage.rig); /* what was begun finishes by itself */
-    if (trial->written > 0) assert_true(fan_reservation_is(&stage.anna, flow->ended));
+    fixture_crash(sale.fixture, trial->seed);
+    fixture_settle(sale.fixture); /* what was begun finishes by itself */
+    if (trial->written > 0) assert_true(fan_reservation_is(&sale.anna, flow->ended));
     if (trial->written == 0) {
-        assert_true(fan_reservation_is(&stage.anna, flow->begun) ||
-                    fan_reservation_is(&stage.anna, flow->ended)); /* it was in the torn write */
+        assert_true(fan_reservation_is(&sale.anna, flow->begun) ||
+                    fan_reservation_is(&sale.anna, flow->ended)); /* it was in the torn write */
     }
-    answer = rig_wait(stage.rig, flow->ask(&stage)); /* the same key again */
+    answer = fixture_wait(sale.fixture, flow->ask(&sale)); /* the same key again */
     assert_true(answer_is_ok(answer));
-    assert_true(fan_reservation_is(&stage.anna, flow->ended));
-    assert_true(fan_balance(&stage.anna) == flow->balance);
-    rig_settle(stage.rig);
-    assert_int_equal(rig_count_log(stage.rig, flow->once), 1);
-    assert_int_equal(rig_count_log(stage.rig, flow->money_once), 1);
-    rig_finish(stage.rig);
+    assert_true(fan_reservation_is(&sale.anna, flow->ended));
+    assert_true(fan_balance(&sale.anna) == flow->balance);
+    fixture_settle(sale.fixture);
+    assert_int_equal(fixture_count_log(sale.fixture, flow->once), 1);
+    assert_int_equal(fixture_count_log(sale.fixture, flow->money_once), 1);
+    fixture_finish(sale.fixture);
 }
 
 int main(void) {

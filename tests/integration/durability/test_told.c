@@ -21,7 +21,7 @@
 #define SEEDS 20u
 
 struct crowd {
-    struct rig *rig;
+    struct engine_fixture *fixture;
     uint32_t dates[DATES];
     struct fan fans[FANS];
     uint32_t seats[FANS];
@@ -44,8 +44,8 @@ static bool have_arrived(void *context) {
 /* Some have their answers, then it is dark; the others' answers never come. */
 static void power_fails_after_some(struct crowd *crowd) {
     struct arrivals arrivals = {crowd, random_index(&crowd->random, FANS)};
-    rig_until(crowd->rig, have_arrived, &arrivals, "some answers arrived");
-    rig_crash(crowd->rig, random_next(&crowd->random));
+    fixture_until(crowd->fixture, have_arrived, &arrivals, "some answers arrived");
+    fixture_crash(crowd->fixture, random_next(&crowd->random));
 }
 
 /* Was this fan told something by the engine? (Else the connection was lost.) */
@@ -55,23 +55,23 @@ static bool was_told(const struct crowd *crowd, uint32_t i) {
 
 static void open_crowd(struct crowd *crowd, void **state, uint64_t seed) {
     *crowd = (struct crowd){.random = {seed}};
-    crowd->rig = *state = rig_open(
-        &(struct rig_options){.shards = 3, .segment_bytes = 256u * 1024u});
+    crowd->fixture = *state = fixture_open(
+        &(struct fixture_options){.shards = 3, .segment_bytes = 256u * 1024u});
     for (uint32_t i = 0; i < DATES; i++) {
-        crowd->dates[i] = date_on_sale(crowd->rig, SEATS, PRICE,
+        crowd->dates[i] = date_on_sale(crowd->fixture, SEATS, PRICE,
                                        with_number("active_capacity", FANS));
     }
     for (uint32_t i = 0; i < FANS; i++) {
-        crowd->fans[i] = fan_of(crowd->rig, crowd->dates[i % DATES], (uint8_t)(i + 1));
+        crowd->fans[i] = fan_of(crowd->fixture, crowd->dates[i % DATES], (uint8_t)(i + 1));
         crowd->seats[i] = i / DATES / 2 + 1; /* two fans of a date want the same */
         assert_true(answer_says(fan_enters(&crowd->fans[i]), "state", "active"));
     }
 }
 
 static struct answer *send_charge(struct crowd *crowd, uint32_t i) {
-    return rig_send(crowd->rig, "wallet.charge",
-                    PARAMS(with_text("user", crowd->fans[i].user), with_number("amount", CHARGE),
-                           with_text("key", "charge")));
+    return fixture_send(crowd->fixture, "wallet.charge",
+                        PARAMS(with_text("user", crowd->fans[i].user),
+                               with_number("amount", CHARGE), with_text("key", "charge")));
 }
 
 static void charge(struct crowd *crowd) {
@@ -80,16 +80,16 @@ static void charge(struct crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) {
         uint64_t balance = fan_balance(&crowd->fans[i]);
         assert_true(balance == CHARGE || (balance == 0 && !was_told(crowd, i)));
-        assert_int_equal(answer_number(rig_wait(crowd->rig, send_charge(crowd, i)), "balance"),
-                         CHARGE);
+        assert_int_equal(
+            answer_number(fixture_wait(crowd->fixture, send_charge(crowd, i)), "balance"), CHARGE);
     }
 }
 
 static void hold(struct crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) {
-        crowd->answers[i] = rig_send(crowd->rig, "seats.hold",
-                                     PARAMS(with_text("token", crowd->fans[i].token),
-                                            with_numbers("seats", &crowd->seats[i], 1)));
+        crowd->answers[i] = fixture_send(crowd->fixture, "seats.hold",
+                                         PARAMS(with_text("token", crowd->fans[i].token),
+                                                with_numbers("seats", &crowd->seats[i], 1)));
     }
     power_fails_after_some(crowd);
     for (uint32_t i = 0; i < FANS; i++) {
@@ -109,10 +109,10 @@ static void hold(struct crowd *crowd) {
 }
 
 static struct answer *send_pay(struct crowd *crowd, uint32_t i) {
-    return rig_send(crowd->rig, "payment.pay",
-                    PARAMS(with_text("token", crowd->fans[i].token),
-                           with_number("reservation", crowd->fans[i].reservation),
-                           with_text("key", "pay")));
+    return fixture_send(crowd->fixture, "payment.pay",
+                        PARAMS(with_text("token", crowd->fans[i].token),
+                               with_number("reservation", crowd->fans[i].reservation),
+                               with_text("key", "pay")));
 }
 
 /* Those without a seat are answered NO_SUCH_RESERVATION, or an id that cannot be. */
@@ -123,16 +123,17 @@ static void pay(struct crowd *crowd) {
         struct fan *fan = &crowd->fans[i];
         if (fan->reservation == 0) continue;
         if (was_told(crowd, i)) assert_true(fan_reservation_is(fan, "paid"));
-        assert_true(answer_is_ok(rig_wait(crowd->rig, send_pay(crowd, i)))); /* the same key */
+        assert_true(
+            answer_is_ok(fixture_wait(crowd->fixture, send_pay(crowd, i)))); /* the same key */
         assert_int_equal(fan_balance(fan), CHARGE - PRICE);                  /* once */
     }
 }
 
 static struct answer *send_cancel(struct crowd *crowd, uint32_t i) {
-    return rig_send(crowd->rig, "reservation.cancel",
-                    PARAMS(with_text("user", crowd->fans[i].user),
-                           with_number("reservation", crowd->fans[i].reservation),
-                           with_text("key", "cancel")));
+    return fixture_send(crowd->fixture, "reservation.cancel",
+                        PARAMS(with_text("user", crowd->fans[i].user),
+                               with_number("reservation", crowd->fans[i].reservation),
+                               with_text("key", "cancel")));
 }
 
 static void cancel(struct crowd *crowd) {
@@ -143,14 +144,15 @@ static void cancel(struct crowd *crowd) {
         if (fan->reservation == 0) continue;
         if (was_told(crowd, i)) assert_true(fan_reservation_is(fan, "refunded"));
         if (i % 2 == 0) continue; /* what was not refunded stays sold */
-        assert_true(answer_is_ok(rig_wait(crowd->rig, send_cancel(crowd, i))));
+        assert_true(answer_is_ok(fixture_wait(crowd->fixture, send_cancel(crowd, i))));
         assert_int_equal(fan_balance(fan), CHARGE);
     }
 }
 
 /* Nothing stays half-way, asked for or not. */
 static void demand_finished(struct crowd *crowd) {
-    rig_advance(crowd->rig, 1); /* a few rounds: what was taken up again has come to its end */
+    fixture_advance(crowd->fixture,
+                    1); /* a few rounds: what was taken up again has come to its end */
     for (uint32_t i = 0; i < FANS; i++) {
         const struct fan *fan = &crowd->fans[i];
         if (fan->reservation == 0) continue;
@@ -192,8 +194,8 @@ static void under_load(void **state) {
     cancel(&crowd);
     demand_finished(&crowd);
     struct owners owners = {0};
-    rig_read_log(crowd.rig, follow, &owners);
-    rig_finish(crowd.rig);
+    fixture_read_log(crowd.fixture, follow, &owners);
+    fixture_finish(crowd.fixture);
 }
 
 int main(void) {
@@ -203,8 +205,8 @@ int main(void) {
     uint32_t count = chosen.count < SEEDS ? (uint32_t)chosen.count : SEEDS;
     for (uint32_t i = 0; i < count; i++) {
         seeds[i] = chosen.first + i;
-        tests[i] = (struct CMUnitTest){"what was told stays true", under_load, NULL, rig_teardown,
-                                       &seeds[i]};
+        tests[i] = (struct CMUnitTest){"what was told stays true", under_load, NULL,
+                                       fixture_teardown, &seeds[i]};
     }
     return _cmocka_run_group_tests("durability: told", tests, count, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "fake_engine.h"
+#include "tests/integration/hostile/fake_engine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

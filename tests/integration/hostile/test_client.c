@@ -1,5 +1,5 @@
 /* test_client.c - the coalescing client: who gets which answer, and what happens without one */
-#include "rig.h"
+#include "tests/integration/hostile/hostile_fixture.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,17 +15,17 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 
-static struct rig rig;
+static struct hostile_fixture fixture;
 
 static int setup(void **state) {
     (void)state;
-    rig_open(&rig, NULL);
+    hostile_open(&fixture, NULL);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    rig_close(&rig);
+    hostile_close(&fixture);
     return 0;
 }
 
@@ -84,7 +84,7 @@ static void everybody_gets_their_own(const struct client_options *options, const
         assert_int_equal(callers[i].wrong, 0);
     }
     client_close(client);
-    net_server_counters(rig.server, &counters);
+    net_server_counters(fixture.server, &counters);
     assert_int_equal(counters.requests, THREADS * CALLS_EACH);
     print_message("# %.1f requests in a frame\n",
                   (double)counters.requests / (double)counters.frames);
@@ -97,13 +97,13 @@ static void everybody_gets_their_own(const struct client_options *options, const
 
 static void coalescing(void **state) {
     (void)state;
-    everybody_gets_their_own(&(struct client_options){.frames_in_flight = 2}, rig.tcp_url);
+    everybody_gets_their_own(&(struct client_options){.frames_in_flight = 2}, fixture.tcp_url);
 }
 
 static void one_per_frame(void **state) {
     (void)state;
     const struct client_options options = {.frames_in_flight = 16, .requests_per_frame_max = 1};
-    everybody_gets_their_own(&options, rig.ipc_url);
+    everybody_gets_their_own(&options, fixture.ipc_url);
 }
 
 /* --- asynchronous calls ----------------------------------------------------------------------- */
@@ -137,7 +137,7 @@ static void wait_for(const struct tally *tally, uint32_t calls) {
 static void from_callbacks(void **state) {
     (void)state;
     struct tally tally = {.left = 5000};
-    assert_int_equal(client_open(rig.tcp_url, NULL, &tally.client), 0);
+    assert_int_equal(client_open(fixture.tcp_url, NULL, &tally.client), 0);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
     }
@@ -149,7 +149,7 @@ static void from_callbacks(void **state) {
 /* How the calls of a client travel: counted by the server. */
 static uint64_t frames_received(void) {
     struct net_counters counters;
-    net_server_counters(rig.server, &counters);
+    net_server_counters(fixture.server, &counters);
     return counters.frames;
 }
 
@@ -175,7 +175,7 @@ static void call_again(void *argument, const struct client_reply *reply) {
 static void crowds_share_frames(void **state) {
     (void)state;
     struct crowd crowd = {.left = 25344};
-    assert_int_equal(client_open(rig.tcp_url, NULL, &crowd.client), 0);
+    assert_int_equal(client_open(fixture.tcp_url, NULL, &crowd.client), 0);
     uint64_t before = frames_received();
     for (int i = 0; i < 256; i++) {
         assert_int_equal(client_call(crowd.client, "system.ping", NULL, call_again, &crowd), 0);
@@ -196,14 +196,14 @@ static void full_client(void **state) {
     const struct client_options options = {.frames_in_flight = 1, .requests_per_frame_max = 10};
     uint32_t calls = 0;
     int rc;
-    fake_engine_hold(rig.engine, true);
-    assert_int_equal(client_open(rig.tcp_url, &options, &tally.client), 0);
+    fake_engine_hold(fixture.engine, true);
+    assert_int_equal(client_open(fixture.tcp_url, &options, &tally.client), 0);
     while ((rc = client_call(tally.client, "system.ping", NULL, count, &tally)) == 0) calls++;
     assert_int_equal(rc, CLIENT_FULL);
     /* The first frames are cut at their share of all calls, not below 8; later ones are full. */
     assert_in_range(calls, 1 + 9 * CLIENT_FRAMES_WAITING_MAX, 1 + 10 * CLIENT_FRAMES_WAITING_MAX);
     assert_int_equal(tally.answered, 0);
-    fake_engine_hold(rig.engine, false);
+    fake_engine_hold(fixture.engine, false);
     wait_for(&tally, calls);
     assert_int_equal(tally.answered, calls);
     assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
@@ -217,8 +217,8 @@ static void time_outs(void **state) {
     (void)state;
     struct tally tally = {0};
     const struct client_options options = {.frames_in_flight = 1, .timeout_ms = 100};
-    fake_engine_hold(rig.engine, true);
-    assert_int_equal(client_open(rig.tcp_url, &options, &tally.client), 0);
+    fake_engine_hold(fixture.engine, true);
+    assert_int_equal(client_open(fixture.tcp_url, &options, &tally.client), 0);
     for (int i = 0; i < 3; i++) { /* one under way, two waiting behind it */
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
     }
@@ -226,7 +226,7 @@ static void time_outs(void **state) {
     assert_int_equal(tally.answered, 0);
     assert_int_equal(tally.last_status, CLIENT_TIMEOUT);
     /* A late answer is nobody's: the next call gets its own. */
-    fake_engine_hold(rig.engine, false);
+    fake_engine_hold(fixture.engine, false);
     struct client_answer answer = {0};
     struct value_writer params;
     value_writer_init(&params, NULL, 0, 1024);
@@ -243,21 +243,21 @@ static void lost_connection(void **state) {
     (void)state;
     struct tally tally = {0};
     struct net_counters counters = {0};
-    fake_engine_hold(rig.engine, true);
-    assert_int_equal(client_open(rig.ipc_url, NULL, &tally.client), 0);
+    fake_engine_hold(fixture.engine, true);
+    assert_int_equal(client_open(fixture.ipc_url, NULL, &tally.client), 0);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
     }
-    while (counters.requests < 10) net_server_counters(rig.server, &counters);
-    rig_replace_ipc(&rig); /* ends all connections */
+    while (counters.requests < 10) net_server_counters(fixture.server, &counters);
+    hostile_replace_ipc(&fixture); /* ends all connections */
     wait_for(&tally, 10);
     assert_int_equal(tally.answered, 0);
     assert_int_equal(tally.last_status, CLIENT_LOST);
-    fake_engine_hold(rig.engine, false);
+    fake_engine_hold(fixture.engine, false);
     assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
     wait_for(&tally, 11);
     assert_int_equal(tally.answered, 1);
-    net_server_counters(rig.server, &counters);
+    net_server_counters(fixture.server, &counters);
     assert_int_equal(counters.requests, 11);
     client_close(tally.client);
 }
@@ -266,18 +266,18 @@ static void closing(void **state) {
     (void)state;
     struct tally tally = {0};
     const struct client_options options = {.frames_in_flight = 2, .requests_per_frame_max = 3};
-    fake_engine_hold(rig.engine, true);
-    assert_int_equal(client_open(rig.tcp_url, &options, &tally.client), 0);
+    fake_engine_hold(fixture.engine, true);
+    assert_int_equal(client_open(fixture.tcp_url, &options, &tally.client), 0);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
     }
     client_close(tally.client); /* every callback has run when it returns */
     assert_int_equal(tally.other, 20);
     assert_int_equal(tally.last_status, CLIENT_CLOSED);
-    fake_engine_hold(rig.engine, false);
+    fake_engine_hold(fixture.engine, false);
     /* What can be answered is answered before it closes. */
     for (int i = 0; i < 300; i++) {
-        assert_int_equal(client_open(rig.tcp_url, NULL, &tally.client), 0);
+        assert_int_equal(client_open(fixture.tcp_url, NULL, &tally.client), 0);
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
         client_close(tally.client);
     }
@@ -300,7 +300,7 @@ static void too_big(void **state) {
     struct value_writer params;
     static char text[FRAME_BYTES_MAX];
     memset(text, 'x', sizeof text);
-    assert_int_equal(client_open(rig.tcp_url, NULL, &client), 0);
+    assert_int_equal(client_open(fixture.tcp_url, NULL, &client), 0);
     value_writer_init(&params, NULL, 0, 2 * FRAME_BYTES_MAX);
     value_write_map(&params, 1);
     value_write_text(&params, "title");

@@ -1,5 +1,5 @@
 /* test_hostile.c - gateways that are broken, slow, malicious or gone, against the real sockets */
-#include "rig.h"
+#include "tests/integration/hostile/hostile_fixture.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -12,30 +12,30 @@
 
 #define ATTACKS 200
 
-static struct rig rig;
+static struct hostile_fixture fixture;
 
 static int setup(void **state) {
     (void)state;
-    rig_open(&rig, NULL);
+    hostile_open(&fixture, NULL);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    rig_close(&rig);
+    hostile_close(&fixture);
     return 0;
 }
 
 static struct net_counters counters(void) {
     struct net_counters now;
-    net_server_counters(rig.server, &now);
+    net_server_counters(fixture.server, &now);
     return now;
 }
 
 static void all_are_served(void) {
-    assert_true(rig_is_served(rig.tcp_url));
-    assert_true(rig_is_served(rig.ipc_url));
-    assert_true(rig_is_served(rig.admin_url));
+    assert_true(hostile_is_served(fixture.tcp_url));
+    assert_true(hostile_is_served(fixture.ipc_url));
+    assert_true(hostile_is_served(fixture.admin_url));
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -68,19 +68,19 @@ static void hostile_frames(void **state) {
         {"GET / HTTP/1.1\r\n\r\n", 18},
     };
     uint8_t reply[1024];
-    int fd = rig_connect_tcp(&rig);
-    assert_true(rig_shake_hands(fd));
+    int fd = hostile_connect_tcp(&fixture);
+    assert_true(hostile_shake_hands(fd));
     for (uint32_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-        rig_send_frame(fd, i, bodies[i].bytes, bodies[i].size);
-        assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+        hostile_send_frame(fd, i, bodies[i].bytes, bodies[i].size);
+        assert_malformed(reply, hostile_receive_frame(fd, reply, sizeof reply));
     }
     static uint8_t nested[10000];
     memset(nested, 0x91, sizeof nested);
-    rig_send_frame(fd, 77, nested, sizeof nested);
-    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
+    hostile_send_frame(fd, 77, nested, sizeof nested);
+    assert_malformed(reply, hostile_receive_frame(fd, reply, sizeof reply));
     close(fd);
     assert_int_equal(counters().malformed, 1 + sizeof bodies / sizeof bodies[0]);
-    assert_int_equal(fake_engine_answered(rig.engine), 0);
+    assert_int_equal(fake_engine_answered(fixture.engine), 0);
     all_are_served();
 }
 
@@ -89,17 +89,17 @@ static void long_frames(void **state) {
     (void)state;
     static uint8_t body[FRAME_BYTES_MAX + 1000];
     uint8_t reply[1024];
-    int fd = rig_connect_tcp(&rig), other = rig_connect_tcp(&rig);
-    assert_true(rig_shake_hands(fd));
-    assert_true(rig_shake_hands(other));
-    rig_send_frame(fd, 1, body, FRAME_BYTES_MAX);
-    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
-    rig_send_frame(fd, 2, body, FRAME_BYTES_MAX + 1);
-    assert_malformed(reply, rig_receive_frame(fd, reply, sizeof reply));
-    rig_send_frame(fd, 3, body, FRAME_BYTES_MAX + 1000);
-    assert_int_equal(rig_receive_frame(fd, reply, sizeof reply), -1);
-    rig_send_frame(other, 4, body, 1);
-    assert_malformed(reply, rig_receive_frame(other, reply, sizeof reply));
+    int fd = hostile_connect_tcp(&fixture), other = hostile_connect_tcp(&fixture);
+    assert_true(hostile_shake_hands(fd));
+    assert_true(hostile_shake_hands(other));
+    hostile_send_frame(fd, 1, body, FRAME_BYTES_MAX);
+    assert_malformed(reply, hostile_receive_frame(fd, reply, sizeof reply));
+    hostile_send_frame(fd, 2, body, FRAME_BYTES_MAX + 1);
+    assert_malformed(reply, hostile_receive_frame(fd, reply, sizeof reply));
+    hostile_send_frame(fd, 3, body, FRAME_BYTES_MAX + 1000);
+    assert_int_equal(hostile_receive_frame(fd, reply, sizeof reply), -1);
+    hostile_send_frame(other, 4, body, 1);
+    assert_malformed(reply, hostile_receive_frame(other, reply, sizeof reply));
     close(fd);
     close(other);
 }
@@ -114,18 +114,18 @@ static void broken_framing(void **state) {
         "\0\0\0\0\0\0\0\0",
     };
     for (uint32_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
-        int fd = rig_connect_tcp(&rig);
-        assert_true(rig_shake_hands(fd));
+        int fd = hostile_connect_tcp(&fixture);
+        assert_true(hostile_shake_hands(fd));
         assert_int_equal(send(fd, heads[i], 8, MSG_NOSIGNAL), 8);
-        rig_reset(fd);
+        hostile_reset(fd);
     }
-    int fd = rig_connect_tcp(&rig);
+    int fd = hostile_connect_tcp(&fixture);
     assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
     close(fd);
-    fd = rig_connect_ipc(rig.ipc_path);
+    fd = hostile_connect_ipc(fixture.ipc_path);
     assert_int_equal(send(fd, "garbage garbage", 15, MSG_NOSIGNAL), 15);
     close(fd);
-    (void)net_server_watch_step(rig.server); /* whether they stuck or not */
+    (void)net_server_watch_step(fixture.server); /* whether they stuck or not */
     all_are_served();
 }
 
@@ -150,23 +150,23 @@ static void call_code(const char *url, const char *method, const char *expected)
 static void admin_is_private(void **state) {
     (void)state;
     struct stat status;
-    call_code(rig.tcp_url, "admin.date_open", "UNKNOWN_METHOD");
-    call_code(rig.ipc_url, "admin.date_open", "UNKNOWN_METHOD");
-    call_code(rig.admin_url, "admin.date_open", "");
-    assert_int_equal(stat(rig.admin_path, &status), 0);
+    call_code(fixture.tcp_url, "admin.date_open", "UNKNOWN_METHOD");
+    call_code(fixture.ipc_url, "admin.date_open", "UNKNOWN_METHOD");
+    call_code(fixture.admin_url, "admin.date_open", "");
+    assert_int_equal(stat(fixture.admin_path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     /* And again after the watchdog has made it anew. */
-    for (int i = 0; i < ATTACKS; i++) close(rig_connect_ipc(rig.admin_path));
-    (void)net_server_watch_step(rig.server); /* the attack need not have worked */
-    assert_int_equal(stat(rig.admin_path, &status), 0);
+    for (int i = 0; i < ATTACKS; i++) close(hostile_connect_ipc(fixture.admin_path));
+    (void)net_server_watch_step(fixture.server); /* the attack need not have worked */
+    assert_int_equal(stat(fixture.admin_path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
-    call_code(rig.admin_url, "admin.date_open", "");
+    call_code(fixture.admin_url, "admin.date_open", "");
 }
 
 /* --- connections that come and go ------------------------------------------------------------- */
 
 static void reset_tcp(void) {
-    for (int i = 0; i < ATTACKS; i++) rig_reset(rig_connect_tcp(&rig));
+    for (int i = 0; i < ATTACKS; i++) hostile_reset(hostile_connect_tcp(&fixture));
 }
 
 /* The attack that nng 1.5.2 does not survive, and the watchdog that makes good. */
@@ -174,7 +174,7 @@ static void vanishing_tcp(void **state) {
     (void)state;
     for (int round = 0; round < 3; round++) {
         reset_tcp();
-        (void)net_server_watch_step(rig.server); /* how often it must act is nng's to say */
+        (void)net_server_watch_step(fixture.server); /* how often it must act is nng's to say */
         all_are_served();
     }
     print_message("# listeners replaced: %llu\n", (unsigned long long)counters().relistens);
@@ -185,34 +185,34 @@ static void vanishing_ipc(void **state) {
     (void)state;
     bool served = true;
     for (int i = 0; i < 20 && served; i++) {
-        for (int k = 0; k < ATTACKS; k++) close(rig_connect_ipc(rig.ipc_path));
-        served = rig_is_served(rig.ipc_url);
+        for (int k = 0; k < ATTACKS; k++) close(hostile_connect_ipc(fixture.ipc_path));
+        served = hostile_is_served(fixture.ipc_url);
     }
-    assert_int_equal(served, rig_survives_vanishing());
-    assert_int_equal(net_server_watch_step(rig.server), served ? 0 : 1);
+    assert_int_equal(served, hostile_survives_vanishing());
+    assert_int_equal(net_server_watch_step(fixture.server), served ? 0 : 1);
     all_are_served();
     assert_int_equal(counters().relistens, served ? 0 : 1);
     /* All is well now, so nothing more is replaced. */
-    assert_int_equal(net_server_watch_step(rig.server), 0);
+    assert_int_equal(net_server_watch_step(fixture.server), 0);
 }
 
 /* Whatever it is that keeps a listener from accepting, with any nng. */
 static void broken_listener(void **state) {
     (void)state;
     for (uint64_t round = 1; round <= 3; round++) {
-        rig_break_ipc(rig.ipc_path);
-        assert_false(rig_is_served(rig.ipc_url));
-        assert_int_equal(net_server_watch_step(rig.server), 1);
+        hostile_break_ipc(fixture.ipc_path);
+        assert_false(hostile_is_served(fixture.ipc_url));
+        assert_int_equal(net_server_watch_step(fixture.server), 1);
         all_are_served();
         assert_int_equal(counters().relistens, round);
-        assert_int_equal(net_server_watch_step(rig.server), 0);
+        assert_int_equal(net_server_watch_step(fixture.server), 0);
     }
 }
 
 /* A look of the watchdog must not be the attack that it looks for. */
 static void watching_is_harmless(void **state) {
     (void)state;
-    for (int i = 0; i < 200; i++) assert_int_equal(net_server_watch_step(rig.server), 0);
+    for (int i = 0; i < 200; i++) assert_int_equal(net_server_watch_step(fixture.server), 0);
     assert_int_equal(counters().relistens, 0);
     assert_true(counters().accepted >= 600);
     all_are_served();
@@ -231,33 +231,34 @@ static void a_socket_of_others_stays(void **state) {
     struct net_error error;
     char aside[128];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *const paths[] = {rig.ipc_path, rig.admin_path};
+    const char *const paths[] = {fixture.ipc_path, fixture.admin_path};
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(net_server_intact(rig.server, &error), NET_OK);
+        assert_int_equal(net_server_intact(fixture.server, &error), NET_OK);
         (void)snprintf(aside, sizeof aside, "%s.aside", paths[i]); /* fits */
         assert_int_equal(rename(paths[i], aside), 0);
-        assert_int_equal(net_server_intact(rig.server, &error), NET_OK); /* gone: can be mended */
+        assert_int_equal(net_server_intact(fixture.server, &error),
+                         NET_OK); /* gone: can be mended */
         strcpy(address.sun_path, paths[i]);
         int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
         assert_int_equal(listen(other, 8), 0);
         uint64_t inode = inode_of(paths[i]);
-        assert_int_equal(net_server_intact(rig.server, &error), NET_LISTEN);
+        assert_int_equal(net_server_intact(fixture.server, &error), NET_LISTEN);
         assert_non_null(strstr(error.text, paths[i]));
-        for (int k = 0; k < 3; k++) assert_int_equal(net_server_watch_step(rig.server), 0);
+        for (int k = 0; k < 3; k++) assert_int_equal(net_server_watch_step(fixture.server), 0);
         assert_int_equal(inode_of(paths[i]), inode);
         close(other);
         assert_int_equal(rename(aside, paths[i]), 0);
     }
-    assert_int_equal(net_server_intact(rig.server, &error), NET_OK);
+    assert_int_equal(net_server_intact(fixture.server, &error), NET_OK);
     all_are_served();
 }
 
 /* A socket file that somebody has swept away is made again. */
 static void a_removed_socket_comes_back(void **state) {
     (void)state;
-    assert_int_equal(unlink(rig.ipc_path), 0);
-    assert_int_equal(net_server_watch_step(rig.server), 1);
+    assert_int_equal(unlink(fixture.ipc_path), 0);
+    assert_int_equal(net_server_watch_step(fixture.server), 1);
     all_are_served();
 }
 
@@ -272,14 +273,14 @@ static void too_many_connections(void **state) {
     (void)state;
     enum { ALLOWED = 3, MORE = 4 };
     static const uint8_t ping[] = "\x94\0\7\xabsystem.ping\x80";
-    struct rig own;
+    struct hostile_fixture own;
     struct net_counters now = {.connections = UINT64_MAX};
     uint8_t reply[256];
     int fds[ALLOWED + MORE], open_now = 0;
-    rig_open(&own, &(struct net_options){.connections_max = ALLOWED});
+    hostile_open(&own, &(struct net_options){.connections_max = ALLOWED});
     for (int i = 0; i < ALLOWED + MORE; i++) {
-        fds[i] = rig_connect_tcp(&own);
-        assert_true(rig_shake_hands(fds[i])); /* that is the transport's */
+        fds[i] = hostile_connect_tcp(&own);
+        assert_true(hostile_shake_hands(fds[i])); /* that is the transport's */
     }
     for (int i = 0; i < 500 && (now.connections > ALLOWED || now.connections_refused < MORE); i++) {
         net_server_counters(own.server, &now); /* nng clears away in the background */
@@ -290,19 +291,19 @@ static void too_many_connections(void **state) {
     for (int i = 0; i < ALLOWED + MORE; i++) { /* which of them is nng's to say */
         if (is_closed_within(fds[i], 100)) continue;
         open_now++;
-        rig_send_frame(fds[i], 1, ping, sizeof ping - 1);
-        assert_true(rig_receive_frame(fds[i], reply, sizeof reply) > 0);
+        hostile_send_frame(fds[i], 1, ping, sizeof ping - 1);
+        assert_true(hostile_receive_frame(fds[i], reply, sizeof reply) > 0);
     }
     assert_int_equal(open_now, ALLOWED);
     assert_int_equal(net_server_watch_step(own.server), 0);
     net_server_counters(own.server, &now);
     assert_true(now.connections_refused >= MORE + 2); /* the watchdog's, on two listeners */
-    assert_true(rig_is_served(own.admin_url));
+    assert_true(hostile_is_served(own.admin_url));
     for (int i = 0; i < ALLOWED + MORE; i++) close(fds[i]);
     bool served = false;
-    for (int i = 0; i < 20 && !served; i++) served = rig_is_served(own.tcp_url);
+    for (int i = 0; i < 20 && !served; i++) served = hostile_is_served(own.tcp_url);
     assert_true(served);
-    rig_close(&own);
+    hostile_close(&own);
 }
 
 /* A peer that speaks another protocol of SP is turned away by nng, and was never there. */
@@ -311,7 +312,7 @@ static void another_protocol(void **state) {
     static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x10, 0, 0}; /* a pair socket's */
     for (int i = 0; i < 5; i++) {
         uint8_t theirs[8];
-        int fd = rig_connect_tcp(&rig);
+        int fd = hostile_connect_tcp(&fixture);
         assert_int_equal(send(fd, hello, sizeof hello, MSG_NOSIGNAL), sizeof hello);
         (void)recv(fd, theirs, sizeof theirs, MSG_WAITALL); /* then nng closes */
         assert_true(is_closed_within(fd, 2000));
@@ -327,9 +328,9 @@ static void clients_come_back(void **state) {
     (void)state;
     struct client *client;
     struct client_answer answer = {0};
-    assert_int_equal(client_open(rig.ipc_url, NULL, &client), 0);
+    assert_int_equal(client_open(fixture.ipc_url, NULL, &client), 0);
     assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
-    rig_replace_ipc(&rig);
+    hostile_replace_ipc(&fixture);
     int status = client_call_wait(client, "system.ping", NULL, &answer);
     if (status == CLIENT_LOST) { /* it had not noticed yet */
         status = client_call_wait(client, "system.ping", NULL, &answer);
@@ -342,38 +343,38 @@ static void clients_come_back(void **state) {
 /* The watchdog's own thread does it all without help. */
 static void watchdog_thread(void **state) {
     (void)state;
-    struct rig own;
-    rig_open(&own, &(struct net_options){.watch_interval_ms = 10});
+    struct hostile_fixture own;
+    hostile_open(&own, &(struct net_options){.watch_interval_ms = 10});
     struct net_counters now = {0};
-    if (rig_survives_vanishing()) rig_break_ipc(own.ipc_path);
+    if (hostile_survives_vanishing()) hostile_break_ipc(own.ipc_path);
     for (int i = 0; i < 1000 && now.relistens == 0; i++) {
-        if (!rig_survives_vanishing()) rig_touch_ipc(own.ipc_path);
+        if (!hostile_survives_vanishing()) hostile_touch_ipc(own.ipc_path);
         usleep(10000);
         net_server_counters(own.server, &now);
     }
     assert_in_range(now.relistens, 1, 10);
     /* The last attacks may have hit the new listener: that takes another round. */
     bool served = false;
-    for (int i = 0; i < 10 && !served; i++) served = rig_is_served(own.ipc_url);
+    for (int i = 0; i < 10 && !served; i++) served = hostile_is_served(own.ipc_url);
     assert_true(served);
-    rig_close(&own);
+    hostile_close(&own);
 }
 
 /* --- load and leaving ------------------------------------------------------------------------- */
 
 static void full_engine(void **state) {
     (void)state;
-    fake_engine_full(rig.engine, true);
-    call_code(rig.tcp_url, "queue.enter", "BAD_PARAMS"); /* net's own answers need no engine */
+    fake_engine_full(fixture.engine, true);
+    call_code(fixture.tcp_url, "queue.enter", "BAD_PARAMS"); /* net's own answers need no engine */
     struct client *client;
     struct client_answer answer = {0};
     char code[32];
-    assert_int_equal(client_open(rig.tcp_url, NULL, &client), 0);
+    assert_int_equal(client_open(fixture.tcp_url, NULL, &client), 0);
     assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
     assert_string_equal(client_answer_code(&answer, code), "BUSY");
     const struct value *data = value_find(answer.error, "data");
     assert_int_equal(value_find_uint(data, "retry_ms", 0), NET_BUSY_RETRY_MS);
-    fake_engine_full(rig.engine, false);
+    fake_engine_full(fixture.engine, false);
     assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
     assert_string_equal(client_answer_code(&answer, code), "");
     client_answer_deinit(&answer);
@@ -393,19 +394,19 @@ static void stopping(void **state) {
     struct client *client;
     struct client_answer answer = {0};
     char code[32];
-    fake_engine_hold(rig.engine, true);
-    assert_int_equal(client_open(rig.tcp_url, NULL, &client), 0);
+    fake_engine_hold(fixture.engine, true);
+    assert_int_equal(client_open(fixture.tcp_url, NULL, &client), 0);
     stopped_answers = 0;
     for (int i = 0; i < 5; i++) {
         assert_int_equal(client_call(client, "system.ping", NULL, count_answer, NULL), 0);
     }
     while (counters().requests < 5) usleep(1000);
-    assert_int_equal(net_server_stop(rig.server, 50), NET_TIMEOUT);
+    assert_int_equal(net_server_stop(fixture.server, 50), NET_TIMEOUT);
     assert_int_equal(stopped_answers, 0);
     assert_int_equal(client_call_wait(client, "system.ping", NULL, &answer), CLIENT_OK);
     assert_string_equal(client_answer_code(&answer, code), "STOPPING");
-    fake_engine_hold(rig.engine, false);
-    assert_int_equal(net_server_stop(rig.server, 5000), NET_OK);
+    fake_engine_hold(fixture.engine, false);
+    assert_int_equal(net_server_stop(fixture.server, 5000), NET_OK);
     for (int i = 0; i < 5000 && stopped_answers < 5; i++) usleep(1000); /* they are on their way */
     assert_int_equal(stopped_answers, 5);
     client_answer_deinit(&answer);
@@ -423,7 +424,7 @@ static int try_start(const char *public_url, const char *admin_url, struct net_e
     struct net_engine port;
     int rc = net_server_create(&options, &server, error);
     if (rc != NET_OK) return rc;
-    fake_engine_port(rig.engine, &port);
+    fake_engine_port(fixture.engine, &port);
     rc = net_server_start(server, &port, error);
     net_server_free(server);
     return rc;
@@ -432,10 +433,10 @@ static int try_start(const char *public_url, const char *admin_url, struct net_e
 static void addresses(void **state) {
     (void)state;
     struct net_error error;
-    assert_int_equal(try_start(rig.tcp_url, NULL, &error), NET_LISTEN);
-    assert_non_null(strstr(error.text, rig.tcp_url));
+    assert_int_equal(try_start(fixture.tcp_url, NULL, &error), NET_LISTEN);
+    assert_non_null(strstr(error.text, fixture.tcp_url));
     assert_non_null(strstr(error.text, "ss -ltnp")); /* what to do */
-    assert_int_equal(try_start(rig.ipc_url, NULL, &error), NET_LISTEN);
+    assert_int_equal(try_start(fixture.ipc_url, NULL, &error), NET_LISTEN);
     assert_non_null(strstr(error.text, "choose another path"));
     assert_int_equal(try_start("http://127.0.0.1:0", NULL, &error), NET_BAD_OPTIONS);
     assert_int_equal(try_start("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", &error), NET_BAD_OPTIONS);
@@ -443,7 +444,7 @@ static void addresses(void **state) {
     assert_int_equal(try_start("tcp://127.0.0.1:0", NULL, &error), NET_OK);
     /* Asking whether another engine lives at an ipc address disturbs the one that does: the
      * watchdog mends that, too. */
-    (void)net_server_watch_step(rig.server);
+    (void)net_server_watch_step(fixture.server);
     all_are_served();
 }
 

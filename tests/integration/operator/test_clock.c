@@ -1,8 +1,9 @@
 /* test_clock.c - a real usherd whose wall clock is wrong at a start, or is set while it runs
  *
  * The clock is the test's (tests/process/wall.h), so hours pass at once. The table of starts works
- * on the story of kit.h, whose last decision is Carol's last charge; the state hashes behind it
- * bear a later time. Engine time is asked for with system.ping. Rules: engine/README.md, "Time".
+ * on the history of operator_fixture.h, whose last decision is Carol's last charge; the state
+ * hashes behind it bear a later time. Engine time is asked for with system.ping. Rules:
+ * engine/README.md, "Time".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
-#include "tests/integration/operator/kit.h"
+#include "tests/integration/operator/operator_fixture.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
@@ -23,7 +24,7 @@
 #define TOLD_US 30000000u            /* a word about the clock comes within this */
 #define LOOK_US 20000u
 
-static struct kit *kit;
+static struct operator_fixture *fixture;
 static struct daemon usherd;
 static struct wall wall;
 static struct caller caller;
@@ -31,11 +32,11 @@ static struct ask ask;
 static struct answer answer;
 
 static int set_up(void **state) {
-    REQUIRE(kit_setup((void **)&kit) == 0);
+    REQUIRE(operator_setup((void **)&fixture) == 0);
     daemon_create(&usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1});
     wall_open(&wall, usherd.directory);
     wall_lend(&wall, true);
-    (void)state; /* one kit for all */
+    (void)state; /* one fixture for all */
     return 0;
 }
 
@@ -43,16 +44,16 @@ static int tear_down(void **state) {
     (void)state;
     wall_close(&wall);
     daemon_destroy(&usherd);
-    return kit_teardown((void **)&kit);
+    return operator_teardown((void **)&fixture);
 }
 
 /* --- what the tests do ------------------------------------------------------------------------ */
 
 /* Of the daemon and of `usher`, with nothing said yet. */
 static void use_folder(const char *path) {
-    char copy[KIT_PATH_BYTES], said[KIT_PATH_BYTES];
+    char copy[OPERATOR_PATH_BYTES], said[OPERATOR_PATH_BYTES];
     (void)snprintf(copy, sizeof copy, "%s", path); /* a folder's name fits, here and below */
-    (void)snprintf(kit->data, sizeof kit->data, "%s", copy);
+    (void)snprintf(fixture->data, sizeof fixture->data, "%s", copy);
     (void)snprintf(usherd.data, sizeof usherd.data, "%.60s", copy);
     REQUIRE(strcmp(usherd.data, path) == 0);
     (void)snprintf(said, sizeof said, "%.48s/stderr", usherd.directory);
@@ -159,8 +160,8 @@ struct start_case {
     bool starts;
 };
 
-/* The exact end of the five minutes is in tests/unit/runtime/test_clock.c; here a start takes
- * time. */
+/* The exact end of the five minutes is in tests/unit/engine/runtime/test_clock.c; here a start
+ * takes time. */
 static const struct start_case start_cases[] = {
     {"long-after", 24 * HOUR, NULL, NULL, true},
     {"before-hashes", 10 * SECOND, NULL, NULL, true}, /* their time counts for nothing */
@@ -186,17 +187,17 @@ static void judge_running(const struct start_case *one) {
 
 static void starts_by_the_log(void **state) {
     (void)state;
-    USHER(kit, "state", FOLDER, "--json");
-    DONE(kit);
-    SAYS(kit, "\"last_decision\":\"" DAY "20:20:02.999Z\"");
-    char story[KIT_PATH_BYTES];
-    memcpy(story, kit->data, sizeof story);
+    USHER(fixture, "state", FOLDER, "--json");
+    DONE(fixture);
+    SAYS(fixture, "\"last_decision\":\"" DAY "20:20:02.999Z\"");
+    char history[OPERATOR_PATH_BYTES];
+    memcpy(history, fixture->data, sizeof history);
     for (size_t i = 0; i < sizeof start_cases / sizeof start_cases[0]; i++) {
         const struct start_case *one = &start_cases[i];
         const char *const extra[] = {one->option, NULL};
-        memcpy(kit->data, story, sizeof story);
-        kit_copy(kit, one->name);
-        use_folder(kit->data);
+        memcpy(fixture->data, history, sizeof history);
+        operator_copy(fixture, one->name);
+        use_folder(fixture->data);
         usherd.options.extra = extra;
         wall_set(&wall, LAST_CHARGE + (uint64_t)one->wall_ms);
         note("%s", one->name);
@@ -207,8 +208,8 @@ static void starts_by_the_log(void **state) {
         } else {
             daemon_launch(&usherd);
             assert_int_equal(daemon_wait_end(&usherd, DAEMON_READY_MS_MAX), 1);
-            USHER(kit, "wal", "verify", FOLDER);
-            DONE(kit);
+            USHER(fixture, "wal", "verify", FOLDER);
+            DONE(fixture);
         }
         if (!one->words) assert_string_equal(complaints(), "");
         if (one->words && !strstr(complaints(), one->words)) {
@@ -246,8 +247,8 @@ static void starts_right(const char *folder) {
 /* The folder of a date whose sale opens in an hour, after fast starts. @ret_before: a moment
  * before */
 static void make_fast_folder(const char *name, char ret_before[TEXT_TIME_BYTES]) {
-    char path[KIT_PATH_BYTES];
-    kit_path(kit, name, path);
+    char path[OPERATOR_PATH_BYTES];
+    operator_path(fixture, name, path);
     use_folder(path);
     wall_set(&wall, LAST_CHARGE);
     start();
@@ -263,14 +264,14 @@ static void make_fast_folder(const char *name, char ret_before[TEXT_TIME_BYTES])
 
 static void a_fast_start_leaves_no_trace(void **state) {
     (void)state;
-    char before[TEXT_TIME_BYTES], folder[KIT_PATH_BYTES], restored[KIT_PATH_BYTES];
+    char before[TEXT_TIME_BYTES], folder[OPERATOR_PATH_BYTES], restored[OPERATOR_PATH_BYTES];
     make_fast_folder("fast", before);
-    memcpy(folder, kit->data, sizeof folder);
-    kit_path(kit, "restored", restored);
-    USHER(kit, "restore", folder, restored, "--to", before);
-    DONE(kit);
-    USHER(kit, "wal", "ls", restored);
-    SAYS_NOT(kit, "2026-11-22"); /* nor were its blocks written then */
+    memcpy(folder, fixture->data, sizeof folder);
+    operator_path(fixture, "restored", restored);
+    USHER(fixture, "restore", folder, restored, "--to", before);
+    DONE(fixture);
+    USHER(fixture, "wal", "ls", restored);
+    SAYS_NOT(fixture, "2026-11-22"); /* nor were its blocks written then */
     starts_right(restored);
     starts_right(folder);
 }
@@ -280,10 +281,10 @@ static void repaired_after_a_fast_start(void **state) {
     (void)state;
     char before[TEXT_TIME_BYTES];
     make_fast_folder("repaired", before);
-    kit_flip(kit, "wal/wal-0000000000000002.seg", 4096 + 100);
-    USHER(kit, "wal", "repair", FOLDER, "--cut");
-    DONE(kit);
-    starts_right(kit->data);
+    operator_flip(fixture, "wal/wal-0000000000000002.seg", 4096 + 100);
+    USHER(fixture, "wal", "repair", FOLDER, "--cut");
+    DONE(fixture);
+    starts_right(fixture->data);
 }
 
 static void make_concert(void) {
@@ -297,8 +298,8 @@ static void make_concert(void) {
 static void moments_after_a_start_behind(void **state) {
     (void)state;
     static const char *const accept[] = {"--accept-clock-behind", NULL};
-    char path[KIT_PATH_BYTES], moment[TEXT_TIME_BYTES];
-    kit_path(kit, "behind", path);
+    char path[OPERATOR_PATH_BYTES], moment[TEXT_TIME_BYTES];
+    operator_path(fixture, "behind", path);
     use_folder(path);
     wall_set(&wall, LAST_CHARGE);
     start();
@@ -313,9 +314,9 @@ static void moments_after_a_start_behind(void **state) {
     make_concert();
     stop();
     usherd.options.extra = NULL;
-    USHER(kit, "state", FOLDER, "--at", moment);
-    DONE(kit);
-    SAYS(kit, "concerts 1, dates 1");
+    USHER(fixture, "state", FOLDER, "--at", moment);
+    DONE(fixture);
+    SAYS(fixture, "concerts 1, dates 1");
 }
 
 /* --- set while it runs ------------------------------------------------------------------------ */
@@ -324,17 +325,17 @@ static void moments_after_a_start_behind(void **state) {
 static void wait_for_hold_to_end(void) {
     const uint64_t deadline_us = monotonic_us() + TOLD_US;
     do {
-        if (monotonic_us() > deadline_us) fail_msg("the hold does not end: %s", kit->out);
+        if (monotonic_us() > deadline_us) fail_msg("the hold does not end: %s", fixture->out);
         pause_us(LOOK_US);
-        USHER(kit, "wal", "cat", FOLDER, "--kind", "reservation_ended,token_expired");
-        DONE(kit);
-    } while (kit->out[0] == '\0');
+        USHER(fixture, "wal", "cat", FOLDER, "--kind", "reservation_ended,token_expired");
+        DONE(fixture);
+    } while (fixture->out[0] == '\0');
 }
 
 static void is_set_while_it_runs(void **state) {
     (void)state;
-    char path[KIT_PATH_BYTES];
-    kit_path(kit, "running", path);
+    char path[OPERATOR_PATH_BYTES];
+    operator_path(fixture, "running", path);
     use_folder(path);
     wall_set(&wall, LAST_CHARGE);
     start();

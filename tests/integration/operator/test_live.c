@@ -14,7 +14,7 @@
 
 #include "engine/base/require.h"
 #include "net/protocol/text.h"
-#include "tests/integration/operator/kit.h"
+#include "tests/integration/operator/operator_fixture.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
@@ -26,7 +26,7 @@
 #define ROUNDS 3u
 
 struct live {
-    struct kit *kit;
+    struct operator_fixture *fixture;
     struct daemon usherd;
     pid_t busy;
 };
@@ -68,14 +68,15 @@ static void end_busy(void) {
 
 static int set_up(void **state) {
     (void)state;
-    REQUIRE(kit_setup((void **)&live.kit) == 0);
+    REQUIRE(operator_setup((void **)&live.fixture) == 0);
     daemon_create(&live.usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1});
     if (!daemon_start(&live.usherd)) return -1;
     pid_t self = getpid();
     live.busy = fork(); /* before this process has any of nng's threads */
     REQUIRE(live.busy >= 0);
     if (live.busy == 0) be_busy(live.usherd.url, self);
-    (void)snprintf(live.kit->data, sizeof live.kit->data, "%s", live.usherd.data); /* fits */
+    (void)snprintf(live.fixture->data, sizeof live.fixture->data, "%s",
+                   live.usherd.data); /* fits */
     return 0;
 }
 
@@ -83,7 +84,7 @@ static int tear_down(void **state) {
     (void)state;
     end_busy();
     daemon_destroy(&live.usherd);
-    return kit_teardown((void **)&live.kit);
+    return operator_teardown((void **)&live.fixture);
 }
 
 /* --- what the test does by itself ------------------------------------------------------------- */
@@ -130,7 +131,7 @@ static const char *text_of(const struct id128 *user) {
  * block, or the seal of an idle log. */
 static void beside_the_engine(void **state) {
     (void)state;
-    struct kit *kit = live.kit;
+    struct operator_fixture *fixture = live.fixture;
     struct id128 user = test_user(2, 2, 2);
     uint64_t reservation;
     char number[24];
@@ -139,78 +140,78 @@ static void beside_the_engine(void **state) {
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)reservation); /* fits */
     pause_us(500000);
     for (uint32_t round = 0; round < ROUNDS; round++) {
-        char new[KIT_PATH_BYTES], name[16];
-        USHER(kit, "state", FOLDER, "--date", "1", "--seat", "7");
-        DONE(kit);
-        SAYS(kit, text_of(&user));
-        USHER(kit, "state", FOLDER, "--reservation", number);
-        DONE(kit);
-        USHER(kit, "history", FOLDER, "--reservation", number);
-        DONE(kit);
-        SAYS(kit, "held by ");
-        USHER(kit, "history", FOLDER, "--date", "1", "--seat", "9");
-        DONE(kit);
-        SAYS(kit, "freed: given back by ");
-        USHER(kit, "wal", "verify", FOLDER);
-        DONE(kit);
-        USHER(kit, "wal", "ls", FOLDER);
-        DONE(kit);
-        USHER(kit, "wal", "repair", FOLDER);
-        DONE(kit);
-        USHER(kit, "wal", "cat", FOLDER, "--user", text_of(&user));
-        DONE(kit);
-        SAYS(kit, "seats_held");
-        USHER(kit, "snapshot", "make", FOLDER);
-        DONE(kit);
-        USHER(kit, "snapshot", "verify", FOLDER, "--against-log");
-        DONE(kit);
-        USHER(kit, "replay", FOLDER, "--verify");
-        DONE(kit);
+        char new[OPERATOR_PATH_BYTES], name[16];
+        USHER(fixture, "state", FOLDER, "--date", "1", "--seat", "7");
+        DONE(fixture);
+        SAYS(fixture, text_of(&user));
+        USHER(fixture, "state", FOLDER, "--reservation", number);
+        DONE(fixture);
+        USHER(fixture, "history", FOLDER, "--reservation", number);
+        DONE(fixture);
+        SAYS(fixture, "held by ");
+        USHER(fixture, "history", FOLDER, "--date", "1", "--seat", "9");
+        DONE(fixture);
+        SAYS(fixture, "freed: given back by ");
+        USHER(fixture, "wal", "verify", FOLDER);
+        DONE(fixture);
+        USHER(fixture, "wal", "ls", FOLDER);
+        DONE(fixture);
+        USHER(fixture, "wal", "repair", FOLDER);
+        DONE(fixture);
+        USHER(fixture, "wal", "cat", FOLDER, "--user", text_of(&user));
+        DONE(fixture);
+        SAYS(fixture, "seats_held");
+        USHER(fixture, "snapshot", "make", FOLDER);
+        DONE(fixture);
+        USHER(fixture, "snapshot", "verify", FOLDER, "--against-log");
+        DONE(fixture);
+        USHER(fixture, "replay", FOLDER, "--verify");
+        DONE(fixture);
         (void)snprintf(name, sizeof name, "live-%u", round); /* fits */
-        kit_path(kit, name, new);
-        USHER(kit, "restore", FOLDER, new, "--to", "2100-01-01T00:00Z");
-        DONE(kit);
-        USHER(kit, "state", new, "--date", "1", "--seat", "7");
-        DONE(kit);
-        SAYS(kit, text_of(&user));
-        USHER(kit, "diff", FOLDER, new, "--date", "1");
-        DONE(kit);
+        operator_path(fixture, name, new);
+        USHER(fixture, "restore", FOLDER, new, "--to", "2100-01-01T00:00Z");
+        DONE(fixture);
+        USHER(fixture, "state", new, "--date", "1", "--seat", "7");
+        DONE(fixture);
+        SAYS(fixture, text_of(&user));
+        USHER(fixture, "diff", FOLDER, new, "--date", "1");
+        DONE(fixture);
         /* It would take the database from the engine; so it does not even ask the server. */
-        USHER(kit, "project", FOLDER, "--postgres", "host=/nowhere");
-        FAILED(kit, "an engine runs on ");
-        USHER(kit, "project", FOLDER, "--postgres", "host=/nowhere", "--rebuild");
-        FAILED(kit, "Stop it first");
+        USHER(fixture, "project", FOLDER, "--postgres", "host=/nowhere");
+        FAILED(fixture, "an engine runs on ");
+        USHER(fixture, "project", FOLDER, "--postgres", "host=/nowhere", "--rebuild");
+        FAILED(fixture, "Stop it first");
     }
     end_busy();
     assert_int_equal(daemon_stop(&live.usherd), 0);
     char hash[32];
     (void)snprintf(hash, sizeof hash, "%016llx",
                    (unsigned long long)live.usherd.stopped.hash); /* fits */
-    USHER(kit, "state", FOLDER, "--json");
-    DONE(kit);
-    SAYS(kit, hash);
+    USHER(fixture, "state", FOLDER, "--json");
+    DONE(fixture);
+    SAYS(fixture, hash);
     assert_true(live.usherd.stopped.found);
 }
 
 /* The folder of the last round serves: the seat is still held, others can be. */
 static void restored_folder_serves(void **state) {
     (void)state;
-    struct kit *kit = live.kit;
+    struct operator_fixture *fixture = live.fixture;
     struct id128 user = test_user(3, 3, 3);
     uint64_t reservation;
-    char path[KIT_PATH_BYTES];
-    kit_path(kit, "live-2", path);
+    char path[OPERATOR_PATH_BYTES];
+    operator_path(fixture, "live-2", path);
     REQUIRE(strlen(path) < sizeof live.usherd.data);
     (void)snprintf(live.usherd.data, sizeof live.usherd.data, "%.60s", path); /* fits */
     assert_true(daemon_start(&live.usherd));
     assert_int_equal(hold(&user, OURS, &reservation), ERROR_SEAT_TAKEN);
     assert_int_equal(hold(&user, OURS - 1, &reservation), 0);
     assert_int_equal(daemon_stop(&live.usherd), 0);
-    USHER(kit, "state", live.usherd.data, "--date", "1", "--seat", "6");
-    DONE(kit);
-    SAYS(kit, text_of(&user));
-    USHER(kit, "replay", live.usherd.data, "--verify");
-    DONE(kit);
+    USHER(fixture, "state", live.usherd.data, "--date", "1", "--seat", "6");
+    DONE(fixture);
+    SAYS(fixture, text_of(&user));
+    USHER(fixture, "replay", live.usherd.data, "--verify");
+    DONE(fixture);
 }
 
 int main(void) {

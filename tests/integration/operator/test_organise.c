@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/require.h"
-#include "tests/integration/operator/kit.h"
+#include "tests/integration/operator/operator_fixture.h"
 #include "tests/process/daemon.h"
 
 #define NFC "Balc\xc3\xb3n"
@@ -23,16 +23,16 @@
 #define TERMINAL_BYTES 8192u
 
 static struct organise {
-    struct kit *kit;
+    struct operator_fixture *fixture;
     struct daemon usherd;
 } at;
 
 static int set_up(void **state) {
     (void)state;
-    REQUIRE(kit_setup((void **)&at.kit) == 0);
+    REQUIRE(operator_setup((void **)&at.fixture) == 0);
     daemon_create(&at.usherd, &(struct daemon_options){.shards = 2, .segment_mb = 1});
     if (!daemon_start(&at.usherd)) return -1;
-    USHER(at.kit, "admin", "concert-create", "Requiem", "--url", at.usherd.admin_url);
+    USHER(at.fixture, "admin", "concert-create", "Requiem", "--url", at.usherd.admin_url);
     return 0;
 }
 
@@ -40,20 +40,22 @@ static int tear_down(void **state) {
     (void)state;
     int status = daemon_stop(&at.usherd);
     daemon_destroy(&at.usherd);
-    return kit_teardown((void **)&at.kit) == 0 && status == 0 ? 0 : -1;
+    return operator_teardown((void **)&at.fixture) == 0 && status == 0 ? 0 : -1;
 }
 
-/* --- the stage -------------------------------------------------------------------------------- */
+/* --- what is on sale
+ * -------------------------------------------------------------------------------- */
 
 /* A new draft; its number as text, valid until the next one. */
 static const char *new_date(const char *title) {
     static char date[24];
-    USHER(at.kit, "admin", "date-create", "--concert", "1", "--starts-at", "2030-01-01T20:00Z",
+    USHER(at.fixture, "admin", "date-create", "--concert", "1", "--starts-at", "2030-01-01T20:00Z",
           "--url", at.usherd.admin_url, title);
-    DONE(at.kit);
-    json_t *lines = kit_json(at.kit);
-    (void)snprintf(date, sizeof date, "%llu",
-                   (unsigned long long)kit_number(json_array_get(lines, 0), "date")); /* fits */
+    DONE(at.fixture);
+    json_t *lines = operator_json(at.fixture);
+    (void)snprintf(
+        date, sizeof date, "%llu",
+        (unsigned long long)operator_number(json_array_get(lines, 0), "date")); /* fits */
     json_decref(lines);
     return date;
 }
@@ -62,8 +64,8 @@ static const char *new_date(const char *title) {
  * `guids` of them. Return: its path, valid until the next one */
 static const char *plan(const char *before, const char *section, const char *prefix, uint32_t count,
                         uint32_t guids) {
-    static char path[KIT_PATH_BYTES];
-    kit_path(at.kit, "plan.json", path);
+    static char path[OPERATOR_PATH_BYTES];
+    operator_path(at.fixture, "plan.json", path);
     FILE *file = fopen(path, "wb");
     REQUIRE(file != NULL);
     (void)fprintf(file,
@@ -81,14 +83,14 @@ static const char *plan(const char *before, const char *section, const char *pre
 }
 
 static void load(const char *date, const char *path, const char *option) {
-    USHER(at.kit, "admin", "import-plan", "--date", date, "--url", at.usherd.admin_url, path,
+    USHER(at.fixture, "admin", "import-plan", "--date", date, "--url", at.usherd.admin_url, path,
           option ? option : "--prices-from-names", "--prices-from-names");
 }
 
 /* A number of the summary that the latest run has printed. */
 static uint64_t summed(const char *key) {
-    json_t *lines = kit_json(at.kit);
-    uint64_t number = kit_number(json_array_get(lines, 0), key);
+    json_t *lines = operator_json(at.fixture);
+    uint64_t number = operator_number(json_array_get(lines, 0), key);
     json_decref(lines);
     return number;
 }
@@ -97,9 +99,9 @@ static uint64_t summed(const char *key) {
 static size_t seats_of(const char *date) {
     char params[64];
     (void)snprintf(params, sizeof params, "{\"date\": %s, \"limit\": 1000}", date); /* fits */
-    USHER(at.kit, "call", "admin.seats_list", params, "--url", at.usherd.admin_url);
-    DONE(at.kit);
-    json_t *lines = kit_json(at.kit);
+    USHER(at.fixture, "call", "admin.seats_list", params, "--url", at.usherd.admin_url);
+    DONE(at.fixture);
+    json_t *lines = operator_json(at.fixture);
     size_t count = json_array_size(json_object_get(json_array_get(lines, 0), "seats"));
     json_decref(lines);
     return count;
@@ -111,28 +113,28 @@ static void a_second_hall_is_refused_whole(void **state) {
     (void)state;
     const char *date = new_date("Friday");
     load(date, plan("", "Small", "small", 100, 100), NULL);
-    DONE(at.kit);
+    DONE(at.fixture);
     assert_int_equal(summed("seats"), 100);
     assert_int_equal(summed("seats_for_sale"), 100);
     assert_int_equal(summed("points"), 1000);
     assert_int_equal(summed("added"), 100);
-    SAYS(at.kit, "\"sections\": [{\"section\": \"Small\", \"seats\": 100, \"points\": 1000}]");
-    SAYS(at.kit, "\"prices\": [{\"price\": 10, \"seats\": 100, \"points\": 1000}]");
+    SAYS(at.fixture, "\"sections\": [{\"section\": \"Small\", \"seats\": 100, \"points\": 1000}]");
+    SAYS(at.fixture, "\"prices\": [{\"price\": 10, \"seats\": 100, \"points\": 1000}]");
 
     load(date, plan("", "Opera", "opera", 150, 150), NULL);
-    FAILED(at.kit, "seat 1 of date");
+    FAILED(at.fixture, "seat 1 of date");
     assert_non_null(
-        strstr(at.kit->err, "section \"Small\", row \"1\", seat \"1\", guid \"small-1\""));
+        strstr(at.fixture->err, "section \"Small\", row \"1\", seat \"1\", guid \"small-1\""));
     assert_non_null(
-        strstr(at.kit->err, "section \"Opera\", row \"1\", seat \"1\", guid \"opera-1\""));
-    assert_non_null(strstr(at.kit->err, "nothing was imported"));
+        strstr(at.fixture->err, "section \"Opera\", row \"1\", seat \"1\", guid \"opera-1\""));
+    assert_non_null(strstr(at.fixture->err, "nothing was imported"));
     assert_int_equal(seats_of(date), 100);
     load(date, "/nowhere/hall.json", NULL);
-    FAILED(at.kit, "usher: /nowhere/hall.json: cannot be opened");
+    FAILED(at.fixture, "usher: /nowhere/hall.json: cannot be opened");
     load(date, plan("", "Small", "small", 99, 99), NULL); /* shorter */
-    FAILED(at.kit, "seat 100 of date");
+    FAILED(at.fixture, "seat 100 of date");
     load(date, plan("", "Small", "small", 100, 100), "--price=10 EUR=11"); /* dearer */
-    FAILED(at.kit, "10 points");
+    FAILED(at.fixture, "10 points");
     assert_int_equal(seats_of(date), 100);
 }
 
@@ -140,36 +142,37 @@ static void an_import_that_broke_off_goes_on(void **state) {
     (void)state;
     const char *date = new_date("Saturday");
     load(date, plan("", "Hall", "h", 64, 2500), NULL); /* as far as it got */
-    DONE(at.kit);
+    DONE(at.fixture);
     load(date, plan("", "Hall", "h", 2500, 2500), NULL);
-    DONE(at.kit);
-    assert_non_null(strstr(at.kit->err, "first 64 seats already; going on there"));
+    DONE(at.fixture);
+    assert_non_null(strstr(at.fixture->err, "first 64 seats already; going on there"));
     assert_int_equal(summed("added"), 2436);
     assert_int_equal(summed("seats"), 2500); /* more than a page is read back */
     load(date, plan("", "Hall", "h", 2500, 2500), NULL);
-    DONE(at.kit);
-    assert_non_null(strstr(at.kit->err, "nothing is left to add"));
+    DONE(at.fixture);
+    assert_non_null(strstr(at.fixture->err, "nothing is left to add"));
     assert_int_equal(summed("added"), 0);
-    USHER(at.kit, "admin", "date-open", date, "--url", at.usherd.admin_url);
-    DONE(at.kit);
+    USHER(at.fixture, "admin", "date-open", date, "--url", at.usherd.admin_url);
+    DONE(at.fixture);
     load(date, plan("", "Hall", "h", 2500, 2500), NULL); /* an open date has it, too */
-    DONE(at.kit);
+    DONE(at.fixture);
     load(date, plan("", "Hall", "h", 2501, 2501), NULL);
-    FAILED(at.kit, "DATE_NOT_DRAFT");
+    FAILED(at.fixture, "DATE_NOT_DRAFT");
 }
 
 static void texts_that_look_alike_meet(void **state) {
     (void)state;
     const char *date = new_date("Sunday");
     load(date, plan("", NFC, "a", 1, 1), NULL);
-    DONE(at.kit);
-    assert_null(strstr(at.kit->err, "NFC"));
+    DONE(at.fixture);
+    assert_null(strstr(at.fixture->err, "NFC"));
     load(date, plan("", NFD, "a", 2, 2), NULL); /* the same hall from another editor */
-    DONE(at.kit);
-    assert_non_null(strstr(at.kit->err, "1 name or label of the plan was brought into Unicode's"));
+    DONE(at.fixture);
+    assert_non_null(
+        strstr(at.fixture->err, "1 name or label of the plan was brought into Unicode's"));
     assert_int_equal(summed("added"), 1);
-    SAYS(at.kit, "\"section\": \"" NFC "\", \"seats\": 2");
-    SAYS_NOT(at.kit, NFD);
+    SAYS(at.fixture, "\"section\": \"" NFC "\", \"seats\": 2");
+    SAYS_NOT(at.fixture, NFD);
 
     date = new_date("Monday"); /* as it came through the protocol, or an older importer */
     char params[300];
@@ -177,28 +180,28 @@ static void texts_that_look_alike_meet(void **state) {
                    "{\"date\": %s, \"first\": 1, \"seats\": [{\"section\": \"" NFD
                    "\", \"row\": \"1\", \"seat\": \"1\", \"guid\": \"a-1\", \"price\": 10}]}",
                    date); /* fits */
-    USHER(at.kit, "call", "admin.seats_add", params, "--url", at.usherd.admin_url);
-    DONE(at.kit);
+    USHER(at.fixture, "call", "admin.seats_add", params, "--url", at.usherd.admin_url);
+    DONE(at.fixture);
     load(date, plan("", NFC, "a", 1, 1), NULL);
-    FAILED(at.kit, "they look alike, but differ in their Unicode form");
+    FAILED(at.fixture, "they look alike, but differ in their Unicode form");
 }
 
 static void guids_that_are_there_more_than_once(void **state) {
     (void)state;
     const char *date = new_date("Tuesday");
     load(date, plan("", "Hall", "dup", 6, 3), NULL);
-    FAILED(at.kit, "3 guids are there more than once");
+    FAILED(at.fixture, "3 guids are there more than once");
     for (uint32_t i = 1; i <= 3; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "\"dup-%u\"", i); /* fits */
-        assert_non_null(strstr(at.kit->err, name));
+        assert_non_null(strstr(at.fixture->err, name));
     }
     assert_int_equal(seats_of(date), 0);
     load(date, plan("", "Hall", "dup", 6, 3), "--new-guids");
-    DONE(at.kit);
-    assert_non_null(strstr(at.kit->err, "6 seats got a new guid"));
+    DONE(at.fixture);
+    assert_non_null(strstr(at.fixture->err, "6 seats got a new guid"));
     load(date, plan("", "Hall", "dup", 6, 3), "--new-guids"); /* the same ones again */
-    DONE(at.kit);
+    DONE(at.fixture);
     assert_int_equal(summed("added"), 0);
 }
 
@@ -206,14 +209,14 @@ static void byte_order_marks_are_named(void **state) {
     (void)state;
     const char *date = new_date("Wednesday");
     load(date, plan(MARK, "Hall", "h", 2, 2), NULL);
-    DONE(at.kit);
-    assert_non_null(strstr(at.kit->err, "begins with a byte order mark (U+FEFF)"));
+    DONE(at.fixture);
+    assert_non_null(strstr(at.fixture->err, "begins with a byte order mark (U+FEFF)"));
     load(date, plan("\xff\xfe", "Hall", "h", 2, 2), NULL);
-    FAILED(at.kit, "byte order mark of UTF-16");
-    USHER(at.kit, "call", "system.ping", MARK "{}", "--url", at.usherd.url);
-    DONE(at.kit);
-    USHER(at.kit, "call", "system.ping", "\xff\xfe{", "--url", at.usherd.url);
-    MISUSED(at.kit, "byte order mark of UTF-16");
+    FAILED(at.fixture, "byte order mark of UTF-16");
+    USHER(at.fixture, "call", "system.ping", MARK "{}", "--url", at.usherd.url);
+    DONE(at.fixture);
+    USHER(at.fixture, "call", "system.ping", "\xff\xfe{", "--url", at.usherd.url);
+    MISUSED(at.fixture, "byte order mark of UTF-16");
 }
 
 /* A configuration file, by a daemon that is told a mistake, too, so that it does not start. */
@@ -228,8 +231,8 @@ static void byte_order_marks_of_configurations(void **state) {
         {"\xff\xfes\0h\0", 6, "byte order mark of UTF-16"},
         {"\0\0\xfe\xff\0\0\0s", 8, "byte order mark of UTF-32"},
     };
-    char path[KIT_PATH_BYTES], command[3 * KIT_PATH_BYTES + 200], said[1024];
-    kit_path(at.kit, "usherd.conf", path);
+    char path[OPERATOR_PATH_BYTES], command[3 * OPERATOR_PATH_BYTES + 200], said[1024];
+    operator_path(at.fixture, "usherd.conf", path);
     REQUIRE(getenv("USHERD") != NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         FILE *file = fopen(path, "wb");
@@ -281,11 +284,11 @@ static void a_date_is_named_again_to_be_cancelled(void **state) {
     (void)state;
     static char shown[TERMINAL_BYTES];
     const char *date = new_date("Thursday, late");
-    USHER(at.kit, "admin", "date-cancel", date, "--url", at.usherd.admin_url);
-    MISUSED(at.kit, "--confirm TITLE|NUMBER is missing");
-    USHER(at.kit, "admin", "date-cancel", date, "--confirm", "Thursday", "--url",
+    USHER(at.fixture, "admin", "date-cancel", date, "--url", at.usherd.admin_url);
+    MISUSED(at.fixture, "--confirm TITLE|NUMBER is missing");
+    USHER(at.fixture, "admin", "date-cancel", date, "--confirm", "Thursday", "--url",
           at.usherd.admin_url);
-    FAILED(at.kit, "NOT_CONFIRMED");
+    FAILED(at.fixture, "NOT_CONFIRMED");
 
     assert_int_equal(cancel_at_terminal(date, "yes\n", shown), 1);
     assert_non_null(strstr(shown, "\"Thursday, late\", of \"Requiem\""));
@@ -296,23 +299,24 @@ static void a_date_is_named_again_to_be_cancelled(void **state) {
     assert_non_null(strstr(shown, "\"state\": \"cancelled\""));
 
     date = new_date("Thursday");
-    USHER(at.kit, "admin", "date-cancel", date, "--confirm", date, "--url", at.usherd.admin_url);
-    DONE(at.kit);
-    SAYS(at.kit, "\"state\": \"cancelled\"");
-    date = new_date("Thursday");
-    USHER(at.kit, "admin", "date-cancel", date, "--confirm", "Thursday", "--url",
+    USHER(at.fixture, "admin", "date-cancel", date, "--confirm", date, "--url",
           at.usherd.admin_url);
-    DONE(at.kit);
+    DONE(at.fixture);
+    SAYS(at.fixture, "\"state\": \"cancelled\"");
+    date = new_date("Thursday");
+    USHER(at.fixture, "admin", "date-cancel", date, "--confirm", "Thursday", "--url",
+          at.usherd.admin_url);
+    DONE(at.fixture);
 }
 
 /* --- who may connect -------------------------------------------------------------------------- */
 
 /* From now on the usher of the tests has no right to ignore permissions, which root has. */
 static void give_up_rights(void) {
-    char script[KIT_PATH_BYTES];
+    char script[OPERATOR_PATH_BYTES];
     const char *program = getenv("USHER");
     REQUIRE(program != NULL);
-    kit_path(at.kit, "plain-usher", script);
+    operator_path(at.fixture, "plain-usher", script);
     FILE *file = fopen(script, "w");
     REQUIRE(file != NULL);
     (void)fprintf(file, "#!/bin/sh\nexec %s %s \"$@\"\n",
@@ -328,11 +332,11 @@ static void who_may_not_connect_is_told_so(void **state) {
     char *program = strdup(getenv("USHER"));
     REQUIRE(program != NULL);
     give_up_rights();
-    USHER(at.kit, "call", "system.ping", "--url", at.usherd.admin_url);
-    DONE(at.kit);
+    USHER(at.fixture, "call", "system.ping", "--url", at.usherd.admin_url);
+    DONE(at.fixture);
     REQUIRE(chmod(path, 0) == 0);
-    USHER(at.kit, "call", "system.ping", "--url", at.usherd.admin_url);
-    FAILED(at.kit, "Permission denied. Only the user that runs usherd may connect");
+    USHER(at.fixture, "call", "system.ping", "--url", at.usherd.admin_url);
+    FAILED(at.fixture, "Permission denied. Only the user that runs usherd may connect");
     REQUIRE(chmod(path, 0600) == 0 && setenv("USHER", program, 1) == 0);
     free(program);
 }

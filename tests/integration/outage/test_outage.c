@@ -21,7 +21,7 @@
 #include "replay/postgres/projection.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/postgres/sql.h"
-#include "tests/integration/projection/postgres_fixture.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/process/buyer.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
@@ -43,14 +43,14 @@
 #define SLOWEST_US_MAX 2000000u
 #define SLOWER_MAX 10u
 
-static struct postgres postgres;
+static struct postgres_fixture postgres;
 static struct daemon usherd;
 static struct workers workers;
 
 static int set_up(void **state) {
     (void)state;
-    if (!postgres_available()) return 0;
-    postgres_create(&postgres);
+    if (!postgres_fixture_available()) return 0;
+    postgres_fixture_create(&postgres);
     daemon_create(&usherd, &(struct daemon_options){
                                .shards = 2, .segment_mb = 1, .postgres = postgres.conninfo});
     return daemon_start(&usherd) ? 0 : -1;
@@ -60,8 +60,8 @@ static int tear_down(void **state) {
     (void)state;
     workers_kill(&workers);
     daemon_destroy(&usherd);
-    if (postgres.directory[0] != '\0') postgres_destroy(&postgres);
-    postgres = (struct postgres){.pid = 0};
+    if (postgres.directory[0] != '\0') postgres_fixture_destroy(&postgres);
+    postgres = (struct postgres_fixture){.pid = 0};
     return 0;
 }
 
@@ -187,11 +187,11 @@ static void check_postgres(void) {
 
 static void sales_do_not_notice_an_outage(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     struct arena *arena = begin_sales();
     uint64_t with = watch(arena, PHASE_US);
     for (int outage = 0; outage < 2; outage++) {
-        postgres_stop(&postgres, SIGQUIT);
+        postgres_fixture_stop(&postgres, SIGQUIT);
         uint64_t without = watch(arena, OUTAGE_US) * PHASE_US / OUTAGE_US,
                  slowest = arena->slowest_us;
         note("answers in %u ms: %" PRIu64 " with PostgreSQL, %" PRIu64
@@ -199,7 +199,7 @@ static void sales_do_not_notice_an_outage(void **state) {
              PHASE_US / 1000, with, without, slowest);
         assert_true(without > with / SLOWER_MAX);
         assert_true(slowest < SLOWEST_US_MAX);
-        postgres_start(&postgres);
+        postgres_fixture_start(&postgres);
         (void)watch(arena, PHASE_US); /* while it catches up */
         assert_true(arena->slowest_us < SLOWEST_US_MAX);
     }
@@ -213,19 +213,19 @@ static void sales_do_not_notice_an_outage(void **state) {
  * usherd's while the projection catches up. */
 static void every_decision_arrives_once(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     struct arena *arena = begin_sales();
     struct random random = random_stream(arena->seed, 1000);
     (void)watch(arena, PHASE_US);
     for (uint32_t i = 0; i < DEATHS; i++) {
-        postgres_stop(&postgres, SIGQUIT);
+        postgres_fixture_stop(&postgres, SIGQUIT);
         (void)watch(arena, random_index(&random, DEATH_US_MAX));
         if (i % 2 == 0) { /* it must start, and sell, without PostgreSQL */
             daemon_kill(&usherd);
             assert_true(daemon_start(&usherd));
             (void)watch(arena, random_index(&random, DEATH_US_MAX));
         }
-        postgres_start(&postgres);
+        postgres_fixture_start(&postgres);
         (void)watch(arena, random_index(&random, DEATH_US_MAX));
         daemon_kill(&usherd);
         assert_true(daemon_start(&usherd));

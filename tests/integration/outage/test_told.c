@@ -19,7 +19,7 @@
 
 #include "engine/base/require.h"
 #include "replay/postgres/projection.h"
-#include "tests/integration/projection/postgres_fixture.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
@@ -29,7 +29,7 @@
 #define LOOK_US 20000u
 #define WORDS_BYTES 65536u
 
-static struct postgres postgres;
+static struct postgres_fixture postgres;
 static struct daemon original, clone;
 
 static const struct daemon_options *options(void) {
@@ -41,8 +41,8 @@ static const struct daemon_options *options(void) {
 static int set_up(void **state) {
     (void)state;
     original = clone = (struct daemon){.pid = 0};
-    if (!postgres_available()) return 0;
-    postgres_create(&postgres);
+    if (!postgres_fixture_available()) return 0;
+    postgres_fixture_create(&postgres);
     daemon_create(&original, options());
     return daemon_start(&original) ? 0 : -1;
 }
@@ -51,8 +51,8 @@ static int tear_down(void **state) {
     (void)state;
     if (original.directory[0]) daemon_destroy(&original);
     if (clone.directory[0]) daemon_destroy(&clone);
-    if (postgres.directory[0] != '\0') postgres_destroy(&postgres);
-    postgres = (struct postgres){.pid = 0};
+    if (postgres.directory[0] != '\0') postgres_fixture_destroy(&postgres);
+    postgres = (struct postgres_fixture){.pid = 0};
     return 0;
 }
 
@@ -133,19 +133,19 @@ static bool is_stopped(const struct answer *answer) { return answer->projection.
 
 static void an_outage_is_told_and_shown(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     charge(&original, 3);
     struct answer answer = wait_for(&original, "complete", has_all);
     assert_int_equal(answer.projection.wanted, 1);
     assert_int_equal(answer.projection.lag_ms, 0);
-    postgres_stop(&postgres, SIGINT);
+    postgres_fixture_stop(&postgres, SIGINT);
     charge(&original, 5);
     answer = wait_for(&original, "away", is_away);
     assert_int_equal(answer.projection.lag_decisions, 5);
     assert_true(answer.projection.lag_ms > 0);
     assert_int_equal(answer.projection.stopped, 0);
     wait_for_words(&original, "usherd: PostgreSQL is away: ");
-    postgres_start(&postgres);
+    postgres_fixture_start(&postgres);
     (void)wait_for(&original, "complete", has_all); /* in time */
     wait_for_words(&original, "usherd: PostgreSQL is back after ");
     wait_for_words(&original, "usherd: PostgreSQL has caught up");
@@ -155,12 +155,12 @@ static void an_outage_is_told_and_shown(void **state) {
 /* Who has nothing to write is told all the same. */
 static void an_idle_engine_notices(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     (void)wait_for(&original, "complete", has_all);
-    postgres_stop(&postgres, SIGINT);
+    postgres_fixture_stop(&postgres, SIGINT);
     wait_for_words(&original, "usherd: PostgreSQL is away: ");
     assert_int_equal(stats(&original).projection.lag_decisions, 0);
-    postgres_start(&postgres);
+    postgres_fixture_start(&postgres);
     wait_for_words(&original, "usherd: PostgreSQL has caught up");
 }
 
@@ -194,7 +194,7 @@ static void assert_refused(struct daemon *daemon) {
 
 static void a_clone_takes_over_and_it_is_told(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     clone_it();
     assert_true(daemon_start(&clone));
     wait_for_words(&clone, "This run takes over"); /* who starts a copy by mistake hears of it */
@@ -224,7 +224,7 @@ static void a_clone_takes_over_and_it_is_told(void **state) {
 
 static void a_clone_that_is_behind_is_refused(void **state) {
     (void)state;
-    if (!postgres_available()) skip();
+    if (!postgres_fixture_available()) skip();
     clone_it();
     charge(&original, 3);
     (void)wait_for(&original, "complete", has_all);

@@ -15,14 +15,14 @@
 
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
-#include "tests/integration/projection/harness.h"
+#include "tests/integration/projection/projection_fixture.h"
 
 #define SEED 41
 #define REQUESTS 300u
 #define ORIGINAL_USER 1000u
 #define CLONE_USER 2000u
 
-static struct harness *harness;
+static struct projection_fixture *fixture;
 
 /* One engine, as far as the projection sees it. */
 struct engine_stage {
@@ -45,7 +45,7 @@ static void alarm_rings(void *context, const struct projection_status *status) {
 /* A run begins, on a log that is there. */
 static void engine_starts(struct engine_stage *engine, const char *place) {
     engine->source = memory_log_source(&engine->log);
-    engine->options = harness_options(harness, 0);
+    engine->options = projection_fixture_options(fixture, 0);
     engine->options.source = &engine->source;
     engine->options.run_by = place;
     engine->options.alarm = alarm_rings;
@@ -62,12 +62,12 @@ static void copy_log(const struct memory_log *from, struct memory_log *to) {
 
 /* The database is empty; the original has projected all it has. */
 static void begin(void) {
-    harness_begin(harness, SEED, REQUESTS);
+    projection_fixture_begin(fixture, SEED, REQUESTS);
     original = clone = (struct engine_stage){0};
-    copy_log(&harness->log, &original.log);
+    copy_log(&fixture->log, &original.log);
     original.log.epoch = 1;
     engine_starts(&original, "here:/original");
-    assert_int_equal(harness_run(harness, original.projection), PROJECTION_IDLE);
+    assert_int_equal(projection_fixture_run(fixture, original.projection), PROJECTION_IDLE);
 }
 
 static void end(void) {
@@ -75,7 +75,7 @@ static void end(void) {
     projection_free(clone.projection);
     memory_log_deinit(&original.log);
     memory_log_deinit(&clone.log);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void clone_starts(void) {
@@ -86,9 +86,9 @@ static void clone_starts(void) {
 /* Each charge takes as many bytes as any other. */
 static void charge(struct engine_stage *engine, uint32_t user) {
     struct decision decision = {.kind = DECISION_WALLET_CHARGED,
-                                .time_ms = harness->history.now_ms + user};
+                                .time_ms = fixture->history.now_ms + user};
     decision.wallet_charged = (struct decision_wallet_charged){
-        .user = history_user(user), .amount = 5, .balance = 5};
+        .user = random_history_user(user), .amount = 5, .balance = 5};
     decision.partition = partition_of_user(&decision.wallet_charged.user);
     (void)memory_log_append(&engine->log, &decision);
 }
@@ -99,18 +99,20 @@ static struct projection_status status_of(const struct engine_stage *engine) {
     return status;
 }
 
-static int runs(struct engine_stage *engine) { return harness_run(harness, engine->projection); }
+static int runs(struct engine_stage *engine) {
+    return projection_fixture_run(fixture, engine->projection);
+}
 
 static uint64_t wallets_of(uint32_t user) {
     char query[160], uuid[TEXT_UUID_BYTES];
-    struct id128 id = history_user(user);
+    struct id128 id = random_history_user(user);
     text_uuid(&id, uuid);
     snprintf(query, sizeof query, "SELECT count(*) FROM usher.wallets WHERE user_id = '%s'", uuid);
-    return harness_number(harness, query);
+    return projection_fixture_number(fixture, query);
 }
 
 static uint64_t run_number(void) {
-    return harness_number(harness, "SELECT run FROM usher.projection_state");
+    return projection_fixture_number(fixture, "SELECT run FROM usher.projection_state");
 }
 
 static void assert_says(const char *text, const char *wanted) {
@@ -128,13 +130,13 @@ static void assert_lost(struct engine_stage *engine, const char *to) {
     assert_says(engine->alarmed.text, "another engine has taken this database over");
     assert_says(engine->alarmed.text, to);
     uint64_t run = run_number();
-    harness_contents(harness, before);
+    projection_fixture_contents(fixture, before);
     charge(engine, ORIGINAL_USER + 500);
     for (int i = 0; i < 3; i++) {
-        harness->now_ms += PROJECTION_RETRY_MS_MAX;
+        fixture->now_ms += PROJECTION_RETRY_MS_MAX;
         assert_int_equal(projection_step(engine->projection), PROJECTION_HALTED);
     }
-    harness_contents(harness, after);
+    projection_fixture_contents(fixture, after);
     assert_string_equal(before, after);
     assert_int_equal(run_number(), run);
     assert_int_equal(engine->alarms, 1);
@@ -204,10 +206,10 @@ static void an_idle_engine_looks(void **state) {
     clone_starts();
     assert_int_equal(runs(&clone), PROJECTION_IDLE);
     assert_int_equal(runs(&original), PROJECTION_IDLE); /* not yet */
-    harness->now_ms += PROJECTION_LOOK_MS;
+    fixture->now_ms += PROJECTION_LOOK_MS;
     assert_int_equal(runs(&original), PROJECTION_HALTED);
     assert_lost(&original, "there:/clone");
-    harness->now_ms += PROJECTION_LOOK_MS;
+    fixture->now_ms += PROJECTION_LOOK_MS;
     assert_int_equal(runs(&clone), PROJECTION_IDLE);
     assert_int_equal(status_of(&clone).failures, 0);
     end();
@@ -283,7 +285,7 @@ static void the_original_is_not_called_damaged(void **state) {
     projection_free(clone.projection);
     clone.projection = NULL;
     charge(&original, ORIGINAL_USER);
-    original.options = harness_options(harness, 0);
+    original.options = projection_fixture_options(fixture, 0);
     original.options.source = &original.source;
     assert_int_equal(projection_rebuild(&original.options, NULL, NULL, &status), 0);
     assert_int_equal(wallets_of(ORIGINAL_USER), 1);
@@ -301,7 +303,7 @@ static bool clone_comes_in_between(void *context, enum projection_point point) {
     uint64_t rows = 7;
     if (point != PROJECTION_POINT_COPIED || (*times)++ > 0) return false;
     /* The take-over of a clone; it gets the row's lock after the original's COMMIT, or never. */
-    REQUIRE(sql_open(harness->postgres.conninfo, -1, &sql, text) == SQL_OK);
+    REQUIRE(sql_open(fixture->postgres.conninfo, -1, &sql, text) == SQL_OK);
     snprintf(statement, sizeof statement,
              "SET lock_timeout = '50ms'; UPDATE usher.projection_state SET run = run + 1,"
              " run_id = '00000000-0000-0000-0000-000000000077' WHERE run > 0");
@@ -336,7 +338,7 @@ static void a_takeover_that_nobody_was_told_of(void **state) {
     text_uuid(&clone.options.run_id, uuid);
     snprintf(statement, sizeof statement,
              "UPDATE usher.projection_state SET run = 2, run_id = '%s'", uuid);
-    harness_sql(harness, statement);
+    projection_fixture_sql(fixture, statement);
     charge(&clone, CLONE_USER);
     assert_int_equal(runs(&clone), PROJECTION_IDLE);
     assert_int_equal(run_number(), 2);
@@ -359,7 +361,7 @@ static void a_restored_backup_is_taken_again(void **state) {
         projection_free(original.projection);
         engine_starts(&original, "here:/original");
         assert_int_equal(runs(&original), PROJECTION_IDLE); /* run 2 */
-        harness_sql(harness, backups[i]);
+        projection_fixture_sql(fixture, backups[i]);
         charge(&original, ORIGINAL_USER);
         assert_int_equal(runs(&original), PROJECTION_IDLE);
         assert_int_equal(original.alarms, 0);
@@ -395,7 +397,7 @@ static const char to_version_1[] =
     "UPDATE usher.projection_state SET schema_version = 1";
 
 static uint64_t version(void) {
-    return harness_number(harness, "SELECT schema_version FROM usher.projection_state");
+    return projection_fixture_number(fixture, "SELECT schema_version FROM usher.projection_state");
 }
 
 static void version_1_is_raised(void **state) {
@@ -403,8 +405,8 @@ static void version_1_is_raised(void **state) {
     char before[CONTENTS_BYTES], after[CONTENTS_BYTES], text[PROJECTION_TEXT_BYTES];
     uint64_t lsn = 0;
     begin();
-    harness_contents(harness, before);
-    harness_sql(harness, to_version_1);
+    projection_fixture_contents(fixture, before);
+    projection_fixture_sql(fixture, to_version_1);
     projection_free(original.projection);
     engine_starts(&original, "here:/original");
     assert_int_equal(
@@ -415,7 +417,7 @@ static void version_1_is_raised(void **state) {
     assert_int_equal(runs(&original), PROJECTION_IDLE);
     assert_int_equal(version(), 2);
     assert_int_equal(run_number(), 1);
-    harness_contents(harness, after);
+    projection_fixture_contents(fixture, after);
     assert_string_equal(before, after);
     charge(&original, ORIGINAL_USER);
     assert_int_equal(runs(&original), PROJECTION_IDLE);
@@ -426,7 +428,7 @@ static void version_1_is_raised(void **state) {
 static void version_1_of_another_log_is_left_alone(void **state) {
     (void)state;
     begin();
-    harness_sql(harness, to_version_1);
+    projection_fixture_sql(fixture, to_version_1);
     projection_free(original.projection);
     original.options.log_id = (struct id128){{0x0B, 0xAD}};
     original.projection = projection_create(&original.options);
@@ -470,9 +472,9 @@ static void an_odd_place_does_no_harm(void **state) {
     engine_starts(&original, "x:/o'brien\\'; DROP SCHEMA usher CASCADE; --\n");
     assert_int_equal(runs(&original), PROJECTION_IDLE);
     assert_int_equal(run_number(), 2);
-    assert_int_equal(harness_number(harness,
-                                    "SELECT count(*) FROM usher.projection_state WHERE run_by ="
-                                    " 'x:/o?brien??; DROP SCHEMA usher CASCADE; --?'"),
+    assert_int_equal(projection_fixture_number(
+                         fixture, "SELECT count(*) FROM usher.projection_state WHERE run_by ="
+                                  " 'x:/o?brien??; DROP SCHEMA usher CASCADE; --?'"),
                      1);
     end();
 }
@@ -495,12 +497,12 @@ int main(void) {
         cmocka_unit_test(a_log_without_its_beginning_goes_on),
         cmocka_unit_test(an_odd_place_does_no_harm),
     };
-    if (!postgres_available()) {
+    if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL 15 here\n");
         return 0;
     }
-    harness = harness_create();
+    fixture = projection_fixture_create();
     int failed = cmocka_run_group_tests_name("projection clone", tests, NULL, NULL);
-    harness_free(harness);
+    projection_fixture_free(fixture);
     return failed;
 }

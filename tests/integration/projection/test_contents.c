@@ -1,6 +1,6 @@
 /* test_contents.c - the rows are what the engine decided, however they were batched
  *
- * The history is random, from a seed, made by the real domain (tests/unit/replay/history.h).
+ * The history is random, from a seed, made by the real domain (tests/support/random_history.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,24 +11,24 @@
 #include <cmocka.h>
 
 #include "replay/postgres/projection_check.h"
-#include "tests/integration/projection/harness.h"
+#include "tests/integration/projection/projection_fixture.h"
 
-static struct harness *harness;
+static struct projection_fixture *fixture;
 
 static void rows_are_what_the_engine_has(void **state) {
     (void)state;
     char contents[CONTENTS_BYTES];
     struct projection_report report;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        harness_begin(harness, seed, 3000);
-        harness_project(harness, 0, contents);
+        projection_fixture_begin(fixture, seed, 3000);
+        projection_fixture_project(fixture, 0, contents);
         assert_int_equal(
-            projection_check(harness->postgres.conninfo, harness->history.world, &report), 0);
+            projection_check(fixture->postgres.conninfo, fixture->history.world, &report), 0);
         if (report.mismatches) print_message("# %s\n", report.text);
         assert_int_equal(report.mismatches, 0);
-        assert_int_equal(report.applied_lsn, harness->log.size);
+        assert_int_equal(report.applied_lsn, fixture->log.size);
         assert_true(report.compared > 400);
-        harness_end(harness);
+        projection_fixture_end(fixture);
     }
 }
 
@@ -52,31 +52,31 @@ static void the_check_finds_differences(void **state) {
     };
     char contents[CONTENTS_BYTES];
     struct projection_report report;
-    harness_begin(harness, 3, 2000);
+    projection_fixture_begin(fixture, 3, 2000);
     for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
-        harness_drop(harness);
-        harness_project(harness, 0, contents);
-        harness_sql(harness, harm[i]);
+        projection_fixture_drop(fixture);
+        projection_fixture_project(fixture, 0, contents);
+        projection_fixture_sql(fixture, harm[i]);
         assert_int_equal(
-            projection_check(harness->postgres.conninfo, harness->history.world, &report), 0);
+            projection_check(fixture->postgres.conninfo, fixture->history.world, &report), 0);
         if (report.mismatches == 0) print_message("# not seen: %s\n", harm[i]);
         assert_true(report.mismatches > 0 && report.text[0] != '\0');
     }
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void batch_size_does_not_matter(void **state) {
     (void)state;
     static const uint32_t sizes[] = {1, 7, 100};
     char whole[CONTENTS_BYTES], contents[CONTENTS_BYTES];
-    harness_begin(harness, 3, 2500);
-    harness_project(harness, 50000, whole);
+    projection_fixture_begin(fixture, 3, 2500);
+    projection_fixture_project(fixture, 50000, whole);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        harness_drop(harness);
-        harness_project(harness, sizes[i], contents);
+        projection_fixture_drop(fixture);
+        projection_fixture_project(fixture, sizes[i], contents);
         assert_string_equal(contents, whole);
     }
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* The history has every kind of row; a table that stays empty would prove nothing above. */
@@ -96,54 +96,54 @@ static void the_history_reaches_every_table_and_state(void **state) {
     };
     static const uint64_t least[] = {5, 3, 3, 5, 3, 2, 3, 1, 1};
     char contents[CONTENTS_BYTES];
-    harness_begin(harness, 3, 2500);
-    harness_project(harness, 0, contents);
+    projection_fixture_begin(fixture, 3, 2500);
+    projection_fixture_project(fixture, 0, contents);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        uint64_t number = harness_number(harness, queries[i]);
+        uint64_t number = projection_fixture_number(fixture, queries[i]);
         if (number < least[i])
             print_message("# %llu: %s\n", (unsigned long long)number, queries[i]);
         assert_true(number >= least[i]);
     }
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void rebuilding_gives_the_same_rows(void **state) {
     (void)state;
     char before[CONTENTS_BYTES], after[CONTENTS_BYTES];
     struct projection_status status;
-    harness_begin(harness, 4, 2500);
-    harness_project(harness, 500, before);
-    harness_sql(harness, "UPDATE usher.seats SET price = 1");
-    struct projection_options options = harness_options(harness, 0);
+    projection_fixture_begin(fixture, 4, 2500);
+    projection_fixture_project(fixture, 500, before);
+    projection_fixture_sql(fixture, "UPDATE usher.seats SET price = 1");
+    struct projection_options options = projection_fixture_options(fixture, 0);
     assert_int_equal(projection_rebuild(&options, NULL, NULL, &status), 0);
-    assert_int_equal(status.applied_lsn, harness->log.size);
-    harness_contents(harness, after);
+    assert_int_equal(status.applied_lsn, fixture->log.size);
+    projection_fixture_contents(fixture, after);
     assert_string_equal(after, before);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* A reservation's whole life in one batch, and a projection that follows a growing log. */
 static void following_equals_catching_up(void **state) {
     (void)state;
     char whole[CONTENTS_BYTES], contents[CONTENTS_BYTES];
-    harness_begin(harness, 6, 1500);
-    harness_project(harness, 0, whole);
-    harness_drop(harness);
-    struct projection_options options = harness_options(harness, 0);
+    projection_fixture_begin(fixture, 6, 1500);
+    projection_fixture_project(fixture, 0, whole);
+    projection_fixture_drop(fixture);
+    struct projection_options options = projection_fixture_options(fixture, 0);
     struct projection *projection = projection_create(&options);
     struct projection_status status;
-    for (uint64_t limit = 0; limit < harness->log.size; limit += 4321) {
-        harness->log.limit_lsn = limit; /* within a record: it is not durable yet */
-        assert_int_equal(harness_run(harness, projection), PROJECTION_IDLE);
+    for (uint64_t limit = 0; limit < fixture->log.size; limit += 4321) {
+        fixture->log.limit_lsn = limit; /* within a record: it is not durable yet */
+        assert_int_equal(projection_fixture_run(fixture, projection), PROJECTION_IDLE);
         projection_status_get(projection, &status);
         assert_true(status.applied_lsn <= limit && limit - status.applied_lsn < RECORD_BYTES_MAX);
     }
-    harness->log.limit_lsn = UINT64_MAX;
-    assert_int_equal(harness_run(harness, projection), PROJECTION_IDLE);
+    fixture->log.limit_lsn = UINT64_MAX;
+    assert_int_equal(projection_fixture_run(fixture, projection), PROJECTION_IDLE);
     projection_free(projection);
-    harness_contents(harness, contents);
+    projection_fixture_contents(fixture, contents);
     assert_string_equal(contents, whole);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 int main(void) {
@@ -155,12 +155,12 @@ int main(void) {
         cmocka_unit_test(rebuilding_gives_the_same_rows),
         cmocka_unit_test(following_equals_catching_up),
     };
-    if (!postgres_available()) {
+    if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
-    harness = harness_create();
+    fixture = projection_fixture_create();
     int failed = cmocka_run_group_tests_name("projection contents", tests, NULL, NULL);
-    harness_free(harness);
+    projection_fixture_free(fixture);
     return failed;
 }

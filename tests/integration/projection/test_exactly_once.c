@@ -14,12 +14,12 @@
 #include <cmocka.h>
 
 #include "replay/postgres/projection_check.h"
-#include "tests/integration/projection/harness.h"
+#include "tests/integration/projection/projection_fixture.h"
 
 #define REQUESTS 2000u
 #define BATCH 400u
 
-static struct harness *harness;
+static struct projection_fixture *fixture;
 
 static const char terminate_sql[] =
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -42,13 +42,13 @@ static bool fault(void *context, enum projection_point point) {
 }
 
 static bool server_dies(void) {
-    postgres_stop(&harness->postgres, SIGQUIT);
-    postgres_start(&harness->postgres);
+    postgres_fixture_stop(&fixture->postgres, SIGQUIT);
+    postgres_fixture_start(&fixture->postgres);
     return false;
 }
 
 static bool backend_is_terminated(void) {
-    (void)harness_number(harness, terminate_sql);
+    (void)projection_fixture_number(fixture, terminate_sql);
     return false;
 }
 
@@ -61,7 +61,8 @@ static bool answer_is_lost(void) {
         "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND backend_type = 'client backend' AND state <> 'idle'";
     struct timespec pause = {0, 1000000};
-    for (int looks = 0; looks < 10000 && harness_number(harness, busy_sql) > 0; looks++) {
+    for (int looks = 0; looks < 10000 && projection_fixture_number(fixture, busy_sql) > 0;
+         looks++) {
         nanosleep(&pause, NULL);
     }
     return true;
@@ -71,9 +72,9 @@ static bool answer_is_lost(void) {
 static void assert_contents(const char *expected) {
     char contents[CONTENTS_BYTES];
     struct projection_report report;
-    harness_contents(harness, contents);
+    projection_fixture_contents(fixture, contents);
     assert_string_equal(contents, expected);
-    assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world, &report),
+    assert_int_equal(projection_check(fixture->postgres.conninfo, fixture->history.world, &report),
                      0);
     if (report.mismatches) print_message("# %s\n", report.text);
     assert_int_equal(report.mismatches, 0);
@@ -81,21 +82,21 @@ static void assert_contents(const char *expected) {
 
 static void project_with(struct accident *accident, struct projection_status *ret_status) {
     char expected[CONTENTS_BYTES];
-    harness_begin(harness, 11, REQUESTS);
-    harness_project(harness, BATCH, expected);
-    harness_drop(harness);
-    struct projection_options options = harness_options(harness, BATCH);
+    projection_fixture_begin(fixture, 11, REQUESTS);
+    projection_fixture_project(fixture, BATCH, expected);
+    projection_fixture_drop(fixture);
+    struct projection_options options = projection_fixture_options(fixture, BATCH);
     options.fault = fault;
     options.fault_context = accident;
     struct projection *projection = projection_create(&options);
-    assert_int_equal(harness_run(harness, projection), PROJECTION_IDLE);
+    assert_int_equal(projection_fixture_run(fixture, projection), PROJECTION_IDLE);
     projection_status_get(projection, ret_status);
     projection_free(projection);
     assert_int_equal(accident->happened, 1);
-    assert_int_equal(harness->alarms, 0);
-    assert_int_equal(ret_status->applied_lsn, harness->log.size);
+    assert_int_equal(fixture->alarms, 0);
+    assert_int_equal(ret_status->applied_lsn, fixture->log.size);
     assert_contents(expected);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void server_killed_before_commit(void **state) {
@@ -144,10 +145,10 @@ static void connection_lost_before_commit(void **state) {
 static void process_restarts_between_batches(void **state) {
     (void)state;
     char expected[CONTENTS_BYTES];
-    harness_begin(harness, 12, REQUESTS);
-    harness_project(harness, BATCH, expected);
-    harness_drop(harness);
-    struct projection_options options = harness_options(harness, BATCH);
+    projection_fixture_begin(fixture, 12, REQUESTS);
+    projection_fixture_project(fixture, BATCH, expected);
+    projection_fixture_drop(fixture);
+    struct projection_options options = projection_fixture_options(fixture, BATCH);
     int result = PROJECTION_WORKED;
     for (uint32_t runs = 0; result == PROJECTION_WORKED && runs < 1000; runs++) {
         struct projection *projection = projection_create(&options);
@@ -157,18 +158,18 @@ static void process_restarts_between_batches(void **state) {
     }
     assert_int_equal(result, PROJECTION_IDLE);
     assert_contents(expected);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void two_engines_on_one_database(void **state) {
     (void)state;
     char expected[CONTENTS_BYTES];
-    harness_begin(harness, 13, REQUESTS);
-    harness_project(harness, BATCH, expected);
-    harness_drop(harness);
-    struct memory_log copy = harness->log; /* same bytes, a position of its own */
+    projection_fixture_begin(fixture, 13, REQUESTS);
+    projection_fixture_project(fixture, BATCH, expected);
+    projection_fixture_drop(fixture);
+    struct memory_log copy = fixture->log; /* same bytes, a position of its own */
     struct record_source second = memory_log_source(&copy);
-    struct projection_options options = harness_options(harness, BATCH);
+    struct projection_options options = projection_fixture_options(fixture, BATCH);
     struct projection *a = projection_create(&options);
     options.source = &second;
     options.batch_records = BATCH / 3;
@@ -181,44 +182,44 @@ static void two_engines_on_one_database(void **state) {
     projection_status_get(b, &status);
     assert_int_equal(status.failures, 1);
     assert_non_null(strstr(status.text, "another engine"));
-    harness->now_ms += PROJECTION_RETRY_MS_MAX;
+    fixture->now_ms += PROJECTION_RETRY_MS_MAX;
     for (uint32_t i = 0; i < 3; i++) {
         (void)projection_step(b);
         (void)projection_step(a);
     }
-    assert_int_equal(harness_run(harness, b), PROJECTION_IDLE);
-    assert_int_equal(harness_run(harness, a), PROJECTION_IDLE);
+    assert_int_equal(projection_fixture_run(fixture, b), PROJECTION_IDLE);
+    assert_int_equal(projection_fixture_run(fixture, a), PROJECTION_IDLE);
     projection_free(a);
     projection_free(b);
     assert_contents(expected);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* The applied LSN and the rows go back together: the rest is repeated. */
 static void database_restored_from_a_backup(void **state) {
     (void)state;
     char expected[CONTENTS_BYTES], contents[CONTENTS_BYTES];
-    struct postgres *postgres = &harness->postgres;
-    harness_begin(harness, 14, REQUESTS);
-    harness_project(harness, BATCH, expected);
-    harness_drop(harness);
-    struct projection_options options = harness_options(harness, BATCH);
+    struct postgres_fixture *postgres = &fixture->postgres;
+    projection_fixture_begin(fixture, 14, REQUESTS);
+    projection_fixture_project(fixture, BATCH, expected);
+    projection_fixture_drop(fixture);
+    struct projection_options options = projection_fixture_options(fixture, BATCH);
     struct projection *projection = projection_create(&options);
     for (uint32_t i = 0; i < 2; i++)
         assert_int_equal(projection_step(projection), PROJECTION_WORKED);
     projection_free(projection);
-    postgres_database(postgres, "template1"); /* a database cannot be copied from within */
-    harness_sql(harness, "CREATE DATABASE backup TEMPLATE postgres");
-    postgres_database(postgres, "postgres");
-    harness_project(harness, BATCH, contents); /* the original goes on */
+    postgres_fixture_database(postgres, "template1"); /* a database cannot be copied from within */
+    projection_fixture_sql(fixture, "CREATE DATABASE backup TEMPLATE postgres");
+    postgres_fixture_database(postgres, "postgres");
+    projection_fixture_project(fixture, BATCH, contents); /* the original goes on */
     assert_string_equal(contents, expected);
-    postgres_database(postgres, "backup");
-    assert_true(harness_number(harness, applied_sql) < harness->log.size);
-    harness_project(harness, BATCH, contents);
-    postgres_database(postgres, "postgres");
-    harness_sql(harness, "DROP DATABASE backup");
+    postgres_fixture_database(postgres, "backup");
+    assert_true(projection_fixture_number(fixture, applied_sql) < fixture->log.size);
+    projection_fixture_project(fixture, BATCH, contents);
+    postgres_fixture_database(postgres, "postgres");
+    projection_fixture_sql(fixture, "DROP DATABASE backup");
     assert_string_equal(contents, expected);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 int main(void) {
@@ -232,12 +233,12 @@ int main(void) {
         cmocka_unit_test(two_engines_on_one_database),
         cmocka_unit_test(database_restored_from_a_backup),
     };
-    if (!postgres_available()) {
+    if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
-    harness = harness_create();
+    fixture = projection_fixture_create();
     int failed = cmocka_run_group_tests_name("projection exactly once", tests, NULL, NULL);
-    harness_free(harness);
+    projection_fixture_free(fixture);
     return failed;
 }

@@ -17,13 +17,13 @@
 #include "replay/postgres/projection_check.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
-#include "tests/integration/projection/harness.h"
-#include "wal/storage/storage_memory.h"
+#include "tests/integration/projection/projection_fixture.h"
+#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
 
 #define WAIT_MS 60000
 
-static struct harness *harness;
+static struct projection_fixture *fixture;
 
 static uint64_t clock_ms(clockid_t clock) {
     struct timespec now;
@@ -64,7 +64,7 @@ static void live_open(struct live *live) {
     assert_int_equal(wal_open(&options, &live->recovery, &live->wal, &error), 0);
     assert_int_equal(wal_start(live->wal, &error), 0);
     source_wal_init(&live->source, live->storage, durable_lsn, live->wal, 0, &live->port);
-    live->options = harness_options(harness, 0);
+    live->options = projection_fixture_options(fixture, 0);
     live->options.source = &live->port;
     live->options.clock = (struct clock_port){NULL, wall_ms};
     live->options.batch_ms = 20;
@@ -79,7 +79,7 @@ static void live_close(struct live *live) {
 
 /* Append the history's records up to this offset, in drains. */
 static void live_append(struct live *live, uint64_t until) {
-    const struct memory_log *log = &harness->log;
+    const struct memory_log *log = &fixture->log;
     while (live->appended < until) {
         uint32_t drain = 0, size;
         uint64_t lsn;
@@ -109,7 +109,7 @@ static bool wait_until(struct projection *projection, uint64_t applied_lsn, uint
 
 static void assert_rows_agree(void) {
     struct projection_report report;
-    assert_int_equal(projection_check(harness->postgres.conninfo, harness->history.world, &report),
+    assert_int_equal(projection_check(fixture->postgres.conninfo, fixture->history.world, &report),
                      0);
     if (report.mismatches) print_message("# %s\n", report.text);
     assert_int_equal(report.mismatches, 0);
@@ -118,12 +118,12 @@ static void assert_rows_agree(void) {
 static void follows_the_durable_lsn(void **state) {
     (void)state;
     struct live live;
-    harness_begin(harness, 21, 3000);
+    projection_fixture_begin(fixture, 21, 3000);
     live_open(&live);
     struct projection *projection = projection_create(&live.options);
     assert_int_equal(projection_start(projection), 0);
     for (uint64_t part = 1; part <= 4; part++) {
-        live_append(&live, harness->log.size * part / 4);
+        live_append(&live, fixture->log.size * part / 4);
         assert_true(wait_until(projection, live.appended, PROJECTION_FOLLOWING));
     }
     struct projection_status status;
@@ -134,41 +134,41 @@ static void follows_the_durable_lsn(void **state) {
     projection_free(projection);
     assert_rows_agree();
     live_close(&live);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 static void postgres_is_down_and_comes_back(void **state) {
     (void)state;
     struct live live;
-    harness_begin(harness, 22, 3000);
+    projection_fixture_begin(fixture, 22, 3000);
     live_open(&live);
-    postgres_stop(&harness->postgres, SIGINT);
+    postgres_fixture_stop(&fixture->postgres, SIGINT);
     struct projection *projection = projection_create(&live.options);
     assert_int_equal(projection_start(projection), 0);
-    live_append(&live, harness->log.size / 2); /* sales go on */
+    live_append(&live, fixture->log.size / 2); /* sales go on */
     assert_true(wait_until(projection, 0, PROJECTION_RETRYING));
-    postgres_start(&harness->postgres);
+    postgres_fixture_start(&fixture->postgres);
     assert_true(wait_until(projection, live.appended, PROJECTION_FOLLOWING));
-    postgres_stop(&harness->postgres, SIGQUIT);
-    live_append(&live, harness->log.size);
+    postgres_fixture_stop(&fixture->postgres, SIGQUIT);
+    live_append(&live, fixture->log.size);
     assert_true(wait_until(projection, 0, PROJECTION_RETRYING));
-    postgres_start(&harness->postgres);
+    postgres_fixture_start(&fixture->postgres);
     assert_true(wait_until(projection, live.appended, PROJECTION_FOLLOWING));
     projection_stop(projection);
     projection_free(projection);
     assert_rows_agree();
     live_close(&live);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* A server that hangs (here: stopped by a signal) holds nobody up: the thread ends when told to. */
 static void stopping_does_not_wait_for_a_server_that_hangs(void **state) {
     (void)state;
     struct live live;
-    harness_begin(harness, 23, 300);
+    projection_fixture_begin(fixture, 23, 300);
     live_open(&live);
-    live_append(&live, harness->log.size);
-    assert_int_equal(kill(harness->postgres.pid, SIGSTOP), 0);
+    live_append(&live, fixture->log.size);
+    assert_int_equal(kill(fixture->postgres.pid, SIGSTOP), 0);
     struct projection *projection = projection_create(&live.options);
     assert_int_equal(projection_start(projection), 0);
     struct timespec pause = {0, 100000000};
@@ -176,14 +176,14 @@ static void stopping_does_not_wait_for_a_server_that_hangs(void **state) {
     uint64_t began_ms = clock_ms(CLOCK_MONOTONIC);
     projection_stop(projection);
     assert_true(clock_ms(CLOCK_MONOTONIC) - began_ms < 2000);
-    assert_int_equal(kill(harness->postgres.pid, SIGCONT), 0);
+    assert_int_equal(kill(fixture->postgres.pid, SIGCONT), 0);
 
     assert_int_equal(projection_start(projection), 0); /* and can be started again */
     assert_true(wait_until(projection, live.appended, PROJECTION_FOLLOWING));
     projection_stop(projection);
     projection_free(projection);
     live_close(&live);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* The log's own recovery refuses to cut below what PostgreSQL has seen. */
@@ -194,9 +194,9 @@ static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
     struct wal_recovery recovery;
     char text[PROJECTION_TEXT_BYTES];
     uint64_t lsn = 0;
-    harness_begin(harness, 24, 500);
+    projection_fixture_begin(fixture, 24, 500);
     live_open(&live);
-    live_append(&live, harness->log.size);
+    live_append(&live, fixture->log.size);
     struct projection *projection = projection_create(&live.options);
     assert_int_equal(projection_start(projection), 0);
     assert_true(wait_until(projection, live.appended, PROJECTION_FOLLOWING));
@@ -206,11 +206,11 @@ static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
     assert_int_equal(
         projection_applied_lsn(live.options.conninfo, &live.options.log_id, &lsn, text),
         PROJECTION_FOUND);
-    assert_int_equal(lsn, harness->log.size);
+    assert_int_equal(lsn, fixture->log.size);
 
     struct live shorter;
     live_open(&shorter); /* a log that has lost its second half */
-    live_append(&shorter, harness->log.size / 2);
+    live_append(&shorter, fixture->log.size / 2);
     assert_int_equal(wal_stop(shorter.wal), 0);
     wal_close(shorter.wal);
     struct wal_recovery_options options = {.witness_lsn = lsn};
@@ -218,7 +218,7 @@ static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
     options.witness_lsn = 0;
     assert_int_equal(wal_recover(shorter.storage, &options, &recovery, &error), 0);
     shorter.storage->operations->destroy(shorter.storage);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 /* The real log into a world: what the daemon does at start. */
@@ -227,9 +227,9 @@ static void recovers_from_the_real_log(void **state) {
     struct live live;
     struct recover_result result;
     struct recover_error error;
-    harness_begin(harness, 25, 3000);
+    projection_fixture_begin(fixture, 25, 3000);
     live_open(&live);
-    live_append(&live, harness->log.size);
+    live_append(&live, fixture->log.size);
     assert_int_equal(wal_stop(live.wal), 0);
     wal_close(live.wal);
     struct source_wal source;
@@ -237,13 +237,13 @@ static void recovers_from_the_real_log(void **state) {
     source_wal_init(&source, live.storage, NULL, NULL, WAL_READER_NO_LIMIT, &port);
     struct world *world = world_create(&(struct id128){{5}});
     assert_int_equal(recover(&port, world, NULL, &result, &error), 0);
-    assert_int_equal(result.last_lsn, harness->log.size);
+    assert_int_equal(result.last_lsn, fixture->log.size);
     assert_true(result.hashes_verified > 10);
-    assert_true(result.world_hash == world_hash(harness->history.world));
+    assert_true(result.world_hash == world_hash(fixture->history.world));
     world_free(world);
     source_wal_deinit(&source);
     live.storage->operations->destroy(live.storage);
-    harness_end(harness);
+    projection_fixture_end(fixture);
 }
 
 int main(void) {
@@ -254,12 +254,12 @@ int main(void) {
         cmocka_unit_test(the_applied_lsn_is_a_witness_for_recovery),
         cmocka_unit_test(recovers_from_the_real_log),
     };
-    if (!postgres_available()) {
+    if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL server here\n");
         return 0;
     }
-    harness = harness_create();
+    fixture = projection_fixture_create();
     int failed = cmocka_run_group_tests_name("projection live", tests, NULL, NULL);
-    harness_free(harness);
+    projection_fixture_free(fixture);
     return failed;
 }

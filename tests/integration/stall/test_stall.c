@@ -74,7 +74,8 @@ static void set_capacity(struct sale *sale, uint64_t capacity) {
     assert_int_equal(caller_ask_until_answered(&sale->admin, &sale->ask, &sale->answer), 0);
 }
 
-/* --- the stage -------------------------------------------------------------------------------- */
+/* --- what is on sale
+ * -------------------------------------------------------------------------------- */
 
 /* Nobody's turn begins before all are in. Every time limit is shorter than the outages. */
 static void open_sale(struct sale *sale) {

@@ -36,7 +36,8 @@ check() {
 }
 
 progress_interval_s=0
-check 'every step is counted' "$(printf '   %s of 3\n' 1 2 3)" "$(build "$folder/b" -- tools/usher 2>&1)"
+check 'every step is counted' "$(printf '   %s of 3\n' 1 2 3)" \
+    "$(build "$folder/b" -- tools/usher 2>&1)"
 check 'only the targets are built' "-C $folder/b tools/usher" "$(cat "$folder/b/targets")"
 
 progress_interval_s=1000

@@ -1,5 +1,5 @@
 /* logs.c - one log with everything in it, and every kind of damage to it; see logs.h */
-#include "logs.h"
+#include "tests/unit/wal/logs.h"
 
 #include "engine/base/hash.h"
 #include "wal/block.h"
@@ -11,26 +11,26 @@
 
 #define PAGE 4096u
 
-static void blocks(struct harness *harness, int count) {
-    for (int i = 0; i < count; i++) (void)harness_block(harness, LOGS_RECORD_BYTES);
+static void blocks(struct wal_fixture *fixture, int count) {
+    for (int i = 0; i < count; i++) (void)wal_fixture_block(fixture, LOGS_RECORD_BYTES);
 }
 
-void logs_write(struct harness *harness) {
-    harness_init(harness);
-    harness->options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
-    harness_open_ok(harness);
-    blocks(harness, 31);
-    harness_stop(harness);
-    harness_open_ok(harness);
-    blocks(harness, 5);
-    harness_kill(harness);
+void logs_write(struct wal_fixture *fixture) {
+    wal_fixture_init(fixture);
+    fixture->options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    wal_fixture_open_ok(fixture);
+    blocks(fixture, 31);
+    wal_fixture_stop(fixture);
+    wal_fixture_open_ok(fixture);
+    blocks(fixture, 5);
+    wal_fixture_kill(fixture);
     uint64_t size;
-    harness_segment(harness->disk, 4, &size)[6 * PAGE + 600] = 1; /* a torn write */
-    harness_open_ok(harness);
-    assert_int_equal(harness->recovery.torn_tails, 1);
-    blocks(harness, 4);
-    assert_int_equal(wal_prepare_step(harness->wal), 0);
-    harness_kill(harness);
+    wal_fixture_segment(fixture->disk, 4, &size)[6 * PAGE + 600] = 1; /* a torn write */
+    wal_fixture_open_ok(fixture);
+    assert_int_equal(fixture->recovery.torn_tails, 1);
+    blocks(fixture, 4);
+    assert_int_equal(wal_prepare_step(fixture->wal), 0);
+    wal_fixture_kill(fixture);
 }
 
 char logs_state_letter(uint32_t state) {
@@ -42,7 +42,7 @@ char logs_state_letter(uint32_t state) {
 
 static uint8_t *page(struct storage *disk, uint64_t number, uint64_t index) {
     uint64_t size;
-    uint8_t *bytes = harness_segment(disk, number, &size);
+    uint8_t *bytes = wal_fixture_segment(disk, number, &size);
     assert_true((index + 1) * PAGE <= size);
     return bytes + index * PAGE;
 }
@@ -51,7 +51,7 @@ static void resize(struct storage *disk, uint64_t number, uint64_t bytes) {
     char name[WAL_FILE_NAME_BYTES];
     uint64_t size;
     segment_name(number, name);
-    const uint8_t *old = harness_segment(disk, number, &size);
+    const uint8_t *old = wal_fixture_segment(disk, number, &size);
     uint8_t *copy = calloc(1, bytes);
     assert_non_null(copy);
     memcpy(copy, old, size < bytes ? size : bytes);
@@ -64,7 +64,7 @@ static void copy_segment(struct storage *from, uint64_t from_number, struct stor
     char name[WAL_FILE_NAME_BYTES];
     uint64_t size;
     segment_name(to_number, name);
-    const uint8_t *bytes = harness_segment(from, from_number, &size);
+    const uint8_t *bytes = wal_fixture_segment(from, from_number, &size);
     assert_int_equal(storage_memory_put(to, name, bytes, size), 0);
 }
 
@@ -116,15 +116,15 @@ static void swap(struct storage *disk) {
 static void copy_over(struct storage *disk) { copy_segment(disk, 2, disk, 3); }
 
 static void foreign(struct storage *disk) {
-    struct harness other;
-    harness_init(&other);
+    struct wal_fixture other;
+    wal_fixture_init(&other);
     other.entropy = (struct random){99};
     other.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
-    harness_open_ok(&other);
+    wal_fixture_open_ok(&other);
     blocks(&other, 31);
-    harness_kill(&other);
+    wal_fixture_kill(&other);
     copy_segment(other.disk, 3, disk, 3);
-    harness_deinit(&other);
+    wal_fixture_deinit(&other);
 }
 
 static void version(struct storage *disk) {

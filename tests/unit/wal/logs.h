@@ -13,7 +13,7 @@
 #ifndef USHER_TESTS_UNIT_WAL_LOGS_H
 #define USHER_TESTS_UNIT_WAL_LOGS_H
 
-#include "harness.h"
+#include "tests/unit/wal/wal_fixture.h"
 
 #define LOGS_SEGMENTS 6u
 #define LOGS_END_LSN 120000u
@@ -41,8 +41,8 @@ struct logs_damage {
 extern const struct logs_damage logs_damages[];
 extern const size_t logs_damage_count;
 
-/* A harness whose log is closed. */
-void logs_write(struct harness *harness);
+/* A fixture whose log is closed. */
+void logs_write(struct wal_fixture *fixture);
 
 char logs_state_letter(uint32_t state); /* S T U D V F */
 

@@ -1,5 +1,5 @@
 /* test_block.c - headers of blocks and segments: round trip, and every damaged bit is seen */
-#include "harness.h"
+#include "tests/unit/wal/wal_fixture.h"
 
 #include "wal/block.h"
 #include "wal/bytes.h"
@@ -11,7 +11,7 @@
 static struct block_header make_block(uint8_t *block, uint32_t records, uint32_t size) {
     memset(block, 0xee, block_bytes(records * size)); /* padding must not keep this */
     for (uint32_t i = 0; i < records; i++) {
-        harness_record(block + BLOCK_HEADER_BYTES + i * size, i, size);
+        wal_fixture_record(block + BLOCK_HEADER_BYTES + i * size, i, size);
     }
     struct block_header header = {
         .record_count = records,

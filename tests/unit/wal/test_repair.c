@@ -1,5 +1,5 @@
 /* test_repair.c - every kind of damage is seen where it is, and repaired without losing a byte */
-#include "logs.h"
+#include "tests/unit/wal/logs.h"
 
 #include "wal/bytes.h"
 #include "wal/inspect.h"
@@ -72,23 +72,23 @@ static struct storage *clone(struct storage *disk) {
     return copy;
 }
 
-/* The harness's log on another disk. */
-static struct harness on(const struct harness *harness, struct storage *disk) {
-    struct harness copy = *harness;
+/* The fixture's log on another disk. */
+static struct wal_fixture on(const struct wal_fixture *fixture, struct storage *disk) {
+    struct wal_fixture copy = *fixture;
     copy.disk = disk;
     return copy;
 }
 
 /* The log ends at an LSN and begins where it did, it can be opened but not with a witness beyond,
  * and what is appended can be read. Changes the disk. */
-static void assert_serves(const struct harness *harness, struct storage *disk, uint64_t first_lsn,
-                          uint64_t end_lsn) {
-    struct harness copy = on(harness, disk);
+static void assert_serves(const struct wal_fixture *fixture, struct storage *disk,
+                          uint64_t first_lsn, uint64_t end_lsn) {
+    struct wal_fixture copy = on(fixture, disk);
     copy.options.callback_context = &copy;
     copy.options.clock.context = &copy;
     copy.options.entropy.context = &copy;
     copy.options.witness_lsn = end_lsn + 1;
-    assert_int_equal(harness_open(&copy), -WAL_ERROR_CORRUPT);
+    assert_int_equal(wal_fixture_open(&copy), -WAL_ERROR_CORRUPT);
     /* The power fails when the next start has prepared its segment: that shows no damage again. */
     struct wal_recovery found;
     char name[WAL_FILE_NAME_BYTES];
@@ -101,16 +101,16 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
     assert_int_equal(disk->operations->sync(disk, handle), 0);
     disk->operations->close(disk, handle);
     copy.options.witness_lsn = end_lsn;
-    harness_open_ok(&copy);
+    wal_fixture_open_ok(&copy);
     assert_int_equal(copy.recovery.first_lsn, first_lsn);
     assert_int_equal(copy.recovery.end_lsn, end_lsn);
     copy.next_number = end_lsn / LOGS_RECORD_BYTES;
-    for (int i = 0; i < 20; i++) (void)harness_block(&copy, LOGS_RECORD_BYTES);
-    harness_stop(&copy);
+    for (int i = 0; i < 20; i++) (void)wal_fixture_block(&copy, LOGS_RECORD_BYTES);
+    wal_fixture_stop(&copy);
     copy.options.witness_lsn = 0;
-    harness_open_ok(&copy);
+    wal_fixture_open_ok(&copy);
     assert_int_equal(copy.recovery.end_lsn, end_lsn + 20 * LOGS_RECORD_BYTES);
-    harness_kill(&copy);
+    wal_fixture_kill(&copy);
     struct wal_reader *reader;
     struct wal_record record;
     struct wal_error error;
@@ -119,7 +119,7 @@ static void assert_serves(const struct harness *harness, struct storage *disk, u
         if (wal_reader_next(reader, copy.recovery.end_lsn, &record, &error) != 0) {
             fail_msg("%s", error.text);
         }
-        assert_true(harness_record_good(&record, lsn / LOGS_RECORD_BYTES));
+        assert_true(wal_fixture_record_good(&record, lsn / LOGS_RECORD_BYTES));
     }
     wal_reader_close(reader);
 }
@@ -153,9 +153,9 @@ static void test_inspect_sound(void **state) {
     } table[] = {{1, 0, 45000, 16, 15, 0},     {1, 45000, 90000, 16, 15, 0},
                  {1, 90000, 93000, 3, 1, 1},   {2, 93000, 108000, 6, 5, 0},
                  {3, 108000, 120000, 5, 4, 0}, {0, 0, 0, 0, 0, 0}};
-    struct harness harness;
-    logs_write(&harness);
-    struct seen seen = inspect(harness.disk);
+    struct wal_fixture fixture;
+    logs_write(&fixture);
+    struct seen seen = inspect(fixture.disk);
     assert_int_equal(seen.count, LOGS_SEGMENTS);
     for (size_t i = 0; i < seen.count; i++) {
         const struct wal_segment_info *info = &seen.infos[i];
@@ -171,16 +171,16 @@ static void test_inspect_sound(void **state) {
         assert_int_equal(info->blocks, table[i].blocks);
         assert_int_equal(info->records, table[i].blocks);
         assert_int_equal(info->seals, table[i].seals);
-        assert_int_equal(info->created_ms, i < 5 ? harness.now_ms : 0);
-        assert_int_equal(info->first_wall_ms, i < 5 ? harness.now_ms : 0);
-        assert_int_equal(info->last_wall_ms, i < 5 ? harness.now_ms : 0);
+        assert_int_equal(info->created_ms, i < 5 ? fixture.now_ms : 0);
+        assert_int_equal(info->first_wall_ms, i < 5 ? fixture.now_ms : 0);
+        assert_int_equal(info->last_wall_ms, i < 5 ? fixture.now_ms : 0);
         assert_int_equal(info->stray_blocks, 0);
         assert_null(info->proof);
     }
     struct seen two = {.stop_after = 2};
-    assert_int_equal(wal_inspect(harness.disk, note_segment, &two, &harness.error), 77);
+    assert_int_equal(wal_inspect(fixture.disk, note_segment, &two, &fixture.error), 77);
     assert_int_equal(two.count, 2);
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
     assert_string_equal(wal_segment_state_name(WAL_SEGMENT_TORN), "torn");
     assert_string_equal(wal_segment_state_name(99), "unknown");
 }
@@ -188,11 +188,11 @@ static void test_inspect_sound(void **state) {
 static void test_inspect_damage(void **state) {
     (void)state;
     for (size_t i = 0; i < logs_damage_count; i++) {
-        struct harness harness;
-        logs_write(&harness);
-        logs_damages[i].apply(harness.disk);
-        struct storage *before = clone(harness.disk);
-        struct seen seen = inspect(harness.disk);
+        struct wal_fixture fixture;
+        logs_write(&fixture);
+        logs_damages[i].apply(fixture.disk);
+        struct storage *before = clone(fixture.disk);
+        struct seen seen = inspect(fixture.disk);
         char states[17] = "";
         for (size_t j = 0; j < seen.count; j++) {
             const struct wal_segment_info *info = &seen.infos[j];
@@ -202,20 +202,20 @@ static void test_inspect_damage(void **state) {
         if (strcmp(states, logs_damages[i].states) != 0) {
             fail_msg("%s: %s, not %s", logs_damages[i].name, states, logs_damages[i].states);
         }
-        assert_true(same_disk(before, harness.disk));
+        assert_true(same_disk(before, fixture.disk));
         before->operations->destroy(before);
-        harness_deinit(&harness);
+        wal_fixture_deinit(&fixture);
     }
 }
 
 static void test_inspect_stray(void **state) {
     (void)state;
-    struct harness harness;
-    logs_write(&harness);
+    struct wal_fixture fixture;
+    logs_write(&fixture);
     uint64_t size;
-    harness_segment(harness.disk, 2, &size)[4096 * 4 + 300] ^= 1;
-    harness_segment(harness.disk, 2, &size)[4096 * 9 + 300] ^= 1;
-    const struct seen seen = inspect(harness.disk);
+    wal_fixture_segment(fixture.disk, 2, &size)[4096 * 4 + 300] ^= 1;
+    wal_fixture_segment(fixture.disk, 2, &size)[4096 * 9 + 300] ^= 1;
+    const struct seen seen = inspect(fixture.disk);
     const struct wal_segment_info *info = &seen.infos[1];
     assert_int_equal(info->state, WAL_SEGMENT_DAMAGED);
     assert_int_equal(info->bad_offset, 4096 * 4);
@@ -228,33 +228,33 @@ static void test_inspect_stray(void **state) {
     assert_int_equal(info->stray_end_lsn, 90000);
     /* The header of the one segment there is gone: its id is still readable, or not. */
     for (int part = 0; part < 2; part++) {
-        struct harness one;
-        harness_init(&one);
-        harness_open_ok(&one);
-        for (int i = 0; i < 3; i++) (void)harness_block(&one, 5000 / 2);
-        harness_kill(&one);
-        harness_segment(one.disk, 1, &size)[part == 0 ? 2000 : 20] ^= 1;
+        struct wal_fixture one;
+        wal_fixture_init(&one);
+        wal_fixture_open_ok(&one);
+        for (int i = 0; i < 3; i++) (void)wal_fixture_block(&one, 5000 / 2);
+        wal_fixture_kill(&one);
+        wal_fixture_segment(one.disk, 1, &size)[part == 0 ? 2000 : 20] ^= 1;
         const struct seen lone = inspect(one.disk);
         assert_int_equal(lone.infos[0].state, WAL_SEGMENT_DAMAGED);
         assert_int_equal(lone.infos[0].bad_offset, 0);
         assert_int_equal(lone.infos[0].stray_blocks, part == 0 ? 3 : 0);
-        harness_deinit(&one);
+        wal_fixture_deinit(&one);
     }
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
 }
 
 /* Beside an engine nothing that it writes may look like damage. */
 static void test_inspect_beside_engine(void **state) {
     (void)state;
-    struct harness harness;
-    harness_init(&harness);
-    harness.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
-    assert_int_equal(inspect(harness.disk).count, 0);
-    harness_open_ok(&harness);
+    struct wal_fixture fixture;
+    wal_fixture_init(&fixture);
+    fixture.options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    assert_int_equal(inspect(fixture.disk).count, 0);
+    wal_fixture_open_ok(&fixture);
     for (int i = 0; i < 40; i++) {
-        (void)harness_block(&harness, LOGS_RECORD_BYTES);
-        if (i % 5 == 0) (void)wal_prepare_step(harness.wal);
-        struct seen seen = inspect(harness.disk);
+        (void)wal_fixture_block(&fixture, LOGS_RECORD_BYTES);
+        if (i % 5 == 0) (void)wal_prepare_step(fixture.wal);
+        struct seen seen = inspect(fixture.disk);
         uint64_t records = 0;
         for (size_t j = 0; j < seen.count; j++) {
             assert_true(seen.infos[j].state == WAL_SEGMENT_SOUND ||
@@ -263,7 +263,7 @@ static void test_inspect_beside_engine(void **state) {
         }
         assert_int_equal(records, i + 1);
     }
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
 }
 
 /* --- repair ----------------------------------------------------------------------------------- */
@@ -294,126 +294,126 @@ static void test_repair_damage(void **state) {
     (void)state;
     for (size_t i = 0; i < logs_damage_count; i++) {
         const struct logs_damage *damage = &logs_damages[i];
-        struct harness harness;
+        struct wal_fixture fixture;
         struct wal_repair_plan plan;
-        logs_write(&harness);
-        damage->apply(harness.disk);
-        struct storage *before = clone(harness.disk);
-        int rc = wal_repair_look(harness.disk, &plan, &harness.error);
-        assert_true(same_disk(before, harness.disk));
+        logs_write(&fixture);
+        damage->apply(fixture.disk);
+        struct storage *before = clone(fixture.disk);
+        int rc = wal_repair_look(fixture.disk, &plan, &fixture.error);
+        assert_true(same_disk(before, fixture.disk));
         assert_int_equal(rc, -damage->repair.refused);
         struct wal_recovery found;
-        int refused = wal_verify(harness.disk, NULL, NULL, &found, &harness.error);
+        int refused = wal_verify(fixture.disk, NULL, NULL, &found, &fixture.error);
         if (rc == 0) {
             check_plan(damage, &plan);
             assert_int_equal(refused != 0, plan.needed);
-            if (wal_repair(harness.disk, &plan, &harness.error) != 0) {
-                fail_msg("%s: %s", damage->name, harness.error.text);
+            if (wal_repair(fixture.disk, &plan, &fixture.error) != 0) {
+                fail_msg("%s: %s", damage->name, fixture.error.text);
             }
-            assert_nothing_lost(before, harness.disk);
-            assert_int_equal(same_disk(before, harness.disk), !plan.needed);
+            assert_nothing_lost(before, fixture.disk);
+            assert_int_equal(same_disk(before, fixture.disk), !plan.needed);
             struct wal_repair_plan again;
-            assert_int_equal(wal_repair_look(harness.disk, &again, &harness.error), 0);
+            assert_int_equal(wal_repair_look(fixture.disk, &again, &fixture.error), 0);
             assert_false(again.needed);
             assert_int_equal(again.keep_lsn, plan.keep_lsn);
             bool first_gone = damage->states[5] == '\0' && !plan.needed;
-            assert_serves(&harness, harness.disk, first_gone ? 45000 : 0, plan.keep_lsn);
+            assert_serves(&fixture, fixture.disk, first_gone ? 45000 : 0, plan.keep_lsn);
         } else {
             assert_true(refused != 0);
-            assert_true(strlen(harness.error.text) > 20);
+            assert_true(strlen(fixture.error.text) > 20);
         }
         before->operations->destroy(before);
-        harness_deinit(&harness);
+        wal_fixture_deinit(&fixture);
     }
 }
 
 /* Two repairs of segments of one name: the first originals are not overwritten. */
 static void test_repair_twice(void **state) {
     (void)state;
-    struct harness harness;
+    struct wal_fixture fixture;
     struct wal_repair_plan plan;
-    logs_write(&harness);
+    logs_write(&fixture);
     for (int i = 0; i < 3; i++) {
         uint64_t size;
-        harness_segment(harness.disk, 2, &size)[4096 * (10 - 2 * i) + 300] ^= 1;
-        struct storage *before = clone(harness.disk);
-        assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+        wal_fixture_segment(fixture.disk, 2, &size)[4096 * (10 - 2 * i) + 300] ^= 1;
+        struct storage *before = clone(fixture.disk);
+        assert_int_equal(wal_repair_look(fixture.disk, &plan, &fixture.error), 0);
         assert_true(plan.needed);
-        assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
-        assert_nothing_lost(before, harness.disk);
+        assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), 0);
+        assert_nothing_lost(before, fixture.disk);
         before->operations->destroy(before);
     }
     uint64_t size;
-    assert_non_null(storage_memory_bytes(harness.disk, "wal-0000000000000003.seg.damaged", &size));
+    assert_non_null(storage_memory_bytes(fixture.disk, "wal-0000000000000003.seg.damaged", &size));
     assert_non_null(
-        storage_memory_bytes(harness.disk, "wal-0000000000000003.seg.3.damaged", &size));
-    assert_serves(&harness, harness.disk, 0, 60000);
-    harness_deinit(&harness);
+        storage_memory_bytes(fixture.disk, "wal-0000000000000003.seg.3.damaged", &size));
+    assert_serves(&fixture, fixture.disk, 0, 60000);
+    wal_fixture_deinit(&fixture);
 }
 
 /* Who has seen what is lost has seen it in an epoch that is over, wherever the log grows to. */
 static void test_repair_epoch(void **state) {
     (void)state;
     for (size_t i = 0; i < logs_damage_count; i++) {
-        struct harness harness;
+        struct wal_fixture fixture;
         struct wal_repair_plan plan;
-        logs_write(&harness);
-        logs_damages[i].apply(harness.disk);
-        if (wal_repair_look(harness.disk, &plan, &harness.error) == 0 && plan.needed) {
-            assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
-            harness_open_ok(&harness);
-            for (int j = 0; j < 100; j++) (void)harness_block(&harness, LOGS_RECORD_BYTES);
+        logs_write(&fixture);
+        logs_damages[i].apply(fixture.disk);
+        if (wal_repair_look(fixture.disk, &plan, &fixture.error) == 0 && plan.needed) {
+            assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), 0);
+            wal_fixture_open_ok(&fixture);
+            for (int j = 0; j < 100; j++) (void)wal_fixture_block(&fixture, LOGS_RECORD_BYTES);
             uint64_t kept;
             uint64_t behind;
             uint64_t none;
-            assert_int_equal(wal_epoch_at(harness.disk, plan.keep_lsn, &kept, &harness.error), 0);
-            assert_int_equal(wal_epoch_at(harness.disk, plan.keep_lsn + 1, &behind, &harness.error),
+            assert_int_equal(wal_epoch_at(fixture.disk, plan.keep_lsn, &kept, &fixture.error), 0);
+            assert_int_equal(wal_epoch_at(fixture.disk, plan.keep_lsn + 1, &behind, &fixture.error),
                              0);
             assert_true(kept >= 1 && kept <= 3);
             /* A segment that was removed cannot tell that it was of epoch 3. */
             bool told = strcmp(logs_damages[i].name, "last removed") != 0;
             assert_true(behind > (told ? 4 : 3));
-            assert_int_equal(wal_epoch_at(harness.disk, 0, &none, &harness.error), 0);
+            assert_int_equal(wal_epoch_at(fixture.disk, 0, &none, &fixture.error), 0);
             assert_int_equal(none, 0);
         }
-        harness_deinit(&harness);
+        wal_fixture_deinit(&fixture);
     }
 }
 
 static void test_repair_refused(void **state) {
     (void)state;
-    struct harness harness;
+    struct wal_fixture fixture;
     struct wal_repair_plan plan;
-    logs_write(&harness);
-    harness_open_ok(&harness);
+    logs_write(&fixture);
+    wal_fixture_open_ok(&fixture);
     uint64_t size;
-    uint8_t *segment = harness_segment(harness.disk, 2, &size);
+    uint8_t *segment = wal_fixture_segment(fixture.disk, 2, &size);
     segment[4096 * 4 + 300] ^= 1;
     /* Looking is possible beside an engine, repairing is not. */
-    assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+    assert_int_equal(wal_repair_look(fixture.disk, &plan, &fixture.error), 0);
     assert_true(plan.needed);
-    struct storage *before = clone(harness.disk);
-    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_LOCKED);
-    assert_true(same_disk(before, harness.disk));
-    harness_kill(&harness);
+    struct storage *before = clone(fixture.disk);
+    assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), -WAL_ERROR_LOCKED);
+    assert_true(same_disk(before, fixture.disk));
+    wal_fixture_kill(&fixture);
     /* Another place than was looked at. */
     segment[4096 * 3 + 300] ^= 1;
     before->operations->destroy(before);
-    before = clone(harness.disk);
-    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_OPTIONS);
-    assert_true(same_disk(before, harness.disk));
+    before = clone(fixture.disk);
+    assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), -WAL_ERROR_OPTIONS);
+    assert_true(same_disk(before, fixture.disk));
     /* Restored meanwhile. */
     segment[4096 * 3 + 300] ^= 1;
     segment[4096 * 4 + 300] ^= 1;
-    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), -WAL_ERROR_OPTIONS);
-    assert_int_equal(wal_repair_look(harness.disk, &plan, &harness.error), 0);
+    assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), -WAL_ERROR_OPTIONS);
+    assert_int_equal(wal_repair_look(fixture.disk, &plan, &fixture.error), 0);
     assert_false(plan.needed);
     before->operations->destroy(before);
-    before = clone(harness.disk);
-    assert_int_equal(wal_repair(harness.disk, &plan, &harness.error), 0);
-    assert_true(same_disk(before, harness.disk));
+    before = clone(fixture.disk);
+    assert_int_equal(wal_repair(fixture.disk, &plan, &fixture.error), 0);
+    assert_true(same_disk(before, fixture.disk));
     before->operations->destroy(before);
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
 }
 
 /* --- repair, interrupted ---------------------------------------------------------------------- */
@@ -426,7 +426,7 @@ static bool ends_early(struct storage *before, const struct wal_repair_plan *pla
 }
 
 /* Whatever has happened: refused as before, or repaired; and the next repair finishes it. */
-static void check_interrupted(const struct harness *harness, struct storage *before,
+static void check_interrupted(const struct wal_fixture *fixture, struct storage *before,
                               struct storage *disk, const struct wal_repair_plan *plan) {
     struct wal_error error;
     struct wal_recovery found;
@@ -447,7 +447,7 @@ static void check_interrupted(const struct harness *harness, struct storage *bef
     assert_int_equal(rest.keep_lsn, plan->keep_lsn);
     if (wal_repair(disk, &rest, &error) != 0) fail_msg("%s", error.text);
     assert_nothing_lost(before, disk);
-    assert_serves(harness, disk, 0, plan->keep_lsn);
+    assert_serves(fixture, disk, 0, plan->keep_lsn);
 }
 
 static void test_repair_crashed(void **state) {
@@ -455,29 +455,29 @@ static void test_repair_crashed(void **state) {
     struct random random = {random_seed(11)};
     uint64_t crashes = 0;
     for (size_t i = 0; i < logs_damage_count; i++) {
-        struct harness harness;
+        struct wal_fixture fixture;
         struct wal_repair_plan plan;
-        logs_write(&harness);
-        logs_damages[i].apply(harness.disk);
-        if (wal_repair_look(harness.disk, &plan, &harness.error) != 0 || !plan.needed) {
-            harness_deinit(&harness);
+        logs_write(&fixture);
+        logs_damages[i].apply(fixture.disk);
+        if (wal_repair_look(fixture.disk, &plan, &fixture.error) != 0 || !plan.needed) {
+            wal_fixture_deinit(&fixture);
             continue;
         }
         bool done = false;
         for (uint64_t after = 0; !done; after++) {
             for (int variant = 0; variant < 2; variant++) {
-                struct storage *disk = clone(harness.disk);
+                struct storage *disk = clone(fixture.disk);
                 storage_memory_crash_in(disk, after, random_next(&random));
-                int rc = wal_repair(disk, &plan, &harness.error);
+                int rc = wal_repair(disk, &plan, &fixture.error);
                 done = !storage_memory_crashed(disk);
                 storage_memory_heal(disk);
                 assert_int_equal(done, rc == 0);
-                check_interrupted(&harness, harness.disk, disk, &plan);
+                check_interrupted(&fixture, fixture.disk, disk, &plan);
                 crashes += !done;
                 disk->operations->destroy(disk);
             }
         }
-        harness_deinit(&harness);
+        wal_fixture_deinit(&fixture);
     }
     print_message("# %llu crashes\n", (unsigned long long)crashes);
     assert_true(crashes > 150);
@@ -492,26 +492,26 @@ static void test_repair_failed(void **state) {
     struct random random = {random_seed(12)};
     uint64_t failures = 0;
     for (size_t i = 0; i < logs_damage_count; i++) {
-        struct harness harness;
+        struct wal_fixture fixture;
         struct wal_repair_plan plan;
-        logs_write(&harness);
-        logs_damages[i].apply(harness.disk);
-        if (wal_repair_look(harness.disk, &plan, &harness.error) != 0 || !plan.needed) {
-            harness_deinit(&harness);
+        logs_write(&fixture);
+        logs_damages[i].apply(fixture.disk);
+        if (wal_repair_look(fixture.disk, &plan, &fixture.error) != 0 || !plan.needed) {
+            wal_fixture_deinit(&fixture);
             continue;
         }
         for (size_t j = 0; j < sizeof faults / sizeof faults[0]; j++) {
             for (uint64_t after = 0; after < 28; after += 1 + after / 2) {
-                struct storage *disk = clone(harness.disk);
+                struct storage *disk = clone(fixture.disk);
                 storage_memory_fault(disk, faults[j], after, random_next(&random));
-                int rc = wal_repair(disk, &plan, &harness.error);
+                int rc = wal_repair(disk, &plan, &fixture.error);
                 storage_memory_heal(disk);
-                check_interrupted(&harness, harness.disk, disk, &plan);
+                check_interrupted(&fixture, fixture.disk, disk, &plan);
                 failures += rc != 0;
                 disk->operations->destroy(disk);
             }
         }
-        harness_deinit(&harness);
+        wal_fixture_deinit(&fixture);
     }
     print_message("# %llu failures\n", (unsigned long long)failures);
     assert_true(failures > 50);
@@ -523,21 +523,21 @@ static void test_repair_failed(void **state) {
  * to the last byte, as the very file that it was. */
 static void test_repair_files(void **state) {
     (void)state;
-    struct harness harness;
+    struct wal_fixture fixture;
     struct wal_repair_plan plan;
-    logs_write(&harness);
+    logs_write(&fixture);
     char path[] = "/tmp/usher-repair-XXXXXX";
     assert_non_null(mkdtemp(path));
     struct storage *disk;
     assert_int_equal(storage_posix_open(path, STORAGE_WAL, &disk), 0);
-    struct names names = list(harness.disk);
+    struct names names = list(fixture.disk);
     char file[128];
     struct storage *engine; /* the lock is between storages */
     assert_int_equal(storage_posix_open(path, STORAGE_WAL, &engine), 0);
     assert_int_equal(engine->operations->claim(engine), 0); /* makes the folder */
     for (size_t i = 0; i < names.count; i++) {
         uint64_t size;
-        const uint8_t *bytes = storage_memory_bytes(harness.disk, names.names[i], &size);
+        const uint8_t *bytes = storage_memory_bytes(fixture.disk, names.names[i], &size);
         (void)snprintf(file, sizeof file, "%s/wal/%s", path, names.names[i]); /* fits */
         FILE *stream = fopen(file, "w");
         assert_non_null(stream);
@@ -549,18 +549,18 @@ static void test_repair_files(void **state) {
     struct stat before;
     struct stat kept;
     assert_int_equal(stat(file, &before), 0);
-    assert_int_equal(wal_repair_look(disk, &plan, &harness.error), 0);
+    assert_int_equal(wal_repair_look(disk, &plan, &fixture.error), 0);
     assert_int_equal(plan.keep_lsn, 57000);
-    assert_int_equal(wal_repair(disk, &plan, &harness.error), -WAL_ERROR_LOCKED);
+    assert_int_equal(wal_repair(disk, &plan, &fixture.error), -WAL_ERROR_LOCKED);
     engine->operations->destroy(engine);
-    if (wal_repair(disk, &plan, &harness.error) != 0) fail_msg("%s", harness.error.text);
+    if (wal_repair(disk, &plan, &fixture.error) != 0) fail_msg("%s", fixture.error.text);
     (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg.damaged", path); /* fits */
     assert_int_equal(stat(file, &kept), 0);
     assert_int_equal(kept.st_ino, before.st_ino);
     assert_int_equal(kept.st_size, 5 * 4096 + 77);
     assert_int_equal(kept.st_nlink, 1);
     assert_int_equal(list(disk).count, names.count + 2 + 2); /* the new end; ., .. */
-    assert_serves(&harness, disk, 0, plan.keep_lsn);
+    assert_serves(&fixture, disk, 0, plan.keep_lsn);
     names = list(disk);
     for (size_t i = 0; i < names.count; i++) {
         if (names.names[i][0] != '.') {
@@ -573,7 +573,7 @@ static void test_repair_files(void **state) {
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(path), 0);
     disk->operations->destroy(disk);
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
 }
 
 /* --- at random -------------------------------------------------------------------------------- */
@@ -614,18 +614,18 @@ static void damage_at_random(struct storage *disk, struct random *random) {
 static void test_random_damage(void **state) {
     (void)state;
     struct random random = {random_seed(13)};
-    struct harness harness;
-    logs_write(&harness);
+    struct wal_fixture fixture;
+    logs_write(&fixture);
     uint64_t repaired = 0;
     uint64_t refused = 0;
     for (int i = 0; i < 500; i++) {
-        struct storage *disk = clone(harness.disk);
+        struct storage *disk = clone(fixture.disk);
         for (uint64_t count = 1 + random_below(&random, 3); count > 0; count--) {
             damage_at_random(disk, &random);
         }
         struct storage *before = clone(disk);
         struct wal_recovery found;
-        int rc = wal_verify(disk, NULL, NULL, &found, &harness.error);
+        int rc = wal_verify(disk, NULL, NULL, &found, &fixture.error);
         struct seen seen = inspect(disk);
         bool bad = false;
         for (size_t j = 0; j < seen.count; j++) {
@@ -633,22 +633,22 @@ static void test_random_damage(void **state) {
             bad = bad || (j > 0 && seen.infos[j].number != seen.infos[j - 1].number + 1);
         }
         struct wal_repair_plan plan;
-        int looked = wal_repair_look(disk, &plan, &harness.error);
+        int looked = wal_repair_look(disk, &plan, &fixture.error);
         if (seen.count > 0 && seen.infos[0].state == WAL_SEGMENT_UNUSED) {
             /* Nothing has a good header, and the oldest is unused: no log, or its end. */
         } else if (bad != (rc != 0)) {
-            fail_msg("damage %d: recovery says %d (%s)", i, rc, harness.error.text);
+            fail_msg("damage %d: recovery says %d (%s)", i, rc, fixture.error.text);
         }
         if (looked == 0) {
             assert_int_equal(plan.needed, rc != 0);
-            if (wal_repair(disk, &plan, &harness.error) != 0) {
-                fail_msg("damage %d: %s", i, harness.error.text);
+            if (wal_repair(disk, &plan, &fixture.error) != 0) {
+                fail_msg("damage %d: %s", i, fixture.error.text);
             }
             assert_nothing_lost(before, disk);
-            assert_int_equal(wal_verify(disk, NULL, NULL, &found, &harness.error), 0);
+            assert_int_equal(wal_verify(disk, NULL, NULL, &found, &fixture.error), 0);
             assert_int_equal(found.end_lsn, plan.keep_lsn);
             repaired += plan.needed;
-            if (found.found) assert_serves(&harness, disk, found.first_lsn, plan.keep_lsn);
+            if (found.found) assert_serves(&fixture, disk, found.first_lsn, plan.keep_lsn);
         } else {
             assert_true(rc != 0);
             assert_true(same_disk(before, disk));
@@ -660,7 +660,7 @@ static void test_random_damage(void **state) {
     print_message("# %llu repaired, %llu refused\n", (unsigned long long)repaired,
                   (unsigned long long)refused);
     assert_true(repaired > 300);
-    harness_deinit(&harness);
+    wal_fixture_deinit(&fixture);
 }
 
 int main(void) {

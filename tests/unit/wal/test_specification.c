@@ -3,7 +3,7 @@
  * Every row that the tables give must stand in the specification, in their order, and no other row
  * of that form. What a row means is for people and not compared.
  */
-#include "harness.h"
+#include "tests/unit/wal/wal_fixture.h"
 
 #include "engine/domain/account/account.h"
 #include "engine/domain/entity.h"

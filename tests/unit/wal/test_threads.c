@@ -3,7 +3,7 @@
  * Records: size, appender, number within the appender. The reader checks that each appender's
  * numbers come in order and without a gap, and that LSNs tile the stream.
  */
-#include "harness.h"
+#include "tests/unit/wal/wal_fixture.h"
 
 #include "wal/bytes.h"
 #include "wal/trim.h"
