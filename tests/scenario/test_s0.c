@@ -11,6 +11,7 @@
  *
  * Driven with threads, over a log in a folder, and restarted in the middle.
  */
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 
 #include <string.h>
@@ -216,7 +217,7 @@ static void an_evening(void **state) {
     fixture_read_log(fixture, follow_seat, &holder);
     RULE(fixture, "R3", holder.held == 2 && holder.ended == 1); /* who and when stays on record */
     fixture_demand_rules(fixture, RULES);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 int main(void) {

@@ -10,6 +10,7 @@
  *
  * Driven with threads, on a disk in memory; the power fails in the middle.
  */
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 
 #include <stdio.h>
@@ -196,7 +197,7 @@ static void fifty_seats(void **state) {
     holds_end_by_themselves(&s1);
     the_power_fails(&s1);
     fixture_demand_rules(s1.fixture, RULES);
-    fixture_finish(s1.fixture);
+    oracle_finish(s1.fixture);
 }
 
 int main(void) {

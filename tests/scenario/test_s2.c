@@ -10,6 +10,7 @@
  *
  * Driven with threads, on a disk in memory.
  */
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 
 #include <string.h>
@@ -166,7 +167,7 @@ static void an_interval_at_a_time(void **state) {
     never_enough(&s2);
     charges_do_not_interleave(&s2);
     fixture_demand_rules(s2.fixture, RULES);
-    fixture_finish(s2.fixture);
+    oracle_finish(s2.fixture);
 }
 
 int main(void) {

@@ -13,6 +13,7 @@
  * Driven with threads, on a disk in memory. Two dates of one concert, on different shards; one date
  * is cancelled by its organiser at the end.
  */
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 
 #include <string.h>
@@ -202,7 +203,7 @@ static void two_dates(void **state) {
     a_free_seat(&s4);
     the_evening_is_cancelled(&s4);
     fixture_demand_rules(s4.fixture, RULES);
-    fixture_finish(s4.fixture);
+    oracle_finish(s4.fixture);
 }
 
 int main(void) {

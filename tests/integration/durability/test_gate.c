@@ -8,6 +8,7 @@
  * The last test demands that these changes together made every kind of decision of decision.def.
  */
 #include "tests/integration/durability/durability_fixture.h"
+#include "tests/oracle/oracle_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,7 @@ static void held(void **state) {
     memset(trial->counts, 0, sizeof trial->counts);
     fixture_read_log(sale.fixture, count_kinds, trial);
     for (uint32_t i = 0; i < KINDS_MAX; i++) trial->kinds[i] |= trial->counts[i] > before[i];
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 /* What is recovered is what was told, or that and the whole change. */
@@ -220,7 +221,7 @@ static void demand_whole(struct durability_fixture *sale, uint64_t told, uint64_
     uint64_t recovered = fixture_recovered_hash(sale->fixture);
     assert_true(recovered == told || recovered == changed);
     fixture_settle(sale->fixture); /* what was left unfinished is finished */
-    fixture_finish(sale->fixture);
+    oracle_finish(sale->fixture);
 }
 
 static void never_told(struct trial *trial, bool broken) {

@@ -9,6 +9,7 @@
  * with the same key gets the one answer; the points are taken and given once, and none is lost.
  */
 #include "tests/integration/durability/durability_fixture.h"
+#include "tests/oracle/oracle_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static void power_fails(void **state) {
     fixture_settle(sale.fixture);
     assert_int_equal(fixture_count_log(sale.fixture, flow->once), 1);
     assert_int_equal(fixture_count_log(sale.fixture, flow->money_once), 1);
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 int main(void) {

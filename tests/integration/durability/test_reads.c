@@ -8,6 +8,7 @@
  * Time is a change, too: whoever is dropped, expired or admitted by it.
  */
 #include "tests/integration/durability/durability_fixture.h"
+#include "tests/oracle/oracle_engine.h"
 
 #include <string.h>
 
@@ -285,7 +286,7 @@ static void seen_when_written(void **state) {
     assert_false(answer_is_here(answer));
     fixture_hold_disk(sale.fixture, false);
     assert_true(look->saw(&sale, fixture_wait(sale.fixture, answer)));
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 int main(void) {

@@ -7,6 +7,7 @@
  *
  * The seed is printed; USHER_SEED runs one again.
  */
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 #include "tests/support/random.h"
 
@@ -195,7 +196,7 @@ static void under_load(void **state) {
     demand_finished(&crowd);
     struct owners owners = {0};
     fixture_read_log(crowd.fixture, follow, &owners);
-    fixture_finish(crowd.fixture);
+    oracle_finish(crowd.fixture);
 }
 
 int main(void) {
