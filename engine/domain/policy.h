@@ -1,6 +1,6 @@
 /* policy.h - what one date decides differently from another
  *
- * The five systems that usher replaces disagree on these points (../README.md, "Policies"); one
+ * The five systems that usher replaces disagree on these points (engine/README.md, "Policies"); one
  * policy per date serves them all. Set when the date is created, changed live by a logged decision.
  *
  * P(index, name, default, min, max): every value is an unsigned integer of 64 bits; durations are

@@ -59,7 +59,7 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-/* What each method takes: README.md, "Public methods" and "Admin methods". */
+/* What each method takes: PROTOCOL.md, "Public methods" and "Admin methods". */
 #define BIT PARAM_BIT
 static const struct params_shape shapes[COMMAND_COUNT] = {
     [COMMAND_QUEUE_ENTER] = {BIT(DATE) | BIT(USER), BIT(KEY), false},
@@ -150,7 +150,7 @@ static int check_together(uint32_t kind, const struct params *params, struct err
     if (kind == COMMAND_DATE_POLICY && params->policy_fields == 0) {
         *error = (struct error_reply){
             .code = ERROR_BAD_PARAMS,
-            .message = "No policy field is given. Name at least one; net/README.md lists them."};
+            .message = "No policy field is given. Name at least one; net/PROTOCOL.md lists them."};
         return ERROR_BAD_PARAMS;
     }
     if (kind != COMMAND_PAYMENT_PAY) return ERROR_NONE;

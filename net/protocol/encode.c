@@ -23,13 +23,6 @@ bool encode_is_list(uint32_t reply_kind) {
     }
 }
 
-void encode_user(struct value_writer *writer, const struct id128 *user) {
-    char text[UUID_TEXT_BYTES];
-    uuid_format(user, text);
-    value_write_text(writer, "user");
-    value_write_text_bytes(writer, text, sizeof text);
-}
-
 /* The response around a result, up to it. */
 static void begin_result(struct value_writer *writer, uint32_t msgid) {
     value_write_array(writer, 4);

@@ -8,19 +8,9 @@
 #define USHER_NET_PROTOCOL_ENCODE_H
 
 #include "engine/domain/reply.h"
+#include "net/protocol/encode_sources.h"
 #include "net/protocol/error_reply.h"
-#include "net/protocol/figures.h"
 #include "net/protocol/value.h"
-
-struct board;
-
-/* Where replies get what no partition has. */
-struct encode_sources {
-    const struct board *board;           /* catalogue.concerts, catalogue.dates, system.stats */
-    uint64_t durable_lsn;                /* system.stats */
-    const struct net_counters *counters; /* system.stats; else may be NULL */
-    const struct net_figures *figures;   /* system.stats; NULL: all 0 */
-};
 
 /* encode_is_list - may this kind of reply be refused for its size? It changed nothing. */
 bool encode_is_list(uint32_t reply_kind);

@@ -12,6 +12,7 @@
 #define USHER_NET_PROTOCOL_ENCODE_PARTS_H
 
 #include "engine/domain/reply.h"
+#include "net/protocol/text.h"
 #include "net/protocol/value.h"
 
 struct board;
@@ -50,6 +51,11 @@ static inline void encode_text(struct value_writer *writer, const char *key, str
     value_write_text(writer, key);
     value_write_text_bytes(writer, text.bytes, text.size);
 }
-void encode_user(struct value_writer *writer, const struct id128 *user);
+static inline void encode_user(struct value_writer *writer, const struct id128 *user) {
+    char text[UUID_TEXT_BYTES];
+    uuid_format(user, text);
+    value_write_text(writer, "user");
+    value_write_text_bytes(writer, text, sizeof text);
+}
 
 #endif

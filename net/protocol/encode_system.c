@@ -1,8 +1,8 @@
 /* encode_system.c - what system.ping and system.stats answer, to bytes */
 #include "engine/base/require.h"
 #include "engine/runtime/board.h"
-#include "net/protocol/encode.h"
 #include "net/protocol/encode_parts.h"
+#include "net/protocol/encode_sources.h"
 #include "net/protocol/limits.h"
 
 void encode_ping(struct value_writer *writer, const struct reply *reply) {
@@ -53,7 +53,7 @@ static uint64_t figure(const _Atomic uint64_t *value) {
     return value ? atomic_load_explicit(value, memory_order_relaxed) : 0;
 }
 
-static void write_figures(struct value_writer *writer, const struct net_figures *figures) {
+static void write_figures(struct value_writer *writer, const struct process_figures *figures) {
 #define COUNT(map, name) +1
 #define WRITE(map, name)                                                                           \
     value_write_pair_uint(writer, #name, figure(figures ? &figures->map##_##name : NULL));
@@ -61,14 +61,14 @@ static void write_figures(struct value_writer *writer, const struct net_figures 
     value_write_text(writer, #map);                                                                \
     value_write_map(writer, 0 FIGURES(COUNT));                                                     \
     FIGURES(WRITE)
-    NET_FIGURE_MAPS(WRITE_MAP)
+    PROCESS_FIGURE_MAPS(WRITE_MAP)
 #undef WRITE_MAP
 #undef WRITE
 #undef COUNT
 }
 
 #define COUNT_MAP(map, FIGURES) +1
-#define FIGURE_MAPS (0 NET_FIGURE_MAPS(COUNT_MAP))
+#define FIGURE_MAPS (0 PROCESS_FIGURE_MAPS(COUNT_MAP))
 
 void encode_stats(struct value_writer *writer, const struct reply *reply,
                   const struct encode_sources *sources, uint64_t *ret_lsn) {

@@ -1,11 +1,11 @@
 /* figures.h - what system.stats shows beside the engine's counters and the sums of money
  *
- * net_counters are those of net itself. net_figures are the process's, and net cannot know them:
+ * net_counters are those of net itself. process_figures are of others, and net cannot know them:
  * the daemon fills them in, whenever it likes and from any thread; net reads them when it is asked.
  * They are words on a board, not a function: the shard that answers waits for nobody, and net knows
  * neither the log nor PostgreSQL.
  * To add a figure: its row here, its place in PROTOCOL.md ("Figures"), and who stores it. To add a
- * map of figures: its rows, and its name in NET_FIGURE_MAPS.
+ * map of figures: its rows, and its name in PROCESS_FIGURE_MAPS.
  */
 #ifndef USHER_NET_PROTOCOL_FIGURES_H
 #define USHER_NET_PROTOCOL_FIGURES_H
@@ -34,7 +34,7 @@ struct net_counters {
 };
 
 /* The projection into PostgreSQL (replay/README.md, "When PostgreSQL is away"). */
-#define NET_FIGURES_PROJECTION(FIGURE)                                                             \
+#define PROCESS_FIGURES_PROJECTION(FIGURE)                                                         \
     FIGURE(projection, wanted)      /* 1: there is one, by --postgres; else the rest is 0 */       \
     FIGURE(projection, connected)   /* 1: PostgreSQL answers */                                    \
     FIGURE(projection, stopped)     /* 1: it cannot go on without an operator */                   \
@@ -45,28 +45,28 @@ struct net_counters {
     FIGURE(projection, failures)      /* attempts that failed */
 
 /* Room for the log; bytes. */
-#define NET_FIGURES_LOG(FIGURE)                                                                    \
+#define PROCESS_FIGURES_LOG(FIGURE)                                                                \
     FIGURE(log, segment_bytes)         /* of one of the log's files */                             \
     FIGURE(log, left_bytes)            /* in those that are there */                               \
     FIGURE(log, free_bytes)            /* on the disk; 0 where nobody knows, too */                \
     FIGURE(log, segment_missing_bytes) /* on the disk, to make the next file; 0: none */
 
 /* The machine's clock (engine/README.md, "Time"). */
-#define NET_FIGURES_CLOCK(FIGURE)                                                                  \
+#define PROCESS_FIGURES_CLOCK(FIGURE)                                                              \
     FIGURE(clock, steps_forward) /* of a second or more, since the start */                        \
     FIGURE(clock, steps_back)    /* likewise */                                                    \
     FIGURE(clock, behind_ms)     /* the machine's clock behind engine time; 0: it is not */
 
 /* In the order of system.stats. */
-#define NET_FIGURE_MAPS(MAP)                                                                       \
-    MAP(projection, NET_FIGURES_PROJECTION)                                                        \
-    MAP(log, NET_FIGURES_LOG)                                                                      \
-    MAP(clock, NET_FIGURES_CLOCK)
+#define PROCESS_FIGURE_MAPS(MAP)                                                                   \
+    MAP(projection, PROCESS_FIGURES_PROJECTION)                                                    \
+    MAP(log, PROCESS_FIGURES_LOG)                                                                  \
+    MAP(clock, PROCESS_FIGURES_CLOCK)
 
-#define NET_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
-#define NET_FIGURE_MEMBERS_(map, FIGURES) FIGURES(NET_FIGURE_MEMBER_)
-struct net_figures {
-    NET_FIGURE_MAPS(NET_FIGURE_MEMBERS_)
+#define PROCESS_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
+#define PROCESS_FIGURE_MEMBERS_(map, FIGURES) FIGURES(PROCESS_FIGURE_MEMBER_)
+struct process_figures {
+    PROCESS_FIGURE_MAPS(PROCESS_FIGURE_MEMBERS_)
 };
 
 #endif

@@ -1,6 +1,6 @@
 /* limits.h - capacities of the network side, with their reasons
  *
- * What a client can run into is part of the protocol (README.md, "Limits"); frame and request
+ * What a client can run into is part of the protocol (PROTOCOL.md, "Limits"); frame and request
  * limits that the engine shares are in engine/base/limits.h.
  */
 #ifndef USHER_NET_PROTOCOL_LIMITS_H
@@ -8,7 +8,7 @@
 
 #include "engine/base/limits.h"
 
-/* Version of the protocol that README.md specifies; system.ping tells it. */
+/* Version of the protocol that PROTOCOL.md specifies; system.ping tells it. */
 #define NET_PROTOCOL_VERSION 1u
 
 /* Arrays and maps within each other. The deepest message of the protocol has 6 (a policy inside a

@@ -11,7 +11,7 @@
 struct board;
 struct command;
 struct engine;
-struct net_figures;
+struct process_figures;
 
 struct net_engine {
     void *context;
@@ -20,7 +20,7 @@ struct net_engine {
     const struct board *board; /* for catalogue.dates and system.stats */
     struct journal journal;    /* durable_lsn, for system.stats; append is not used */
     /* Of the process, for system.stats (net/protocol/figures.h); NULL: all 0. */
-    const struct net_figures *figures;
+    const struct process_figures *figures;
 };
 void net_engine_init(struct net_engine *net_engine, struct engine *engine,
                      const struct journal *journal);

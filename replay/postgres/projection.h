@@ -14,20 +14,10 @@
 
 #include "engine/domain/types.h"
 #include "engine/runtime/ports.h"
+#include "replay/postgres/projection_limits.h"
 #include "replay/source/source.h"
 
 struct projection;
-
-/* A transaction costs milliseconds however little is in it; 50,000 decisions take about a second.
- * 200 ms is how far behind analysts may be without noticing. */
-#define PROJECTION_BATCH_RECORDS_DEFAULT 50000u
-#define PROJECTION_BATCH_MS_DEFAULT 200u
-/* Staging data of a batch: bounds memory where records are large. */
-#define PROJECTION_BATCH_BYTES_MAX (32u * 1024u * 1024u)
-#define PROJECTION_RETRY_MS_MIN 100u
-#define PROJECTION_RETRY_MS_MAX 10000u
-/* With nothing to write: is PostgreSQL still there, and still ours? */
-#define PROJECTION_LOOK_MS 5000u
 
 enum projection_state {
     PROJECTION_CONNECTING = 1,
@@ -37,9 +27,6 @@ enum projection_state {
 };
 /* "connecting", "following", "retrying", "stopped" */
 const char *projection_state_name(uint32_t state);
-
-#define PROJECTION_TEXT_BYTES 1536u
-#define PROJECTION_RUN_BY_BYTES 160u
 
 struct projection_status {
     uint32_t state;            /* enum projection_state */
@@ -112,35 +99,5 @@ void projection_stop(struct projection *projection);
 
 /* projection_status_get - any thread */
 void projection_status_get(struct projection *projection, struct projection_status *ret_status);
-
-/* --- for the daemon's start and for tools ----------------------------------------------------- */
-
-enum projection_lookup {
-    PROJECTION_FOUND = 0,
-    PROJECTION_NONE = 1,      /* this database has no projection yet */
-    PROJECTION_OTHER_LOG = 2, /* it has, of another log or version; the text says what to do */
-};
-
-/* projection_applied_lsn - what PostgreSQL has seen of a log: a witness for its recovery
- * @log_id:   none: of whatever log it is
- * @ret_lsn:  on PROJECTION_FOUND only
- * @ret_text: then: who has projected last; otherwise why there is no LSN
- * Return: enum projection_lookup; <0 PostgreSQL cannot be asked */
-int projection_applied_lsn(const char *conninfo, const struct id128 *log_id, uint64_t *ret_lsn,
-                           char ret_text[PROJECTION_TEXT_BYTES]);
-
-/* projection_catch_up - apply everything up to the source's end, then return
- * @progress: after each batch; may be NULL
- * @ret_status: always; says why, on failure
- * Return: 0; <0 it failed once or stopped: what was applied stays */
-int projection_catch_up(const struct projection_options *options,
-                        void (*progress)(void *context, const struct projection_status *status),
-                        void *progress_context, struct projection_status *ret_status);
-
-/* projection_rebuild - drop the schema usher with all that depends on it, then projection_catch_up
- * The source must reach back to LSN 0: checked before anything is dropped. */
-int projection_rebuild(const struct projection_options *options,
-                       void (*progress)(void *context, const struct projection_status *status),
-                       void *progress_context, struct projection_status *ret_status);
 
 #endif

@@ -2,8 +2,9 @@
 #ifndef USHER_REPLAY_POSTGRES_PROJECTION_ATTACH_H
 #define USHER_REPLAY_POSTGRES_PROJECTION_ATTACH_H
 
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_limits.h"
 #include "replay/postgres/sql.h"
+#include "replay/source/source.h"
 #include "replay/tell/text.h"
 
 struct projection_found {

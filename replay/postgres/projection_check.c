@@ -1,6 +1,6 @@
 /* projection_check.c - see projection_check.h
  *
- * Happy path: one snapshot, one query of sql/check.sql per kind of entity, rows streamed and compared
+ * Happy path: one snapshot, one query of check.sql per kind of entity, rows streamed and compared
  * one by one.
  * What PostgreSQL has and the engine has not, a row finds; what the engine has and PostgreSQL has
  * not, the counts find. Failure modes: no connection, or no projection in that database.
@@ -23,7 +23,7 @@
 
 struct check {
     const struct world *world;
-    struct projection_report *report;
+    struct projection_comparison *report;
     size_t size; /* of report->text */
 };
 
@@ -242,7 +242,7 @@ static void check_wallet(void *context, int columns, const char *const *values) 
 /* --- the whole -------------------------------------------------------------------------------- */
 
 int projection_check(const char *conninfo, const struct world *world,
-                     struct projection_report *ret_report) {
+                     struct projection_comparison *ret_report) {
     static const struct {
         const char *statement;
         sql_row_fn *row;
@@ -251,7 +251,7 @@ int projection_check(const char *conninfo, const struct world *world,
         {statement_check_seats, check_seat},    {statement_check_reservations, check_reservation},
         {statement_check_entries, check_entry}, {statement_check_wallets, check_wallet},
     };
-    *ret_report = (struct projection_report){0};
+    *ret_report = (struct projection_comparison){0};
     struct check check = {.world = world, .report = ret_report};
     struct sql *sql = NULL;
     char text[SQL_ERROR_BYTES];

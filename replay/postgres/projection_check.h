@@ -12,7 +12,7 @@
 /* Lines beyond this are counted, not kept: the first few say what is wrong. */
 #define PROJECTION_REPORT_BYTES 8192u
 
-struct projection_report {
+struct projection_comparison {
     uint64_t compared;   /* entities */
     uint64_t mismatches; /* 0: PostgreSQL agrees with the engine */
     uint64_t applied_lsn;
@@ -24,6 +24,6 @@ struct projection_report {
  * Reads in one snapshot (REPEATABLE READ), so a projection may be running.
  * Return: 0 (see ret_report->mismatches); <0 PostgreSQL cannot be asked */
 int projection_check(const char *conninfo, const struct world *world,
-                     struct projection_report *ret_report);
+                     struct projection_comparison *ret_report);
 
 #endif

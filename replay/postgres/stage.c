@@ -86,20 +86,20 @@ static void put_bigint(struct stream *stream, uint64_t value) {
     put_u64(stream, value);
 }
 
-struct row {
+struct stage_row {
     struct stream *stream;
     bool unfit;
 };
 
 static void put_number(void *context, const char *field, uint64_t value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field; /* columns are in the fields' order */
     if (value > INT64_MAX) row->unfit = true;
     put_bigint(row->stream, value);
 }
 
 static void put_id(void *context, const char *field, const struct id128 *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field;
     if (id128_is_none(value)) {
         put_null(row->stream);
@@ -110,7 +110,7 @@ static void put_id(void *context, const char *field, const struct id128 *value) 
 }
 
 static void put_text(void *context, const char *field, const struct text *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     char clean[TEXT_CLEAN_BYTES];
     (void)field;
     size_t size = text_clean(value, clean);
@@ -119,7 +119,7 @@ static void put_text(void *context, const char *field, const struct text *value)
 }
 
 static void put_numbers(void *context, const char *field, const struct numbers *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     (void)field;
     bool empty = value->count == 0;
     put_u32(row->stream, empty ? 12u : 20u + 12u * value->count);
@@ -133,7 +133,7 @@ static void put_numbers(void *context, const char *field, const struct numbers *
 }
 
 static void put_policy(void *context, const char *field, const struct policy *value) {
-    struct row *row = context;
+    struct stage_row *row = context;
     char json[2048];
     size_t size = 1;
     (void)field;
@@ -198,7 +198,7 @@ static uint16_t column_count(uint32_t kind) {
 int stage_add(struct stage *stage, const struct decision *decision, uint64_t lsn) {
     REQUIRE(decision->kind < STAGE_KINDS_MAX);
     struct stream *stream = &stage->streams[decision->kind];
-    struct row row = {stream, false};
+    struct stage_row row = {stream, false};
     const struct decision_visitor visitor = {&row,     put_number,  put_id,
                                              put_text, put_numbers, put_policy};
     REQUIRE(!stream->finished);

@@ -87,7 +87,7 @@ extern const uint32_t fold_step_count;
 /* fold_reads - does a step read decisions of this kind? Otherwise they change no row. */
 bool fold_reads(uint32_t kind);
 
-/* Every statement above, those of the steps included: for the test that has PostgreSQL plan them. */
+/* Every statement above, those of the steps included: for a test by PostgreSQL. */
 struct statement {
     const char *file, *name; /* "fold.sql", "reservations" */
     const char *text;

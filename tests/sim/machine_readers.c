@@ -1,6 +1,7 @@
 /* machine_readers.c - the projection of the simulated process */
 #include <string.h>
 
+#include "replay/postgres/projection_offline.h"
 #include "tests/sim/machine_parts.h"
 
 /* --- the projection --------------------------------------------------------------------------- */

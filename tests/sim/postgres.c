@@ -160,13 +160,13 @@ void postgres_heal(struct postgres *server) {
 
 /* --- transactions ----------------------------------------------------------------------------- */
 
-void change_begin(struct change *change, const struct postgres *server) {
+void change_begin(struct server_change *change, const struct postgres *server) {
     rows_truncate(&change->rows, 0);
     change->any = change->dropped = false;
     change->state = server->state;
 }
 
-void server_commit(struct postgres *server, struct change *change) {
+void server_commit(struct postgres *server, struct server_change *change) {
     REQUIRE(change->any);
     if (change->dropped || !server->state.schema) {
         rows_truncate(&server->rows, 0);
@@ -183,10 +183,10 @@ void server_commit(struct postgres *server, struct change *change) {
     change_begin(change, server);
 }
 
-void server_commit_late(struct postgres *server, struct change *change, bool takes_place) {
+void server_commit_late(struct postgres *server, struct server_change *change, bool takes_place) {
     REQUIRE(!server->late.under_way);
     server->late = (struct late_commit){true, takes_place, *change};
-    *change = (struct change){0};
+    *change = (struct server_change){0};
     server->lock_owner = &server->late;
 }
 
@@ -208,7 +208,7 @@ void server_unlock(struct postgres *server, const void *owner) {
 /* --- what has been applied -------------------------------------------------------------------- */
 
 void postgres_status(const struct postgres *server, struct postgres_status *ret_status) {
-    const struct state *state = &server->state;
+    const struct server_state *state = &server->state;
     *ret_status = (struct postgres_status){.exists = state->exists,
                                            .epoch = state->epoch,
                                            .applied_lsn = state->applied_lsn,
@@ -266,7 +266,7 @@ static int wrong(char *ret_text, uint64_t lsn, const char *name, const char *wha
 
 /* Everything up to the applied LSN was found: is that all there is? */
 static int verify_end(struct postgres *server, char *ret_text) {
-    const struct state *state = &server->state;
+    const struct server_state *state = &server->state;
     if (server->verified_lsn != state->applied_lsn) {
         return wrong(ret_text, server->verified_lsn, "log",
                      "has no record that ends at the applied LSN");

@@ -40,10 +40,11 @@ static bool read_type(const char **at, const char *end, struct column *column) {
     return false;
 }
 
-bool copy_table(uint32_t kind, const char *columns, const char *end, struct table *ret_table) {
+bool copy_table(uint32_t kind, const char *columns, const char *end,
+                struct staging_table *ret_table) {
     const char *at = columns;
     struct match match;
-    *ret_table = (struct table){.kind = kind};
+    *ret_table = (struct staging_table){.kind = kind};
     do {
         if (ret_table->column_count == TABLE_COLUMNS_MAX) return false;
         struct column *column = &ret_table->columns[ret_table->column_count++];
@@ -268,7 +269,8 @@ static uint32_t partition_of_row(const struct decision *decision, const struct v
     return user.found ? partition_of_user(&user.user) : PARTITION_CATALOGUE;
 }
 
-static const char *read_row(struct cursor *cursor, const struct table *table, struct rows *rows) {
+static const char *read_row(struct cursor *cursor, const struct staging_table *table,
+                            struct rows *rows) {
     struct decision decision = {.kind = (uint16_t)table->kind};
     struct value value, date = {.null = true};
     uint8_t record[RECORD_BYTES_MAX];
@@ -296,7 +298,7 @@ static const char *read_row(struct cursor *cursor, const struct table *table, st
     return NULL;
 }
 
-const char *copy_rows(const struct table *table, const uint8_t *bytes, size_t size,
+const char *copy_rows(const struct staging_table *table, const uint8_t *bytes, size_t size,
                       struct rows *rows) {
     static const uint8_t header[19] = "PGCOPY\n\377\r\n";
     struct cursor cursor = {bytes, bytes + size, false};

@@ -35,7 +35,7 @@ void rows_deinit(struct rows *rows);
 /* --- the server ------------------------------------------------------------------------------- */
 
 /* The schema and its one state row. */
-struct state {
+struct server_state {
     bool schema, exists;
     uint64_t version, epoch, applied_lsn, decisions;
     uint64_t run, batch_lsn, batch_hash;
@@ -43,22 +43,22 @@ struct state {
 };
 
 /* What a connection has changed and not committed. */
-struct change {
+struct server_change {
     bool any;
     bool dropped; /* the schema, before anything else in here */
-    struct state state;
+    struct server_state state;
     struct rows rows;
 };
 
 struct commit {
-    struct state state;
+    struct server_state state;
     uint64_t rows;
 };
 
 /* A COMMIT whose connection is gone, and that the server has yet to finish. */
 struct late_commit {
     bool under_way, takes_place;
-    struct change change;
+    struct server_change change;
 };
 
 struct postgres {
@@ -66,7 +66,7 @@ struct postgres {
     uint64_t generation; /* of connections: those of an earlier one are lost */
     bool down;
 
-    struct state state;
+    struct server_state state;
     struct rows rows;
     struct commit *commits; /* since the schema was made: where a backup can go back to */
     uint64_t commit_count, commit_capacity, commits_ever;
@@ -95,12 +95,12 @@ bool server_lock(struct postgres *server, const void *owner);
 void server_unlock(struct postgres *server, const void *owner);
 
 /* server_commit - make a change durable; empties it */
-void server_commit(struct postgres *server, struct change *change);
+void server_commit(struct postgres *server, struct server_change *change);
 /* server_commit_late - the same, once somebody waits for it, or not (takes_place) */
-void server_commit_late(struct postgres *server, struct change *change, bool takes_place);
+void server_commit_late(struct postgres *server, struct server_change *change, bool takes_place);
 
 /* change_begin - nothing yet, on what is committed */
-void change_begin(struct change *change, const struct postgres *server);
+void change_begin(struct server_change *change, const struct postgres *server);
 
 __attribute__((format(printf, 2, 3))) void server_fail(struct postgres *server, const char *format,
                                                        ...);
@@ -143,7 +143,7 @@ enum column_type {
 };
 
 /* A staging table, as its CREATE statement says. */
-struct table {
+struct staging_table {
     uint32_t kind;   /* enum decision_kind; 0: no such table */
     bool keeps_rows; /* over COMMIT */
     uint32_t column_count;
@@ -157,11 +157,12 @@ struct table {
 /* copy_table - read the columns of "CREATE TEMPORARY TABLE name (...) ON COMMIT DELETE ROWS"
  * @columns: after the parenthesis
  * Return: false if it has what no staging table has */
-bool copy_table(uint32_t kind, const char *columns, const char *end, struct table *ret_table);
+bool copy_table(uint32_t kind, const char *columns, const char *end,
+                struct staging_table *ret_table);
 
 /* copy_rows - a binary stream as records, added to `rows`
  * Return: NULL, or what is wrong with it: static text */
-const char *copy_rows(const struct table *table, const uint8_t *bytes, size_t size,
+const char *copy_rows(const struct staging_table *table, const uint8_t *bytes, size_t size,
                       struct rows *rows);
 
 #endif

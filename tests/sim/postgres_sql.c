@@ -19,7 +19,7 @@
 #define STATEMENT_BYTES_SHOWN 120
 
 struct staged {
-    struct table table;
+    struct staging_table table;
     struct rows rows;
     uint32_t folded; /* bit i: step i of the fold has read these rows */
 };
@@ -33,7 +33,7 @@ struct sql {
 
     bool in_block; /* BEGIN was said */
     bool failed;   /* and something failed since: only ROLLBACK helps */
-    struct change change;
+    struct server_change change;
     struct staged staged[KINDS_MAX]; /* by kind */
     uint64_t affected;               /* of the last statement that changes rows */
     sql_row_fn *row;                 /* of the call under way */
@@ -97,7 +97,7 @@ static int own(struct sql *sql) {
     return SQL_OK;
 }
 
-static const struct state *seen(const struct sql *sql) {
+static const struct server_state *seen(const struct sql *sql) {
     return sql->change.any ? &sql->change.state : &sql->server->state;
 }
 
@@ -113,7 +113,7 @@ static int do_exists(struct sql *sql, const struct match *match, const char *res
 }
 
 static int do_read(struct sql *sql, const struct match *match, const char *rest) {
-    const struct state *state = seen(sql);
+    const struct server_state *state = seen(sql);
     char version[24], epoch[24], lsn[24], decisions[24];
     (void)match, (void)rest;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
@@ -128,7 +128,7 @@ static int do_read(struct sql *sql, const struct match *match, const char *rest)
 }
 
 static int do_read_run(struct sql *sql, const struct match *match, const char *rest) {
-    const struct state *state = seen(sql);
+    const struct server_state *state = seen(sql);
     char run[24], lsn[24], hash[24];
     (void)match, (void)rest;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
@@ -148,7 +148,7 @@ static int do_insert_state(struct sql *sql, const struct match *match, const cha
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     if (!state->schema) return refuse(sql, SQL_FAILED, "42P01", "relation does not exist");
     if (state->exists) return refuse(sql, SQL_INVALID, "23505", "there is a state row already");
     state->exists = true;
@@ -168,7 +168,7 @@ static int do_take_over(struct sql *sql, const struct match *match, const char *
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool as_found = state->exists && strcmp(state->log_id, values[3].word) == 0 &&
                     state->applied_lsn == values[4].number && state->run == values[5].number &&
                     strcmp(state->run_id, values[6].word) == 0;
@@ -185,7 +185,7 @@ static int do_raise(struct sql *sql, const struct match *match, const char *rest
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool old = state->exists && state->version == match->values[1].number;
     sql->affected = old;
     if (old) state->version = match->values[0].number;
@@ -198,7 +198,7 @@ static int do_guard(struct sql *sql, const struct match *match, const char *rest
     (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    struct state *state = &sql->change.state;
+    struct server_state *state = &sql->change.state;
     bool ours = state->exists && state->applied_lsn == match->values[6].number &&
                 strcmp(state->log_id, match->values[7].word) == 0 &&
                 strcmp(state->run_id, match->values[8].word) == 0;
@@ -225,7 +225,7 @@ static int do_drop_schema(struct sql *sql, const struct match *match, const char
     (void)match, (void)rest;
     int result = own(sql);
     if (result != SQL_OK) return result;
-    sql->change.state = (struct state){0};
+    sql->change.state = (struct server_state){0};
     sql->change.dropped = true;
     rows_truncate(&sql->change.rows, 0);
     return SQL_OK;

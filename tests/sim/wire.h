@@ -1,4 +1,4 @@
-/* wire.h - what the people ask and are told, to bytes and back (net/README.md, "The protocol") */
+/* wire.h - what the people ask and are told, to bytes and back (net/PROTOCOL.md) */
 #ifndef USHER_TESTS_SIM_WIRE_H
 #define USHER_TESTS_SIM_WIRE_H
 

@@ -1,4 +1,4 @@
-/* crowd_wire.h - what fans ask and hear, as messages of the protocol (net/README.md)
+/* crowd_wire.h - what fans ask and hear, as messages of the protocol (net/PROTOCOL.md)
  *
  * Pure but for crowd_find_dates; any thread.
  */

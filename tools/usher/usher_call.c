@@ -148,7 +148,7 @@ int usher_call(int argc, char **argv) {
         .parser = parse_option,
         .args_doc = "METHOD [JSON]",
         .doc = "Ask a running engine and print its answer as one line of JSON. JSON is the map of "
-               "parameters; - reads it from standard input. net/README.md lists the methods.\v"
+               "parameters; - reads it from standard input. net/PROTOCOL.md lists the methods.\v"
                "An error answer goes to standard error, as JSON, with exit status 1.\n\n"
                "For example: usher call catalogue.dates '{\"concert\": 1}'",
     };

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/source/source_wal.h"
 #include "tools/common/complain.h"
@@ -31,7 +31,7 @@ static void check_conninfo(const struct usher_arguments *arguments, struct argp_
 
 /* --- check ------------------------------------------------------------------------------------ */
 
-static void print_report(const struct projection_report *report, uint64_t end_lsn, bool json) {
+static void print_report(const struct projection_comparison *report, uint64_t end_lsn, bool json) {
     if (!json) {
         printf("%sentities compared %" PRIu64 "\nmismatches        %" PRIu64 "\n"
                "LSN               %" PRIu64 " of %" PRIu64 "%s\n",
@@ -52,7 +52,7 @@ static void print_report(const struct projection_report *report, uint64_t end_ls
 
 static int compare(const struct usher_arguments *arguments, const struct world *world, uint64_t lsn,
                    uint64_t end_lsn) {
-    static struct projection_report report;
+    static struct projection_comparison report;
     if (projection_check(arguments->postgres, world, &report) < 0) {
         complain("%s", report.text);
         return USHER_FAILED;

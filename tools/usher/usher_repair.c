@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/tell/text.h"
 #include "tools/common/complain.h"
 #include "tools/common/log_folder.h"

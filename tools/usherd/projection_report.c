@@ -31,7 +31,7 @@ void projection_report_start(const char *projected_by, const char *place) {
 
 void projection_report_step(struct projection_report *report,
                             const struct projection_status *status, const struct wal *wal,
-                            uint64_t now_ms, struct net_figures *figures) {
+                            uint64_t now_ms, struct process_figures *figures) {
     REQUIRE(report && status && wal && figures);
     char text[PROJECTION_WATCH_TEXT_BYTES];
     struct projection_look look = {.now_ms = now_ms,

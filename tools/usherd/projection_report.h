@@ -30,6 +30,6 @@ void projection_report_start(const char *projected_by, const char *place);
  * Reads the log's counters after the status, as the watch wants it. */
 void projection_report_step(struct projection_report *report,
                             const struct projection_status *status, const struct wal *wal,
-                            uint64_t now_ms, struct net_figures *figures);
+                            uint64_t now_ms, struct process_figures *figures);
 
 #endif

@@ -66,7 +66,7 @@ struct daemon {
     struct engine *engine;
     struct net_server *server;
     struct net_engine net_engine;
-    struct net_figures figures; /* for system.stats; written by whoever knows them */
+    struct process_figures figures; /* for system.stats; written by whoever knows them */
     struct source_wal source;
     struct record_source source_port;
     struct projection *projection; /* NULL: none wanted */
@@ -150,7 +150,7 @@ static void replay_log(struct daemon *daemon) {
 
 /* For system.stats. */
 static void show_log(struct daemon *daemon) {
-    struct net_figures *figures = &daemon->figures;
+    struct process_figures *figures = &daemon->figures;
     struct wal_space space;
     wal_space_get(daemon->log.wal, &space);
     atomic_store(&figures->log_segment_bytes, space.segment_bytes);

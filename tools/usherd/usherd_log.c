@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/require.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/source/recover.h"
 #include "tools/common/clock_words.h"
 #include "tools/common/complain.h"

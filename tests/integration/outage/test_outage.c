@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay/postgres/projection.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/postgres/projection_check.h"
 #include "replay/postgres/sql.h"
 #include "tests/support/postgres_fixture.h"
@@ -154,7 +154,7 @@ static void count(void *context, const struct decision *decision, uint64_t lsn) 
 static void check_postgres(void) {
     struct counting counting = {.records = 0};
     struct testimony testimony;
-    struct projection_report report;
+    struct projection_comparison report;
     struct world *world;
     struct recover_result replayed;
     assert_int_equal(daemon_stop(&usherd), 0);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/base/require.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/tell/text.h"
 #include "tests/integration/projection/projection_fixture.h"
 

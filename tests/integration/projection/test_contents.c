@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "replay/postgres/projection_check.h"
+#include "replay/postgres/projection_offline.h"
 #include "tests/integration/projection/projection_fixture.h"
 
 static struct projection_fixture *fixture;
@@ -18,7 +19,7 @@ static struct projection_fixture *fixture;
 static void rows_are_what_the_engine_has(void **state) {
     (void)state;
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     for (uint64_t seed = 1; seed <= 4; seed++) {
         projection_fixture_begin(fixture, seed, 3000);
         projection_fixture_project(fixture, 0, contents);
@@ -51,7 +52,7 @@ static void the_check_finds_differences(void **state) {
         "DELETE FROM usher.wallet_ledger WHERE lsn = (SELECT max(lsn) FROM usher.wallet_ledger)",
     };
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     projection_fixture_begin(fixture, 3, 2000);
     for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
         projection_fixture_drop(fixture);

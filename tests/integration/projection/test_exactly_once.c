@@ -71,7 +71,7 @@ static bool answer_is_lost(void) {
 /* The same rows as without accident, and the right ones. */
 static void assert_contents(const char *expected) {
     char contents[CONTENTS_BYTES];
-    struct projection_report report;
+    struct projection_comparison report;
     projection_fixture_contents(fixture, contents);
     assert_string_equal(contents, expected);
     assert_int_equal(projection_check(fixture->postgres.conninfo, fixture->history.world, &report),

@@ -15,6 +15,7 @@
 
 #include "engine/base/require.h"
 #include "replay/postgres/projection_check.h"
+#include "replay/postgres/projection_offline.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
 #include "tests/integration/projection/projection_fixture.h"
@@ -40,7 +41,7 @@ static void fill(void *context, void *bytes, uint32_t size) {
 }
 
 /* A log on a disk in memory, with its writer's thread, and a projection that follows it. */
-struct live {
+struct followed_log {
     struct storage *storage;
     struct wal *wal;
     struct wal_recovery recovery;
@@ -52,9 +53,9 @@ struct live {
 
 static uint64_t durable_lsn(void *context) { return wal_durable_lsn(context); }
 
-static void live_open(struct live *live) {
+static void live_open(struct followed_log *live) {
     struct wal_error error;
-    *live = (struct live){0};
+    *live = (struct followed_log){0};
     assert_int_equal(storage_memory_open(&live->storage), 0);
     struct wal_options options = {.storage = live->storage,
                                   .clock = {NULL, wall_ms},
@@ -70,7 +71,7 @@ static void live_open(struct live *live) {
     live->options.batch_ms = 20;
 }
 
-static void live_close(struct live *live) {
+static void live_close(struct followed_log *live) {
     source_wal_deinit(&live->source);
     assert_int_equal(wal_stop(live->wal), 0);
     wal_close(live->wal);
@@ -78,7 +79,7 @@ static void live_close(struct live *live) {
 }
 
 /* Append the history's records up to this offset, in drains. */
-static void live_append(struct live *live, uint64_t until) {
+static void live_append(struct followed_log *live, uint64_t until) {
     const struct memory_log *log = &fixture->log;
     while (live->appended < until) {
         uint32_t drain = 0, size;
@@ -108,7 +109,7 @@ static bool wait_until(struct projection *projection, uint64_t applied_lsn, uint
 }
 
 static void assert_rows_agree(void) {
-    struct projection_report report;
+    struct projection_comparison report;
     assert_int_equal(projection_check(fixture->postgres.conninfo, fixture->history.world, &report),
                      0);
     if (report.mismatches) print_message("# %s\n", report.text);
@@ -117,7 +118,7 @@ static void assert_rows_agree(void) {
 
 static void follows_the_durable_lsn(void **state) {
     (void)state;
-    struct live live;
+    struct followed_log live;
     projection_fixture_begin(fixture, 21, 3000);
     live_open(&live);
     struct projection *projection = projection_create(&live.options);
@@ -139,7 +140,7 @@ static void follows_the_durable_lsn(void **state) {
 
 static void postgres_is_down_and_comes_back(void **state) {
     (void)state;
-    struct live live;
+    struct followed_log live;
     projection_fixture_begin(fixture, 22, 3000);
     live_open(&live);
     postgres_fixture_stop(&fixture->postgres, SIGINT);
@@ -164,7 +165,7 @@ static void postgres_is_down_and_comes_back(void **state) {
 /* A server that hangs (here: stopped by a signal) holds nobody up: the thread ends when told to. */
 static void stopping_does_not_wait_for_a_server_that_hangs(void **state) {
     (void)state;
-    struct live live;
+    struct followed_log live;
     projection_fixture_begin(fixture, 23, 300);
     live_open(&live);
     live_append(&live, fixture->log.size);
@@ -189,7 +190,7 @@ static void stopping_does_not_wait_for_a_server_that_hangs(void **state) {
 /* The log's own recovery refuses to cut below what PostgreSQL has seen. */
 static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
     (void)state;
-    struct live live;
+    struct followed_log live;
     struct wal_error error;
     struct wal_recovery recovery;
     char text[PROJECTION_TEXT_BYTES];
@@ -208,7 +209,7 @@ static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
         PROJECTION_FOUND);
     assert_int_equal(lsn, fixture->log.size);
 
-    struct live shorter;
+    struct followed_log shorter;
     live_open(&shorter); /* a log that has lost its second half */
     live_append(&shorter, fixture->log.size / 2);
     assert_int_equal(wal_stop(shorter.wal), 0);
@@ -224,7 +225,7 @@ static void the_applied_lsn_is_a_witness_for_recovery(void **state) {
 /* The real log into a world: what the daemon does at start. */
 static void recovers_from_the_real_log(void **state) {
     (void)state;
-    struct live live;
+    struct followed_log live;
     struct recover_result result;
     struct recover_error error;
     projection_fixture_begin(fixture, 25, 3000);

@@ -24,7 +24,7 @@
 
 static struct projection_fixture *fixture;
 
-struct plan {
+struct query_plan {
     const struct statement *statement;
     uint32_t lines, calls; /* of functions in pg_temp */
 };
@@ -37,7 +37,7 @@ static struct sql *connected(void) {
 }
 
 static void run(struct sql *sql, const struct statement *statement, const char *text,
-                struct plan *plan, sql_row_fn *row) {
+                struct query_plan *plan, sql_row_fn *row) {
     if (sql_run(sql, text, row, plan, NULL) == SQL_OK) return;
     print_message("# %s, %s: %s\n# %s\n", statement->file, statement->name, sql_error(sql), text);
     fail();
@@ -45,7 +45,7 @@ static void run(struct sql *sql, const struct statement *statement, const char *
 
 /* A function that PostgreSQL calls, where its body should stand in its place. */
 static void read_plan(void *context, int columns, const char *const *values) {
-    struct plan *plan = context;
+    struct query_plan *plan = context;
     assert_int_equal(columns, 1);
     plan->lines++;
     for (const char *at = strstr(values[0], "pg_temp"); at; at = strstr(at, "pg_temp")) {
@@ -87,7 +87,7 @@ static bool is_planned(const char *text) {
 /* One statement of SQL. */
 static void try_one(struct sql *sql, const struct statement *statement, const char *text) {
     char filled[TEXT_BYTES], whole[TEXT_BYTES + 64];
-    struct plan plan = {.statement = statement};
+    struct query_plan plan = {.statement = statement};
     put_nulls(text, filled);
     if (is_planned(filled)) {
         snprintf(whole, sizeof whole, "EXPLAIN VERBOSE %s", filled);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "replay/postgres/projection_offline.h"
 #include "tests/integration/projection/projection_fixture.h"
 
 static struct projection_fixture *fixture;

@@ -41,9 +41,9 @@ static const struct {
     uint16_t number;
     const char *next;
 } steps[] = {
-    {ERROR_MALFORMED, "net/README.md shows the form"},
-    {ERROR_UNKNOWN_METHOD, "net/README.md lists the methods"},
-    {ERROR_BAD_PARAMS, "net/README.md says what the method takes"},
+    {ERROR_MALFORMED, "net/PROTOCOL.md shows the form"},
+    {ERROR_UNKNOWN_METHOD, "net/PROTOCOL.md lists the methods"},
+    {ERROR_BAD_PARAMS, "net/PROTOCOL.md says what the method takes"},
     {ERROR_BUSY, "send it again after retry_ms"},
     {ERROR_STOPPING, "send it again to its successor"},
     {ERROR_NO_SUCH_CONCERT, "catalogue.concerts lists"},

@@ -494,7 +494,7 @@ static void what_is_wrong_is_said(void **state) {
          "Parameter \"hold_ttl\" is not a parameter of this method. This method takes date and the "
          "fields of a policy."},
         {"admin.date_policy", "{'date':1}",
-         "No policy field is given. Name at least one; net/README.md lists them."},
+         "No policy field is given. Name at least one; net/PROTOCOL.md lists them."},
         {"payment.pay", "{'reservation':" RESERVATION ",'key':'k'}", ONE_OF_TWO},
         {"payment.pay",
          "{'token':" TOKEN ",'user':" USER ",'reservation':" RESERVATION ",'key':'k'}", ONE_OF_TWO},

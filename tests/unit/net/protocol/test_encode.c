@@ -22,7 +22,7 @@ static struct {
     uint8_t buffer[NET_REPLY_INLINE_BYTES];
     struct value_writer writer;
     struct board *board;
-    const struct net_figures *figures; /* NULL: nobody keeps any */
+    const struct process_figures *figures; /* NULL: nobody keeps any */
     struct date *date;
     struct partition *catalogue, *wallets;
     uint64_t lsn;
@@ -438,7 +438,7 @@ static void system_replies(void **state) {
 /* Each under its own name, and none where nobody keeps them. */
 static void figures_of_the_process(void **state) {
     (void)state;
-    struct net_figures figures = {0};
+    struct process_figures figures = {0};
     uint64_t number = 100;
     char expected[1024] = "";
 #define FILL(map, name)                                                                            \
@@ -450,7 +450,7 @@ static void figures_of_the_process(void **state) {
                    #map);                                                                          \
     FIGURES(FILL)                                                                                  \
     expected[strlen(expected) - 1] = '}';
-    NET_FIGURE_MAPS(FILL_MAP)
+    PROCESS_FIGURE_MAPS(FILL_MAP)
     (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "}]");
     f.figures = &figures;
     const char *text = encode(&(struct reply){.now_ms = NOW, .kind = REPLY_STATS});
@@ -459,7 +459,7 @@ static void figures_of_the_process(void **state) {
     assert_string_equal(text + strlen(text) - strlen(expected), expected);
 }
 
-static char specification[1u << 20]; /* README.md, its blanks made one */
+static char specification[1u << 20]; /* PROTOCOL.md, its blanks made one */
 
 static void read_specification(void) {
     FILE *file = fopen(SPECIFICATION, "r");
@@ -472,7 +472,7 @@ static void read_specification(void) {
     (void)fclose(file); /* was only read */
 }
 
-/* README.md names every map of system.stats, and every figure in it, in their order. */
+/* PROTOCOL.md names every map of system.stats, and every figure in it, in their order. */
 static void stats_as_specified(void **state) {
     (void)state;
     uint32_t maps = 0;
@@ -497,11 +497,26 @@ static void stats_as_specified(void **state) {
                 wanted[size++] = *at;
         }
         memcpy(wanted + size, " |", sizeof " |");
-        if (!strstr(specification, wanted)) fail_msg("README.md does not say: %s", wanted);
+        if (!strstr(specification, wanted)) fail_msg("PROTOCOL.md does not say: %s", wanted);
     }
     assert_in_range(maps, 4, 20);
     assert_non_null(
         strstr(specification, "projection: {...}, log: {...}, clock: {...}}: counters"));
+}
+
+/* PROTOCOL.md names every method. */
+static void methods_as_specified(void **state) {
+    (void)state;
+    read_specification();
+    uint32_t methods = 0;
+    for (uint32_t kind = COMMAND_NONE + 1; kind < COMMAND_COUNT; kind++) {
+        char wanted[64];
+        if (command_method(kind)[0] == '\0') continue; /* a message between partitions */
+        (void)snprintf(wanted, sizeof wanted, "`%s`", command_method(kind));
+        if (!strstr(specification, wanted)) fail_msg("PROTOCOL.md does not name %s", wanted);
+        methods++;
+    }
+    assert_in_range(methods, 20, 100);
 }
 
 /* Every row of error.def, with its own data names, in the inline buffer. */
@@ -583,6 +598,7 @@ int main(void) {
         TEST(system_replies),
         TEST(figures_of_the_process),
         TEST(stats_as_specified),
+        TEST(methods_as_specified),
         TEST(every_error),
         TEST(bad_param_names),
         TEST(too_big),

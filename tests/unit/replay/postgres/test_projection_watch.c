@@ -15,7 +15,7 @@
 #define T0 1700000000000u
 
 /* One look a second after T0, and what it must say; "" nothing. */
-struct row {
+struct watch_moment {
     uint64_t s;                                 /* since T0 */
     uint64_t failing_since;                     /* s since T0; 0: all is well */
     uint64_t applied_lsn, decisions, applied_s; /* in PostgreSQL; applied_s: since T0 */
@@ -24,7 +24,7 @@ struct row {
     uint64_t lag_decisions, lag_ms;
 };
 
-static struct projection_status status_at(const struct row *row) {
+static struct projection_status status_at(const struct watch_moment *row) {
     struct projection_status status = {
         .state = row->failing_since ? PROJECTION_RETRYING : PROJECTION_FOLLOWING,
         .reached = true,
@@ -39,10 +39,10 @@ static struct projection_status status_at(const struct row *row) {
     return status;
 }
 
-static void play(struct projection_watch *watch, const struct row *rows, size_t count,
+static void play(struct projection_watch *watch, const struct watch_moment *rows, size_t count,
                  uint64_t start_lsn, uint64_t start_decisions) {
     for (size_t i = 0; i < count; i++) {
-        const struct row *row = &rows[i];
+        const struct watch_moment *row = &rows[i];
         char text[PROJECTION_WATCH_TEXT_BYTES] = "";
         struct projection_status status = status_at(row);
         struct projection_look look = {T0 + row->s * 1000, row->durable_lsn, row->records,
@@ -68,7 +68,7 @@ static void play(struct projection_watch *watch, const struct row *rows, size_t 
 /* Away once, reminders after 1, 2, 4 minutes and so on, back once, caught up once. */
 static void an_absence_is_told(void **state) {
     (void)state;
-    static const struct row rows[] = {
+    static const struct watch_moment rows[] = {
         {1, 0, 1000, 10, 1, 1000, 10, "", 0, 0},
         {2, 0, 1000, 10, 1, 1000, 10, "", 0, 0},
         {3, 3, 1000, 10, 1, 1100, 11, "", 1, 1000}, /* since it had everything */
@@ -100,7 +100,7 @@ static void reminders_do_not_end(void **state) {
     uint64_t last = 0, told = 0, longest = 0;
     for (uint64_t s = 1; s < 48 * 3600; s++) {
         char text[PROJECTION_WATCH_TEXT_BYTES];
-        struct row row = {.s = s, .failing_since = 1, .durable_lsn = 100, .records = 1};
+        struct watch_moment row = {.s = s, .failing_since = 1, .durable_lsn = 100, .records = 1};
         struct projection_status status = status_at(&row);
         struct projection_look look = {T0 + s * 1000, 100, 1, 0, 0};
         if (!projection_watch_step(&watch, &status, &look, text)) continue;
@@ -115,7 +115,7 @@ static void reminders_do_not_end(void **state) {
 
 static void a_short_failure_is_not_told(void **state) {
     (void)state;
-    static const struct row rows[] = {
+    static const struct watch_moment rows[] = {
         {1, 0, 1000, 10, 1, 1000, 10, "", 0, 0},    {2, 2, 1000, 10, 1, 1100, 11, "", 1, 1000},
         {6, 2, 1000, 10, 1, 1100, 11, "", 1, 5000}, {7, 0, 1100, 11, 6, 1100, 11, "", 0, 0},
         {8, 8, 1100, 11, 6, 1200, 12, "", 1, 1000}, {12, 8, 1100, 11, 6, 1200, 12, "", 1, 5000},
@@ -127,7 +127,7 @@ static void a_short_failure_is_not_told(void **state) {
 /* Away again before it had caught up. */
 static void it_may_go_again(void **state) {
     (void)state;
-    static const struct row rows[] = {
+    static const struct watch_moment rows[] = {
         {1, 1, 0, 0, 0, 1000, 10, "", 10, 1},
         {6, 1, 0, 0, 0, 1000, 10, "is away", 10, 5000},
         {7, 0, 100, 1, 1, 1000, 10, "is back after 6 s; 9 decisions", 9, 6000},
@@ -143,7 +143,7 @@ static void it_may_go_again(void **state) {
 /* A log that was there before: an estimate by bytes, until PostgreSQL has had everything once. */
 static void decisions_of_before_this_run(void **state) {
     (void)state;
-    static const struct row rows[] = {
+    static const struct watch_moment rows[] = {
         {1, 0, 5000, 48, 1, 11000, 10, "", 60,
          1}, /* 110 in 11,000 bytes; it has half, less a few */
         {2, 0, 10500, 108, 1, 11000, 10, "", 5, 1000},
@@ -187,7 +187,7 @@ static void one_that_has_stopped_is_silent(void **state) {
     struct projection_watch watch = {0};
     for (uint64_t s = 1; s < 200; s++) {
         char text[PROJECTION_WATCH_TEXT_BYTES];
-        struct row row = {s, 1, 1000, 10, 1, 1000 + 100 * s, 10 + s, "", 0, 0};
+        struct watch_moment row = {s, 1, 1000, 10, 1, 1000 + 100 * s, 10 + s, "", 0, 0};
         struct projection_status status = status_at(&row);
         struct projection_look look = {T0 + s * 1000, row.durable_lsn, row.records, 0, 0};
         status.state = PROJECTION_STOPPED;

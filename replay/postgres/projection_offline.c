@@ -1,12 +1,14 @@
-/* projection_tools.c - the projection without its thread: the witness at start, catching up, and
- * rebuilding (projection.h)
+/* projection_offline.c - see projection_offline.h
  *
- * Thread: the caller's. Unlike the thread, these do not retry for ever: somebody waits for them.
+ * Happy path: one connection for one question; or projection_step until there is nothing to do.
+ * Failure modes: those of the connection and of a step, as texts.
+ * Thread: the caller's.
  */
+#include "replay/postgres/projection_offline.h"
+
 #include <stdio.h>
 
 #include "engine/base/require.h"
-#include "replay/postgres/projection.h"
 #include "replay/postgres/projection_attach.h"
 #include "replay/postgres/statements.h"
 
