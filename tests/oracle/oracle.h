@@ -187,6 +187,9 @@ struct oracle_ports {
 
 struct oracle {
     struct oracle_ports ports;
+    /* Messages between partitions come twice and overtake each other, as only a test of the domain
+     * lets them: an account may have set points aside again after it refused them. */
+    bool disorder;
     uint64_t complaints, decisions;
     uint64_t lsn;                    /* just after the record that is judged */
     uint64_t last_time_ms;           /* the latest of a decision; state hashes decide nothing */

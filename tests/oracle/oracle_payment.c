@@ -61,7 +61,9 @@ static bool refused(struct oracle *oracle, struct oracle_date *date,
     if (!is_under_way(oracle, date, body->reservation, body->payment, RESERVATION_PAYING)) {
         return false;
     }
-    DEMAND(HALF, "P2", date->payments[body->payment].money == ORACLE_MONEY_REFUSED,
+    const struct oracle_payment *payment = &date->payments[body->payment];
+    DEMAND(HALF, "P2",
+           payment->money == ORACLE_MONEY_REFUSED || (oracle->disorder && payment->refused),
            "the account has refused it");
     DEMAND(POINTS, "P2",
            body->balance + body->shortfall == date->reservations[body->reservation].amount,

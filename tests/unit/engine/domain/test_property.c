@@ -35,6 +35,11 @@ struct run {
 
 /* --- the log, judged -------------------------------------------------------------------------- */
 
+static void begin_oracle(struct run *run) {
+    oracle_init(&run->oracle, NULL);
+    run->oracle.disorder = true;
+}
+
 /* R3, P5: a hold ends in the very millisecond of its deadline, unless a payment was in its way. The
  * oracle knows "not early"; here time stops at every deadline, so "not late" can be exact. */
 static void demand_in_time(struct run *run, const struct decision *decision) {
@@ -182,7 +187,7 @@ static void random_crash(struct run *run) {
         run->recovered_ms[run->recoveries++] = again->now_ms;
         run->records = 0;
         oracle_deinit(&run->oracle);
-        oracle_init(&run->oracle, NULL);
+        begin_oracle(run);
         memset(run->refused_late, 0, sizeof run->refused_late);
         memset(run->tokens, 0, sizeof run->tokens); /* gateways forget: everybody asks again */
         memset(run->reservations, 0, sizeof run->reservations);
@@ -247,7 +252,7 @@ static void run_seed(uint64_t seed, uint32_t steps) {
     assert_non_null(run);
     run->random = (struct random){seed};
     run->domain = domain_new();
-    oracle_init(&run->oracle, NULL);
+    begin_oracle(run);
     for (uint32_t i = 0; i < DATES; i++) {
         struct policy policy = default_policy();
         policy.active_capacity = 5;
