@@ -1,9 +1,9 @@
 /* test_fifo.c - first come, first served: sixteen processes in four small lines
  *
  * Dates that admit few at a time, 16 processes whose fans enter, poll, leave when it is their turn,
- * or give up earlier. Admission must follow the order of entry exactly; the log is judged by
- * tests/oracle, and the clients' own clocks bear witness: who had a place before another one asked for
- * one is before that one. Nobody who waits is ever told a longer line than before.
+ * or give up earlier. Admission must follow the order of entry exactly. The oracle judges the log,
+ * and the clients' own clocks bear witness: who had a place before another one asked for one is
+ * before that one. Nobody who waits is ever told a longer line than before.
  */
 #include <setjmp.h>
 #include <stdarg.h>

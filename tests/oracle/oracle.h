@@ -5,8 +5,8 @@
  * apply code must show here. Written to be obviously right; fast enough for a million records.
  *
  * Each demand names its rule: Q2, R2, P3, W2, O3, X7 and so on are the requirements' numbers
- * (README.md beside this file lists them). "L" is what a log must be for any reader: numbers without gaps, time that
- * does not run backwards, a decision of the partition that may take it.
+ * (README.md beside this file lists them). "L" is what a log must be for any reader: numbers go up
+ * by one, time does not run backwards, the partition is the one that decides this.
  *
  * Happy path: oracle_init(); oracle_judge() for each decision in the order of the log;
  * oracle_overdue() where time was given to decide; oracle_rest() when everything has come to rest;

@@ -429,7 +429,7 @@ static void outages(void **state) {
     INSTEAD(ANNA_ENTERS, OUTAGE, "X7", it->outage_credited.since = it->time_ms - 3000);
 }
 
-/* Sales that have not begun, or are over; refunds that are over; an outage that nobody gives back. */
+/* Sales that have not begun, or are over; refunds that are over; outages not given back. */
 static void policies(void **state) {
     (void)state;
     static const struct {

@@ -17,7 +17,7 @@
 #include "replay/postgres/projection_attach.h"
 #include "replay/source/source_wal.h"
 #include "replay/postgres/sql.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/words.h"
 #include "wal/scan.h"
 #include "wal/wal.h"
 

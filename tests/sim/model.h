@@ -1,8 +1,8 @@
 /* model.h - what clients may be told: what was so at each LSN, and what the world has seen
  *
- * The oracle (tests/oracle) judges each record of the log. The model stands beside it: it remembers
- * how everything changed over the log, so that an answer can be looked for in it, and it bears witness to
- * what no record says: who asked, and when nobody could be served.
+ * The oracle (tests/oracle) judges each record of the log. The model stands beside it. It remembers
+ * how everything changed over the log, so that an answer can be looked for in it. And it bears
+ * witness to what no record says: who asked, and when nobody could be served.
  *
  * Happy path: model_apply() for each record as it is appended; model_overdue() after each round of
  * a shard; model_unfinished() when everything has come to rest. After a crash a new model is fed
@@ -103,7 +103,8 @@ void model_asked(struct model *model, uint32_t date, const struct id128 *user, u
 void model_resumed(struct model *model, uint64_t from_ms, uint64_t to_ms);
 
 /* model_of - how this has changed; empty if it never was
- * @date: 0 for a wallet's; @number: seat, place, sequence, index of a wallet; 0 for the date's own */
+ * @date:   0 for a wallet's
+ * @number: seat, place, sequence, index of a wallet; 0 for the date's own */
 const struct model_history *model_of(const struct model *model, enum oracle_what what,
                                      uint32_t date, uint32_t number);
 /* model_rows - a user's wallet history; NULL if there is none */

@@ -8,7 +8,7 @@
 
 #include "engine/domain/policy.h"
 #include "tests/support/random.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/words.h"
 
 #define PLAN_DATES_MAX 6u
 /* The organiser asks for a date again when no answer comes, and then there are two. */
