@@ -27,14 +27,14 @@
 
 enum { STEP_ENTER, STEP_HOLD, STEP_PAY, STEP_COUNT };
 
-struct bench {
+struct booking_bench {
     struct sale_fixture sale;
     struct callers callers;
     struct client *client;
     uint32_t *began_us[STEP_COUNT]; /* by booking; STEP_ENTER: callers.asked_us */
     uint32_t charged;
-    struct caller {
-        struct bench *bench;
+    struct booking_caller {
+        struct booking_bench *bench;
         uint32_t index;
         uint32_t number; /* of the booking */
         char token[49];
@@ -47,7 +47,7 @@ static void must_be_done(const char *method, const struct client_reply *reply) {
     if (!reply->result) callers_fail(method, "refused");
 }
 
-static void call(struct bench *bench, const char *method, struct value_writer *params,
+static void call(struct booking_bench *bench, const char *method, struct value_writer *params,
                  client_done *done, void *context) {
     int status;
     while ((status = client_call(bench->client, method, params, done, context)) == CLIENT_FULL) {
@@ -58,18 +58,18 @@ static void call(struct bench *bench, const char *method, struct value_writer *p
 
 /* --- a fan ------------------------------------------------------------------------------------ */
 
-static void enter_next(struct caller *caller);
+static void enter_next(struct booking_caller *caller);
 
 static void on_paid(void *context, const struct client_reply *reply) {
-    struct caller *caller = context;
+    struct booking_caller *caller = context;
     must_be_done("payment.pay", reply);
     callers_answer(&caller->bench->callers, caller->index, true);
     enter_next(caller);
 }
 
 static void on_held(void *context, const struct client_reply *reply) {
-    struct caller *caller = context;
-    struct bench *bench = caller->bench;
+    struct booking_caller *caller = context;
+    struct booking_bench *bench = caller->bench;
     uint8_t room[256];
     char key[16];
     struct value_writer params;
@@ -86,8 +86,8 @@ static void on_held(void *context, const struct client_reply *reply) {
 }
 
 static void on_entered(void *context, const struct client_reply *reply) {
-    struct caller *caller = context;
-    struct bench *bench = caller->bench;
+    struct booking_caller *caller = context;
+    struct booking_bench *bench = caller->bench;
     const char *token;
     uint32_t size;
     uint8_t room[256];
@@ -111,8 +111,8 @@ static void on_entered(void *context, const struct client_reply *reply) {
     call(bench, "seats.hold", &params, on_held, caller);
 }
 
-static void enter_next(struct caller *caller) {
-    struct bench *bench = caller->bench;
+static void enter_next(struct booking_caller *caller) {
+    struct booking_bench *bench = caller->bench;
     struct callers_hold hold;
     char user[40];
     uint8_t room[256];
@@ -130,12 +130,12 @@ static void enter_next(struct caller *caller) {
 /* --- before and after ------------------------------------------------------------------------- */
 
 static void on_charged(void *context, const struct client_reply *reply) {
-    struct bench *bench = context;
+    struct booking_bench *bench = context;
     must_be_done("wallet.charge", reply);
     (void)__atomic_fetch_add(&bench->charged, 1, __ATOMIC_RELEASE);
 }
 
-static void charge_all(struct bench *bench, uint32_t users) {
+static void charge_all(struct booking_bench *bench, uint32_t users) {
     for (uint32_t n = 0; n < users; n++) {
         char user[40], key[16];
         uint8_t room[256];
@@ -159,7 +159,7 @@ static void demand(const char *what, uint64_t engine, uint64_t ours) {
     exit(1);
 }
 
-static void check(struct bench *bench, uint32_t users) {
+static void check(struct booking_bench *bench, uint32_t users) {
     struct sale_fixture *sale = &bench->sale;
     uint64_t bookings = atomic_load(&bench->callers.next), spent = bookings * PRICE;
     demand("seats sold", sale_held_seats(sale), bookings);
@@ -173,7 +173,7 @@ static void check(struct bench *bench, uint32_t users) {
 }
 
 /* One step's latencies, of the bookings that count. */
-static void print_step(const struct bench *bench, const char *name, const uint32_t *from_us,
+static void print_step(const struct booking_bench *bench, const char *name, const uint32_t *from_us,
                        const uint32_t *to_us) {
     static struct histogram latencies;
     memset(&latencies, 0, sizeof latencies);
@@ -185,7 +185,7 @@ static void print_step(const struct bench *bench, const char *name, const uint32
            (unsigned long long)histogram_quantile(&latencies, 990000));
 }
 
-static void report(const struct bench *bench, uint64_t decisions) {
+static void report(const struct booking_bench *bench, uint64_t decisions) {
     const struct callers *callers = &bench->callers;
     struct callers_figures figures;
     struct sale_usage usage = sale_usage(&bench->sale);
@@ -205,7 +205,7 @@ static void report(const struct bench *bench, uint64_t decisions) {
 }
 
 int main(int argc, char **argv) {
-    static struct bench bench;
+    static struct booking_bench bench;
     struct callers_options options;
     callers_read_options(argc, argv, &options);
     const struct sale_plan plan = {.dates = options.seats / CALLERS_SEATS_PER_DATE,
@@ -223,7 +223,7 @@ int main(int argc, char **argv) {
     uint64_t decisions = sale_stats(&bench.sale, "engine", "decisions");
     callers_begin(&bench.callers, &options, 0);
     for (uint32_t i = 0; i < options.callers; i++) {
-        bench.callers_of_client[i] = (struct caller){.bench = &bench, .index = i};
+        bench.callers_of_client[i] = (struct booking_caller){.bench = &bench, .index = i};
         enter_next(&bench.callers_of_client[i]);
     }
     do {

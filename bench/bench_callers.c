@@ -18,18 +18,19 @@
 #include "bench/sale_fixture.h"
 #include "engine/base/require.h"
 
-struct bench {
+struct callers_bench {
     struct sale_fixture sale;
     struct callers callers;
     struct client *client;
-    struct caller {
-        struct bench *bench;
+    struct callers_caller {
+        struct callers_bench *bench;
         uint32_t index;
     } * callers_of_client; /* what the callbacks get */
 };
 
-static void call(struct caller *caller, const struct callers_hold *hold, client_done *done) {
-    struct bench *bench = caller->bench;
+static void call(struct callers_caller *caller, const struct callers_hold *hold,
+                 client_done *done) {
+    struct callers_bench *bench = caller->bench;
     uint8_t room[256];
     struct value_writer params;
     int status;
@@ -42,14 +43,14 @@ static void call(struct caller *caller, const struct callers_hold *hold, client_
     if (status != 0) callers_fail("client_call", client_status_text(status));
 }
 
-static void note_answer(struct caller *caller, const struct client_reply *reply) {
+static void note_answer(struct callers_caller *caller, const struct client_reply *reply) {
     if (reply->status != CLIENT_OK) callers_fail("usher", client_status_text(reply->status));
     callers_answer(&caller->bench->callers, caller->index, reply->error == NULL);
 }
 
 static void on_answer(void *context, const struct client_reply *reply);
 
-static void call_next(struct caller *caller) {
+static void call_next(struct callers_caller *caller) {
     struct callers_hold hold;
     if (callers_next(&caller->bench->callers, caller->index, &hold)) call(caller, &hold, on_answer);
 }
@@ -59,12 +60,12 @@ static void on_answer(void *context, const struct client_reply *reply) {
     call_next(context);
 }
 
-static void run(struct bench *bench, const struct callers_options *options, uint32_t first,
-                void (*ask)(struct bench *bench)) {
+static void run(struct callers_bench *bench, const struct callers_options *options, uint32_t first,
+                void (*ask)(struct callers_bench *bench)) {
     bench->callers_of_client = calloc(options->callers, sizeof *bench->callers_of_client);
     REQUIRE(bench->callers_of_client);
     for (uint32_t i = 0; i < options->callers; i++) {
-        bench->callers_of_client[i] = (struct caller){.bench = bench, .index = i};
+        bench->callers_of_client[i] = (struct callers_caller){.bench = bench, .index = i};
     }
     callers_begin(&bench->callers, options, first);
     ask(bench);
@@ -76,7 +77,7 @@ static void run(struct bench *bench, const struct callers_options *options, uint
     callers_report(&bench->callers, sale_held_seats(&bench->sale));
 }
 
-static void ask_closed_loop(struct bench *bench) {
+static void ask_closed_loop(struct callers_bench *bench) {
     for (uint32_t i = 0; i < bench->callers.options->callers; i++) {
         call_next(&bench->callers_of_client[i]);
     }
@@ -89,15 +90,15 @@ static void on_answer_due(void *context, const struct client_reply *reply) {
 }
 
 static void ask_due(void *context, uint32_t caller, const struct callers_hold *hold) {
-    struct bench *bench = context;
+    struct callers_bench *bench = context;
     call(&bench->callers_of_client[caller], hold, on_answer_due);
 }
 
-static void ask_open_loop(struct bench *bench) {
+static void ask_open_loop(struct callers_bench *bench) {
     callers_open_loop(&bench->callers, ask_due, bench);
 }
 
-static void run_half(struct bench *bench, const struct callers_options *options) {
+static void run_half(struct callers_bench *bench, const struct callers_options *options) {
     struct callers_figures most;
     callers_figures(&bench->callers, &most);
     uint32_t first = atomic_load(&bench->callers.next);
@@ -113,7 +114,7 @@ static void run_half(struct bench *bench, const struct callers_options *options)
 }
 
 /* The seat of the first hold for the user of the second; then a token that nobody has. */
-static void check_refusals(struct bench *bench) {
+static void check_refusals(struct callers_bench *bench) {
     struct client_answer answer = {0};
     struct value_writer params;
     char code[32], *tokens = bench->sale.tokens[bench->sale.dates];
@@ -143,7 +144,7 @@ static void check_refusals(struct bench *bench) {
 }
 
 int main(int argc, char **argv) {
-    static struct bench bench;
+    static struct callers_bench bench;
     struct callers_options options;
     callers_read_options(argc, argv, &options);
     const struct sale_plan plan = {.dates = options.seats / SALE_SEATS_PER_DATE,

@@ -35,15 +35,15 @@
 #define FRAMES_REQUESTS 320000u          /* 1 to 3 seconds of them */
 #define STRETCH_MAX 5000000u             /* of the log, between two starts */
 
-struct bench {
+struct curve_bench {
     const char *axis;
     uint64_t value;
     struct sale_fixture sale;
     struct callers callers;
     uint32_t callers_count;
     double cpu_us; /* of the daemon, for each request of the last run */
-    struct caller {
-        struct bench *bench;
+    struct curve_caller {
+        struct curve_bench *bench;
         uint32_t index;
         uint32_t turn;        /* hold to do next, or under way */
         bool holds;           /* a seat: `reservation` */
@@ -53,10 +53,10 @@ struct bench {
 
 /* --- callers who hold and release ------------------------------------------------------------- */
 
-static void ask_next(struct caller *caller);
+static void ask_next(struct curve_caller *caller);
 
 static void on_answer(void *context, const struct client_reply *reply) {
-    struct caller *caller = context;
+    struct curve_caller *caller = context;
     if (reply->status != CLIENT_OK) callers_fail("usher", client_status_text(reply->status));
     caller->holds = !caller->holds;
     if (caller->holds) {
@@ -68,14 +68,14 @@ static void on_answer(void *context, const struct client_reply *reply) {
 }
 
 /* Every user_count-th seat of its date belongs to a caller, which takes them in shuffled order. */
-static uint32_t seat_of(const struct sale_fixture *sale, const struct caller *caller) {
+static uint32_t seat_of(const struct sale_fixture *sale, const struct curve_caller *caller) {
     uint32_t own = sale->seats_per_date / sale->users_per_date;
     uint32_t nth = (uint32_t)(caller->turn * 48271ull % own);
     return nth * sale->users_per_date + caller->index / sale->dates + 1;
 }
 
-static void ask_next(struct caller *caller) {
-    struct bench *bench = caller->bench;
+static void ask_next(struct curve_caller *caller) {
+    struct curve_bench *bench = caller->bench;
     struct callers_hold unused; /* of the clock's own job */
     uint8_t room[256];
     struct value_writer params;
@@ -96,7 +96,7 @@ static void ask_next(struct caller *caller) {
 }
 
 /* Until the time is over, or so many requests were answered. */
-static void run(struct bench *bench, uint32_t seconds, uint32_t requests,
+static void run(struct curve_bench *bench, uint32_t seconds, uint32_t requests,
                 struct callers_figures *ret_figures) {
     const struct callers_options options = {.name = bench->axis,
                                             .folder = bench->sale.folder,
@@ -123,7 +123,7 @@ static void run(struct bench *bench, uint32_t seconds, uint32_t requests,
 
 /* --- points ----------------------------------------------------------------------------------- */
 
-static void print_point(const struct bench *bench, uint64_t value, double per_second,
+static void print_point(const struct curve_bench *bench, uint64_t value, double per_second,
                         const uint64_t quantiles_us[3], const char *more) {
     struct sale_usage usage = sale_usage(&bench->sale);
     printf("{\"axis\": \"%s\", \"value\": %llu, \"per_second\": %.0f, \"p50_us\": %llu, "
@@ -135,14 +135,14 @@ static void print_point(const struct bench *bench, uint64_t value, double per_se
     (void)fflush(stdout);
 }
 
-static void print_run(const struct bench *bench, uint64_t value,
+static void print_run(const struct curve_bench *bench, uint64_t value,
                       const struct callers_figures *figures, const char *more) {
     const uint64_t quantiles_us[3] = {figures->p50_us, figures->p99_us, figures->p999_us};
     print_point(bench, value, figures->per_second, quantiles_us, more);
 }
 
-static void open_stage(struct bench *bench, const char *usherd, uint32_t callers, uint32_t dates,
-                       uint32_t seats) {
+static void open_stage(struct curve_bench *bench, const char *usherd, uint32_t callers,
+                       uint32_t dates, uint32_t seats) {
     char shards[32];
     (void)snprintf(shards, sizeof shards, "--shards=%llu", (unsigned long long)bench->value);
     char *const extra[] = {(char[]){"--snapshot-mib=0"},
@@ -158,11 +158,11 @@ static void open_stage(struct bench *bench, const char *usherd, uint32_t callers
     bench->callers_of_client = calloc(callers, sizeof *bench->callers_of_client);
     REQUIRE(bench->callers_of_client);
     for (uint32_t i = 0; i < callers; i++) {
-        bench->callers_of_client[i] = (struct caller){.bench = bench, .index = i};
+        bench->callers_of_client[i] = (struct curve_caller){.bench = bench, .index = i};
     }
 }
 
-static void bench_size(struct bench *bench, const char *usherd, uint32_t seconds) {
+static void bench_size(struct curve_bench *bench, const char *usherd, uint32_t seconds) {
     uint32_t value = (uint32_t)bench->value;
     struct callers_figures figures;
     if (strcmp(bench->axis, "callers") == 0) {
@@ -194,7 +194,7 @@ static bool wants_start(uint64_t length, uint64_t last) {
     return length >= last || stretches <= 2 || (stretches & (stretches - 1)) == 0;
 }
 
-static void bench_log(struct bench *bench, const char *usherd) {
+static void bench_log(struct curve_bench *bench, const char *usherd) {
     open_stage(bench, usherd, CALLERS, 1, SEATS);
     uint64_t length = sale_stats(&bench->sale, "engine", "decisions"), begun_at = 0;
     while (length < bench->value) {
@@ -220,7 +220,7 @@ static void bench_log(struct bench *bench, const char *usherd) {
     }
 }
 
-static void bench_frames(struct bench *bench, const char *usherd) {
+static void bench_frames(struct curve_bench *bench, const char *usherd) {
     uint32_t per_frame = (uint32_t)bench->value;
     uint32_t frames = per_frame <= 16 ? FRAMES_REQUESTS / 16 : FRAMES_REQUESTS / per_frame;
     uint32_t warm_up = frames / 4;
@@ -242,7 +242,7 @@ static void bench_frames(struct bench *bench, const char *usherd) {
 }
 
 int main(int argc, char **argv) {
-    static struct bench bench;
+    static struct curve_bench bench;
     if (argc < 4) sale_fail("usage: bench_curve USHERD AXIS VALUE [SECONDS]");
     bench.axis = argv[2];
     bench.value = strtoull(argv[3], NULL, 10);

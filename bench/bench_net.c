@@ -19,13 +19,13 @@
 #define ROUNDS 3
 #define CONTEXTS 256u
 
-struct bench {
+struct net_bench {
     struct sale_fixture sale;
     char echo_url[128];
     pid_t echo;
 };
 
-static void start_echo(struct bench *bench, char *self, uint64_t small, uint64_t large) {
+static void start_echo(struct net_bench *bench, char *self, uint64_t small, uint64_t large) {
     char role[] = "--echo", sizes[2][16];
     FILE *output;
     (void)snprintf(sizes[0], sizeof sizes[0], "%llu", (unsigned long long)small);
@@ -36,13 +36,13 @@ static void start_echo(struct bench *bench, char *self, uint64_t small, uint64_t
 
 /* --- the runs --------------------------------------------------------------------------------- */
 
-struct figures {
+struct net_bench_figures {
     double engine[ROUNDS], echo[ROUNDS], ratio[ROUNDS];
     struct load_result latency; /* of the engine's last round */
 };
 
-static void measure(struct bench *bench, uint32_t round, uint32_t holds, uint32_t per_frame,
-                    uint32_t in_flight, struct figures *figures) {
+static void measure(struct net_bench *bench, uint32_t round, uint32_t holds, uint32_t per_frame,
+                    uint32_t in_flight, struct net_bench_figures *figures) {
     struct frames frames = sale_prepare(&bench->sale, holds / per_frame, per_frame);
     figures->latency = load_run(bench->sale.url, &frames, in_flight, 0);
     struct load_result echo = load_run(bench->echo_url, &frames, in_flight, 0);
@@ -54,7 +54,7 @@ static void measure(struct bench *bench, uint32_t round, uint32_t holds, uint32_
     free(frames.ends);
 }
 
-static void report(const char *what, struct figures *figures) {
+static void report(const char *what, struct net_bench_figures *figures) {
     printf("  %-34s %10.0f %10.0f %7.0f %% %8llu %8llu %8llu\n", what,
            measure_median(figures->engine, ROUNDS), measure_median(figures->echo, ROUNDS),
            100 * measure_median(figures->ratio, ROUNDS),
@@ -62,13 +62,13 @@ static void report(const char *what, struct figures *figures) {
            (unsigned long long)figures->latency.p999_us);
 }
 
-static void run(struct bench *bench, char *self, uint32_t holds) {
+static void run(struct net_bench *bench, char *self, uint32_t holds) {
     struct frames warm[2] = {sale_prepare(&bench->sale, 2000, 1),
                              sale_prepare(&bench->sale, 200, 64)};
     struct load_result small = load_run(bench->sale.url, &warm[0], 16, 0);
     struct load_result large = load_run(bench->sale.url, &warm[1], 16, 0);
     start_echo(bench, self, small.reply_bytes / small.frames, large.reply_bytes / large.frames);
-    static struct figures one, many;
+    static struct net_bench_figures one, many;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         measure(bench, round, holds / 5, 1, 256, &one);
         measure(bench, round, holds, 64, 16, &many);
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     }
     if (argc < 2) sale_fail("usage: bench_net USHERD [HOLDS]");
     uint32_t holds = argc > 2 ? (uint32_t)atoi(argv[2]) : 500000;
-    static struct bench bench;
+    static struct net_bench bench;
     sale_open(&bench.sale, argv[1], NULL, (uint64_t)ROUNDS * (holds + holds / 5) + 20000);
     run(&bench, argv[0], holds);
     kill(bench.echo, SIGKILL);

@@ -49,13 +49,13 @@ static void append(void *context, const uint8_t *bytes, uint32_t size) {
     REQUIRE(rc == 0);
 }
 
-struct fan {
+struct replay_fan {
     uint32_t n, seat;
     struct token token;
 };
 
 /* One fan's evening, from the moment of being active. */
-static void live(struct stepper *stepper, struct partition *date, const struct fan *fan) {
+static void live(struct stepper *stepper, struct partition *date, const struct replay_fan *fan) {
     uint64_t reservation;
     switch (fan->n / DATES % 10) {
     case 5:
@@ -101,11 +101,12 @@ static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_h
     struct partition *dates[DATES];
     uint32_t seats = (uint32_t)((uint64_t)SEATS * fans / FANS);
     for (uint32_t i = 0; i < DATES; i++) dates[i] = stepper_date(stepper, seats, ACTIVE);
-    static struct fan pending[PENDING]; /* entered, and doing nothing yet */
+    static struct replay_fan pending[PENDING]; /* entered, and doing nothing yet */
     for (uint32_t n = 0; n < fans; n++) {
-        struct fan *fan = &pending[n % PENDING];
+        struct replay_fan *fan = &pending[n % PENDING];
         if (n >= PENDING) live(stepper, dates[fan->n % DATES], fan);
-        *fan = (struct fan){n, seat_of(n, seats), stepper_enter(stepper, dates[n % DATES], n)};
+        *fan = (struct replay_fan){n, seat_of(n, seats),
+                                   stepper_enter(stepper, dates[n % DATES], n)};
         if (n % 8 == 0) stepper->now_ms += 100;
         if (n % 32 == 0) stepper_due(stepper, dates[n / 32 % DATES]);
     }

@@ -70,13 +70,14 @@ static void *make(void *context) {
     return NULL;
 }
 
-struct figures {
+struct snapshot_figures {
     double rate[2][ROUNDS_MAX], p50[2][ROUNDS_MAX], p99[2][ROUNDS_MAX], p999[2][ROUNDS_MAX];
     double ratio50[ROUNDS_MAX], ratio99[ROUNDS_MAX], ratio999[ROUNDS_MAX];
 };
 
 static void one_round(struct sale_fixture *sale, struct maker *maker, bool with, uint32_t holds,
-                      uint32_t in_flight, uint32_t rate, uint32_t round, struct figures *figures) {
+                      uint32_t in_flight, uint32_t rate, uint32_t round,
+                      struct snapshot_figures *figures) {
     struct frames frames = sale_prepare(sale, holds, 1);
     if (with) {
         atomic_store(&maker->go, true);
@@ -97,7 +98,7 @@ static void one_round(struct sale_fixture *sale, struct maker *maker, bool with,
 
 static void run(struct sale_fixture *sale, char *usherd, const char *what, uint32_t rounds,
                 uint32_t holds, uint32_t in_flight, uint32_t rate) {
-    static struct figures figures;
+    static struct snapshot_figures figures;
     struct maker maker = {.usherd = usherd, .data = sale->folder};
     for (uint32_t round = 0; round < rounds; round++) {
         bool first = round % 2 != 0; /* neither always goes first */

@@ -23,7 +23,7 @@
 #define ROUNDS 5
 #define DRAIN_BYTES (64u * 1024u)
 
-struct bench {
+struct wal_bench {
     const char *folder;
     uint64_t bytes; /* to append in a round */
     uint8_t drain[DRAIN_BYTES];
@@ -38,7 +38,7 @@ static _Noreturn void fail(const char *what, const char *why) {
 }
 
 /* A drain of holds of one seat each, as a shard hands it over. */
-static void fill_drain(struct bench *bench) {
+static void fill_drain(struct wal_bench *bench) {
     struct decision held = {
         .kind = DECISION_SEATS_HELD,
         .partition = partition_of_date(1),
@@ -58,7 +58,7 @@ static void remove_folder(const char *folder) {
 }
 
 /* Return: seconds; *ret_stats has what was written */
-static double run_log(struct bench *bench, struct wal_stats *ret_stats) {
+static double run_log(struct wal_bench *bench, struct wal_stats *ret_stats) {
     char folder[512];
     struct storage *storage;
     struct wal *wal;
@@ -93,7 +93,7 @@ static double run_log(struct bench *bench, struct wal_stats *ret_stats) {
 }
 
 /* fio's bandwidth in bytes a second with writes of so many bytes; 0: there is no fio */
-static double run_fio(const struct bench *bench, uint64_t block) {
+static double run_fio(const struct wal_bench *bench, uint64_t block) {
     char command[900];
     unsigned long long kib = 0;
     /* Field 48 of its terse output is the write bandwidth in KiB/s. The file is written before, as
@@ -115,7 +115,7 @@ static double run_fio(const struct bench *bench, uint64_t block) {
 }
 
 int main(int argc, char **argv) {
-    static struct bench bench;
+    static struct wal_bench bench;
     static double rates[ROUNDS], records[ROUNDS], fios[ROUNDS], ratios[ROUNDS];
     struct system_clock clock;
     uint64_t block = 0;

@@ -27,14 +27,14 @@ struct load {
     bool open_loop;
     _Atomic uint32_t next, done; /* frames; next: closed loop only */
     _Atomic uint64_t reply_bytes;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t freed; /* a caller became free, or the last frame is done */
-    struct caller *free;  /* open loop: callers without a frame */
+    pthread_mutex_t lock;     /* of what follows */
+    pthread_cond_t freed;     /* a caller became free, or the last frame is done */
+    struct load_caller *free; /* open loop: callers without a frame */
 };
 
-struct caller {
+struct load_caller {
     struct load *load;
-    struct caller *next_free;
+    struct load_caller *next_free;
     nng_ctx context;
     nng_aio *aio;
     bool receiving;
@@ -42,7 +42,7 @@ struct caller {
     struct histogram histogram;
 };
 
-static void send_frame(struct caller *caller, uint32_t index, uint64_t began_ns) {
+static void send_frame(struct load_caller *caller, uint32_t index, uint64_t began_ns) {
     const struct frames *frames = caller->load->frames;
     uint32_t begin = index ? frames->ends[index - 1] : 0;
     nng_msg *message;
@@ -54,12 +54,12 @@ static void send_frame(struct caller *caller, uint32_t index, uint64_t began_ns)
     nng_ctx_send(caller->context, caller->aio);
 }
 
-static void send_next(struct caller *caller) {
+static void send_next(struct load_caller *caller) {
     uint32_t index = atomic_fetch_add(&caller->load->next, 1);
     if (index < caller->load->frames->count) send_frame(caller, index, measure_ns());
 }
 
-static void put_free(struct caller *caller) {
+static void put_free(struct load_caller *caller) {
     struct load *load = caller->load;
     pthread_mutex_lock(&load->lock);
     caller->next_free = load->free;
@@ -68,17 +68,17 @@ static void put_free(struct caller *caller) {
     pthread_mutex_unlock(&load->lock);
 }
 
-static struct caller *take_free(struct load *load) {
+static struct load_caller *take_free(struct load *load) {
     pthread_mutex_lock(&load->lock);
     while (!load->free) pthread_cond_wait(&load->freed, &load->lock);
-    struct caller *caller = load->free;
+    struct load_caller *caller = load->free;
     load->free = caller->next_free;
     pthread_mutex_unlock(&load->lock);
     return caller;
 }
 
 static void on_event(void *argument) {
-    struct caller *caller = argument;
+    struct load_caller *caller = argument;
     struct load *load = caller->load;
     must(nng_aio_result(caller->aio), caller->receiving ? "receive" : "send");
     if (!caller->receiving) {
@@ -98,7 +98,7 @@ static void on_event(void *argument) {
     }
 }
 
-static void run_closed_loop(struct caller *callers, uint32_t count) {
+static void run_closed_loop(struct load_caller *callers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) send_next(&callers[i]);
 }
 
@@ -123,7 +123,7 @@ static void wait_for_all(struct load *load) {
     pthread_mutex_unlock(&load->lock);
 }
 
-static void summarise(struct load_result *result, struct caller *callers, uint32_t count) {
+static void summarise(struct load_result *result, struct load_caller *callers, uint32_t count) {
     static struct histogram all;
     memset(&all, 0, sizeof all);
     for (uint32_t i = 0; i < count; i++) histogram_merge(&all, &callers[i].histogram);
@@ -138,7 +138,7 @@ struct load_result load_run(const char *url, const struct frames *frames, uint32
                         .open_loop = rate > 0,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
                         .freed = PTHREAD_COND_INITIALIZER};
-    struct caller *callers = calloc(in_flight, sizeof *callers);
+    struct load_caller *callers = calloc(in_flight, sizeof *callers);
     nng_socket socket;
     REQUIRE(callers != NULL && frames->count > 0);
     must(nng_req0_open(&socket), "socket");

@@ -20,7 +20,7 @@ uint32_t decision_encode(const struct decision *decision, uint8_t *bytes) {
     at = field_put_u64(at, &decision->time_ms);
     switch (decision->kind) {
 #define PUT(type, field) at = field_put_##type(at, &body->field);
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME: {                                                                        \
         const struct decision_##name *body = &decision->name;                                      \
         (void)body; /* a kind may have no fields */                                                \
@@ -54,7 +54,7 @@ int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_de
     struct field_cursor cursor = {bytes + RECORD_HEADER_BYTES, bytes + size, false};
     switch (decision->kind) {
 #define GET(type, field) field_get_##type(&cursor, &body->field);
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME: {                                                                        \
         struct decision_##name *body = &decision->name;                                            \
         (void)body; /* a kind may have no fields */                                                \
@@ -74,7 +74,7 @@ int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_de
 
 const char *decision_name(uint32_t kind) {
     switch (kind) {
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case number:                                                                                   \
         return #name;
 #include "engine/domain/decision.def"
@@ -83,9 +83,18 @@ const char *decision_name(uint32_t kind) {
     }
 }
 
+enum owner decision_owner(uint32_t kind) {
+    static const uint8_t owners[] = {
+#define DECISION(number, NAME, name, OWNER) [number] = OWNER_##OWNER,
+#include "engine/domain/decision.def"
+#undef DECISION
+    };
+    return kind < sizeof owners ? (enum owner)owners[kind] : OWNER_NONE;
+}
+
 void decision_visit(const struct decision *decision, const struct decision_visitor *visitor) {
     switch (decision->kind) {
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME: {                                                                        \
         const struct decision_##name *body = &decision->name;                                      \
         (void)body; /* a kind may have no fields */                                                \

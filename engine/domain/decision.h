@@ -37,7 +37,7 @@ struct numbers {
 #include "engine/domain/decision_structs.h"
 
 enum decision_kind {
-#define DECISION(number, NAME, name) DECISION_##NAME = (number),
+#define DECISION(number, NAME, name, OWNER) DECISION_##NAME = (number),
 #include "engine/domain/decision.def"
 #undef DECISION
 };
@@ -47,7 +47,7 @@ struct decision {
     uint32_t partition;
     uint64_t time_ms;
     union {
-#define DECISION(number, NAME, name) struct decision_##name name;
+#define DECISION(number, NAME, name, OWNER) struct decision_##name name;
 #include "engine/domain/decision.def"
 #undef DECISION
     };
@@ -72,6 +72,10 @@ int decision_decode(const uint8_t *bytes, uint32_t size, struct decision *ret_de
 
 /* decision_name - as in decision.def ("seats_held"); "unknown" outside the table */
 const char *decision_name(uint32_t kind);
+
+/* decision_owner - the kind of partition that decides this kind of decision: OWNER_ANY each,
+ * OWNER_NONE for a number outside the table */
+enum owner decision_owner(uint32_t kind);
 
 /* decision_visit - call back once per field, in order; for description, SQL and tests */
 struct decision_visitor {

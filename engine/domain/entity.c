@@ -12,7 +12,7 @@ uint32_t entity_encode(const struct entity *entity, uint8_t *bytes) {
     uint8_t *at = field_put_u16(bytes + 2, &entity->kind);
     switch (entity->kind) {
 #define PUT(type, field) at = field_put_##type(at, &body->field);
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     case ENTITY_##NAME: {                                                                          \
         const struct entity_##name *body = &entity->name;                                          \
         FIELDS_ENTITY_##name(PUT) break;                                                           \
@@ -39,7 +39,7 @@ int entity_decode(const uint8_t *bytes, uint32_t size, struct entity *ret_entity
     field_get_u16(&cursor, &entity->kind);
     switch (entity->kind) {
 #define GET(type, field) field_get_##type(&cursor, &body->field);
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     case ENTITY_##NAME: {                                                                          \
         struct entity_##name *body = &entity->name;                                                \
         FIELDS_ENTITY_##name(GET) break;                                                           \
@@ -55,7 +55,7 @@ int entity_decode(const uint8_t *bytes, uint32_t size, struct entity *ret_entity
 
 const char *entity_name(uint32_t kind) {
     switch (kind) {
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     case number:                                                                                   \
         return #name;
 #include "engine/domain/entity.def"
@@ -64,9 +64,20 @@ const char *entity_name(uint32_t kind) {
     }
 }
 
+enum owner entity_owner(uint32_t kind) {
+    switch (kind) {
+#define ENTITY(number, NAME, name, OWNER)                                                          \
+    case number:                                                                                   \
+        return OWNER_##OWNER;
+#include "engine/domain/entity.def"
+#undef ENTITY
+    default: return OWNER_NONE;
+    }
+}
+
 void entity_visit(const struct entity *entity, const struct decision_visitor *visitor) {
     switch (entity->kind) {
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     case ENTITY_##NAME: {                                                                          \
         const struct entity_##name *body = &entity->name;                                          \
         FIELDS_ENTITY_##name(FIELD_VISIT) break;                                                   \

@@ -16,11 +16,11 @@
 
 /* One struct per row: struct entity_waiter { uint32_t place; ... }. Two passes over the table, as
  * in decision_structs.h. */
-#define ENTITY(number, NAME, name)
+#define ENTITY(number, NAME, name, OWNER)
 #include "engine/domain/entity.def"
 #undef ENTITY
 #define ENTITY_FIELD(type, field) DECISION_TYPE_##type field;
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     struct entity_##name {                                                                         \
         FIELDS_ENTITY_##name(ENTITY_FIELD)                                                         \
     };
@@ -28,7 +28,7 @@
 #undef ENTITY
 
 enum entity_kind {
-#define ENTITY(number, NAME, name) ENTITY_##NAME = (number),
+#define ENTITY(number, NAME, name, OWNER) ENTITY_##NAME = (number),
 #include "engine/domain/entity.def"
 #undef ENTITY
 };
@@ -36,7 +36,7 @@ enum entity_kind {
 struct entity {
     uint16_t kind; /* enum entity_kind */
     union {
-#define ENTITY(number, NAME, name) struct entity_##name name;
+#define ENTITY(number, NAME, name, OWNER) struct entity_##name name;
 #include "engine/domain/entity.def"
 #undef ENTITY
     };
@@ -55,6 +55,10 @@ int entity_decode(const uint8_t *bytes, uint32_t size, struct entity *ret_entity
 
 /* entity_name - "waiter"; "unknown" for a number outside the table */
 const char *entity_name(uint32_t kind);
+
+/* entity_owner - the kind of partition that has this kind of entity: OWNER_ANY each, OWNER_NONE for
+ * a number outside the table */
+enum owner entity_owner(uint32_t kind);
 
 /* entity_visit - call the visitor for each field in order (decision.h) */
 void entity_visit(const struct entity *entity, const struct decision_visitor *visitor);

@@ -60,12 +60,27 @@ static inline uint32_t dated_id_sequence(uint64_t id) { return (uint32_t)id; }
 #define PARTITION_ACCOUNT_FIRST 0x00010000u /* + 0..ACCOUNT_PARTITIONS-1 */
 #define PARTITION_DATE_FIRST 0x01000000u    /* + date id, 1..DATES_MAX */
 
+/* The kinds of partition: who decides what (decision.def), who is asked for what (command.h), who
+ * owns what (entity.def). */
+enum owner {
+    OWNER_NONE, /* nobody: there is no such row */
+    OWNER_CATALOGUE,
+    OWNER_ACCOUNT,
+    OWNER_DATE,
+    OWNER_COUNT,
+    OWNER_ANY = OWNER_COUNT, /* each of them */
+};
+
 static inline uint32_t partition_of_date(uint32_t date) { return PARTITION_DATE_FIRST + date; }
 static inline bool partition_is_date(uint32_t partition) {
     return partition >= PARTITION_DATE_FIRST;
 }
 static inline bool partition_is_account(uint32_t partition) {
     return partition >= PARTITION_ACCOUNT_FIRST && partition < PARTITION_DATE_FIRST;
+}
+static inline enum owner partition_owner(uint32_t partition) {
+    if (partition_is_date(partition)) return OWNER_DATE;
+    return partition_is_account(partition) ? OWNER_ACCOUNT : OWNER_CATALOGUE;
 }
 /* The last byte of a UUID is random in versions 4 and 7 and a hash in 3, 5 and 8. */
 static inline uint32_t partition_of_user(const struct id128 *user) {

@@ -1,9 +1,32 @@
-/* verdict.h - filling in a verdict; for the files that decide */
+/* verdict.h - what a command leads to, and how the files that decide fill it in */
 #ifndef USHER_ENGINE_DOMAIN_VERDICT_H
 #define USHER_ENGINE_DOMAIN_VERDICT_H
 
-#include "engine/domain/partition/partition.h"
 #include "engine/base/require.h"
+#include "engine/domain/partition_kind.h"
+
+/* The most decisions of one command: admin.seats_add makes one per seat. */
+#define VERDICT_DECISIONS_MAX SEATS_ADD_MAX
+
+/* Reused by the shard for every command: nothing in it needs clearing but what verdict_begin()
+ * clears. */
+struct verdict {
+    uint32_t count; /* decisions to log and apply, in order */
+    bool has_message;
+    struct command message; /* to another partition, after the decisions are logged; origin is 0:
+                               the runtime puts the command's own */
+    /* How to answer, filled in by partition_answer(). REPLY_NONE: not yet, the message's
+     * consequences answer. */
+    uint16_t reply_kind;
+    uint16_t error;
+    uint64_t data[ERROR_DATA_COUNT];
+    /* What the answer is about; which of them matters depends on reply_kind. */
+    place_t place;
+    uint32_t reservation; /* sequence */
+    uint32_t created;     /* id of the concert or date */
+    uint64_t balance;
+    struct decision decisions[VERDICT_DECISIONS_MAX];
+};
 
 static inline void verdict_begin(struct verdict *verdict) {
     verdict->count = 0;

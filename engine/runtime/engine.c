@@ -41,16 +41,12 @@ struct engine *engine_open(const struct engine_options *options) {
         context->shards[i] = shard_create(context, i);
     }
     struct world *world = options->world;
-    for (uint32_t i = 0; i < 1 + ACCOUNT_PARTITIONS + world->date_count; i++) {
-        struct partition **slot = i == 0                    ? &world->catalogue
-                                  : i <= ACCOUNT_PARTITIONS ? &world->accounts[i - 1]
-                                                            : &world->dates[i - ACCOUNT_PARTITIONS];
-        if (!*slot) continue;
-        uint32_t shard = shard_of_partition(context, (*slot)->id);
-        shard_adopt(context->shards[shard], *slot);
-        *slot = NULL;
+    for (uint32_t i = 0; i < world_end(world); i++) {
+        struct partition *partition = world_at(world, i);
+        if (!partition) continue;
+        shard_adopt(context->shards[shard_of_partition(context, partition->id)], partition);
     }
-    world_free(world);
+    world_abandon(world);
     for (uint32_t i = 0; i < context->shard_count; i++) shard_begin(context->shards[i]);
     return engine;
 }

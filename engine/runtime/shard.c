@@ -147,9 +147,9 @@ static void queue_free(struct queue *queue) {
 }
 
 void shard_free(struct shard *shard) {
-    partition_free(shard->world.catalogue);
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(shard->world.accounts[i]);
-    for (uint32_t i = 1; i <= shard->world.date_count; i++) partition_free(shard->world.dates[i]);
+    for (uint32_t i = 0; i < world_end(&shard->world); i++) {
+        partition_free(world_at(&shard->world, i));
+    }
     for (uint32_t from = 0; from < shard->context->shard_count; from++) {
         struct peer_message message;
         struct lane *lane = shard->context->lanes[from][shard->id];

@@ -245,7 +245,7 @@ void connection_close(struct connection *connection) {
 /* --- carriers --------------------------------------------------------------------------------- */
 
 static nng_ctx carrier_context(const struct carrier *carrier) {
-    return (nng_ctx){.id = carrier->context};
+    return (nng_ctx){.id = carrier->context_id};
 }
 
 /* What is left of a frame's time, at least a millisecond: nng takes 0 for "never wait". */
@@ -265,7 +265,7 @@ static int carrier_join(struct carrier *carrier) {
     carrier->link = NULL;
     int rc = nng_ctx_open(&context, link->socket);
     if (rc != 0) return rc;
-    carrier->context = context.id;
+    carrier->context_id = context.id;
     carrier->link = link;
     return 0;
 }

@@ -47,7 +47,7 @@ struct carrier {
 
     struct connection *connection;
     struct link *link;   /* of the context; NULL: there is none */
-    uint32_t context;    /* id of the nng context */
+    uint32_t context_id; /* of nng */
     struct nng_aio *aio; /* NULL: the carrier is not open */
     carrier_done *done;
     bool sent;         /* the aio is receiving */

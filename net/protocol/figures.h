@@ -33,7 +33,7 @@ struct net_counters {
     NET_COUNTERS(NET_COUNTER_)
 };
 
-/* The projection into PostgreSQL (replay/README.md, "When PostgreSQL is away"). */
+/* The projection into PostgreSQL (replay/postgres/README.md, "When PostgreSQL is away"). */
 #define PROCESS_FIGURES_PROJECTION(FIGURE)                                                         \
     FIGURE(projection, wanted)      /* 1: there is one, by --postgres; else the rest is 0 */       \
     FIGURE(projection, connected)   /* 1: PostgreSQL answers */                                    \

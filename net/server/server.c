@@ -22,7 +22,7 @@ struct endpoint;
 
 /* One REP context of nng. Idle -> receiving -> in the engine -> sending -> receiving; one callback
  * of nng's or one release of a shard's moves it on, so nothing in it needs a lock. */
-struct context {
+struct rep_context {
     struct endpoint *endpoint;
     nng_ctx ctx;
     nng_aio *receive, *send;
@@ -36,7 +36,7 @@ struct endpoint {
     nng_socket socket;
     bool open;
     bool admin;
-    struct context *contexts;
+    struct rep_context *contexts;
     uint32_t context_count; /* those that are open */
     /* Frames for messages between their arrival and their reply: never more than contexts. nng
      * takes contexts in turn; frames are taken from the top of a stack, so that a few under way use
@@ -89,7 +89,7 @@ static void frame_give(struct endpoint *endpoint, struct frame *frame) {
 }
 
 /* The reply is out, or there is none: the frame is over. */
-static void context_next(struct context *context) {
+static void context_next(struct rep_context *context) {
     struct net_server *server = context->endpoint->server;
     if (frame_end(&server->shared) && atomic_load(&server->shared.stopping)) {
         pthread_mutex_lock(&server->mutex);
@@ -99,7 +99,7 @@ static void context_next(struct context *context) {
     nng_ctx_recv(context->ctx, context->receive);
 }
 
-static void context_dropped(struct context *context) {
+static void context_dropped(struct rep_context *context) {
     atomic_fetch_add(&context->endpoint->server->shared.replies_dropped, 1);
     context_next(context);
 }
@@ -121,7 +121,7 @@ static nng_msg *assemble_reply(const struct frame *frame) {
 
 /* frame.done: on the thread that released the last request. */
 static void context_answer(void *argument, struct frame *frame) {
-    struct context *context = argument;
+    struct rep_context *context = argument;
     nng_msg *reply = assemble_reply(frame);
     frame_recycle(frame);
     frame_give(context->endpoint, frame);
@@ -136,7 +136,7 @@ static void context_answer(void *argument, struct frame *frame) {
 }
 
 static void context_sent(void *argument) {
-    struct context *context = argument;
+    struct rep_context *context = argument;
     int rc = nng_aio_result(context->send);
     if (rc == 0) {
         context_next(context);
@@ -154,7 +154,7 @@ static void context_sent(void *argument) {
 }
 
 static void context_received(void *argument) {
-    struct context *context = argument;
+    struct rep_context *context = argument;
     int rc = nng_aio_result(context->receive);
     if (rc == NNG_ECLOSED || rc == NNG_ECANCELED) return; /* net_server_free() */
     if (rc != 0) {
@@ -222,7 +222,7 @@ static int system_error(struct net_error *error, const char *what, int rc) {
     return rc == NNG_ENOMEM ? NET_NO_MEMORY : NET_SYSTEM;
 }
 
-static int context_open(struct context *context, struct endpoint *endpoint,
+static int context_open(struct rep_context *context, struct endpoint *endpoint,
                         struct net_error *ret_error) {
     struct net_server *server = endpoint->server;
     context->endpoint = endpoint;
@@ -257,12 +257,12 @@ static void endpoint_close(struct endpoint *endpoint) {
     endpoint->open = false;
     for (uint32_t i = 0; i < endpoint->listener_count; i++) listener_stop(&endpoint->listeners[i]);
     for (uint32_t i = 0; i < endpoint->context_count; i++) {
-        struct context *context = &endpoint->contexts[i];
+        struct rep_context *context = &endpoint->contexts[i];
         nng_aio_stop(context->receive);
         nng_aio_stop(context->send);
     }
     for (uint32_t i = 0; i < endpoint->context_count; i++) {
-        struct context *context = &endpoint->contexts[i];
+        struct rep_context *context = &endpoint->contexts[i];
         REQUIRE(context->message == NULL); /* the engine still has requests of this frame */
         (void)nng_ctx_close(context->ctx); /* ours alone */
         nng_aio_free(context->receive);

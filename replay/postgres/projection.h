@@ -4,7 +4,7 @@
  * and applied LSN together, batch by batch; projection_stop, projection_free.
  * Failure modes: whatever may pass is retried for ever and shows in the status; what cannot pass
  * stops the projection at an LSN and raises the alarm once. Sales never notice either.
- * Source: replay/README.md, "The projection"
+ * Source: replay/postgres/README.md
  */
 #ifndef USHER_REPLAY_POSTGRES_PROJECTION_H
 #define USHER_REPLAY_POSTGRES_PROJECTION_H

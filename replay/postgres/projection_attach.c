@@ -1,5 +1,5 @@
-/* projection_attach.c - see projection_attach.h; replay/README.md, "Two engines that believe they
- * are one"
+/* projection_attach.c - see projection_attach.h; replay/postgres/README.md, "Which
+ * engine may write"
  *
  * Happy path at a start: look up -> create or raise -> is_ours -> fits -> take_over.
  * Failure modes: SQL's results are the caller's; what does not fit is told in a sentence that names

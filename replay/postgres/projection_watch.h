@@ -4,7 +4,7 @@
  * sentence: away, still away (at widening intervals), back, caught up. Nothing is said of a failure
  * that passes within seconds, nor of a projection that has stopped: its alarm says that.
  * It keeps numbers and makes text; it prints nothing and knows no clock. One thread.
- * Source: replay/README.md, "When PostgreSQL is away"
+ * Source: replay/postgres/README.md, "When PostgreSQL is away"
  */
 #ifndef USHER_REPLAY_POSTGRES_PROJECTION_WATCH_H
 #define USHER_REPLAY_POSTGRES_PROJECTION_WATCH_H

@@ -29,19 +29,9 @@ struct stage {
 
 /* --- what is staged --------------------------------------------------------------------------- */
 
-enum owner { OWNER_CATALOGUE, OWNER_DATE, OWNER_ACCOUNT, OWNER_ANY };
-
-/* The sections of decision.def. */
-static enum owner owner_of(uint32_t kind) {
-    if (kind < DECISION_SEAT_ADDED) return OWNER_CATALOGUE;
-    if (kind < DECISION_WALLET_CHARGED) return OWNER_DATE;
-    if (kind < DECISION_STATE_HASHED) return OWNER_ACCOUNT;
-    return OWNER_ANY;
-}
-
 static bool decided_by_its_owner(const struct decision *decision) {
     uint32_t partition = decision->partition;
-    switch (owner_of(decision->kind)) {
+    switch (decision_owner(decision->kind)) {
     case OWNER_CATALOGUE: return partition == PARTITION_CATALOGUE;
     case OWNER_DATE:
         return partition > PARTITION_DATE_FIRST && partition <= partition_of_date(DATES_MAX);
@@ -185,7 +175,7 @@ size_t stage_bytes(const struct stage *stage) { return stage->bytes; }
 static uint16_t column_count(uint32_t kind) {
     switch (kind) {
 #define ONE(type, field) +1
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME:                                                                          \
         return 3 FIELDS_##name(ONE);
 #include "engine/domain/decision.def"
@@ -214,7 +204,7 @@ int stage_add(struct stage *stage, const struct decision *decision, uint64_t lsn
     put_u16(stream, column_count(decision->kind));
     put_bigint(stream, lsn);
     put_bigint(stream, (uint64_t)(((int64_t)decision->time_ms - POSTGRES_EPOCH_MS) * 1000));
-    if (owner_of(decision->kind) == OWNER_DATE) {
+    if (decision_owner(decision->kind) == OWNER_DATE) {
         put_bigint(stream, decision->partition - PARTITION_DATE_FIRST);
     } else {
         put_null(stream);

@@ -11,7 +11,7 @@
  *                      WHEN 1 THEN 'draft' ...
  *   :lower_case        filled in by statement_fill(), written as psql has its variables:
  *                      :epoch a number, :'log_id' a quoted text, :"kind" a quoted identifier
- * Source: replay/README.md
+ * Source: replay/postgres/README.md, "SQL"
  */
 #ifndef USHER_REPLAY_POSTGRES_STATEMENTS_H
 #define USHER_REPLAY_POSTGRES_STATEMENTS_H

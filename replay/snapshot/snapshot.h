@@ -3,7 +3,7 @@
  * A snapshot is made by a reader of the log (an older snapshot + the log after it -> a newer one),
  * never by stopping the engine. It is written under a temporary name, synced, read back and
  * compared, and only then renamed: a file named snap-*.snp was whole once, and one that
- * snapshot_make() named was loaded once. Format: README.md, "Snapshots".
+ * snapshot_make() named was loaded once. Format: FORMAT.md.
  *
  * Happy path: snapshot_recover() at start; snapshot_make() now and then, beside the engine; then
  * snapshot_retain().

@@ -18,7 +18,7 @@
 static const char header_magic[8] = {'U', 'S', 'H', 'E', 'R', 'S', 'N', 'P'};
 static const char block_magic[8] = {'U', 'S', 'H', 'E', 'R', 'S', 'B', 'K'};
 
-/* Offsets in the header; the table is in README.md, "Snapshots". */
+/* Offsets in the header; the table is in FORMAT.md. */
 enum {
     HEADER_MAGIC = 0,
     HEADER_VERSION = 8,

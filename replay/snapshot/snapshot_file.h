@@ -1,7 +1,7 @@
 /* snapshot_file.h - a snapshot's file: header, blocks of entities, end block; shared inside replay
  *
  * Knows bytes, checksums and the storage; does not know what an entity means. Tables of fields:
- * README.md, "Snapshots".
+ * FORMAT.md.
  *
  * Happy path: snapshot_writer_open, _put for each entity, _close makes a whole, synced file;
  * snapshot_reader_open, _next until it says SNAPSHOT_END, _close.

@@ -5,7 +5,7 @@
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
 
-#define DECISION(number, NAME, name) _Static_assert((number) < RECOVER_KINDS_MAX, #name);
+#define DECISION(number, NAME, name, OWNER) _Static_assert((number) < RECOVER_KINDS_MAX, #name);
 #include "engine/domain/decision.def"
 #undef DECISION
 

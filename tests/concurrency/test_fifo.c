@@ -37,17 +37,17 @@ static const uint64_t capacities[DATES] = {1, 3, 7, 10};
 static const uint64_t per_interval[DATES] = {0, 0, 0, 5};
 static const uint64_t interval_ms[DATES] = {0, 0, 0, 20};
 
-struct waiter {
+struct fifo_waiter {
     char token[TOKEN_TEXT_BYTES + 1];
     uint32_t ahead; /* as told last */
     bool gone;
 };
 
-struct line {
+struct fifo_line {
     uint32_t date;
     uint32_t entered; /* waiters so far */
     uint32_t first;   /* the oldest who is not gone */
-    struct waiter waiters[FANS];
+    struct fifo_waiter waiters[FANS];
 };
 
 struct visitor {
@@ -55,16 +55,16 @@ struct visitor {
     struct caller caller;
     FILE *diary;
     struct random random;
-    struct line lines[DATES];
+    struct fifo_line lines[DATES];
     struct ask ask;
-    struct answer answers[2];
+    struct caller_answer answers[2];
 };
 
-static void enter(struct visitor *visitor, struct line *line) {
+static void enter(struct visitor *visitor, struct fifo_line *line) {
     const struct ask *const asks[2] = {&visitor->ask, &visitor->ask};
-    const struct answer *answer = &visitor->answers[0];
+    const struct caller_answer *answer = &visitor->answers[0];
     struct diary_entry entry = {.kind = DIARY_ENTERED, .date = line->date};
-    struct waiter *waiter = &line->waiters[line->entered];
+    struct fifo_waiter *waiter = &line->waiters[line->entered];
     uint32_t copies = 1 + random_index(&visitor->random, 2);
     struct token token;
     entry.user = test_user(line->date, visitor->worker->index, line->entered++);
@@ -88,7 +88,7 @@ static void enter(struct visitor *visitor, struct line *line) {
     diary_write(visitor->diary, &entry);
 }
 
-static void leave(struct visitor *visitor, struct waiter *waiter) {
+static void leave(struct visitor *visitor, struct fifo_waiter *waiter) {
     ask_token(&visitor->ask, "queue.leave", waiter->token);
     int error = caller_ask(&visitor->caller, &visitor->ask, &visitor->answers[0]);
     WORKER_CHECK(visitor->worker, error == 0, "leaving: %d", error);
@@ -96,8 +96,8 @@ static void leave(struct visitor *visitor, struct waiter *waiter) {
 }
 
 /* Ask where this waiter stands; leave when it is its turn, or on a whim. */
-static void poll(struct visitor *visitor, struct waiter *waiter, bool whim) {
-    const struct answer *answer = &visitor->answers[0];
+static void poll(struct visitor *visitor, struct fifo_waiter *waiter, bool whim) {
+    const struct caller_answer *answer = &visitor->answers[0];
     ask_token(&visitor->ask, "queue.status", waiter->token);
     int error = caller_ask(&visitor->caller, &visitor->ask, &visitor->answers[0]);
     WORKER_CHECK(visitor->worker, error == 0 && answer->token_state != TOKEN_EXPIRED, "error %d",
@@ -109,7 +109,7 @@ static void poll(struct visitor *visitor, struct waiter *waiter, bool whim) {
 }
 
 /* Return: false when nobody of this process stands in the line any more, nor will */
-static bool visit(struct visitor *visitor, struct line *line) {
+static bool visit(struct visitor *visitor, struct fifo_line *line) {
     if (line->entered < FANS && random_index(&visitor->random, 2) == 0) enter(visitor, line);
     while (line->first < line->entered && line->waiters[line->first].gone) line->first++;
     if (line->first == line->entered) return line->entered < FANS;
@@ -123,7 +123,7 @@ static bool visit(struct visitor *visitor, struct line *line) {
 
 static int stand_in_line(const struct worker *worker) {
     static struct visitor visitor;
-    const struct arena *arena = worker->arena;
+    const struct workers_arena *arena = worker->arena;
     const uint64_t give_up_us = monotonic_us() + TOTAL_MS * 1000ull;
     visitor.worker = worker;
     visitor.random = random_stream(arena->seed, worker->index);
@@ -146,7 +146,7 @@ static int stand_in_line(const struct worker *worker) {
 
 /* --- the test --------------------------------------------------------------------------------- */
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 
 static int set_up(void **state) {
@@ -162,7 +162,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void make_dates(struct arena *arena) {
+static void make_dates(struct workers_arena *arena) {
     static const char *const names[] = {"active_capacity",    "active_ttl_ms",
                                         "waiting_timeout_ms", "admit_per_interval",
                                         "admit_interval_ms",  NULL};
@@ -185,7 +185,7 @@ static void admission_follows_entry(void **state) {
     (void)state;
     struct oracle oracle;
     struct testimony testimony;
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     make_dates(arena);
     workers_start(&workers, "line", usherd.directory, usherd.url, arena, PROCESSES);

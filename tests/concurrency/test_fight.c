@@ -48,7 +48,7 @@ struct reservation_kept {
     char token[TOKEN_TEXT_BYTES + 1];
 };
 
-struct fan {
+struct fight_fan {
     struct id128 user;
     char token[TOKEN_TEXT_BYTES + 1];
     bool has_token;
@@ -66,9 +66,9 @@ struct fighter {
     FILE *diary;
     struct random random;
     uint32_t date;
-    struct fan fans[FANS];
+    struct fight_fan fans[FANS];
     struct ask ask, other;
-    struct answer answers[2];
+    struct caller_answer answers[2];
 };
 
 static bool chance(struct fighter *fighter, uint32_t percent) {
@@ -89,8 +89,8 @@ static uint32_t ask_now(struct fighter *fighter, uint32_t twice_percent) {
     return copies;
 }
 
-static void write_diary(struct fighter *fighter, const struct fan *fan, uint32_t kind,
-                        const struct answer *answer, struct diary_entry entry) {
+static void write_diary(struct fighter *fighter, const struct fight_fan *fan, uint32_t kind,
+                        const struct caller_answer *answer, struct diary_entry entry) {
     entry.kind = kind;
     entry.date = fighter->date;
     entry.user = fan->user;
@@ -103,15 +103,15 @@ static void write_diary(struct fighter *fighter, const struct fan *fan, uint32_t
     diary_write(fighter->diary, &entry);
 }
 
-static void unexpected(struct fighter *fighter, const struct answer *answer) {
+static void unexpected(struct fighter *fighter, const struct caller_answer *answer) {
     WORKER_CHECK(fighter->worker, false, "%s on date %u was answered %s", fighter->ask.method,
                  fighter->date, error_name(answer->error));
 }
 
 /* A token that is active. */
-static void enter(struct fighter *fighter, struct fan *fan) {
+static void enter(struct fighter *fighter, struct fight_fan *fan) {
     const uint64_t give_up_us = monotonic_us() + BARRIER_MS * 1000ull;
-    struct answer *answer = &fighter->answers[0];
+    struct caller_answer *answer = &fighter->answers[0];
     struct token token;
     ask_enter(&fighter->ask, fighter->date, &fan->user);
     (void)ask_now(fighter, 20); /* copies get the same token (Q4) */
@@ -129,8 +129,8 @@ static void enter(struct fighter *fighter, struct fan *fan) {
 
 /* --- holding ---------------------------------------------------------------------------------- */
 
-static void note_held(struct fighter *fighter, struct fan *fan, const struct numbers *seats,
-                      const struct answer *answer) {
+static void note_held(struct fighter *fighter, struct fight_fan *fan, const struct numbers *seats,
+                      const struct caller_answer *answer) {
     const struct worker *worker = fighter->worker;
     uint64_t amount = 0;
     for (uint32_t i = 0; i < seats->count; i++) amount += price_of(seats->values[i]);
@@ -152,7 +152,7 @@ static void note_held(struct fighter *fighter, struct fan *fan, const struct num
 }
 
 /* Any seats, or such as were free a moment ago. */
-static void pick(struct fighter *fighter, const struct fan *fan, struct numbers *ret_seats) {
+static void pick(struct fighter *fighter, const struct fight_fan *fan, struct numbers *ret_seats) {
     uint32_t wanted = 1 + random_index(&fighter->random, SEATS_PER_FAN);
     uint32_t known = 0;
     if (chance(fighter, 50)) {
@@ -172,14 +172,14 @@ static void pick(struct fighter *fighter, const struct fan *fan, struct numbers 
     }
 }
 
-static void hold(struct fighter *fighter, struct fan *fan) {
+static void hold(struct fighter *fighter, struct fight_fan *fan) {
     struct numbers seats;
     const uint32_t before = fan->seat_count;
     pick(fighter, fan, &seats);
     ask_hold(&fighter->ask, fan->token, seats.values, seats.count);
     uint32_t copies = ask_now(fighter, 25);
     for (uint32_t i = 0; i < copies; i++) {
-        const struct answer *answer = &fighter->answers[i];
+        const struct caller_answer *answer = &fighter->answers[i];
         switch (answer->error) {
         case ERROR_NONE: note_held(fighter, fan, &seats, answer); break;
         case ERROR_SEAT_LIMIT:
@@ -199,7 +199,7 @@ static void hold(struct fighter *fighter, struct fan *fan) {
     }
 }
 
-static void release(struct fighter *fighter, struct fan *fan, struct reservation_kept *kept) {
+static void release(struct fighter *fighter, struct fight_fan *fan, struct reservation_kept *kept) {
     ask_release(&fighter->ask, kept->token, kept->id);
     uint32_t copies = ask_now(fighter, 25);
     for (uint32_t i = 0; i < copies; i++) {
@@ -213,7 +213,7 @@ static void release(struct fighter *fighter, struct fan *fan, struct reservation
 
 /* --- paying ----------------------------------------------------------------------------------- */
 
-static void next_key(struct fighter *fighter, struct fan *fan, char ret_key[64]) {
+static void next_key(struct fighter *fighter, struct fight_fan *fan, char ret_key[64]) {
     (void)snprintf(ret_key, 64, "%u-%u-%u", fighter->date, fighter->worker->index, ++fan->key);
 }
 
@@ -223,14 +223,14 @@ static struct id128 digest_of(const char *key) {
     return digest;
 }
 
-static void charge(struct fighter *fighter, struct fan *fan, uint64_t amount) {
+static void charge(struct fighter *fighter, struct fight_fan *fan, uint64_t amount) {
     char key[64];
     next_key(fighter, fan, key);
     ask_charge(&fighter->ask, &fan->user, amount, key);
     uint32_t copies = ask_now(fighter, 30);
     fan->balance += amount;
     for (uint32_t i = 0; i < copies; i++) {
-        const struct answer *answer = &fighter->answers[i];
+        const struct caller_answer *answer = &fighter->answers[i];
         if (answer->error != 0) unexpected(fighter, answer);
         WORKER_CHECK(fighter->worker, answer->balance == fan->balance,
                      "a balance of %" PRIu64 " and not %" PRIu64, answer->balance, fan->balance);
@@ -240,13 +240,13 @@ static void charge(struct fighter *fighter, struct fan *fan, uint64_t amount) {
 }
 
 /* Too little money: refused with the shortfall, and the hold stays (P2). */
-static void pay_without_money(struct fighter *fighter, struct fan *fan,
+static void pay_without_money(struct fighter *fighter, struct fight_fan *fan,
                               const struct reservation_kept *kept) {
     char key[64];
     next_key(fighter, fan, key);
     ask_pay(&fighter->ask, kept->token, kept->id, key);
     (void)ask_now(fighter, 0);
-    const struct answer *answer = &fighter->answers[0];
+    const struct caller_answer *answer = &fighter->answers[0];
     if (answer->error != ERROR_INSUFFICIENT_FUNDS) unexpected(fighter, answer);
     WORKER_CHECK(fighter->worker,
                  answer->data[0] == fan->balance && answer->data[1] == kept->amount &&
@@ -254,8 +254,8 @@ static void pay_without_money(struct fighter *fighter, struct fan *fan,
                  "a shortfall of %" PRIu64, answer->data[2]);
 }
 
-static void note_paid(struct fighter *fighter, struct fan *fan, struct reservation_kept *kept,
-                      const char *key, const struct answer *answer) {
+static void note_paid(struct fighter *fighter, struct fight_fan *fan, struct reservation_kept *kept,
+                      const char *key, const struct caller_answer *answer) {
     if (kept->state == RESERVATION_HELD) {
         kept->state = RESERVATION_PAID;
         fan->balance -= kept->amount;
@@ -270,7 +270,7 @@ static void note_paid(struct fighter *fighter, struct fan *fan, struct reservati
 }
 
 /* One click, two clicks with the same key, or two with different keys: charged once (P4). */
-static void pay(struct fighter *fighter, struct fan *fan, struct reservation_kept *kept) {
+static void pay(struct fighter *fighter, struct fight_fan *fan, struct reservation_kept *kept) {
     char keys[2][64];
     const struct ask *const asks[2] = {&fighter->ask, &fighter->other};
     uint32_t copies = chance(fighter, 60) ? 2 : 1, paid = 0;
@@ -286,7 +286,7 @@ static void pay(struct fighter *fighter, struct fan *fan, struct reservation_kep
     ask_pay(&fighter->other, kept->token, kept->id, keys[1]);
     caller_ask_copies(&fighter->caller, asks, copies, fighter->answers);
     for (uint32_t i = 0; i < copies; i++) {
-        const struct answer *answer = &fighter->answers[i];
+        const struct caller_answer *answer = &fighter->answers[i];
         if (answer->error == 0) {
             note_paid(fighter, fan, kept, keys[i], answer);
             paid++;
@@ -302,13 +302,13 @@ static void pay(struct fighter *fighter, struct fan *fan, struct reservation_kep
                  "one key, two payments");
 }
 
-static void cancel(struct fighter *fighter, struct fan *fan, struct reservation_kept *kept) {
+static void cancel(struct fighter *fighter, struct fight_fan *fan, struct reservation_kept *kept) {
     char key[64];
     next_key(fighter, fan, key);
     ask_cancel(&fighter->ask, &fan->user, kept->id, key);
     uint32_t copies = ask_now(fighter, 30);
     for (uint32_t i = 0; i < copies; i++) {
-        const struct answer *answer = &fighter->answers[i];
+        const struct caller_answer *answer = &fighter->answers[i];
         if (answer->error != 0 || answer->reservation_state != RESERVATION_REFUNDED) {
             unexpected(fighter, answer);
         }
@@ -323,7 +323,8 @@ static void cancel(struct fighter *fighter, struct fan *fan, struct reservation_
 /* --- a process -------------------------------------------------------------------------------- */
 
 /* Any of the fan's reservations in this state, NULL if there is none. */
-static struct reservation_kept *any(struct fighter *fighter, struct fan *fan, uint32_t state) {
+static struct reservation_kept *any(struct fighter *fighter, struct fight_fan *fan,
+                                    uint32_t state) {
     struct reservation_kept *found = NULL;
     uint32_t seen = 0;
     for (uint32_t i = 0; i < fan->reservation_count; i++) {
@@ -333,7 +334,7 @@ static struct reservation_kept *any(struct fighter *fighter, struct fan *fan, ui
     return found;
 }
 
-static void take_turn(struct fighter *fighter, struct fan *fan) {
+static void take_turn(struct fighter *fighter, struct fight_fan *fan) {
     struct reservation_kept *held = any(fighter, fan, RESERVATION_HELD);
     struct reservation_kept *paid = any(fighter, fan, RESERVATION_PAID);
     uint32_t what = random_index(&fighter->random, 100);
@@ -350,7 +351,7 @@ static void take_turn(struct fighter *fighter, struct fan *fan) {
 }
 
 /* What each fan has in the end, as counted here. */
-static void settle(struct fighter *fighter, const struct fan *fan) {
+static void settle(struct fighter *fighter, const struct fight_fan *fan) {
     for (uint32_t i = 0; i < fan->reservation_count; i++) {
         const struct reservation_kept *kept = &fan->reservations[i];
         if (kept->state == 0) continue;
@@ -363,7 +364,7 @@ static void settle(struct fighter *fighter, const struct fan *fan) {
 
 static int fight(const struct worker *worker) {
     static struct fighter fighter;
-    const struct arena *arena = worker->arena;
+    const struct workers_arena *arena = worker->arena;
     fighter.worker = worker;
     fighter.random = random_stream(arena->seed, worker->index);
     fighter.diary = diary_open(worker->directory, worker->index);
@@ -387,7 +388,7 @@ static int fight(const struct worker *worker) {
 
 /* --- the test --------------------------------------------------------------------------------- */
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 
 static int set_up(void **state) {
@@ -403,7 +404,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void make_dates(struct arena *arena) {
+static void make_dates(struct workers_arena *arena) {
     static const char *const names[] = {"active_capacity",    "active_ttl_ms",    "hold_ttl_ms",
                                         "max_seats_per_user", "token_expires_on", NULL};
     struct caller admin;
@@ -448,7 +449,7 @@ static void sixteen_processes_fight_for_fifty_seats(void **state) {
     struct testimony testimony;
     struct world *world;
     struct recover_result replayed;
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     make_dates(arena);
     const uint64_t begin_us = monotonic_us();

@@ -23,10 +23,10 @@
 #define PAGE 1000u
 #define WAIT_US 10000000u
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct caller caller;
 static struct ask ask;
-static struct answer answer;
+static struct caller_answer answer;
 static char token[TOKEN_TEXT_BYTES + 1];
 static uint32_t date;
 

@@ -4,7 +4,7 @@
  * just after it says `ready`, and during its recovery; and started again on the same folder. The
  * buyers never notice but by waiting. In the end
  * - whatever was acknowledged to a client is in the log, and the log has nothing that nobody was
- *   told of; no seat is sold twice, no point is missing (tests/oracle, testimony.h);
+ *   told of; no seat is sold twice, no point is missing (the oracle, testimony.h);
  * - every restart recovered exactly the state that replaying the log up to there gives;
  * - a clean stop, two replays and one more start agree on the state hash.
  * The log's segments are the smallest that usherd offers, so that kills meet switches; snapshots
@@ -35,7 +35,7 @@
 #define SETTLE_US 500000u
 #define WORKERS_END_MS 60000u
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 
 /* What each restart said that it recovered. */
@@ -103,7 +103,7 @@ static void kill_fifty_times(uint64_t seed, struct restarts *restarts) {
 
 /* --- what every restart recovered ------------------------------------------------------------- */
 
-struct retracing {
+struct kill_retracing {
     const struct restarts *restarts;
     struct world *world;
     struct oracle oracle;
@@ -113,7 +113,7 @@ struct retracing {
 };
 
 static void retrace(void *context, const struct decision *decision, uint64_t lsn) {
-    struct retracing *retracing = context;
+    struct kill_retracing *retracing = context;
     oracle_visit(&retracing->oracle, decision, lsn);
     retracing->disagree += world_apply(retracing->world, decision) != WORLD_APPLIED;
     while (retracing->next < retracing->restarts->count &&
@@ -129,7 +129,7 @@ static void retrace(void *context, const struct decision *decision, uint64_t lsn
 
 static void check_log(const struct restarts *restarts) {
     static const struct id128 seed = {{3}};
-    struct retracing retracing = {.restarts = restarts, .world = world_create(&seed)};
+    struct kill_retracing retracing = {.restarts = restarts, .world = world_create(&seed)};
     struct oracle *oracle = &retracing.oracle;
     struct testimony testimony;
     oracle_init(oracle, NULL);
@@ -157,7 +157,7 @@ static void check_log(const struct restarts *restarts) {
 static void nothing_acknowledged_is_lost(void **state) {
     (void)state;
     static struct restarts restarts;
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);

@@ -40,7 +40,7 @@
 #define SELL_US 700000u
 #define ANSWERS 300u
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 static struct small_disk disk;
 
@@ -50,7 +50,7 @@ static int set_up_on(uint32_t mib, uint32_t segment_mib) {
                   &(struct daemon_options){.shards = 2, .segment_mb = segment_mib, .extra = extra});
     small_disk_mount(&disk, usherd.directory, usherd.data, mib);
     if (!daemon_start(&usherd)) return -1;
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
@@ -160,7 +160,7 @@ static void a_full_log_loses_nothing_acknowledged(void **state) {
     end_and_check();
 }
 
-static void stats(struct answer *ret_answer) {
+static void stats(struct caller_answer *ret_answer) {
     static struct caller caller;
     static struct ask ask;
     caller_open(&caller, usherd.url, 0);
@@ -170,7 +170,8 @@ static void stats(struct answer *ret_answer) {
 }
 
 /* What the log has is up to a second old in system.stats. */
-static void stats_until(struct answer *ret_answer, bool (*is_so)(const struct answer *answer)) {
+static void stats_until(struct caller_answer *ret_answer,
+                        bool (*is_so)(const struct caller_answer *answer)) {
     const uint64_t give_up_us = monotonic_us() + END_MS_MAX * 1000ull;
     do {
         stats(ret_answer);
@@ -179,11 +180,11 @@ static void stats_until(struct answer *ret_answer, bool (*is_so)(const struct an
     assert_true(is_so(ret_answer));
 }
 
-static bool two_segments_are_there(const struct answer *answer) {
+static bool two_segments_are_there(const struct caller_answer *answer) {
     return answer->left_bytes > MEDIUM_SEGMENT_MIB << 20;
 }
 
-static bool the_next_is_missing(const struct answer *answer) {
+static bool the_next_is_missing(const struct caller_answer *answer) {
     return answer->segment_missing_bytes > 20u << 20;
 }
 
@@ -191,7 +192,7 @@ static bool the_next_is_missing(const struct answer *answer) {
  * looks is told, at the start too, and by how much. */
 static void a_full_disk_is_told_a_segment_before(void **state) {
     (void)state;
-    static struct answer answer;
+    static struct caller_answer answer;
     char text[8192] = "";
     stats_until(&answer, two_segments_are_there);
     assert_int_equal(answer.segment_missing_bytes, 0);
@@ -254,7 +255,7 @@ static void a_snapshot_without_room_ends_nothing(void **state) {
 
 static void a_second_engine_is_refused(void **state) {
     (void)state;
-    struct daemon second;
+    struct usherd_daemon second;
     char path[128], text[4096] = "";
     daemon_create(&second, &(struct daemon_options){.shards = 2, .segment_mb = 1});
     (void)snprintf(second.data, sizeof second.data, "%s", usherd.data); /* same size */

@@ -14,20 +14,20 @@
 
 #define PAGE 4096u
 
-struct test {
+struct log_damage {
     struct truth truth;
     struct storage *disk; /* damaged, judged and restored, case after case */
     struct random random;
     uint64_t cases, refused, cut, same;
 };
 
-static void setup(struct test *test, enum truth_end end) {
-    *test = (struct test){.random = {42}};
+static void setup(struct log_damage *test, enum truth_end end) {
+    *test = (struct log_damage){.random = {42}};
     truth_make(&test->truth, 11, end);
     assert_int_equal(storage_memory_clone(test->truth.disk, &test->disk), 0);
 }
 
-static void teardown(struct test *test, const char *what) {
+static void teardown(struct log_damage *test, const char *what) {
     /* The disk is as it was: no case leaks into the next. */
     assert_null(truth_first_damage(&test->truth, test->disk));
     print_message("# %s: %llu cases: %llu refused, %llu cut, %llu without effect\n", what,
@@ -37,7 +37,7 @@ static void teardown(struct test *test, const char *what) {
     truth_free(&test->truth);
 }
 
-static struct truth_finding judge(struct test *test, uint64_t witness_lsn) {
+static struct truth_finding judge(struct log_damage *test, uint64_t witness_lsn) {
     struct truth_finding finding;
     truth_judge(&test->truth, test->disk, witness_lsn, &finding);
     test->cases++;
@@ -47,12 +47,12 @@ static struct truth_finding judge(struct test *test, uint64_t witness_lsn) {
     return finding;
 }
 
-static const char *name_of(const struct test *test, const struct truth_element *element) {
+static const char *name_of(const struct log_damage *test, const struct truth_element *element) {
     return test->truth.segments[element->segment].name;
 }
 
 /* Refused, at exactly this element. */
-static void demand_refused_at(const struct test *test, const struct truth_finding *finding,
+static void demand_refused_at(const struct log_damage *test, const struct truth_finding *finding,
                               const struct truth_element *element) {
     const struct wal_error *error = &finding->error;
     if (finding->outcome != TRUTH_REFUSED) {
@@ -74,7 +74,7 @@ static void demand_same(const struct truth_finding *finding) {
 }
 
 /* Damage to one element, without a witness and with one. */
-static void demand_for(struct test *test, const struct truth_element *element) {
+static void demand_for(struct log_damage *test, const struct truth_element *element) {
     struct truth_finding finding = judge(test, 0);
     const struct truth_element *last = truth_element_last(&test->truth);
     if (!element) { /* nobody reads it */
@@ -96,7 +96,7 @@ static void demand_for(struct test *test, const struct truth_element *element) {
 
 /* --- flips ------------------------------------------------------------------------------------ */
 
-static void flip(struct test *test, uint32_t segment, uint32_t offset, uint8_t pattern) {
+static void flip(struct log_damage *test, uint32_t segment, uint32_t offset, uint8_t pattern) {
     uint8_t *bytes = truth_segment_bytes(test->disk, &test->truth, segment);
     bytes[offset] ^= pattern;
     demand_for(test, truth_element_at(&test->truth, segment, offset));
@@ -109,7 +109,7 @@ static bool in_header(const struct truth_element *element, uint32_t offset) {
     return at < 80 || (element->header && at >= 4088);
 }
 
-static void flip_segment(struct test *test, uint32_t segment) {
+static void flip_segment(struct log_damage *test, uint32_t segment) {
     for (uint32_t offset = 0; offset < TRUTH_SEGMENT_BYTES; offset++) {
         const struct truth_element *element = truth_element_at(&test->truth, segment, offset);
         if (element && in_header(element, offset)) {
@@ -125,7 +125,7 @@ static void flip_segment(struct test *test, uint32_t segment) {
 
 static void every_byte_flipped(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     for (uint32_t i = 0; i < truth_segment_last(&test.truth) + 1; i++) flip_segment(&test, i);
     assert_int_equal(test.cut, 0); /* sealed: nothing can be lost unnoticed */
@@ -135,7 +135,7 @@ static void every_byte_flipped(void **state) {
 /* What comes before the last segment is as in the sealed log. */
 static void every_byte_of_an_unsealed_end_flipped(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_UNSEALED);
     flip_segment(&test, truth_segment_last(&test.truth));
     assert_true(test.cut > 0);
@@ -144,7 +144,7 @@ static void every_byte_of_an_unsealed_end_flipped(void **state) {
 
 static void every_byte_of_a_torn_end_flipped(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_TORN);
     flip_segment(&test, truth_segment_last(&test.truth));
     teardown(&test, "torn end");
@@ -153,7 +153,7 @@ static void every_byte_of_a_torn_end_flipped(void **state) {
 /* Damage in the spare segment: it is not used, or it has been written to, which proves a loss. */
 static void every_byte_of_the_spare_segment_flipped(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     uint32_t spare = test.truth.segment_count - 1;
     uint8_t *bytes = truth_segment_bytes(test.disk, &test.truth, spare);
@@ -173,7 +173,7 @@ static void every_byte_of_the_spare_segment_flipped(void **state) {
 
 /* --- lengths ---------------------------------------------------------------------------------- */
 
-static void resize(struct test *test, uint32_t segment, uint32_t bytes) {
+static void resize(struct log_damage *test, uint32_t segment, uint32_t bytes) {
     const struct truth_segment *truth = &test->truth.segments[segment];
     static uint8_t longer[2 * TRUTH_SEGMENT_BYTES]; /* zeros behind */
     memcpy(longer, truth->bytes, bytes < TRUTH_SEGMENT_BYTES ? bytes : TRUTH_SEGMENT_BYTES);
@@ -182,7 +182,7 @@ static void resize(struct test *test, uint32_t segment, uint32_t bytes) {
 
 static void every_length(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     for (uint32_t i = 0; i <= truth_segment_last(&test.truth); i++) {
         for (uint32_t bytes = 0; bytes < TRUTH_SEGMENT_BYTES + 3 * PAGE; bytes++) {
@@ -205,7 +205,7 @@ static void every_length(void **state) {
 
 /* Whatever was done, to whatever the oracle says was hit first. Beyond one element, more than one
  * refusal is right: the place must be damaged, and nothing sound may be behind the LSN. */
-static void demand_any(struct test *test, uint64_t witness_lsn) {
+static void demand_any(struct log_damage *test, uint64_t witness_lsn) {
     const struct truth_element *first = truth_first_damage(&test->truth, test->disk);
     struct truth_finding finding = judge(test, witness_lsn);
     if (finding.outcome == TRUTH_REFUSED) {
@@ -223,7 +223,7 @@ static void demand_any(struct test *test, uint64_t witness_lsn) {
     }
 }
 
-static void replace(struct test *test, uint32_t segment, uint32_t offset, const uint8_t *with,
+static void replace(struct log_damage *test, uint32_t segment, uint32_t offset, const uint8_t *with,
                     uint32_t bytes) {
     uint8_t *place = truth_segment_bytes(test->disk, &test->truth, segment) + offset;
     if (memcmp(place, with, bytes) == 0) return;
@@ -247,7 +247,7 @@ static void every_page_and_sector_blank(void **state) {
     (void)state;
     static const uint32_t sizes[] = {512, PAGE, 4 * PAGE};
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end++) {
-        struct test test;
+        struct log_damage test;
         static uint8_t blank[4 * PAGE];
         setup(&test, (enum truth_end)end);
         for (uint32_t fill = 0; fill <= 0xff; fill += 0xff) {
@@ -268,7 +268,7 @@ static void every_page_and_sector_blank(void **state) {
 static void every_page_over_every_other(void **state) {
     (void)state;
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end += TRUTH_TORN) {
-        struct test test;
+        struct log_damage test;
         setup(&test, (enum truth_end)end);
         uint32_t pages = (truth_segment_last(&test.truth) + 1) * (TRUTH_SEGMENT_BYTES / PAGE);
         for (uint32_t from = 0; from < pages; from++) {
@@ -286,7 +286,7 @@ static void every_page_over_every_other(void **state) {
 /* --- blocks ----------------------------------------------------------------------------------- */
 
 /* Two neighbours change places, as a device would that loses the order; sizes may differ. */
-static void swap_neighbours(struct test *test, const struct truth_element *a) {
+static void swap_neighbours(struct log_damage *test, const struct truth_element *a) {
     const struct truth_element *b = a + 1;
     const uint8_t *original = test->truth.segments[a->segment].bytes + a->offset;
     uint8_t *place = truth_segment_bytes(test->disk, &test->truth, a->segment) + a->offset;
@@ -298,7 +298,7 @@ static void swap_neighbours(struct test *test, const struct truth_element *a) {
 }
 
 /* A block where another one of at least its size should be. */
-static void put_block(struct test *test, const struct truth_element *from,
+static void put_block(struct log_damage *test, const struct truth_element *from,
                       const struct truth_element *to) {
     replace(test, to->segment, to->offset, test->truth.segments[from->segment].bytes + from->offset,
             from->bytes);
@@ -307,7 +307,7 @@ static void put_block(struct test *test, const struct truth_element *from,
 static void blocks_exchanged(void **state) {
     (void)state;
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end++) {
-        struct test test;
+        struct log_damage test;
         setup(&test, (enum truth_end)end);
         const struct truth_element *all = test.truth.elements;
         for (uint32_t i = 0; i < test.truth.element_count; i++) {
@@ -326,7 +326,7 @@ static void blocks_exchanged(void **state) {
  * and yet not what was written there. Only the chain tells. */
 static void blocks_of_a_fork(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     struct truth fork;
     setup(&test, TRUTH_SEALED);
     truth_make_fork(&fork, 11, TRUTH_SEALED);
@@ -356,7 +356,7 @@ static void blocks_of_a_fork(void **state) {
 static void every_end_lost(void **state) {
     (void)state;
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end++) {
-        struct test test;
+        struct log_damage test;
         setup(&test, (enum truth_end)end);
         uint32_t last = truth_segment_last(&test.truth);
         uint8_t *bytes = truth_segment_bytes(test.disk, &test.truth, last);
@@ -372,18 +372,18 @@ static void every_end_lost(void **state) {
 
 /* --- segments --------------------------------------------------------------------------------- */
 
-static void restore(struct test *test, uint32_t segment) {
+static void restore(struct log_damage *test, uint32_t segment) {
     resize(test, segment, TRUTH_SEGMENT_BYTES);
 }
 
-static void put_as(struct test *test, uint32_t from, uint32_t to) {
+static void put_as(struct log_damage *test, uint32_t from, uint32_t to) {
     assert_int_equal(storage_memory_put(test->disk, test->truth.segments[to].name,
                                         test->truth.segments[from].bytes, TRUTH_SEGMENT_BYTES),
                      0);
 }
 
 /* Refused, and one of two files is named. */
-static void demand_named(struct test *test, uint32_t a, uint32_t b, uint64_t witness_lsn) {
+static void demand_named(struct log_damage *test, uint32_t a, uint32_t b, uint64_t witness_lsn) {
     struct truth_finding finding = judge(test, witness_lsn);
     if (finding.outcome != TRUTH_REFUSED) {
         fail_msg("segments %u and %u: outcome %d", a + 1, b + 1, (int)finding.outcome);
@@ -396,7 +396,7 @@ static void demand_named(struct test *test, uint32_t a, uint32_t b, uint64_t wit
 
 static void segments_swapped_and_doubled(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     uint32_t count = test.truth.segment_count, last = truth_segment_last(&test.truth);
     for (uint32_t i = 0; i < count; i++) {
@@ -427,7 +427,7 @@ static void segments_swapped_and_doubled(void **state) {
 /* Each set of segments that can be missing. */
 static void segments_removed(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     uint32_t count = test.truth.segment_count;
     for (uint32_t set = 1; set < 1u << count; set++) {
@@ -456,7 +456,7 @@ static void segments_removed(void **state) {
 static void opening_agrees_and_a_refusal_changes_nothing(void **state) {
     (void)state;
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end++) {
-        struct test test;
+        struct log_damage test;
         setup(&test, (enum truth_end)end);
         for (uint32_t at = 0; at < (truth_segment_last(&test.truth) + 1) * TRUTH_SEGMENT_BYTES;
              at += 509) {
@@ -487,7 +487,7 @@ static void opening_agrees_and_a_refusal_changes_nothing(void **state) {
 
 static void what_the_log_is_made_of(void **state) {
     (void)state;
-    struct test test;
+    struct log_damage test;
     setup(&test, TRUTH_SEALED);
     uint32_t seals = 0, records = 0, pages[17] = {0}, sizes = 0;
     for (uint32_t i = 0; i < test.truth.element_count; i++) {

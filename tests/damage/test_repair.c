@@ -4,27 +4,28 @@
  * Where the damage begins, and how much lies sound behind it, is the oracle's word (truth.h).
  */
 #include "tests/damage/truth.h"
-#include "wal/inspect.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "wal/inspect.h"
+
 #define PAGE 4096u
 #define NOT_REPAIRED UINT64_MAX
 
-struct test {
+struct repair_damage {
     struct truth truth;
     uint64_t repaired, unneeded, refused, healed;
     uint64_t last_end_lsn; /* of the latest repair, or NOT_REPAIRED */
 };
 
-static void setup(struct test *test, enum truth_end end) {
-    *test = (struct test){0};
+static void setup(struct repair_damage *test, enum truth_end end) {
+    *test = (struct repair_damage){0};
     truth_make(&test->truth, 11, end);
 }
 
-static void teardown(struct test *test, const char *what) {
+static void teardown(struct repair_damage *test, const char *what) {
     print_message("# %s: %llu repaired (%llu of them healed later), %llu in no need of it, %llu "
                   "refused\n",
                   what, (unsigned long long)test->repaired, (unsigned long long)test->healed,
@@ -49,7 +50,7 @@ static uint64_t records_behind(struct truth *truth, const struct truth_element *
 }
 
 /* The damaged bytes are still there, under a name that says so. */
-static void demand_kept(struct test *test, struct storage *disk, const char *name,
+static void demand_kept(struct repair_damage *test, struct storage *disk, const char *name,
                         const uint8_t *bytes, uint64_t size) {
     char kept[64];
     uint64_t kept_size = 0;
@@ -61,7 +62,8 @@ static void demand_kept(struct test *test, struct storage *disk, const char *nam
     assert_memory_equal(found, bytes, size);
 }
 
-static void repair(struct test *test, struct storage *disk, const struct wal_repair_plan *plan) {
+static void repair(struct repair_damage *test, struct storage *disk,
+                   const struct wal_repair_plan *plan) {
     struct truth *truth = &test->truth;
     struct wal_error error = {0};
     struct storage *before;
@@ -87,7 +89,7 @@ static void repair(struct test *test, struct storage *disk, const struct wal_rep
 }
 
 /* @single: one element is damaged, and nothing else */
-static void look_and_repair(struct test *test, struct storage *disk, bool single) {
+static void look_and_repair(struct repair_damage *test, struct storage *disk, bool single) {
     struct truth *truth = &test->truth;
     const struct truth_element *first = truth_first_damage(truth, disk);
     struct truth_finding finding;
@@ -118,14 +120,15 @@ static void look_and_repair(struct test *test, struct storage *disk, bool single
     }
 }
 
-static struct storage *damaged_copy(struct test *test) {
+static struct storage *damaged_copy(struct repair_damage *test) {
     struct storage *disk;
     assert_int_equal(storage_memory_clone(test->truth.disk, &disk), 0);
     return disk;
 }
 
 /* The device changes its mind, and the damage is gone: what was cut stays cut. */
-static void heal(struct test *test, struct storage *disk, uint32_t segment, uint32_t offset) {
+static void heal(struct repair_damage *test, struct storage *disk, uint32_t segment,
+                 uint32_t offset) {
     struct truth *truth = &test->truth;
     struct truth_finding before, after;
     uint64_t size = 0;
@@ -149,7 +152,7 @@ static void heal(struct test *test, struct storage *disk, uint32_t segment, uint
 static void bytes_flipped(void **state) {
     (void)state;
     for (int end = TRUTH_SEALED; end <= TRUTH_TORN; end++) {
-        struct test test;
+        struct repair_damage test;
         setup(&test, (enum truth_end)end);
         for (uint32_t segment = 0; segment <= truth_segment_last(&test.truth); segment++) {
             for (uint32_t at = 0; at < TRUTH_SEGMENT_BYTES; at += at % PAGE < 88 ? 8 : 499) {
@@ -166,7 +169,7 @@ static void bytes_flipped(void **state) {
 
 static void pages_blank(void **state) {
     (void)state;
-    struct test test;
+    struct repair_damage test;
     setup(&test, TRUTH_SEALED);
     for (uint32_t segment = 0; segment <= truth_segment_last(&test.truth); segment++) {
         for (uint32_t at = 0; at < TRUTH_SEGMENT_BYTES; at += PAGE) {
@@ -184,7 +187,7 @@ static void pages_blank(void **state) {
 /* The element that a cut to so many bytes hits first. */
 static void lengths(void **state) {
     (void)state;
-    struct test test;
+    struct repair_damage test;
     setup(&test, TRUTH_SEALED);
     for (uint32_t segment = 0; segment <= truth_segment_last(&test.truth); segment++) {
         for (uint32_t bytes = 0; bytes <= TRUTH_SEGMENT_BYTES + PAGE; bytes += 512) {
@@ -220,7 +223,7 @@ static void lengths(void **state) {
 
 static void segments_missing_or_swapped(void **state) {
     (void)state;
-    struct test test;
+    struct repair_damage test;
     setup(&test, TRUTH_SEALED);
     uint32_t count = test.truth.segment_count;
     for (uint32_t i = 0; i < count; i++) {

@@ -3,16 +3,17 @@
  * the log alone, and reaches the right state
  */
 #include "replay/snapshot/snapshot.h"
-#include "tests/damage/truth.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/damage/truth.h"
+
 #define PAGE 4096u
 static const struct id128 table_seed = {{4}};
 
-struct test {
+struct snapshot_damage {
     struct truth truth;
     struct storage *disk; /* snapshots: two of them */
     struct snapshot_info older, newer;
@@ -21,7 +22,7 @@ struct test {
     uint64_t cases, recovered, skipped;
 };
 
-static void make(struct test *test, uint64_t to_lsn, struct snapshot_info *ret_info) {
+static void make(struct snapshot_damage *test, uint64_t to_lsn, struct snapshot_info *ret_info) {
     struct snapshot_recover_options options = {.seed = &table_seed, .to_lsn = UINT64_MAX};
     struct snapshot_error error;
     if (snapshot_make(test->truth.disk, test->disk, to_lsn, 1763760000000, &options, NULL, NULL,
@@ -30,8 +31,8 @@ static void make(struct test *test, uint64_t to_lsn, struct snapshot_info *ret_i
     }
 }
 
-static void setup(struct test *test) {
-    *test = (struct test){0};
+static void setup(struct snapshot_damage *test) {
+    *test = (struct snapshot_damage){0};
     truth_make(&test->truth, 11, TRUTH_SEALED);
     assert_int_equal(storage_memory_open(&test->disk), 0);
     const struct truth *truth = &test->truth;
@@ -44,7 +45,7 @@ static void setup(struct test *test) {
     memcpy(test->bytes, bytes, test->size);
 }
 
-static void teardown(struct test *test, const char *what) {
+static void teardown(struct snapshot_damage *test, const char *what) {
     print_message("# %s: %llu bytes, %llu cases refused, %llu recoveries without it\n", what,
                   (unsigned long long)test->size, (unsigned long long)test->cases,
                   (unsigned long long)test->recovered);
@@ -53,13 +54,13 @@ static void teardown(struct test *test, const char *what) {
     free(test->bytes);
 }
 
-static uint8_t *newest(struct test *test) {
+static uint8_t *newest(struct snapshot_damage *test) {
     return storage_memory_bytes(test->disk, test->newer.name, &(uint64_t){0});
 }
 
 /* Refused, with the file's name and an offset at or before the damage: where the page, block or
  * file begins that is damaged. */
-static void demand_refused(struct test *test, uint64_t damage) {
+static void demand_refused(struct snapshot_damage *test, uint64_t damage) {
     struct world *world = NULL;
     struct snapshot_error error = {0};
     int rc = snapshot_load(test->disk, test->newer.name, &table_seed, NULL, &world, &error);
@@ -75,13 +76,13 @@ static void demand_refused(struct test *test, uint64_t damage) {
 }
 
 static void count_skipped(void *context, const struct snapshot_error *error) {
-    struct test *test = context;
+    struct snapshot_damage *test = context;
     assert_true(error->code != 0 && error->text[0] != 0);
     test->skipped++;
 }
 
 /* The state of the log's end, from whatever still serves. */
-static void demand_recovered(struct test *test, uint64_t from_lsn, uint64_t skipped) {
+static void demand_recovered(struct snapshot_damage *test, uint64_t from_lsn, uint64_t skipped) {
     struct truth *truth = &test->truth;
     struct snapshot_recover_options options = {
         .seed = &table_seed, .to_lsn = UINT64_MAX, .skipped = count_skipped, .context = test};
@@ -104,7 +105,7 @@ static void demand_recovered(struct test *test, uint64_t from_lsn, uint64_t skip
 
 static void as_it_is(void **state) {
     (void)state;
-    struct test test;
+    struct snapshot_damage test;
     setup(&test);
     demand_recovered(&test, test.newer.lsn, 0);
     teardown(&test, "undamaged");
@@ -112,7 +113,7 @@ static void as_it_is(void **state) {
 
 static void every_byte_flipped(void **state) {
     (void)state;
-    struct test test;
+    struct snapshot_damage test;
     struct random random = {5};
     setup(&test);
     uint8_t *bytes = newest(&test);
@@ -132,7 +133,7 @@ static void every_byte_flipped(void **state) {
 
 static void every_length(void **state) {
     (void)state;
-    struct test test;
+    struct snapshot_damage test;
     setup(&test);
     uint8_t *longer = calloc(1, test.size + 2 * PAGE);
     assert_non_null(longer);
@@ -150,7 +151,7 @@ static void every_length(void **state) {
 /* Blank, or another page of it or of the older snapshot. */
 static void every_page_replaced(void **state) {
     (void)state;
-    struct test test;
+    struct snapshot_damage test;
     setup(&test);
     static const uint8_t zeros[PAGE];
     uint64_t older_size = 0;
@@ -173,7 +174,7 @@ static void every_page_replaced(void **state) {
 
 static void wrong_names_and_nothing_left(void **state) {
     (void)state;
-    struct test test;
+    struct snapshot_damage test;
     setup(&test);
     uint64_t older_size = 0;
     const uint8_t *older = storage_memory_bytes(test.disk, test.older.name, &older_size);

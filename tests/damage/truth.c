@@ -1,12 +1,12 @@
 /* truth.c - a log whose every byte is known; see truth.h */
 #include "tests/damage/truth.h"
 
-#include "replay/source/recover.h"
-#include "replay/source/source_wal.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "replay/source/recover.h"
+#include "replay/source/source_wal.h"
 
 #define PAGE 4096u
 static const struct id128 table_seed = {{9}};
@@ -31,19 +31,19 @@ static struct wal_options options_of(struct truth *truth, struct storage *disk) 
     };
 }
 
-struct writing {
+struct truth_writing {
     struct truth *truth;
     struct random_history history;
     struct wal *wal;
 };
 
-static void settle(struct writing *writing) {
+static void settle(struct truth_writing *writing) {
     int rc;
     do { rc = wal_writer_step(writing->wal, false); } while (rc == 0);
     assert_int_equal(rc, WAL_IDLE);
 }
 
-static void begin_epoch(struct writing *writing) {
+static void begin_epoch(struct truth_writing *writing) {
     struct wal_options options = options_of(writing->truth, writing->truth->disk);
     struct wal_error error;
     writing->truth->now_ms += 60000;
@@ -51,7 +51,7 @@ static void begin_epoch(struct writing *writing) {
 }
 
 /* Append what the history has and the log has not: all of it in one append. */
-static void append(struct writing *writing) {
+static void append(struct truth_writing *writing) {
     const struct memory_log *records = &writing->truth->records;
     uint64_t lsn = wal_appended_lsn(writing->wal);
     uint32_t bytes = (uint32_t)(records->size - lsn);
@@ -61,7 +61,7 @@ static void append(struct writing *writing) {
 }
 
 /* So many requests, in one block if it fits into the segment. */
-static void write_block(struct writing *writing, uint32_t requests) {
+static void write_block(struct truth_writing *writing, uint32_t requests) {
     uint64_t before = writing->truth->records.size;
     do {
         random_history_run(&writing->history, requests);
@@ -71,13 +71,13 @@ static void write_block(struct writing *writing, uint32_t requests) {
     assert_int_equal(wal_durable_lsn(writing->wal), writing->truth->records.size);
 }
 
-static void idle(struct writing *writing) {
+static void idle(struct truth_writing *writing) {
     writing->truth->now_ms += WAL_SEAL_AFTER_MS + 1;
     settle(writing);
 }
 
 /* The power fails while a block of some pages is being written. */
-static void tear(struct writing *writing, uint32_t requests, uint64_t seed) {
+static void tear(struct truth_writing *writing, uint32_t requests, uint64_t seed) {
     random_history_run(&writing->history, requests);
     append(writing);
     storage_memory_hold(writing->truth->disk, true);
@@ -87,7 +87,7 @@ static void tear(struct writing *writing, uint32_t requests, uint64_t seed) {
     wal_close(writing->wal);
 }
 
-static void write_log(struct writing *writing, enum truth_end end) {
+static void write_log(struct truth_writing *writing, enum truth_end end) {
     struct truth *truth = writing->truth;
     begin_epoch(writing);
     append(writing); /* concert, dates, seats */
@@ -216,7 +216,7 @@ static void hash_states(struct truth *truth, uint64_t live_hash) {
 static void make(struct truth *truth, uint64_t seed, enum truth_end end, uint64_t fork_ms) {
     *truth = (struct truth){
         .end = end, .now_ms = 1763755200000, .entropy = {seed}, .fork_ms = fork_ms};
-    struct writing writing = {.truth = truth};
+    struct truth_writing writing = {.truth = truth};
     assert_int_equal(storage_memory_open(&truth->disk), 0);
     memory_log_init(&truth->records);
     random_history_init(&writing.history, &truth->records, seed, 60);

@@ -10,18 +10,17 @@
 /* clang-format off: cmocka.h needs these before it */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-/* clang-format on */
 
-#include "tests/support/random_history.h"
-#include "wal/recovery.h"
-#include "tests/support/storage_memory.h"
-#include "wal/wal.h"
 #include "tests/support/random.h"
-
-#include <stdbool.h>
+#include "tests/support/random_history.h"
+#include "tests/support/storage_memory.h"
+#include "wal/recovery.h"
+#include "wal/wal.h"
 
 #define TRUTH_SEGMENT_BYTES ((uint32_t)WAL_SEGMENT_BYTES_MIN)
 #define TRUTH_SEGMENTS_MAX 8u

@@ -152,7 +152,7 @@ static void saves_as_loaded(const struct world *world, const struct entities *en
 
 /* --- life in it ------------------------------------------------------------------------------- */
 
-struct asking {
+struct entity_asking {
     struct request requests[REQUESTS_MAX];
     struct seat_ref seat;
     uint32_t count;
@@ -161,21 +161,21 @@ struct asking {
 
 static void encode(void *context, struct request *request, const struct reply *reply) {
     (void)request; /* whose answer it is does not matter here */
-    ((struct asking *)context)->answers += reply->kind != REPLY_RESERVATION_ITEM;
+    ((struct entity_asking *)context)->answers += reply->kind != REPLY_RESERVATION_ITEM;
 }
 
 static void release(void *context, struct request *request) {
     (void)request; /* as above */
-    ((struct asking *)context)->releases++;
+    ((struct entity_asking *)context)->releases++;
 }
 
-static struct command *ask(struct asking *asking, uint16_t kind, uint32_t partition) {
+static struct command *ask(struct entity_asking *asking, uint16_t kind, uint32_t partition) {
     struct command *command = &asking->requests[asking->count++].command;
     *command = (struct command){.kind = kind, .partition = partition};
     return command;
 }
 
-static void ask_as_waiter(struct asking *asking, uint32_t date,
+static void ask_as_waiter(struct entity_asking *asking, uint32_t date,
                           const struct entity_waiter *waiter) {
     struct token token = {date, waiter->place, waiter->secret};
     uint32_t partition = partition_of_date(date);
@@ -189,7 +189,7 @@ static void ask_as_waiter(struct asking *asking, uint32_t date,
     enter->enter.secret = (struct id128){{9}};
 }
 
-static void ask_as_owner(struct asking *asking, uint32_t date,
+static void ask_as_owner(struct entity_asking *asking, uint32_t date,
                          const struct entity_reservation *reservation) {
     uint32_t partition = partition_of_date(date);
     struct command *pay = ask(asking, COMMAND_PAYMENT_PAY, partition);
@@ -202,7 +202,7 @@ static void ask_as_owner(struct asking *asking, uint32_t date,
     cancel->cancel.key = (struct id128){{6}};
 }
 
-static void ask_everybody(struct asking *asking, struct fuzz_fixture *fixture,
+static void ask_everybody(struct entity_asking *asking, struct fuzz_fixture *fixture,
                           const struct entities *entities) {
     uint32_t date = 0;
     for (uint32_t i = 0; i < entities->count && asking->count + 3 <= REQUESTS_MAX; i++) {
@@ -217,7 +217,7 @@ static void ask_everybody(struct asking *asking, struct fuzz_fixture *fixture,
 }
 
 static void lives_on(struct world *world, const struct entities *entities) {
-    static struct asking asking;
+    static struct entity_asking asking;
     struct fuzz_fixture fixture;
     uint64_t begin_ms = FUZZ_BEGIN_MS;
     for (uint32_t i = 0; i < entities->count; i++) {

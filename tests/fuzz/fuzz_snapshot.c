@@ -33,7 +33,7 @@ enum { MODE_SUMS = 1, MODE_SEQUENCE = 2, MODE_TOTALS = 4 };
 
 /* --- the file that the input describes -------------------------------------------------------- */
 
-struct image {
+struct snapshot_image {
     uint8_t bytes[PAGES * PAGE_BYTES];
     uint32_t size;
 };
@@ -52,13 +52,13 @@ static uint64_t get_u64(const uint8_t *at) {
 
 static void put_u64(uint8_t *at, uint64_t value) { memcpy(at, &value, sizeof value); }
 
-/* A walk over the file that puts right what the mode says. Offsets: replay/README.md. */
-struct mender {
+/* A walk over the file that puts right what the mode says. Offsets: replay/snapshot/FORMAT.md. */
+struct snapshot_mender {
     uint8_t mode;
     uint64_t seed, chain, blocks, entities, entity_bytes;
 };
 
-static void mend_header(struct mender *mender, uint8_t *header) {
+static void mend_header(struct snapshot_mender *mender, uint8_t *header) {
     if (mender->mode & MODE_SEQUENCE) put_u64(header + 32, NAME_LSN);
     put_u64(header + 4088, hash_64(header, 4088, 0));
     mender->seed = get_u64(header + 16);
@@ -66,7 +66,8 @@ static void mend_header(struct mender *mender, uint8_t *header) {
 }
 
 /* Return: how many bytes of the file are dealt with */
-static uint32_t mend_block(struct mender *mender, struct image *image, uint32_t at) {
+static uint32_t mend_block(struct snapshot_mender *mender, struct snapshot_image *image,
+                           uint32_t at) {
     uint8_t *block = image->bytes + at;
     uint64_t body = get_u32(block + 32), room = image->size - at;
     uint64_t size = (BLOCK_HEADER + body + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
@@ -92,7 +93,7 @@ static uint32_t mend_block(struct mender *mender, struct image *image, uint32_t 
     return (uint32_t)size;
 }
 
-static void read_image(struct input *input, uint8_t mode, struct image *ret_image) {
+static void read_image(struct input *input, uint8_t mode, struct snapshot_image *ret_image) {
     memset(ret_image, 0, sizeof *ret_image);
     while (input->left > 0) {
         uint32_t at = input_u8(input) % PAGES * PAGE_BYTES;
@@ -104,7 +105,7 @@ static void read_image(struct input *input, uint8_t mode, struct image *ret_imag
         if (end > sizeof ret_image->bytes) end = sizeof ret_image->bytes;
         if (end > ret_image->size) ret_image->size = end;
     }
-    struct mender mender = {.mode = mode};
+    struct snapshot_mender mender = {.mode = mode};
     if (ret_image->size == 0 || (mode & (MODE_SUMS | MODE_SEQUENCE | MODE_TOTALS)) == 0) return;
     mend_header(&mender, ret_image->bytes);
     for (uint32_t at = PAGE_BYTES; at < ret_image->size;) at += mend_block(&mender, ret_image, at);
@@ -112,14 +113,14 @@ static void read_image(struct input *input, uint8_t mode, struct image *ret_imag
 
 /* --- what must hold --------------------------------------------------------------------------- */
 
-static struct storage *make_disk(const struct image *image) {
+static struct storage *make_disk(const struct snapshot_image *image) {
     struct storage *disk;
     REQUIRE(storage_memory_open(&disk) == 0);
     REQUIRE(storage_memory_put(disk, NAME, image->bytes, image->size) == 0);
     return disk;
 }
 
-static void is_that_file(struct storage *disk, const struct image *image) {
+static void is_that_file(struct storage *disk, const struct snapshot_image *image) {
     uint64_t size = 0;
     const uint8_t *bytes = storage_memory_bytes(disk, NAME, &size);
     REQUIRE(bytes != NULL && size == image->size);
@@ -181,7 +182,7 @@ static bool is_same_file(struct storage *disk, const uint8_t *bytes, uint64_t si
 }
 
 static void saves_as_loaded(const struct world *world, const struct snapshot_info *info,
-                            const struct image *image, const struct id128 *seed) {
+                            const struct snapshot_image *image, const struct id128 *seed) {
     struct storage *disk = save(world, info);
     if (!is_same_file(disk, image->bytes, image->size)) {
         struct snapshot_info again_info;
@@ -200,7 +201,7 @@ static void saves_as_loaded(const struct world *world, const struct snapshot_inf
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    static struct image image; /* large; overwritten by each input */
+    static struct snapshot_image image; /* large; overwritten by each input */
     static const struct id128 seed = {{3}};
     struct input input = {bytes, size};
     struct snapshot_info info;

@@ -33,7 +33,7 @@
 
 enum { MODE_SUMS = 1, MODE_SEQUENCE = 2, MODE_LIVE = 4 };
 
-struct image {
+struct wal_image {
     uint8_t bytes[SEGMENTS][SEGMENT_BYTES];
     bool exists[SEGMENTS];
 };
@@ -60,14 +60,14 @@ static uint64_t get_u64(const uint8_t *at) {
 static void put_u64(uint8_t *at, uint64_t value) { memcpy(at, &value, sizeof value); }
 
 /* A walk over the segments that puts right what the mode says. Offsets: wal/FORMAT.md. */
-struct mender {
+struct wal_mender {
     uint8_t mode;
     bool begun;
     uint64_t lsn, chain, epoch, seed;
 };
 
 /* Return: how many bytes of the segment are dealt with */
-static uint64_t mend_block(struct mender *mender, uint8_t *block, uint64_t room) {
+static uint64_t mend_block(struct wal_mender *mender, uint8_t *block, uint64_t room) {
     uint64_t body = get_u32(block + 32);
     uint64_t size = (BLOCK_HEADER + body + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     if (memcmp(block, "USHERBLK", 8) != 0 || size > room) return PAGE_BYTES;
@@ -83,7 +83,7 @@ static uint64_t mend_block(struct mender *mender, uint8_t *block, uint64_t room)
     return size;
 }
 
-static void mend_segment(struct mender *mender, uint8_t *segment, uint32_t index) {
+static void mend_segment(struct wal_mender *mender, uint8_t *segment, uint32_t index) {
     if (memcmp(segment, "USHERSEG", 8) == 0) {
         if (mender->mode & MODE_SEQUENCE) {
             put_u64(segment + 32, index + 1);
@@ -103,7 +103,7 @@ static void mend_segment(struct mender *mender, uint8_t *segment, uint32_t index
     }
 }
 
-static void read_image(struct input *input, uint8_t mode, struct image *ret_image) {
+static void read_image(struct input *input, uint8_t mode, struct wal_image *ret_image) {
     memset(ret_image, 0, sizeof *ret_image);
     while (input->left > 0) {
         uint32_t segment = input_u8(input) % SEGMENTS, page = input_u8(input) % PAGES;
@@ -112,13 +112,13 @@ static void read_image(struct input *input, uint8_t mode, struct image *ret_imag
         ret_image->exists[segment] = true;
         memcpy(ret_image->bytes[segment] + page * PAGE_BYTES, bytes, size < room ? size : room);
     }
-    struct mender mender = {.mode = mode};
+    struct wal_mender mender = {.mode = mode};
     for (uint32_t i = 0; i < SEGMENTS && mode & (MODE_SUMS | MODE_SEQUENCE); i++) {
         if (ret_image->exists[i]) mend_segment(&mender, ret_image->bytes[i], i);
     }
 }
 
-static struct storage *make_disk(const struct image *image) {
+static struct storage *make_disk(const struct wal_image *image) {
     struct storage *disk;
     char name[WAL_FILE_NAME_BYTES];
     REQUIRE(storage_memory_open(&disk) == 0);
@@ -132,7 +132,7 @@ static struct storage *make_disk(const struct image *image) {
 
 /* --- what must hold --------------------------------------------------------------------------- */
 
-static void is_unchanged(struct storage *disk, const struct image *image) {
+static void is_unchanged(struct storage *disk, const struct wal_image *image) {
     for (uint32_t i = 0; i < SEGMENTS; i++) {
         char name[WAL_FILE_NAME_BYTES];
         uint64_t size = 0;
@@ -255,7 +255,7 @@ static void goes_on(struct storage *disk, const struct wal_recovery *found) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    static struct image image; /* large; overwritten by each input */
+    static struct wal_image image; /* large; overwritten by each input */
     struct input input = {bytes, size};
     uint8_t mode = input_u8(&input);
     struct wal_recovery_options options = {.live = mode & MODE_LIVE};

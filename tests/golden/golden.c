@@ -48,44 +48,44 @@ struct storage *golden_load(const char *folder, const char *name) {
 }
 
 #define NAMES_MAX 16u
-struct names {
+struct golden_names {
     char names[NAMES_MAX][64];
     uint32_t count;
 };
 
 static void collect(void *context, const char *name) {
-    struct names *names = context;
+    struct golden_names *names = context;
     REQUIRE(names->count < NAMES_MAX);
     (void)snprintf(names->names[names->count++], 64, "%.60s", name); /* fits */
 }
 
 void golden_each(struct storage *disk, void (*visit)(void *context, const char *name),
                  void *context) {
-    struct names names = {.count = 0};
+    struct golden_names names = {.count = 0};
     REQUIRE(disk->operations->list(disk, collect, &names) == 0);
     for (uint32_t i = 0; i < names.count; i++) visit(context, names.names[i]);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-struct line {
+struct golden_line {
     FILE *out;
     bool more; /* a field came before */
 };
 
-static void key(struct line *line, const char *field) {
+static void key(struct golden_line *line, const char *field) {
     (void)fprintf(line->out, "%s\"%s\":", line->more ? "," : "", field);
     line->more = true;
 }
 
 static void put_number(void *context, const char *field, uint64_t value) {
-    struct line *line = context;
+    struct golden_line *line = context;
     key(line, field);
     (void)fprintf(line->out, "%llu", (unsigned long long)value);
 }
 
 static void put_id(void *context, const char *field, const struct id128 *value) {
-    struct line *line = context;
+    struct golden_line *line = context;
     key(line, field);
     (void)fputc('"', line->out);
     for (uint32_t i = 0; i < sizeof value->bytes; i++) {
@@ -95,7 +95,7 @@ static void put_id(void *context, const char *field, const struct id128 *value) 
 }
 
 static void put_text(void *context, const char *field, const struct text *value) {
-    struct line *line = context;
+    struct golden_line *line = context;
     key(line, field);
     (void)fputc('"', line->out);
     for (uint32_t i = 0; i < value->size; i++) {
@@ -108,7 +108,7 @@ static void put_text(void *context, const char *field, const struct text *value)
 }
 
 static void put_numbers(void *context, const char *field, const struct numbers *value) {
-    struct line *line = context;
+    struct golden_line *line = context;
     key(line, field);
     (void)fputc('[', line->out);
     for (uint32_t i = 0; i < value->count; i++) {
@@ -118,7 +118,7 @@ static void put_numbers(void *context, const char *field, const struct numbers *
 }
 
 static void put_policy(void *context, const char *field, const struct policy *value) {
-    struct line *line = context;
+    struct golden_line *line = context;
     key(line, field);
     (void)fputc('[', line->out);
     for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
@@ -127,12 +127,12 @@ static void put_policy(void *context, const char *field, const struct policy *va
     (void)fputc(']', line->out);
 }
 
-static struct decision_visitor visitor(struct line *line) {
+static struct decision_visitor visitor(struct golden_line *line) {
     return (struct decision_visitor){line, put_number, put_id, put_text, put_numbers, put_policy};
 }
 
 void golden_decision(FILE *out, const struct decision *decision, uint64_t lsn) {
-    struct line line = {.out = out};
+    struct golden_line line = {.out = out};
     const struct decision_visitor visit = visitor(&line);
     (void)fprintf(out,
                   "{\"lsn\":%llu,\"kind\":\"%s\",\"partition\":%u,\"time_ms\":%llu,\"fields\":{",
@@ -143,7 +143,7 @@ void golden_decision(FILE *out, const struct decision *decision, uint64_t lsn) {
 }
 
 void golden_entity(FILE *out, const struct entity *entity) {
-    struct line line = {.out = out};
+    struct golden_line line = {.out = out};
     const struct decision_visitor visit = visitor(&line);
     (void)fprintf(out, "{\"kind\":\"%s\",\"fields\":{", entity_name(entity->kind));
     entity_visit(entity, &visit);
@@ -154,7 +154,7 @@ void golden_entity(FILE *out, const struct entity *entity) {
 
 #define PAGE 4096u
 
-struct writing {
+struct golden_writing {
     const struct memory_log *records;
     struct storage *disk;
     struct wal *wal;
@@ -162,14 +162,14 @@ struct writing {
     uint8_t entropy;
 };
 
-static uint64_t fixed_now(void *context) { return ((struct writing *)context)->now_ms; }
+static uint64_t fixed_now(void *context) { return ((struct golden_writing *)context)->now_ms; }
 
 static void fixed_entropy(void *context, void *bytes, uint32_t size) {
-    struct writing *writing = context;
+    struct golden_writing *writing = context;
     for (uint32_t i = 0; i < size; i++) ((uint8_t *)bytes)[i] = writing->entropy += 37;
 }
 
-static void begin_epoch(struct writing *writing) {
+static void begin_epoch(struct golden_writing *writing) {
     struct wal_options options = {
         .storage = writing->disk,
         .clock = {.context = writing, .now_ms = fixed_now},
@@ -183,7 +183,7 @@ static void begin_epoch(struct writing *writing) {
     if (wal_open(&options, NULL, &writing->wal, &error) != 0) fail_msg("%s", error.text);
 }
 
-static void settle(struct writing *writing) {
+static void settle(struct golden_writing *writing) {
     int rc;
     do { rc = wal_writer_step(writing->wal, false); } while (rc == 0);
     assert_int_equal(rc, WAL_IDLE);
@@ -200,7 +200,7 @@ static uint64_t lsn_at(const struct memory_log *records, uint32_t thousandths) {
     return lsn;
 }
 
-static void write_to(struct writing *writing, uint32_t thousandths) {
+static void write_to(struct golden_writing *writing, uint32_t thousandths) {
     uint64_t from = wal_appended_lsn(writing->wal), to = lsn_at(writing->records, thousandths);
     writing->now_ms += 11;
     if (to > from) {
@@ -211,18 +211,18 @@ static void write_to(struct writing *writing, uint32_t thousandths) {
     settle(writing);
 }
 
-static void seal(struct writing *writing) {
+static void seal(struct golden_writing *writing) {
     writing->now_ms += WAL_SEAL_AFTER_MS;
     settle(writing);
 }
 
-static void stop(struct writing *writing) {
+static void stop(struct golden_writing *writing) {
     assert_int_equal(wal_stop(writing->wal), 0);
     wal_close(writing->wal);
 }
 
 /* The end of the epoch is torn: the last block that was written lacks its last page. */
-static void tear(struct writing *writing) {
+static void tear(struct golden_writing *writing) {
     uint64_t size = 0;
     uint32_t last = 0;
     wal_close(writing->wal); /* without a seal, as a process does that dies */
@@ -238,7 +238,7 @@ static void tear(struct writing *writing) {
 }
 
 struct storage *golden_write_log(const struct memory_log *records) {
-    struct writing writing = {.records = records, .now_ms = 1763755000000};
+    struct golden_writing writing = {.records = records, .now_ms = 1763755000000};
     assert_int_equal(storage_memory_open(&writing.disk), 0);
     begin_epoch(&writing);
     write_to(&writing, 1); /* one record */

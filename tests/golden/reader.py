@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """reader.py - logs and snapshots of usher, read by somebody who has never seen its source
 
-Written from wal/FORMAT.md and replay/README.md ("Snapshots") alone, to show that they are enough.
+Written from wal/FORMAT.md and replay/snapshot/FORMAT.md alone, to show that they are enough.
 Tables of fields are in the order and with the names of those files. Needs Debian's python3-xxhash.
 
     reader.py log DIR         every decision of the data folder DIR, one JSON line each

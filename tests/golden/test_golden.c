@@ -242,12 +242,12 @@ static void demand_kinds(const char *file, const char *const *names) {
 static void every_kind_occurs(void **state) {
     (void)state;
     static const char *const decisions[] = {
-#define DECISION(number, NAME, name) #name,
+#define DECISION(number, NAME, name, OWNER) #name,
 #include "engine/domain/decision.def"
 #undef DECISION
         NULL};
     static const char *const entities[] = {
-#define ENTITY(number, NAME, name) #name,
+#define ENTITY(number, NAME, name, OWNER) #name,
 #include "engine/domain/entity.def"
 #undef ENTITY
         NULL};
@@ -361,7 +361,7 @@ static bool has_every_kind(const struct memory_log *records) {
         seen[decision.kind] = true;
         lsn += size;
     }
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     if (!seen[number]) return false;
 #include "engine/domain/decision.def"
 #undef DECISION

@@ -5,7 +5,7 @@
  * packed field by field. Structs are made on the stack, from values that the compiler does not
  * know, just before they are hashed, as the domain does it: there xxHash once read what was not
  * written yet.
- * Source: wal/FORMAT.md; replay/README.md, "Snapshots"; engine/base/hash.h
+ * Source: wal/FORMAT.md; replay/snapshot/FORMAT.md; engine/base/hash.h
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -49,7 +49,7 @@ struct buyer {
     struct life *life; /* the current one */
     struct life all[BURST];
     struct ask ask;
-    struct answer answer;
+    struct caller_answer answer;
 };
 
 static bool chance(struct buyer *buyer, uint32_t percent) {
@@ -58,7 +58,7 @@ static bool chance(struct buyer *buyer, uint32_t percent) {
 
 /* Ask until the outcome is known. */
 static uint32_t ask_now(struct buyer *buyer) {
-    struct arena *arena = buyer->worker->arena;
+    struct workers_arena *arena = buyer->worker->arena;
     const uint64_t begin_us = monotonic_us();
     const uint32_t lost = buyer->caller.lost;
     int error = caller_ask_until_answered(&buyer->caller, &buyer->ask, &buyer->answer);
@@ -243,7 +243,7 @@ static void check_after_loss(struct buyer *buyer) {
 }
 
 static void begin(struct buyer *buyer, struct life *life) {
-    const struct arena *arena = buyer->worker->arena;
+    const struct workers_arena *arena = buyer->worker->arena;
     uint32_t which = 1 + random_index(&buyer->random, arena->date_count - 1);
     *life = (struct life){.date = arena->dates[which],
                           .user = test_user(FAMILY_BUYER, buyer->worker->index, buyer->lives++)};
@@ -298,7 +298,7 @@ static void wait_and_see(struct buyer *buyer) {
 }
 
 /* What is told is noted; what is not is asked again with the same key, or left to the engine. */
-static void resolve(struct buyer *buyer, const struct answer *answer) {
+static void resolve(struct buyer *buyer, const struct caller_answer *answer) {
     if (answer->status == CLIENT_OK && answer->error == 0) {
         buyer->life->balance -= buyer->life->amount;
         must_be(buyer, answer->balance == buyer->life->balance, "balance");
@@ -320,9 +320,9 @@ static void resolve(struct buyer *buyer, const struct answer *answer) {
 
 static void live_in_a_burst(struct buyer *buyer) {
     static struct ask asks[BURST];
-    static struct answer answers[BURST];
+    static struct caller_answer answers[BURST];
     const struct ask *pointers[BURST];
-    struct arena *arena = buyer->worker->arena;
+    struct workers_arena *arena = buyer->worker->arena;
     uint32_t count = 0;
     while (count < BURST) {
         begin(buyer, &buyer->all[count]);
@@ -372,7 +372,7 @@ int buyer_run(const struct worker *worker) { return run(worker, live, PACE_US); 
 
 int buyer_burst_run(const struct worker *worker) { return run(worker, live_in_a_burst, 1); }
 
-void buyer_dates(const char *admin_url, struct arena *arena) {
+void buyer_dates(const char *admin_url, struct workers_arena *arena) {
     static const char *const names[] = {"active_capacity", "active_ttl_ms", "hold_ttl_ms",
                                         "waiting_timeout_ms", NULL};
     struct caller admin;

@@ -18,7 +18,7 @@
 #define BUYER_SEATS 8000u
 
 /* buyer_dates - make them, and fill in the arena */
-void buyer_dates(const char *admin_url, struct arena *arena);
+void buyer_dates(const char *admin_url, struct workers_arena *arena);
 
 /* buyer_run - a worker_fn: until arena->stop */
 int buyer_run(const struct worker *worker);

@@ -22,7 +22,7 @@ struct waiting {
 };
 struct slot {
     struct waiting *waiting;
-    struct answer *answer;
+    struct caller_answer *answer;
 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -35,7 +35,7 @@ static uint32_t find_error(const struct value *code) {
     REQUIRE_NEVER("a code of error.def");
 }
 
-static void read_error(const struct value *error, struct answer *answer) {
+static void read_error(const struct value *error, struct caller_answer *answer) {
     answer->error = find_error(value_find(error, "code"));
     const struct error_row *row = error_row(answer->error);
     for (int i = 0; i < ERROR_DATA_COUNT && row->data[i][0] != '\0'; i++) {
@@ -51,7 +51,7 @@ static uint32_t find_state(const struct value *value, const char *(*name)(uint32
     return 0;
 }
 
-static void read_seats(const struct value *seats, struct answer *answer) {
+static void read_seats(const struct value *seats, struct caller_answer *answer) {
     answer->seat_count = value_count(seats);
     REQUIRE(answer->seat_count <= SEATS_LIST_MAX);
     struct value_items items = value_items(seats, VALUE_ARRAY);
@@ -64,7 +64,7 @@ static void read_seats(const struct value *seats, struct answer *answer) {
     }
 }
 
-static void read_result(const struct value *result, struct answer *answer) {
+static void read_result(const struct value *result, struct caller_answer *answer) {
     const char *token;
     uint32_t size;
     const struct value *state = value_find(result, "state");
@@ -130,7 +130,7 @@ static void read_result(const struct value *result, struct answer *answer) {
 static void on_reply(void *context, const struct client_reply *reply) {
     const struct slot *slot = context;
     struct waiting *waiting = slot->waiting;
-    struct answer *answer = slot->answer;
+    struct caller_answer *answer = slot->answer;
     answer->received_us = monotonic_us();
     answer->received_wall_ms = wall_ms();
     answer->status = reply->status;
@@ -141,8 +141,9 @@ static void on_reply(void *context, const struct client_reply *reply) {
     pthread_mutex_unlock(&waiting->mutex);
 }
 
-static void answer_begin(struct answer *answer) {
-    memset(answer, 0, offsetof(struct answer, seats)); /* the lists are behind their counts */
+static void answer_begin(struct caller_answer *answer) {
+    memset(answer, 0,
+           offsetof(struct caller_answer, seats)); /* the lists are behind their counts */
     answer->truncated = false;
     answer->reservation_count = 0;
     answer->sent_us = monotonic_us();
@@ -150,7 +151,7 @@ static void answer_begin(struct answer *answer) {
 }
 
 void caller_ask_copies(struct caller *caller, const struct ask *const asks[], uint32_t count,
-                       struct answer *ret_answers) {
+                       struct caller_answer *ret_answers) {
     struct waiting waiting = {.missing = count};
     struct slot slots[CALLER_COPIES_MAX];
     REQUIRE(count >= 1 && count <= CALLER_COPIES_MAX);
@@ -172,13 +173,13 @@ void caller_ask_copies(struct caller *caller, const struct ask *const asks[], ui
     for (uint32_t i = 0; i < count; i++) caller->lost += ret_answers[i].status != CLIENT_OK;
 }
 
-int caller_ask(struct caller *caller, const struct ask *ask, struct answer *ret_answer) {
+int caller_ask(struct caller *caller, const struct ask *ask, struct caller_answer *ret_answer) {
     caller_ask_copies(caller, &ask, 1, ret_answer);
     return ret_answer->status == CLIENT_OK ? (int)ret_answer->error : -1;
 }
 
 int caller_ask_until_answered(struct caller *caller, const struct ask *ask,
-                              struct answer *ret_answer) {
+                              struct caller_answer *ret_answer) {
     const uint64_t give_up_us = monotonic_us() + CALLER_PATIENCE_MS * 1000ull;
     for (;;) {
         int error = caller_ask(caller, ask, ret_answer);
@@ -291,7 +292,7 @@ void ask_user(struct ask *ask, const char *method, const struct id128 *user) {
 uint64_t price_of(uint32_t seat) { return 100u + seat % 7u * 50u; }
 
 /* Nothing that an organiser asks for in these tests may be refused. */
-static void must(struct caller *admin, const struct ask *ask, struct answer *answer) {
+static void must(struct caller *admin, const struct ask *ask, struct caller_answer *answer) {
     int error = caller_ask(admin, ask, answer);
     if (error == 0) return;
     note("%s: %s", ask->method,
@@ -301,7 +302,7 @@ static void must(struct caller *admin, const struct ask *ask, struct answer *ans
 
 uint64_t caller_concert(struct caller *admin, const char *title) {
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     ask_begin(&ask, "admin.concert_create", 1);
     value_write_pair_text(&ask.params, "title", title);
     must(admin, &ask, &answer);
@@ -310,7 +311,7 @@ uint64_t caller_concert(struct caller *admin, const char *title) {
 
 static void add_seats(struct caller *admin, uint32_t date, uint32_t first, uint32_t count) {
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     char label[64];
     ask_begin(&ask, "admin.seats_add", 3);
     value_write_pair_uint(&ask.params, "date", date);
@@ -334,7 +335,7 @@ static void add_seats(struct caller *admin, uint32_t date, uint32_t first, uint3
 
 uint32_t caller_date(struct caller *admin, uint64_t concert, const struct caller_date *date) {
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     uint32_t policies = 0;
     while (date->policy_names && date->policy_names[policies]) policies++;
     ask_begin(&ask, "admin.date_create", 3 + policies);

@@ -36,7 +36,7 @@ struct caller_seat {
 };
 
 /* What a test may look at; what the answer does not have is 0. */
-struct answer {
+struct caller_answer {
     int status;     /* enum client_status */
     uint32_t error; /* enum error; 0: a result */
     uint64_t data[ERROR_DATA_COUNT];
@@ -79,16 +79,16 @@ void caller_open(struct caller *caller, const char *url, uint32_t timeout_ms);
 void caller_close(struct caller *caller);
 
 /* caller_ask - Return: answer->error where there was an answer, -1 where there was none */
-int caller_ask(struct caller *caller, const struct ask *ask, struct answer *ret_answer);
+int caller_ask(struct caller *caller, const struct ask *ask, struct caller_answer *ret_answer);
 /* caller_ask_copies - several requests at once, each a frame of its own
  * @asks: `count` of them; the same pointer twice is a double click */
 void caller_ask_copies(struct caller *caller, const struct ask *const asks[], uint32_t count,
-                       struct answer *ret_answers);
+                       struct caller_answer *ret_answers);
 /* caller_ask_until_answered - the same again while the outcome is unknown or the engine is busy or
  * stopping; ends the program after CALLER_PATIENCE_MS
  * Return: answer->error */
 int caller_ask_until_answered(struct caller *caller, const struct ask *ask,
-                              struct answer *ret_answer);
+                              struct caller_answer *ret_answer);
 
 /* Requests. */
 void ask_begin(struct ask *ask, const char *method, uint32_t params);

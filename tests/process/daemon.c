@@ -29,8 +29,8 @@ static const char *program(void) {
     return path;
 }
 
-void daemon_create(struct daemon *daemon, const struct daemon_options *options) {
-    *daemon = (struct daemon){.options = *options, .output = -1};
+void daemon_create(struct usherd_daemon *daemon, const struct daemon_options *options) {
+    *daemon = (struct usherd_daemon){.options = *options, .output = -1};
     (void)snprintf(daemon->directory, sizeof daemon->directory,
                    "/tmp/usher-test-XXXXXX"); /* fits */
     REQUIRE(mkdtemp(daemon->directory) != NULL);
@@ -55,7 +55,7 @@ static _Noreturn void become(char *const arguments[], const char *complaints, in
     _exit(127);
 }
 
-void daemon_launch(struct daemon *daemon) {
+void daemon_launch(struct usherd_daemon *daemon) {
     char shards[16], segment_mb[16], path[sizeof daemon->directory + 16];
     int ends[2];
     REQUIRE(daemon->pid == 0 && daemon->output < 0);
@@ -99,7 +99,8 @@ void daemon_launch(struct daemon *daemon) {
 }
 
 /* "... LSN 123 ... state hash 0123456789abcdef" in the line that begins with `begin` */
-static void find_mark(const struct daemon *daemon, const char *begin, struct daemon_mark *mark) {
+static void find_mark(const struct usherd_daemon *daemon, const char *begin,
+                      struct daemon_mark *mark) {
     const char *line = strstr(daemon->text, begin);
     const char *end = line ? strchr(line, '\n') : NULL;
     if (mark->found || !end) return;
@@ -111,7 +112,7 @@ static void find_mark(const struct daemon *daemon, const char *begin, struct dae
 }
 
 /* Read what it says, within the deadline. Return: false at the end of its output */
-static bool listen_on(struct daemon *daemon, uint64_t deadline_us) {
+static bool listen_on(struct usherd_daemon *daemon, uint64_t deadline_us) {
     uint64_t now_us = monotonic_us();
     struct pollfd poll_fd = {.fd = daemon->output, .events = POLLIN};
     uint32_t room = DAEMON_OUTPUT_BYTES - 1 - daemon->text_bytes;
@@ -127,7 +128,7 @@ static bool listen_on(struct daemon *daemon, uint64_t deadline_us) {
     return true;
 }
 
-bool daemon_wait_ready(struct daemon *daemon) {
+bool daemon_wait_ready(struct usherd_daemon *daemon) {
     const uint64_t begin_us = monotonic_us();
     REQUIRE(daemon->pid > 0);
     while (!strstr(daemon->text, "\nready\n") && strncmp(daemon->text, "ready\n", 6) != 0) {
@@ -141,13 +142,13 @@ bool daemon_wait_ready(struct daemon *daemon) {
     return true;
 }
 
-bool daemon_start(struct daemon *daemon) {
+bool daemon_start(struct usherd_daemon *daemon) {
     daemon_launch(daemon);
     return daemon_wait_ready(daemon);
 }
 
 /* It is ending: take its last words and its status. */
-static int reap(struct daemon *daemon, uint64_t deadline_us) {
+static int reap(struct usherd_daemon *daemon, uint64_t deadline_us) {
     int status = 0;
     while (listen_on(daemon, deadline_us)) {}
     if (monotonic_us() >= deadline_us) {
@@ -161,18 +162,18 @@ static int reap(struct daemon *daemon, uint64_t deadline_us) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-void daemon_kill(struct daemon *daemon) {
+void daemon_kill(struct usherd_daemon *daemon) {
     if (daemon->pid == 0) return;
     REQUIRE(kill(daemon->pid, SIGKILL) == 0);
     (void)reap(daemon, monotonic_us() + DAEMON_STOP_MS_MAX * 1000ull); /* killed, not exited */
 }
 
-int daemon_wait_end(struct daemon *daemon, uint32_t deadline_ms) {
+int daemon_wait_end(struct usherd_daemon *daemon, uint32_t deadline_ms) {
     REQUIRE(daemon->pid > 0);
     return reap(daemon, monotonic_us() + deadline_ms * 1000ull);
 }
 
-int daemon_stop(struct daemon *daemon) {
+int daemon_stop(struct usherd_daemon *daemon) {
     REQUIRE(daemon->pid > 0 && kill(daemon->pid, SIGTERM) == 0);
     int status = reap(daemon, monotonic_us() + DAEMON_STOP_MS_MAX * 1000ull);
     if (status != 0) {
@@ -189,7 +190,7 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
     return remove(path);
 }
 
-void daemon_destroy(struct daemon *daemon) {
+void daemon_destroy(struct usherd_daemon *daemon) {
     if (daemon->directory[0] == '\0') return; /* never made */
     daemon_kill(daemon);
     if (getenv("USHER_KEEP")) {
@@ -200,7 +201,7 @@ void daemon_destroy(struct daemon *daemon) {
     daemon->directory[0] = '\0';
 }
 
-void daemon_complained(const struct daemon *daemon, char *ret_text, uint32_t size) {
+void daemon_complained(const struct usherd_daemon *daemon, char *ret_text, uint32_t size) {
     char path[sizeof daemon->directory + 16];
     (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory); /* fits */
     FILE *file = fopen(path, "r");
@@ -208,7 +209,7 @@ void daemon_complained(const struct daemon *daemon, char *ret_text, uint32_t siz
     if (file) (void)fclose(file); /* only read */
 }
 
-void daemon_complaints(const struct daemon *daemon) {
+void daemon_complaints(const struct usherd_daemon *daemon) {
     char path[sizeof daemon->directory + 16], line[512];
     (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory); /* fits */
     FILE *file = fopen(path, "r");

@@ -26,7 +26,7 @@ struct daemon_options {
     const char *const *extra;
 };
 
-struct daemon {
+struct usherd_daemon {
     struct daemon_options options;
     char directory[48]; /* mkdtemp; data/, both sockets and the daemon's standard error are in it */
     char data[64];
@@ -46,36 +46,36 @@ struct daemon {
 };
 
 /* daemon_create - a folder; usherd itself is named by USHERD in the environment */
-void daemon_create(struct daemon *daemon, const struct daemon_options *options);
+void daemon_create(struct usherd_daemon *daemon, const struct daemon_options *options);
 
 /* daemon_launch - start it on the folder and return at once */
-void daemon_launch(struct daemon *daemon);
+void daemon_launch(struct usherd_daemon *daemon);
 
 /* daemon_wait_ready - Return: true once it serves; false if it ended or the deadline passed */
-bool daemon_wait_ready(struct daemon *daemon);
+bool daemon_wait_ready(struct usherd_daemon *daemon);
 
 /* daemon_start - both */
-bool daemon_start(struct daemon *daemon);
+bool daemon_start(struct usherd_daemon *daemon);
 
 /* daemon_kill - SIGKILL, and wait until it is gone; nothing if it does not run */
-void daemon_kill(struct daemon *daemon);
+void daemon_kill(struct usherd_daemon *daemon);
 
 /* daemon_stop - SIGTERM, and wait; `stopped` is set if it said so
  * Return: its exit status; -1 if it had to be killed or died of a signal */
-int daemon_stop(struct daemon *daemon);
+int daemon_stop(struct usherd_daemon *daemon);
 
 /* daemon_wait_end - until it ends by itself; killed after the deadline
  * Return: its exit status; -1 if it was killed or died of a signal */
-int daemon_wait_end(struct daemon *daemon, uint32_t deadline_ms);
+int daemon_wait_end(struct usherd_daemon *daemon, uint32_t deadline_ms);
 
 /* daemon_destroy - kill it and remove the folder (kept where USHER_KEEP is in the environment) */
-void daemon_destroy(struct daemon *daemon);
+void daemon_destroy(struct usherd_daemon *daemon);
 
 /* daemon_complained - what all runs wrote on standard error
  * @ret_text: cut where there is more */
-void daemon_complained(const struct daemon *daemon, char *ret_text, uint32_t size);
+void daemon_complained(const struct usherd_daemon *daemon, char *ret_text, uint32_t size);
 
 /* daemon_complaints - print what all runs wrote on standard error */
-void daemon_complaints(const struct daemon *daemon);
+void daemon_complaints(const struct usherd_daemon *daemon);
 
 #endif

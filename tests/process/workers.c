@@ -18,12 +18,13 @@
 #define LOOK_US 2000u
 #define BARRIER_LOOK_US 100u
 
-struct arena *workers_arena(const char *directory) {
+struct workers_arena *workers_arena(const char *directory) {
     char path[128];
     REQUIRE((size_t)snprintf(path, sizeof path, "%s/arena", directory) < sizeof path);
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    REQUIRE(file >= 0 && ftruncate(file, sizeof(struct arena)) == 0);
-    struct arena *arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    REQUIRE(file >= 0 && ftruncate(file, sizeof(struct workers_arena)) == 0);
+    struct workers_arena *arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                       file, 0);
     REQUIRE(arena != MAP_FAILED);
     (void)close(file); /* the mapping stays */
     return arena;
@@ -66,7 +67,7 @@ static pid_t start_one(const char *role, uint32_t index, const char *directory, 
 }
 
 void workers_start(struct workers *workers, const char *role, const char *directory,
-                   const char *url, struct arena *arena, uint32_t count) {
+                   const char *url, struct workers_arena *arena, uint32_t count) {
     REQUIRE(count >= 1 && count <= WORKERS_MAX);
     *workers = (struct workers){.count = count, .arena = arena};
     arena->workers = count;
@@ -113,7 +114,7 @@ void workers_kill(struct workers *workers) {
 }
 
 void worker_barrier(const struct worker *worker, uint32_t round, uint32_t deadline_ms) {
-    struct arena *arena = worker->arena;
+    struct workers_arena *arena = worker->arena;
     const uint64_t give_up_us = monotonic_us() + deadline_ms * 1000ull;
     REQUIRE(round < ARENA_ROUNDS_MAX);
     atomic_fetch_add(&arena->arrived[round], 1);

@@ -18,7 +18,7 @@
 #define ARENA_ROUNDS_MAX 1024u
 #define ARENA_DATES_MAX 1024u
 
-struct arena {
+struct workers_arena {
     uint64_t seed; /* written before the workers start, like the next four */
     uint32_t workers;
     uint32_t date_count;
@@ -38,7 +38,7 @@ struct worker {
     uint32_t index;        /* 0..arena->workers-1 */
     const char *directory; /* the test's */
     const char *url;       /* of the engine */
-    struct arena *arena;
+    struct workers_arena *arena;
 };
 /* Return: the worker's exit status; 0 if all was as it must be */
 typedef int worker_fn(const struct worker *worker);
@@ -55,15 +55,15 @@ void workers_main(int argc, char **argv, const struct worker_role *roles);
 struct workers {
     pid_t pids[WORKERS_MAX]; /* 0: ended */
     uint32_t count;
-    struct arena *arena;
+    struct workers_arena *arena;
 };
 
 /* workers_arena - the arena of a folder, made on first use; ends the program if it cannot */
-struct arena *workers_arena(const char *directory);
+struct workers_arena *workers_arena(const char *directory);
 
 /* workers_start - arena->seed, dates and so on are set before */
 void workers_start(struct workers *workers, const char *role, const char *directory,
-                   const char *url, struct arena *arena, uint32_t count);
+                   const char *url, struct workers_arena *arena, uint32_t count);
 /* workers_wait - until all have ended
  * Return: whether all of them ended with 0 within the deadline; those that did not are killed */
 bool workers_wait(struct workers *workers, uint32_t deadline_ms);

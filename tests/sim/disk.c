@@ -21,7 +21,7 @@ struct lie {
 
 struct disk {
     struct storage storage; /* first */
-    struct run *run;        /* borrowed */
+    struct sim_run *run;    /* borrowed */
     struct storage *inner;  /* owned */
     struct random random;
     bool restarted; /* after a crash: what reads now is the next process */
@@ -147,7 +147,7 @@ static const struct {
 /* What happens to the next write; a disk that has lied goes on lying only in runs of many
  * faults. */
 static enum storage_fault draw_fault(struct disk *disk) {
-    struct run *run = disk->run;
+    struct sim_run *run = disk->run;
     for (uint32_t i = 0; i < sizeof lie_kinds / sizeof lie_kinds[0]; i++) {
         if (run_fault(run, lie_kinds[i].fault)) {
             disk->lying = true;
@@ -164,7 +164,7 @@ static enum storage_fault draw_fault(struct disk *disk) {
 }
 
 static uint64_t draw_latency_us(struct disk *disk) {
-    struct run *run = disk->run;
+    struct sim_run *run = disk->run;
     uint64_t mean = run->plan.disk_us;
     if (!run_fault(run, SIM_FAULT_DISK_SLOW)) return random_below(&disk->random, 2 * mean);
     run->counters.slow_writes++;
@@ -368,7 +368,7 @@ static const struct storage_operations operations = {
 
 /* --- for the run ------------------------------------------------------------------------------ */
 
-struct disk *disk_open(struct run *run, uint64_t stream) {
+struct disk *disk_open(struct sim_run *run, uint64_t stream) {
     struct disk *disk = calloc(1, sizeof *disk);
     REQUIRE(disk != NULL);
     disk->storage.operations = &operations;

@@ -16,7 +16,7 @@ struct disk;
 
 /* disk_open - an empty disk
  * @stream: number of its generator */
-struct disk *disk_open(struct run *run, uint64_t stream);
+struct disk *disk_open(struct sim_run *run, uint64_t stream);
 void disk_close(struct disk *disk);
 
 /* disk_storage - the port; the disk's own */

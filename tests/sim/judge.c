@@ -4,7 +4,7 @@
 
 #include "engine/base/require.h"
 
-struct judge *judge_open(struct run *run, const struct people *people) {
+struct judge *judge_open(struct sim_run *run, const struct people *people) {
     struct judge *judge = calloc(1, sizeof *judge);
     REQUIRE(judge != NULL);
     judge->run = run;
@@ -87,7 +87,7 @@ static uint32_t ahead_at(const struct judge *judge, uint32_t date, uint32_t plac
 }
 
 static void token(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     const struct oracle_place *waiter = judge_place(judge, &told->token);
     if (!waiter || !exists(judge, judge_token_was(judge, ORACLE_TOKEN_STATE, &told->token))) {
         judge_wrong(judge, "no such token is in the durable log; place", told->token.place);
@@ -150,7 +150,7 @@ static void one_reservation(struct judge *judge, const struct wire_reservation *
 }
 
 static void reservation(struct judge *judge) {
-    const struct call *call = judge->call;
+    const struct wire_call *call = judge->call;
     const struct wire_reservation *told = &judge->answer->reservation;
     one_reservation(judge, told);
     const struct oracle_reservation *one = judge_reservation(judge, told->id);
@@ -175,7 +175,7 @@ static void reservation(struct judge *judge) {
 }
 
 static void payment(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     const struct oracle_reservation *one = judge_reservation(judge, judge->call->reservation);
     if (!one || told->reservation.id != judge->call->reservation) {
         judge_wrong(judge, "it is another reservation", told->reservation.id);
@@ -222,7 +222,7 @@ static void charge(struct judge *judge) {
 }
 
 static void balance(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     const struct oracle_wallet *wallet = judge_wallet(judge);
     if (!wallet) {
         if (told->balance != 0 || told->reserved != 0) judge_wrong(judge, "nobody", told->balance);
@@ -243,7 +243,7 @@ static uint32_t rows_at(const struct model_rows *rows, uint64_t lsn) {
 }
 
 static void history(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     const struct model_rows *rows = model_rows(judge->model, &judge->call->user);
     uint32_t least = rows_at(rows, judge->window.from_lsn);
     uint32_t most = rows_at(rows, judge->window.to_lsn);
@@ -265,7 +265,7 @@ static void history(struct judge *judge) {
 }
 
 static void seats(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     const struct oracle_date *date = judge_date(judge, judge->call->token.date);
     uint32_t expected = 1; /* with `all` none is left out */
     for (uint32_t i = 0; i < told->seat_count; i++, expected++) {
@@ -302,7 +302,7 @@ bool judge_always(const struct judge *judge, const struct model_history *history
 }
 
 static void list(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     for (uint32_t i = 0; i < told->reservation_count; i++) {
         one_reservation(judge, &told->reservations[i]);
         const struct oracle_reservation *one = judge_reservation(judge, told->reservations[i].id);
@@ -330,7 +330,7 @@ static void list(struct judge *judge) {
 }
 
 static void dates(struct judge *judge) {
-    const struct answer *told = judge->answer;
+    const struct wire_answer *told = judge->answer;
     for (uint32_t i = 0; i < told->date_count; i++) {
         const struct wire_date *row = &told->dates[i];
         const struct oracle_date *date = judge_date(judge, row->id);
@@ -412,7 +412,7 @@ static void result(struct judge *judge) {
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-static const struct call *find(void *context, uint32_t number) {
+static const struct wire_call *find(void *context, uint32_t number) {
     return people_call(((struct judge *)context)->people, number);
 }
 

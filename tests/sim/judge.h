@@ -21,7 +21,7 @@ struct judge_window {
 
 struct judge;
 
-struct judge *judge_open(struct run *run, const struct people *people);
+struct judge *judge_open(struct sim_run *run, const struct people *people);
 void judge_close(struct judge *judge);
 
 /* judge_reply - a reply frame is about to leave

@@ -5,14 +5,14 @@
 #include "tests/sim/judge.h"
 
 struct judge {
-    struct run *run;             /* borrowed */
+    struct sim_run *run;         /* borrowed */
     const struct people *people; /* borrowed */
     struct wire_reader *reader;
     /* The reply that is judged. */
     const struct model *model;
     struct judge_window window;
-    const struct call *call;
-    const struct answer *answer;
+    const struct wire_call *call;
+    const struct wire_answer *answer;
     uint64_t told_lsn;
 };
 

@@ -3,7 +3,7 @@
 
 /* A token that this person was given is never one that the engine does not know. */
 static void refused_token(struct judge *judge) {
-    const struct call *call = judge->call;
+    const struct wire_call *call = judge->call;
     if (call->forged || !call->has_token || call->token.place == 0) return;
     if (judge_place(judge, &call->token)) {
         judge_wrong(judge, "the token is in the log; place", call->token.place);
@@ -39,7 +39,7 @@ static void refused_as_taken(struct judge *judge) {
 }
 
 static void refused_reservation(struct judge *judge) {
-    const struct call *call = judge->call;
+    const struct wire_call *call = judge->call;
     const struct oracle_reservation *one = judge_reservation(judge, call->reservation);
     if (call->forged || !one || !id128_equal(&one->user, &call->user)) return;
     if (call->has_token && call->token.date != dated_id_date(call->reservation)) return;
@@ -233,7 +233,7 @@ static void refused_as_ended(struct judge *judge) {
 }
 
 static void refused_key(struct judge *judge) {
-    const struct call *call = judge->call;
+    const struct wire_call *call = judge->call;
     struct id128 key = wire_digest(call->key);
     const struct model_rows *rows = model_rows(judge->model, &call->user);
     bool used = false;
@@ -262,7 +262,7 @@ static void refused_amount(struct judge *judge) {
 }
 
 void judge_refusal(struct judge *judge) {
-    const struct call *call = judge->call;
+    const struct wire_call *call = judge->call;
     uint32_t date = call->has_token ? call->token.date : call->date;
     if (call->kind == COMMAND_RESERVATION_CANCEL) date = dated_id_date(call->reservation);
     switch (judge->answer->error) {

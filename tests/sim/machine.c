@@ -5,7 +5,7 @@
 #include "engine/base/require.h"
 #include "tests/sim/machine_parts.h"
 
-struct machine *machine_open(struct run *run, struct network *network, struct people *people) {
+struct machine *machine_open(struct sim_run *run, struct network *network, struct people *people) {
     struct machine *machine = calloc(1, sizeof *machine);
     REQUIRE(machine != NULL);
     machine->run = run;
@@ -64,7 +64,7 @@ uint32_t machine_round(struct machine *machine, uint32_t shard) {
 }
 
 bool machine_step_shard(struct machine *machine, uint32_t shard) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (!machine->up || machine_is_halted(machine)) return false;
     if (run->now_us < machine->stalled_until_us[shard]) return false;
     bool lame = shard == run->plan.lame_shard && !run->calm;
@@ -81,7 +81,7 @@ bool machine_step_shard(struct machine *machine, uint32_t shard) {
 
 bool machine_step_log(struct machine *machine) {
     if (!machine->wal || machine_is_halted(machine)) return false;
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (!disk_is_frozen(machine->disk)) {
         (void)wal_prepare_step(machine->wal); /* a failure is kept for the writer */
     }
@@ -147,7 +147,7 @@ static void disturb_postgres(struct machine *machine) {
 }
 
 void machine_fault(struct machine *machine, enum sim_fault fault) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     switch (fault) {
     case SIM_FAULT_CRASH:
         if (machine->up && machine->aim == AIM_NONE) aim(machine);
@@ -196,7 +196,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 uint64_t machine_due_us(const struct machine *machine) {
     if (!machine->up) return machine->start_at_us;
-    const struct run *run = machine->run;
+    const struct sim_run *run = machine->run;
     if (run->now_us < machine->halted_until_us) return machine->halted_until_us;
     uint64_t due_us = earlier(disk_due_us(machine->disk), machine->beat_us);
     if (machine->projection) due_us = earlier(due_us, machine->projection_us);

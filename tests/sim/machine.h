@@ -16,7 +16,7 @@
 
 struct machine;
 
-struct machine *machine_open(struct run *run, struct network *network, struct people *people);
+struct machine *machine_open(struct sim_run *run, struct network *network, struct people *people);
 void machine_close(struct machine *machine);
 
 bool machine_is_up(const struct machine *machine);

@@ -13,7 +13,7 @@
 #include "tests/sim/machine_parts.h"
 
 void machine_clone_begin(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct machine_clone *clone = &machine->clone;
     if (!machine->postgres || !machine->up || clone->projection) return;
     uint64_t durable_lsn = wal_durable_lsn(machine->wal);

@@ -50,7 +50,7 @@ void machine_exit(struct machine *machine, bool crashed) {
 }
 
 void machine_crash(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     run->counters.crashes++;
     run_event(run, RUN_EVENT_CRASH, disk_due_us(machine->disk) != UINT64_MAX,
               machine->wal ? wal_durable_lsn(machine->wal) : 0);
@@ -79,7 +79,7 @@ static uint64_t witness(struct machine *machine) {
 
 /* What would a start say? Judged on a copy. */
 static void judge_lies(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t witness_lsn = witness(machine);
     struct disk_lies lies;
     disk_lies(machine->disk, &lies);
@@ -142,7 +142,7 @@ static void on_failed(void *context, const struct wal_error *error) {
 
 /* Return: false: it is down, and may be started again */
 static bool open_log(struct machine *machine, uint64_t witness_lsn) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     const struct wal_options options = {
         .storage = disk_storage(machine->disk),
         .clock = {machine, machine_now_ms},
@@ -175,7 +175,7 @@ static bool open_log(struct machine *machine, uint64_t witness_lsn) {
 
 /* Every record that the log still has is what was appended. */
 static void judge_records(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     const struct machine_diary *diary = &machine->diary;
     struct wal_reader *reader;
     struct wal_record record;
@@ -223,7 +223,7 @@ static bool replay(struct machine *machine, struct world *world, uint64_t *ret_l
 }
 
 static void judge_recovery(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t end = machine->recovery.end_lsn;
     run->counters.torn += machine->recovery.torn;
     if (end < machine->durable_lsn || end < machine->told_lsn) {
@@ -244,7 +244,7 @@ static void judge_recovery(struct machine *machine) {
 }
 
 static void judge_replay(struct machine *machine, const struct world *world) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t is = world_hash(world), should = world_hash(machine->follower);
     enum sim_check check = machine->from.lsn > 0 ? SIM_CHECK_SNAPSHOT : SIM_CHECK_HASH;
     run->counters.hash_checks++;
@@ -270,7 +270,7 @@ static void judge_replay(struct machine *machine, const struct world *world) {
 }
 
 static void draw_start(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint32_t before = machine->shards;
     machine->shards = (uint32_t)random_between(&machine->random, 1, run->plan.shards_max);
     run->counters.reshards += before != 0 && before != machine->shards;
@@ -352,7 +352,7 @@ static void open_engine(struct machine *machine, struct world *world) {
 
 /* The log is open: everything is judged that it has. */
 static bool judge_start(struct machine *machine, struct world *world) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     judge_recovery(machine);
     disk_trust(machine->disk, true);
     if (!run->failed && machine->recovery.found) judge_records(machine);
@@ -363,7 +363,7 @@ static bool judge_start(struct machine *machine, struct world *world) {
 }
 
 void machine_start(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t witness_lsn = 0;
     REQUIRE(!machine->up);
     draw_start(machine);
@@ -394,7 +394,7 @@ void machine_check_hash(struct machine *machine) {
         if (machine->pending[i]) return;
     }
     if (machine->newborn > 0) return; /* a date is on its way to its shard */
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t is = engine_world_hash(machine->engine), should = world_hash(machine->follower);
     run->counters.hash_checks++;
     run_event(run, RUN_EVENT_HASH, is, machine->diary.size);
@@ -410,7 +410,7 @@ void machine_check_hash(struct machine *machine) {
 /* Rounds of everything until all frames are answered and all is durable. Return: whether it got
  * there */
 static bool wind_up(struct machine *machine, uint64_t *rounds) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     for (uint32_t idle = 0; idle < 3 && *rounds < STOP_ROUNDS_MAX; (*rounds)++) {
         bool moved = false;
         for (uint32_t i = 0; i < machine->shards; i++) {
@@ -429,7 +429,7 @@ static bool wind_up(struct machine *machine, uint64_t *rounds) {
 }
 
 void machine_stop(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t rounds = 0;
     atomic_store(&machine->shared.stopping, true);
     bool well = wind_up(machine, &rounds);

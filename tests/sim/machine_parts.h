@@ -87,7 +87,7 @@ struct machine_watch {
 };
 
 struct machine {
-    struct run *run; /* borrowed; likewise the next two */
+    struct sim_run *run; /* borrowed; likewise the next two */
     struct network *network;
     struct people *people;
     struct random random, entropy;

@@ -11,7 +11,7 @@
 /* As a shard sees it: each look at the clock may take a while. */
 static uint64_t shard_now_ms(void *context) {
     struct machine *machine = context;
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (run->plan.rounds_take_time && random_chance(&machine->random, 300000)) {
         run->now_us += random_below(&machine->random, 3000);
     }
@@ -154,7 +154,7 @@ static void hold_up(struct machine *machine, uint32_t appender, uint64_t us) {
 
 /* The organiser cancels a date, of all moments, while somebody pays. */
 static void tempt(struct machine *machine, uint32_t appender, const uint8_t *bytes, uint32_t size) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (run->calm || !run->plan.organiser_is_restless || machine->shards == 1) return;
     for (uint32_t at = 0; at < size; at += bytes_get_u32(bytes + at)) {
         bool pays = (bytes[at + 4] | bytes[at + 5] << 8) == DECISION_PAYMENT_STARTED;
@@ -175,7 +175,7 @@ static void aim(struct machine *machine, uint32_t appender, const uint8_t *bytes
 static int append(void *context, uint32_t appender, const uint8_t *bytes, uint32_t size,
                   uint64_t *ret_lsn) {
     struct machine *machine = context;
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t lsn = 0, from = machine->diary.size;
     int result = JOURNAL_FULL;
     if (!run_fault(run, SIM_FAULT_JOURNAL_FULL)) {

@@ -76,7 +76,7 @@ static void halted(struct machine *machine, const struct projection_status *stat
 }
 
 bool machine_step_projection(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct projection_status status;
     if (machine_is_halted(machine)) return false;
     bool cloned = machine_clone_step(machine);

@@ -46,7 +46,7 @@ static struct world *state_at(struct machine *machine, uint64_t lsn) {
 }
 
 static void check_loaded(struct machine *machine, const struct snapshot_info *info) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct id128 seed;
     struct world *loaded;
     struct snapshot_error error;
@@ -111,7 +111,7 @@ static void draw_crash(struct machine *machine) {
 }
 
 void machine_snapshot(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct id128 seed;
     struct snapshot_info info;
     struct snapshot_error error;
@@ -132,7 +132,7 @@ void machine_snapshot(struct machine *machine) {
 }
 
 void machine_trim(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct snapshot_error error;
     uint64_t snapshots = 0, segments = 0;
     struct snapshot_retention retention = {
@@ -224,7 +224,7 @@ void machine_check_snapshots(struct machine *machine) {
 struct world *machine_load(struct machine *machine, const struct wal_recovery *found,
                            uint64_t *ret_witness_lsn) {
     const uint8_t *log_id = found->found ? found->log_id : NULL;
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct id128 seed;
     struct snapshot_info witness = {0};
     struct snapshot_error error;

@@ -22,7 +22,7 @@
 
 static uint64_t read_clock(void *context, clockid_t id) {
     struct machine *machine = context;
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (id == CLOCK_MONOTONIC) return (MONO_BEGIN_US + run_mono_us(run)) * 1000;
     /* Halted between two looks: no step of the clock. */
     if (machine->up && !machine->in_round && random_chance(&machine->random, 500) &&
@@ -39,7 +39,7 @@ static uint64_t steps_of(const struct machine *machine) {
 
 /* What was told since the last look, in this time of the monotonic clock: is it allowed? */
 static void check_clock(struct machine *machine, uint64_t mono_us, uint64_t now_ms) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     struct machine_told *told = &machine->told;
     uint64_t passed_ms = (mono_us - told->mono_us) / 1000, moved_ms = now_ms - told->now_ms;
     uint64_t steps = steps_of(machine);
@@ -77,7 +77,7 @@ void machine_clock_begin(struct machine *machine) {
 }
 
 bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t wall_ms = run_wall_ms(run), behind_ms = 0;
     if (!clock_may_start(wall_ms, last_ms, &behind_ms) && !machine->accepts_clock) {
         machine->accepts_clock = random_chance(&machine->random, 300000);
@@ -304,7 +304,7 @@ static void freeze(struct machine *machine) {
 }
 
 static void set_clock(struct machine *machine, bool forward) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     uint64_t ms = random_below(&machine->random,
                                random_pick(&machine->random, 100, 1500, 5000, 600000, 7200000));
     run->wall_offset_ms += forward ? ms : 0 - ms;
@@ -344,7 +344,7 @@ void machine_time_fault(struct machine *machine, enum sim_fault fault) {
 
 /* The wall clock at a start. */
 void machine_clock_fault(struct machine *machine) {
-    struct run *run = machine->run;
+    struct sim_run *run = machine->run;
     if (run_fault(run, SIM_FAULT_CLOCK_BEHIND)) {
         run->counters.clocks_behind++;
         run->wall_offset_ms -= random_below(&machine->random,

@@ -154,14 +154,14 @@ static void tell_failure(const struct arguments *arguments, struct sim_options r
 
 /* --- many runs -------------------------------------------------------------------------------- */
 
-struct tally {
+struct sim_tally {
     struct sim_counters counters;
     uint64_t runs, failures;
 };
 
 #define FAILURES_TOLD_MAX 5u
 
-static void take(const struct arguments *arguments, struct tally *tally,
+static void take(const struct arguments *arguments, struct sim_tally *tally,
                  const struct sim_options *run, const struct sim_result *result) {
     tally->runs++;
     sim_counters_add(&tally->counters, &result->counters);
@@ -177,7 +177,7 @@ static double seconds(void) {
 
 /* Seeds from..from+count-1, or as long as the time lasts. */
 static void run_many(const struct arguments *arguments, uint64_t from, uint64_t count, double until,
-                     struct tally *tally) {
+                     struct sim_tally *tally) {
     struct trials *trials = trials_open(arguments->jobs);
     struct sim_options run = arguments->options;
     struct sim_result result;
@@ -204,7 +204,7 @@ static void run_many(const struct arguments *arguments, uint64_t from, uint64_t 
     trials_close(trials);
 }
 
-static void tell_tally(const struct tally *tally, double began) {
+static void tell_tally(const struct sim_tally *tally, double began) {
     printf("# %llu seeds, %.1f s, %.2f simulated hours, %.0f steps/s\n",
            (unsigned long long)tally->runs, seconds() - began,
            (double)tally->counters.simulated_ms / 3.6e6,
@@ -236,7 +236,7 @@ static int one(const struct arguments *arguments) {
 }
 
 static int many(const struct arguments *arguments) {
-    struct tally tally = {0};
+    struct sim_tally tally = {0};
     double began = seconds();
     uint64_t from = arguments->has_seed ? arguments->options.seed : random_seed_fresh();
     uint64_t count = arguments->minutes ? UINT64_MAX : arguments->seeds;
@@ -266,7 +266,7 @@ static bool same_twice(const struct arguments *arguments) {
 }
 
 static int test(const struct arguments *arguments) {
-    struct tally fixed = {0}, fresh = {0};
+    struct sim_tally fixed = {0}, fresh = {0};
     double began = seconds();
     uint64_t from = random_seed_fresh();
     printf("TAP version 13\n1..4\n");

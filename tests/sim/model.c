@@ -86,7 +86,7 @@ static void complain(void *context, enum oracle_matter matter, const char *rule,
     run_fail(((struct model *)context)->run, checks[matter], "rule %s: %s", rule, text);
 }
 
-struct model *model_create(struct run *run) {
+struct model *model_create(struct sim_run *run) {
     struct model *model = calloc(1, sizeof *model);
     REQUIRE(model != NULL);
     const struct oracle_ports ports = {.context = model,

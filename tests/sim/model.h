@@ -74,7 +74,7 @@ struct model_asks {
 
 struct model {
     struct oracle oracle;
-    struct run *run;               /* borrowed; whom a failure is reported to */
+    struct sim_run *run;           /* borrowed; whom a failure is reported to */
     const struct outages *outages; /* borrowed */
     struct model_asks asks;
     struct model_date dates[PLAN_DATES_MADE_MAX + 1];
@@ -82,7 +82,7 @@ struct model {
     bool counting; /* it is live: decisions count in run->counters, and the world has seen them */
 };
 
-struct model *model_create(struct run *run);
+struct model *model_create(struct sim_run *run);
 void model_free(struct model *model);
 
 /* model_apply - the next record. Return: false if a rule forbids it */

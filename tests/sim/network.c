@@ -6,13 +6,13 @@
 #include "engine/base/require.h"
 
 struct network {
-    struct run *run; /* borrowed */
+    struct sim_run *run; /* borrowed */
     struct random random;
     struct network_frame *frames; /* in no order */
     uint32_t count, capacity;
 };
 
-struct network *network_open(struct run *run) {
+struct network *network_open(struct sim_run *run) {
     struct network *network = calloc(1, sizeof *network);
     REQUIRE(network != NULL);
     network->run = run;
@@ -27,7 +27,7 @@ void network_close(struct network *network) {
 }
 
 static void put(struct network *network, struct network_frame frame, const uint8_t *bytes) {
-    struct run *run = network->run;
+    struct sim_run *run = network->run;
     uint64_t travels_us = random_below(&network->random, 2ull * run->plan.net_us);
     if (run_fault(run, SIM_FAULT_NET_DELAY)) {
         run->counters.net_delays++;
@@ -48,7 +48,7 @@ static void put(struct network *network, struct network_frame frame, const uint8
 
 void network_send(struct network *network, uint32_t gateway, bool to_engine, const uint8_t *bytes,
                   uint32_t size) {
-    struct run *run = network->run;
+    struct sim_run *run = network->run;
     struct network_frame frame = {.gateway = gateway, .to_engine = to_engine, .size = size};
     if (run_fault(run, SIM_FAULT_NET_DROP)) {
         run->counters.net_drops++;

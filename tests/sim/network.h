@@ -19,7 +19,7 @@ struct network_frame {
 };
 #define NETWORK_ADMIN PLAN_GATEWAYS_MAX
 
-struct network *network_open(struct run *run);
+struct network *network_open(struct sim_run *run);
 void network_close(struct network *network);
 
 /* network_send - copy a frame and let it travel */

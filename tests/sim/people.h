@@ -15,7 +15,7 @@
 
 struct people;
 
-struct people *people_open(struct run *run, struct network *network);
+struct people *people_open(struct sim_run *run, struct network *network);
 void people_close(struct people *people);
 
 /* people_step - somebody whose time has come does something. Return: false if nobody's has */
@@ -43,6 +43,6 @@ bool people_keeps_asking(const struct people *people, const struct id128 *user, 
                          uint32_t place, uint64_t pause_us);
 
 /* people_call - what was asked with this number; NULL: nothing */
-const struct call *people_call(const struct people *people, uint32_t number);
+const struct wire_call *people_call(const struct people *people, uint32_t number);
 
 #endif

@@ -227,7 +227,7 @@ struct postgres_row postgres_row(const struct postgres *server, uint64_t index) 
     return (struct postgres_row){entry->lsn, server->rows.bytes + entry->offset, entry->size};
 }
 
-/* replay/README.md, "Tables": these count and move the applied LSN, but change no row. */
+/* replay/postgres/README.md: these count and move the applied LSN, but change no row. */
 static bool has_rows(uint32_t kind) {
     return kind != DECISION_FUNDS_REFUSED && kind != DECISION_REFUND_CLOSED &&
            kind != DECISION_STATE_HASHED;

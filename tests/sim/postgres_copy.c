@@ -207,7 +207,7 @@ static bool set_field(struct decision *decision, const char *name, const struct 
     switch (decision->kind) {
 #define SET(type, field)                                                                           \
     if (strcmp(name, #field) == 0) return set_##type(&body->field, value);
-#define DECISION(number, NAME, name_)                                                              \
+#define DECISION(number, NAME, name_, OWNER)                                                       \
     case DECISION_##NAME: {                                                                        \
         struct decision_##name_ *body = &decision->name_;                                          \
         (void)body;                                                                                \
@@ -223,7 +223,7 @@ static bool set_field(struct decision *decision, const char *name, const struct 
 static uint32_t field_count(uint32_t kind) {
     switch (kind) {
 #define ONE(type, field) +1
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME:                                                                          \
         return 0 FIELDS_##name(ONE);
 #include "engine/domain/decision.def"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void run_init(struct run *run, const struct sim_options *options) {
-    *run = (struct run){
+void run_init(struct sim_run *run, const struct sim_options *options) {
+    *run = (struct sim_run){
         .options = options,
         .plan = plan_draw(options),
         .schedule = random_stream(options->seed, 3),
@@ -31,12 +31,12 @@ static void print(const struct run_happened *happened) {
 }
 #pragma GCC diagnostic pop
 
-static void mix(struct run *run, uint64_t value) {
+static void mix(struct sim_run *run, uint64_t value) {
     run->trace = (run->trace ^ value) * 0x9e3779b97f4a7c15u;
     run->trace ^= run->trace >> 29;
 }
 
-void run_event(struct run *run, enum run_event event, uint64_t a, uint64_t b) {
+void run_event(struct sim_run *run, enum run_event event, uint64_t a, uint64_t b) {
     struct run_happened *happened = &run->happened[run->happened_count++ % RUN_EVENTS_KEPT];
     *happened = (struct run_happened){run->step, run->now_us, event, a, b};
     mix(run, (uint64_t)event << 56 ^ run->step);
@@ -46,7 +46,7 @@ void run_event(struct run *run, enum run_event event, uint64_t a, uint64_t b) {
     if (run_is_verbose(run)) print(happened);
 }
 
-void run_mix(struct run *run, const void *bytes, uint32_t size) {
+void run_mix(struct sim_run *run, const void *bytes, uint32_t size) {
     const uint8_t *at = bytes;
     for (; size >= 8; size -= 8, at += 8) {
         uint64_t word;
@@ -56,13 +56,13 @@ void run_mix(struct run *run, const void *bytes, uint32_t size) {
     for (; size > 0; size--) mix(run, *at++);
 }
 
-void run_print_last(const struct run *run) {
+void run_print_last(const struct sim_run *run) {
     uint64_t from = run->happened_count > RUN_EVENTS_KEPT ? run->happened_count - RUN_EVENTS_KEPT
                                                           : 0;
     for (; from < run->happened_count; from++) print(&run->happened[from % RUN_EVENTS_KEPT]);
 }
 
-void run_fail(struct run *run, enum sim_check check, const char *format, ...) {
+void run_fail(struct sim_run *run, enum sim_check check, const char *format, ...) {
     if (run->failed) return;
     va_list arguments;
     run->failed = check;

@@ -69,7 +69,7 @@ struct run_happened {
     uint64_t a, b;
 };
 
-struct run {
+struct sim_run {
     const struct sim_options *options;
     struct plan plan;
     struct sim_counters counters;
@@ -91,42 +91,42 @@ struct run {
     char text[SIM_TEXT_BYTES];
 };
 
-void run_init(struct run *run, const struct sim_options *options);
+void run_init(struct sim_run *run, const struct sim_options *options);
 
 /* run_event - note that this happened; part of what must be the same for the same seed */
-void run_event(struct run *run, enum run_event event, uint64_t a, uint64_t b);
+void run_event(struct sim_run *run, enum run_event event, uint64_t a, uint64_t b);
 /* run_mix - the same for bytes, without a line of its own */
-void run_mix(struct run *run, const void *bytes, uint32_t size);
+void run_mix(struct sim_run *run, const void *bytes, uint32_t size);
 /* run_is_verbose - whether to print what is too long for an event */
-static inline bool run_is_verbose(const struct run *run) {
+static inline bool run_is_verbose(const struct sim_run *run) {
     return run->step >= run->options->verbose;
 }
 /* run_print_last - the events that led here */
-void run_print_last(const struct run *run);
+void run_print_last(const struct sim_run *run);
 
 /* run_fail - a check has failed; the first one counts. The caller returns as soon as it can. */
-__attribute__((format(printf, 3, 4))) void run_fail(struct run *run, enum sim_check check,
+__attribute__((format(printf, 3, 4))) void run_fail(struct sim_run *run, enum sim_check check,
                                                     const char *format, ...);
 
 /* run_fault - does this kind of fault happen here and now? */
-static inline bool run_fault(struct run *run, enum sim_fault fault) {
+static inline bool run_fault(struct sim_run *run, enum sim_fault fault) {
     return !run->calm && random_chance(&run->faults, run->plan.per_million[fault]);
 }
 
-static inline uint64_t run_wall_us(const struct run *run) {
+static inline uint64_t run_wall_us(const struct sim_run *run) {
     return (RUN_BEGIN_MS + run->wall_offset_ms) * 1000 + run->now_us;
 }
-static inline uint64_t run_wall_ms(const struct run *run) { return run_wall_us(run) / 1000; }
+static inline uint64_t run_wall_ms(const struct sim_run *run) { return run_wall_us(run) / 1000; }
 
-static inline bool run_is_asleep(const struct run *run) {
+static inline bool run_is_asleep(const struct sim_run *run) {
     return run->now_us < run->asleep_until_us;
 }
-static inline uint64_t run_mono_us(const struct run *run) {
+static inline uint64_t run_mono_us(const struct sim_run *run) {
     if (run_is_asleep(run)) return run->asleep_from_us - run->asleep_us;
     return run->now_us - run->asleep_us - (run->asleep_until_us - run->asleep_from_us);
 }
 /* run_sleep - the machine sleeps for so long, if it is awake */
-static inline void run_sleep(struct run *run, uint64_t us) {
+static inline void run_sleep(struct sim_run *run, uint64_t us) {
     if (run_is_asleep(run)) return;
     run->asleep_us += run->asleep_until_us - run->asleep_from_us;
     run->asleep_from_us = run->now_us;

@@ -14,7 +14,7 @@
 #define STEPS_BETWEEN_RESTS 4000u
 
 struct sim {
-    struct run run;
+    struct sim_run run;
     struct network *network;
     struct people *people;
     struct machine *machine;
@@ -94,7 +94,7 @@ static void draw_faults(struct sim *sim) {
         SIM_FAULT_CLOCK_FORWARD, SIM_FAULT_HALT,         SIM_FAULT_SUSPEND,  SIM_FAULT_FREEZE,
         SIM_FAULT_CLOCK_BACK,    SIM_FAULT_CLONE,
     };
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     for (uint32_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
         if (run_fault(run, machines[i])) machine_fault(sim->machine, machines[i]);
     }
@@ -103,7 +103,7 @@ static void draw_faults(struct sim *sim) {
 
 /* Nobody has anything to do now: on to the next thing that will be. */
 static void skip(struct sim *sim) {
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     uint64_t due_us = machine_due_us(sim->machine), people_us = people_due_us(sim->people);
     uint64_t network_us = network_due_us(sim->network);
     if (people_us < due_us) due_us = people_us;
@@ -116,7 +116,7 @@ static void skip(struct sim *sim) {
 }
 
 static void step(struct sim *sim) {
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     run->step++;
     if (run->options->step_now) *run->options->step_now = run->step;
     run->now_us += random_below(&run->schedule, 2ull * run->plan.step_us);
@@ -132,7 +132,7 @@ static void step(struct sim *sim) {
 
 /* Everybody once, in turn. */
 static void round_of_all(struct sim *sim) {
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     run->step++;
     if (run->options->step_now) *run->options->step_now = run->step;
     bool moved = start(sim);
@@ -166,7 +166,7 @@ static void stuck(struct sim *sim, uint64_t since_us) {
 
 /* No faults, nobody begins anything: everything must come to rest, and be whole. */
 static void rest(struct sim *sim) {
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     uint64_t rounds = 0, since_us = run->now_us, until = run->options->until;
     run->calm = true;
     machine_heal(sim->machine);
@@ -188,7 +188,7 @@ static void rest(struct sim *sim) {
 bool sim_run(const struct sim_options *options, struct sim_result *ret_result) {
     struct sim *sim = calloc(1, sizeof *sim);
     REQUIRE(sim != NULL);
-    struct run *run = &sim->run;
+    struct sim_run *run = &sim->run;
     uint64_t steps = options->steps ? options->steps : SIM_STEPS_DEFAULT;
     uint64_t until = options->until ? options->until : UINT64_MAX;
     canary_select(options->canary);

@@ -13,6 +13,9 @@
 #ifndef USHER_TESTS_SIM_SIM_H
 #define USHER_TESTS_SIM_SIM_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "tests/sim/words.h"
 
 /* sim_run - one run. Return: true if nothing was wrong */

@@ -378,7 +378,7 @@ static void fill(struct decision *decision, uint32_t kind) {
                                   .time_ms = random_below(&chance, TIME_MS_MAX)};
     switch (kind) {
 #define FILL(type, field) fill_##type(&body->field);
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case DECISION_##NAME: {                                                                        \
         struct decision_##name *body = &decision->name;                                            \
         (void)body;                                                                                \
@@ -389,11 +389,11 @@ static void fill(struct decision *decision, uint32_t kind) {
 #undef FILL
     default: fail();
     }
-    /* Who decides: the sections of decision.def; an account's body begins with its user. */
-    if (kind >= DECISION_WALLET_CHARGED && kind < DECISION_STATE_HASHED) {
+    /* An account's body begins with its user. */
+    if (decision_owner(kind) == OWNER_ACCOUNT) {
         user = &decision->wallet_charged.user;
         decision->partition = partition_of_user(user);
-    } else if (kind >= DECISION_SEAT_ADDED && kind < DECISION_WALLET_CHARGED) {
+    } else if (decision_owner(kind) == OWNER_DATE) {
         decision->partition = partition_of_date((uint32_t)random_between(&chance, 1, DATES_MAX));
     }
 }
@@ -401,7 +401,7 @@ static void fill(struct decision *decision, uint32_t kind) {
 static void every_kind_comes_back_as_it_was(void **state) {
     (void)state;
     static const uint16_t kinds[] = {
-#define DECISION(number, NAME, name) DECISION_##NAME,
+#define DECISION(number, NAME, name, OWNER) DECISION_##NAME,
 #include "engine/domain/decision.def"
 #undef DECISION
     };

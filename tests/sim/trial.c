@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/base/require.h"
+#include "tests/sim/sim.h"
 
 /* A run that takes longer than this hangs: the longest of the default size take seconds. */
 #define TRIAL_SECONDS_MAX 600u

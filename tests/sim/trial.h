@@ -6,7 +6,7 @@
 #ifndef USHER_TESTS_SIM_TRIAL_H
 #define USHER_TESTS_SIM_TRIAL_H
 
-#include "tests/sim/sim.h"
+#include "tests/sim/words.h"
 
 struct trials;
 

@@ -22,21 +22,21 @@ struct id128 wire_digest(uint64_t key) {
     return digest;
 }
 
-static void write_key(struct value_writer *writer, const struct call *call) {
+static void write_key(struct value_writer *writer, const struct wire_call *call) {
     char text[KEY_TEXT_BYTES];
     uint32_t size = key_text(call->key, text);
     value_write_text(writer, "key");
     value_write_text_bytes(writer, text, size);
 }
 
-static void write_user(struct value_writer *writer, const struct call *call) {
+static void write_user(struct value_writer *writer, const struct wire_call *call) {
     char text[UUID_TEXT_BYTES];
     uuid_format(&call->user, text);
     value_write_text(writer, "user");
     value_write_text_bytes(writer, text, sizeof text);
 }
 
-static void write_token(struct value_writer *writer, const struct call *call) {
+static void write_token(struct value_writer *writer, const struct wire_call *call) {
     char text[TOKEN_TEXT_BYTES];
     token_format(&call->token, text);
     value_write_text(writer, "token");
@@ -54,7 +54,7 @@ static void write_seat(struct value_writer *writer, uint32_t number, bool by_nam
     value_write_text(writer, text);
 }
 
-static void write_seats(struct value_writer *writer, const struct call *call) {
+static void write_seats(struct value_writer *writer, const struct wire_call *call) {
     value_write_text(writer, "seats");
     value_write_array(writer, call->seats.count);
     for (uint32_t i = 0; i < call->seats.count; i++) {
@@ -62,7 +62,7 @@ static void write_seats(struct value_writer *writer, const struct call *call) {
     }
 }
 
-static void write_specs(struct value_writer *writer, const struct call *call) {
+static void write_specs(struct value_writer *writer, const struct wire_call *call) {
     char text[32];
     value_write_text(writer, "seats");
     value_write_array(writer, call->seat_count);
@@ -79,7 +79,7 @@ static void write_specs(struct value_writer *writer, const struct call *call) {
     }
 }
 
-static void write_policy(struct value_writer *writer, const struct call *call) {
+static void write_policy(struct value_writer *writer, const struct wire_call *call) {
     for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
         if (!(call->policy_fields >> i & 1)) continue;
         uint64_t value = policy_get(&call->policy, i);
@@ -95,7 +95,7 @@ static void write_policy(struct value_writer *writer, const struct call *call) {
     }
 }
 
-static void write_admin_params(struct value_writer *writer, const struct call *call) {
+static void write_admin_params(struct value_writer *writer, const struct wire_call *call) {
     uint32_t fields = (uint32_t)__builtin_popcountll(call->policy_fields);
     switch (call->kind) {
     case COMMAND_CONCERT_CREATE:
@@ -134,7 +134,7 @@ static void write_admin_params(struct value_writer *writer, const struct call *c
     }
 }
 
-static void write_params(struct value_writer *writer, const struct call *call) {
+static void write_params(struct value_writer *writer, const struct wire_call *call) {
     switch (call->kind) {
     case COMMAND_QUEUE_ENTER:
         value_write_map(writer, 2);
@@ -194,7 +194,7 @@ static void write_params(struct value_writer *writer, const struct call *call) {
     }
 }
 
-void wire_request(struct value_writer *writer, const struct call *call) {
+void wire_request(struct value_writer *writer, const struct wire_call *call) {
     value_write_array(writer, 4);
     value_write_uint(writer, 0);
     value_write_uint(writer, call->number);
@@ -205,7 +205,7 @@ void wire_request(struct value_writer *writer, const struct call *call) {
 /* --- being told ------------------------------------------------------------------------------- */
 
 struct wire_reader {
-    struct answer answer;
+    struct wire_answer answer;
     struct wire_reservation reservations[WIRE_RESERVATIONS_MAX];
 };
 
@@ -231,7 +231,7 @@ static uint8_t state_at(const struct value *map, const char *key, const char *(*
     return 0;
 }
 
-static void read_error(const struct value *error, struct answer *answer) {
+static void read_error(const struct value *error, struct wire_answer *answer) {
     const struct value *code = value_find(error, "code"), *data = value_find(error, "data");
     answer->error = UINT16_MAX; /* a code that nobody knows */
     for (uint32_t number = 1; number < 128; number++) {
@@ -244,7 +244,7 @@ static void read_error(const struct value *error, struct answer *answer) {
     }
 }
 
-static void read_token(const struct value *map, struct answer *answer) {
+static void read_token(const struct value *map, struct wire_answer *answer) {
     const char *text = NULL;
     uint32_t size = 0;
     if (value_get_text(value_find(map, "token"), &text, &size)) {
@@ -279,7 +279,7 @@ static void read_reservation(const struct value *map, struct wire_reservation *r
     read_reserved_seats(map, &ret_one->seats);
 }
 
-static void read_seat_list(const struct value *map, struct answer *answer) {
+static void read_seat_list(const struct value *map, struct wire_answer *answer) {
     static const char *const states[] = {"available", "held", "sold", "not_for_sale"};
     const struct value *list = value_find(map, "seats");
     for (uint32_t i = 0; i < value_count(list) && i < PLAN_SEATS_MAX; i++) {
@@ -295,7 +295,7 @@ static void read_seat_list(const struct value *map, struct answer *answer) {
 }
 
 static void read_list(struct wire_reader *reader, const struct value *map) {
-    struct answer *answer = &reader->answer;
+    struct wire_answer *answer = &reader->answer;
     const struct value *list = value_find(map, "reservations");
     answer->reservations = reader->reservations;
     answer->truncated = value_count(list) > WIRE_RESERVATIONS_MAX;
@@ -304,7 +304,7 @@ static void read_list(struct wire_reader *reader, const struct value *map) {
     }
 }
 
-static void read_history(const struct value *map, struct answer *answer) {
+static void read_history(const struct value *map, struct wire_answer *answer) {
     const struct value *rows = value_find(map, "rows");
     answer->rows_total = number_at(map, "rows_total");
     for (uint32_t i = 0; i < value_count(rows) && i < WALLET_HISTORY_KEPT; i++) {
@@ -320,7 +320,7 @@ static void read_history(const struct value *map, struct answer *answer) {
     }
 }
 
-static void read_dates(const struct value *map, struct answer *answer) {
+static void read_dates(const struct value *map, struct wire_answer *answer) {
     const struct value *list = value_find(map, "dates");
     for (uint32_t i = 0; i < value_count(list) && i < PLAN_DATES_MADE_MAX; i++) {
         const struct value *row = value_at(list, i);
@@ -335,9 +335,9 @@ static void read_dates(const struct value *map, struct answer *answer) {
     }
 }
 
-static void read_result(struct wire_reader *reader, const struct call *call,
+static void read_result(struct wire_reader *reader, const struct wire_call *call,
                         const struct value *map) {
-    struct answer *answer = &reader->answer;
+    struct wire_answer *answer = &reader->answer;
     answer->now_ms = number_at(map, "now");
     switch (call->kind) {
     case COMMAND_QUEUE_ENTER:
@@ -377,9 +377,10 @@ static void read_result(struct wire_reader *reader, const struct call *call,
     }
 }
 
-const struct answer *wire_answer(struct wire_reader *reader, const uint8_t *bytes, uint32_t size,
-                                 const struct call *(*find)(void *context, uint32_t number),
-                                 void *context, uint32_t *ret_used) {
+const struct wire_answer *
+wire_answer(struct wire_reader *reader, const uint8_t *bytes, uint32_t size,
+            const struct wire_call *(*find)(void *context, uint32_t number), void *context,
+            uint32_t *ret_used) {
     const struct value *response;
     uint64_t type = UINT64_MAX, number = 0;
     if (value_parse(bytes, size, &response, ret_used) != VALUE_OK) return NULL;
@@ -387,8 +388,8 @@ const struct answer *wire_answer(struct wire_reader *reader, const uint8_t *byte
         !value_get_uint(value_at(response, 1), &number) || number > UINT32_MAX) {
         return NULL;
     }
-    reader->answer = (struct answer){.number = (uint32_t)number};
-    const struct call *call = find(context, (uint32_t)number);
+    reader->answer = (struct wire_answer){.number = (uint32_t)number};
+    const struct wire_call *call = find(context, (uint32_t)number);
     if (value_type(value_at(response, 2)) != VALUE_NIL) {
         read_error(value_at(response, 2), &reader->answer);
     } else if (call) {

@@ -10,7 +10,7 @@
 #include "tests/sim/plan.h"
 
 /* A call of somebody, as they meant it; kept for the whole run. */
-struct call {
+struct wire_call {
     uint32_t number; /* msgid */
     uint32_t person; /* fan; PLAN_FANS_MAX: the organiser */
     uint16_t kind;   /* enum command_kind */
@@ -32,7 +32,7 @@ struct call {
 };
 
 /* wire_request - append this call to a frame */
-void wire_request(struct value_writer *writer, const struct call *call);
+void wire_request(struct value_writer *writer, const struct wire_call *call);
 
 /* wire_key - the text of a key, for wire_digest's and the request's sake */
 struct id128 wire_digest(uint64_t key);
@@ -64,7 +64,7 @@ struct wire_date {
 };
 
 /* One response. Which fields count depends on the call. */
-struct answer {
+struct wire_answer {
     uint32_t number; /* msgid */
     uint16_t error;  /* enum error; ERROR_NONE: a result */
     uint64_t error_data[ERROR_DATA_COUNT];
@@ -97,8 +97,9 @@ void wire_reader_close(struct wire_reader *reader);
  *            has asked this
  * @ret_used: bytes of this response
  * Return: borrowed until the next call; NULL: not a response */
-const struct answer *wire_answer(struct wire_reader *reader, const uint8_t *bytes, uint32_t size,
-                                 const struct call *(*find)(void *context, uint32_t number),
-                                 void *context, uint32_t *ret_used);
+const struct wire_answer *
+wire_answer(struct wire_reader *reader, const uint8_t *bytes, uint32_t size,
+            const struct wire_call *(*find)(void *context, uint32_t number), void *context,
+            uint32_t *ret_used);
 
 #endif

@@ -1,7 +1,7 @@
-#include "tests/sim/words.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "tests/sim/words.h"
 
 #define X(name, text) {#name, text},
 static const struct { const char *name, *text; } checks[] = {SIM_CHECKS(X)};

@@ -1,6 +1,6 @@
-/* words.h - the words of a simulated run: checks, faults, counters, and what a run is told and tells
+/* words.h - what the simulator's parts have in common: checks, faults, counters, options, a result
  *
- * The lowest of the simulator's own headers: it includes none of them.
+ * Thread: any; nothing here changes.
  */
 #ifndef USHER_TESTS_SIM_WORDS_H
 #define USHER_TESTS_SIM_WORDS_H

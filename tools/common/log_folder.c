@@ -273,13 +273,3 @@ int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
     free(all.infos);
     return result;
 }
-
-bool money_conserved(const struct money_totals *money) {
-    const uint64_t sums[] = {money->charged, money->balances, money->reserved, money->spent,
-                             money->refunded};
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
-        if (sums[i] == UINT64_MAX)
-            return true; /* beyond what can be told; each partition is checked */
-    }
-    return money->charged + money->refunded == money->balances + money->reserved + money->spent;
-}

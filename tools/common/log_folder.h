@@ -72,7 +72,4 @@ int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
  * keys that are on disk already */
 const struct id128 *log_folder_seed(void);
 
-/* money_conserved - charged = balances + reserved + spent - refunded */
-bool money_conserved(const struct money_totals *money);
-
 #endif

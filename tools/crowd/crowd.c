@@ -40,7 +40,7 @@ struct crowd {
     struct client *client;
     struct crowd_date dates[CROWD_DATES_MAX];
     uint32_t date_count;
-    struct fan *fans;
+    struct crowd_fan *fans;
     struct fan_step *steps;            /* by fan: what it does next */
     uint8_t *phases;                   /* by fan: enum crowd_phase */
     uint8_t *under_way;                /* by fan: requests without an answer */
@@ -98,7 +98,7 @@ static struct call *take_answers(struct crowd *crowd, uint64_t until_us) {
 
 /* --- fans: the crowd's thread ----------------------------------------------------------------- */
 
-static void note_violation(struct crowd *crowd, const struct fan *fan, const char *what) {
+static void note_violation(struct crowd *crowd, const struct crowd_fan *fan, const char *what) {
     struct crowd_result *result = crowd->result;
     if (result->violation_count < CROWD_VIOLATIONS_KEPT) {
         char user[UUID_TEXT_BYTES];
@@ -111,7 +111,7 @@ static void note_violation(struct crowd *crowd, const struct fan *fan, const cha
 }
 
 static void set_phase(struct crowd *crowd, uint32_t index) {
-    const struct fan *fan = &crowd->fans[index];
+    const struct crowd_fan *fan = &crowd->fans[index];
     const struct fan_step *step = &crowd->steps[index];
     enum crowd_phase phase = step->request == FAN_NOTHING  ? CROWD_DONE
                              : step->request == FAN_STATUS ? CROWD_WAITING
@@ -127,7 +127,7 @@ static void set_phase(struct crowd *crowd, uint32_t index) {
 /* The fan's seats are its own, or nobody's again. A refund frees them when it is asked for: the
  * engine may sell them on before its answer is here. */
 static void set_owner(struct crowd *crowd, uint32_t index, bool owns) {
-    const struct fan *fan = &crowd->fans[index];
+    const struct crowd_fan *fan = &crowd->fans[index];
     uint32_t date = 0;
     while (crowd->dates[date].id != fan->date) date++;
     for (uint32_t i = 0; i < fan->seat_count; i++) {
@@ -143,7 +143,7 @@ static void set_owner(struct crowd *crowd, uint32_t index, bool owns) {
 }
 
 static void finish(struct crowd *crowd, uint32_t index) {
-    const struct fan *fan = &crowd->fans[index];
+    const struct crowd_fan *fan = &crowd->fans[index];
     struct crowd_result *result = crowd->result;
     result->outcomes[fan->outcome]++;
     crowd->done++;
@@ -161,7 +161,7 @@ static void schedule(struct crowd *crowd, uint32_t index, uint32_t delay_ms) {
 
 static void hear(struct crowd *crowd, struct call *call) {
     struct crowd_result *result = crowd->result;
-    struct fan *fan = &crowd->fans[call->fan];
+    struct crowd_fan *fan = &crowd->fans[call->fan];
     struct fan_step *step = &crowd->steps[call->fan];
     const struct fan_answer *answer = &call->answer;
     bool was_paid = fan->paid;

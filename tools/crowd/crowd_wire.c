@@ -81,26 +81,26 @@ const char *crowd_method(enum fan_request request) {
     return methods[request];
 }
 
-static void write_user(struct value_writer *writer, const struct fan *fan) {
+static void write_user(struct value_writer *writer, const struct crowd_fan *fan) {
     char user[UUID_TEXT_BYTES];
     uuid_format(&fan->user, user);
     value_write_text(writer, "user");
     value_write_text_bytes(writer, user, sizeof user);
 }
 
-static void write_key(struct value_writer *writer, const struct fan *fan) {
+static void write_key(struct value_writer *writer, const struct crowd_fan *fan) {
     char key[FAN_KEY_BYTES];
     fan_key(fan, key);
     value_write_pair_text(writer, "key", key);
 }
 
-static void write_seats(struct value_writer *writer, const struct fan *fan) {
+static void write_seats(struct value_writer *writer, const struct crowd_fan *fan) {
     value_write_text(writer, "seats");
     value_write_array(writer, fan->seat_count);
     for (uint32_t i = 0; i < fan->seat_count; i++) value_write_uint(writer, fan->seats[i]);
 }
 
-void crowd_write_params(const struct fan *fan, enum fan_request request,
+void crowd_write_params(const struct crowd_fan *fan, enum fan_request request,
                         struct value_writer *writer) {
     static const uint8_t counts[FAN_REQUEST_COUNT] = {
         [FAN_ENTER] = 2,  [FAN_STATUS] = 1, [FAN_LEAVE] = 1,  [FAN_LIST] = 3,   [FAN_HOLD] = 2,

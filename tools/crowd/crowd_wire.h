@@ -25,7 +25,7 @@ uint32_t crowd_find_dates(struct client *client, const struct crowd_options *opt
 const char *crowd_method(enum fan_request request);
 
 /* crowd_write_params - the parameters of what a fan asks */
-void crowd_write_params(const struct fan *fan, enum fan_request request,
+void crowd_write_params(const struct crowd_fan *fan, enum fan_request request,
                         struct value_writer *writer);
 
 /* crowd_read_answer - cut a reply down to what a fan looks at

@@ -25,7 +25,7 @@ const char *fan_outcome_name(uint32_t outcome) {
 }
 
 /* SplitMix64: a few additions and multiplications, and every seed gives a different run. */
-static uint64_t draw(struct fan *fan) {
+static uint64_t draw(struct crowd_fan *fan) {
     uint64_t mixed = fan->random += 0x9e3779b97f4a7c15ull;
     mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ull;
     mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebull;
@@ -33,16 +33,16 @@ static uint64_t draw(struct fan *fan) {
 }
 
 /* 0..below-1 */
-static uint32_t draw_below(struct fan *fan, uint32_t below) {
+static uint32_t draw_below(struct crowd_fan *fan, uint32_t below) {
     REQUIRE(below > 0);
     return (uint32_t)(draw(fan) % below);
 }
 
-static bool draw_percent(struct fan *fan, uint32_t percent) {
+static bool draw_percent(struct crowd_fan *fan, uint32_t percent) {
     return draw_below(fan, 100) < percent;
 }
 
-static void ask(struct fan *fan, struct fan_step *step, enum fan_request request,
+static void ask(struct crowd_fan *fan, struct fan_step *step, enum fan_request request,
                 uint32_t delay_ms) {
     REQUIRE(request != FAN_NOTHING && request < FAN_REQUEST_COUNT);
     fan->asked = (uint8_t)request;
@@ -51,7 +51,7 @@ static void ask(struct fan *fan, struct fan_step *step, enum fan_request request
     step->delay_ms = delay_ms;
 }
 
-static void end(struct fan *fan, struct fan_step *step, enum fan_outcome outcome) {
+static void end(struct crowd_fan *fan, struct fan_step *step, enum fan_outcome outcome) {
     fan->outcome = (uint8_t)outcome;
     step->request = FAN_NOTHING;
 }
@@ -64,10 +64,10 @@ __attribute__((format(printf, 2, 3))) static void violate(struct fan_step *step,
     va_end(arguments);
 }
 
-void fan_begin(struct fan *fan, uint64_t seed, uint32_t index, uint32_t date, uint32_t date_seats,
-               uint32_t arrival_ms, struct fan_step *ret_step) {
+void fan_begin(struct crowd_fan *fan, uint64_t seed, uint32_t index, uint32_t date,
+               uint32_t date_seats, uint32_t arrival_ms, struct fan_step *ret_step) {
     REQUIRE(fan && ret_step && date_seats > 0);
-    *fan = (struct fan){.date = date, .date_seats = date_seats, .ahead = UINT32_MAX};
+    *fan = (struct crowd_fan){.date = date, .date_seats = date_seats, .ahead = UINT32_MAX};
     fan->random = seed ^ (uint64_t)index * 0xd1342543de82ef95ull;
     uint64_t high = draw(fan), low = draw(fan);
     memcpy(fan->user.bytes, &high, sizeof high);
@@ -86,7 +86,7 @@ void fan_begin(struct fan *fan, uint64_t seed, uint32_t index, uint32_t date, ui
     ask(fan, ret_step, FAN_ENTER, draw_below(fan, arrival_ms + 1));
 }
 
-void fan_key(const struct fan *fan, char ret_key[FAN_KEY_BYTES]) {
+void fan_key(const struct crowd_fan *fan, char ret_key[FAN_KEY_BYTES]) {
     char user[UUID_TEXT_BYTES];
     uuid_format(&fan->user, user);
     (void)snprintf(ret_key, FAN_KEY_BYTES, "%.*s-%" PRIu32, (int)sizeof user, user, fan->key);
@@ -94,13 +94,14 @@ void fan_key(const struct fan *fan, char ret_key[FAN_KEY_BYTES]) {
 
 /* --- what each answer leads to ---------------------------------------------------------------- */
 
-static void list_seats(struct fan *fan, struct fan_step *step) {
+static void list_seats(struct crowd_fan *fan, struct fan_step *step) {
     fan->list_first = 1 + draw_below(fan, fan->date_seats);
     fan->listed_from_start = fan->list_first == 1;
     ask(fan, step, FAN_LIST, draw_below(fan, THINK_MS + 1));
 }
 
-static void hear_token(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_token(struct crowd_fan *fan, const struct fan_answer *answer,
+                       struct fan_step *step) {
     if (answer->token[0] != '\0') memcpy(fan->token, answer->token, sizeof fan->token);
     if (answer->token_state == TOKEN_ACTIVE) {
         list_seats(fan, step);
@@ -126,7 +127,7 @@ static void hear_token(struct fan *fan, const struct fan_answer *answer, struct 
 }
 
 /* Seats next to each other: a random seat of the list and those that follow it. */
-static void choose_seats(struct fan *fan, const struct fan_answer *answer) {
+static void choose_seats(struct crowd_fan *fan, const struct fan_answer *answer) {
     uint32_t begin = draw_below(fan, answer->seat_count);
     fan->seat_count = 0;
     for (uint32_t i = 0; i < answer->seat_count && fan->seat_count < fan->want; i++) {
@@ -136,7 +137,8 @@ static void choose_seats(struct fan *fan, const struct fan_answer *answer) {
     }
 }
 
-static void hear_list(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_list(struct crowd_fan *fan, const struct fan_answer *answer,
+                      struct fan_step *step) {
     if (answer->seat_count > 0) {
         choose_seats(fan, answer);
         ask(fan, step, FAN_HOLD, draw_below(fan, THINK_MS + 1));
@@ -152,7 +154,7 @@ static void hear_list(struct fan *fan, const struct fan_answer *answer, struct f
     }
 }
 
-static void check_seats(const struct fan *fan, const struct fan_answer *answer,
+static void check_seats(const struct crowd_fan *fan, const struct fan_answer *answer,
                         struct fan_step *step) {
     uint64_t amount = 0;
     bool same = answer->seat_count == fan->seat_count;
@@ -170,13 +172,14 @@ static void check_seats(const struct fan *fan, const struct fan_answer *answer,
     }
 }
 
-static void charge(struct fan *fan, struct fan_step *step, uint64_t amount) {
+static void charge(struct crowd_fan *fan, struct fan_step *step, uint64_t amount) {
     fan->key++;
     fan->charging = amount > 0 ? amount : 1;
     ask(fan, step, FAN_CHARGE, draw_below(fan, THINK_MS + 1));
 }
 
-static void hear_hold(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_hold(struct crowd_fan *fan, const struct fan_answer *answer,
+                      struct fan_step *step) {
     check_seats(fan, answer, step);
     fan->reservation = answer->reservation;
     fan->amount = answer->amount;
@@ -189,7 +192,8 @@ static void hear_hold(struct fan *fan, const struct fan_answer *answer, struct f
     }
 }
 
-static void hear_charge(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_charge(struct crowd_fan *fan, const struct fan_answer *answer,
+                        struct fan_step *step) {
     fan->balance += fan->charging;
     if (answer->balance != fan->balance) {
         violate(step, "the balance is %" PRIu64 " after a charge, not %" PRIu64, answer->balance,
@@ -201,7 +205,7 @@ static void hear_charge(struct fan *fan, const struct fan_answer *answer, struct
     step->copies = fan->double_clicked ? 2 : 1;
 }
 
-static void record_payment(struct fan *fan, const struct fan_answer *answer,
+static void record_payment(struct crowd_fan *fan, const struct fan_answer *answer,
                            struct fan_step *step) {
     if (fan->paid) { /* the other click: the same payment again, not another */
         if (answer->payment != fan->payment) violate(step, "paid twice by a double click");
@@ -218,7 +222,7 @@ static void record_payment(struct fan *fan, const struct fan_answer *answer,
     }
 }
 
-static void after_payment(struct fan *fan, struct fan_step *step) {
+static void after_payment(struct crowd_fan *fan, struct fan_step *step) {
     if (fan->cancels) {
         fan->key++;
         ask(fan, step, FAN_CANCEL, draw_below(fan, 10 * THINK_MS));
@@ -227,7 +231,8 @@ static void after_payment(struct fan *fan, struct fan_step *step) {
     }
 }
 
-static void hear_result(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_result(struct crowd_fan *fan, const struct fan_answer *answer,
+                        struct fan_step *step) {
     switch (fan->asked) {
     case FAN_ENTER:
     case FAN_STATUS: hear_token(fan, answer, step); return;
@@ -258,11 +263,11 @@ static void hear_result(struct fan *fan, const struct fan_answer *answer, struct
 /* --- refusals --------------------------------------------------------------------------------- */
 
 /* Ask the same again, with the same key: the engine must give the same answer if it has done it. */
-static void ask_again(struct fan *fan, struct fan_step *step, uint64_t delay_ms) {
+static void ask_again(struct crowd_fan *fan, struct fan_step *step, uint64_t delay_ms) {
     ask(fan, step, (enum fan_request)fan->asked, (uint32_t)delay_ms);
 }
 
-static void hear_shortfall(struct fan *fan, const struct fan_answer *answer,
+static void hear_shortfall(struct crowd_fan *fan, const struct fan_answer *answer,
                            struct fan_step *step) {
     uint64_t missing = fan->amount > fan->balance ? fan->amount - fan->balance : 0;
     if (answer->shortfall != missing || missing == 0) {
@@ -272,7 +277,8 @@ static void hear_shortfall(struct fan *fan, const struct fan_answer *answer,
     charge(fan, step, answer->shortfall);
 }
 
-static void hear_error(struct fan *fan, const struct fan_answer *answer, struct fan_step *step) {
+static void hear_error(struct crowd_fan *fan, const struct fan_answer *answer,
+                       struct fan_step *step) {
     switch (answer->error) {
     case ERROR_BUSY:
         ask_again(fan, step, answer->retry_ms > 0 ? answer->retry_ms : RETRY_MS);
@@ -309,7 +315,7 @@ static void hear_error(struct fan *fan, const struct fan_answer *answer, struct 
     end(fan, step, FAN_OUTCOME_REFUSED);
 }
 
-static void hear_loss(struct fan *fan, struct fan_step *step) {
+static void hear_loss(struct crowd_fan *fan, struct fan_step *step) {
     if (++fan->lost < LOST_MAX) {
         ask_again(fan, step, RETRY_MS);
     } else {
@@ -317,7 +323,7 @@ static void hear_loss(struct fan *fan, struct fan_step *step) {
     }
 }
 
-void fan_hear(struct fan *fan, const struct fan_answer *answer, bool more,
+void fan_hear(struct crowd_fan *fan, const struct fan_answer *answer, bool more,
               struct fan_step *ret_step) {
     REQUIRE(fan && answer && ret_step && fan->asked != FAN_NOTHING);
     *ret_step = (struct fan_step){.request = FAN_NOTHING};

@@ -60,7 +60,7 @@ enum fan_outcome {
 };
 const char *fan_outcome_name(uint32_t outcome);
 
-struct fan {
+struct crowd_fan {
     /* who it is */
     uint64_t random; /* state of its generator */
     struct id128 user;
@@ -125,16 +125,16 @@ struct fan_step {
 
 /* fan_begin - a new fan, told apart by seed and index
  * @arrival_ms: it arrives within this time */
-void fan_begin(struct fan *fan, uint64_t seed, uint32_t index, uint32_t date, uint32_t date_seats,
-               uint32_t arrival_ms, struct fan_step *ret_step);
+void fan_begin(struct crowd_fan *fan, uint64_t seed, uint32_t index, uint32_t date,
+               uint32_t date_seats, uint32_t arrival_ms, struct fan_step *ret_step);
 
 /* fan_hear - an answer to what was asked
  * @more: further answers to the same request are on their way (double click): the step is
  *        FAN_NOTHING then, whatever the answer was */
-void fan_hear(struct fan *fan, const struct fan_answer *answer, bool more,
+void fan_hear(struct crowd_fan *fan, const struct fan_answer *answer, bool more,
               struct fan_step *ret_step);
 
 /* fan_key - the idempotency key in use, terminated */
-void fan_key(const struct fan *fan, char ret_key[FAN_KEY_BYTES]);
+void fan_key(const struct crowd_fan *fan, char ret_key[FAN_KEY_BYTES]);
 
 #endif

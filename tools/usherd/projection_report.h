@@ -5,7 +5,7 @@
  * the daemon runs.
  * Failure modes: none of its own; what goes wrong with PostgreSQL is what it tells.
  * Thread: the daemon's main thread.
- * Source: replay/README.md, "When PostgreSQL is away"
+ * Source: replay/postgres/README.md, "When PostgreSQL is away"
  */
 #ifndef USHER_TOOLS_USHERD_PROJECTION_REPORT_H
 #define USHER_TOOLS_USHERD_PROJECTION_REPORT_H

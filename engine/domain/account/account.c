@@ -29,20 +29,8 @@ static struct ledger_row *row_at(const struct account_partition *all, uint32_t i
     return &all->rows[index / CHUNK][index % CHUNK];
 }
 
-struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
-    struct account_partition *all = calloc(1, sizeof *all);
-    REQUIRE_MEMORY(all != NULL);
-    REQUIRE(partition_is_account(id));
-    all->partition.id = id;
-    memcpy(&all->seed, seed->bytes, sizeof all->seed);
-    index_init(&all->by_user);
-    index_init(&all->by_payment);
-    charge_keys_init(&all->keys);
-    all->transfer_free = UINT32_MAX;
-    return all;
-}
-
-void account_partition_free(struct account_partition *all) {
+static void account_free(struct partition *partition) {
+    struct account_partition *all = (struct account_partition *)partition;
     for (uint32_t i = 0; i * CHUNK < all->account_count; i++) free(all->accounts[i]);
     for (uint32_t i = 0; i * CHUNK < all->row_count; i++) free(all->rows[i]);
     free(all->accounts);
@@ -52,6 +40,31 @@ void account_partition_free(struct account_partition *all) {
     index_deinit(&all->by_payment);
     charge_keys_deinit(&all->keys);
     free(all);
+}
+
+static const struct partition_kind account_kind = {.owner = OWNER_ACCOUNT,
+                                                   .free = account_free,
+                                                   .decide = account_decide,
+                                                   .apply = account_apply,
+                                                   .answer = account_answer,
+                                                   .hash = account_hash,
+                                                   .hash_recount = account_hash_recount,
+                                                   .due = account_due,
+                                                   .next_due_ms = account_next_due_ms,
+                                                   .resume = account_resume,
+                                                   .prefetch = account_prefetch};
+
+struct account_partition *account_partition_create(uint32_t id, const struct id128 *seed) {
+    struct account_partition *all = calloc(1, sizeof *all);
+    REQUIRE_MEMORY(all != NULL);
+    REQUIRE(partition_is_account(id));
+    all->partition = (struct partition){.kind = &account_kind, .id = id};
+    memcpy(&all->seed, seed->bytes, sizeof all->seed);
+    index_init(&all->by_user);
+    index_init(&all->by_payment);
+    charge_keys_init(&all->keys);
+    all->transfer_free = UINT32_MAX;
+    return all;
 }
 
 /* --- read ------------------------------------------------------------------------------------- */
@@ -264,8 +277,9 @@ static void settle(const struct account_partition *all, const struct command *co
     }
 }
 
-void account_decide(const struct account_partition *all, const struct command *command,
+void account_decide(const struct partition *partition, const struct command *command,
                     uint64_t now_ms, struct verdict *verdict) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     switch (command->kind) {
     case COMMAND_WALLET_CHARGE: charge(all, command, now_ms, verdict); break;
     case COMMAND_WALLET_BALANCE: {
@@ -284,8 +298,10 @@ void account_decide(const struct account_partition *all, const struct command *c
     }
 }
 
-void account_answer(const struct account_partition *all, const struct command *command,
-                    const struct verdict *verdict, struct reply *reply) {
+void account_answer(const struct partition *partition, const struct command *command,
+                    const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    const struct account_partition *all = (const struct account_partition *)partition;
+    (void)now_ms;
     const struct account *account = find(all, &command->wallet.user);
     if (reply->kind == REPLY_WALLET) {
         reply->wallet.user = command->wallet.user;
@@ -301,8 +317,9 @@ void account_answer(const struct account_partition *all, const struct command *c
 
 /* After a crash: ask the date about every reserve that was neither posted nor voided, and tell it
  * again about every refund that it has not closed. */
-bool account_due(struct account_partition *all, struct verdict *verdict) {
-    verdict_begin(verdict);
+bool account_due(struct partition *partition, uint64_t now_ms, struct verdict *verdict) {
+    struct account_partition *all = (struct account_partition *)partition;
+    (void)now_ms; /* unfinished matters, not deadlines */
     while (all->volatile_sweep < all->transfer_count) {
         const struct transfer *transfer = &all->transfers[all->volatile_sweep++];
         if (transfer->payment == 0) continue;
@@ -321,13 +338,15 @@ bool account_due(struct account_partition *all, struct verdict *verdict) {
     return false;
 }
 
-uint64_t account_next_due_ms(const struct account_partition *all) {
+uint64_t account_next_due_ms(const struct partition *partition) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     return all->volatile_sweep < all->transfer_count ? 0 : UINT64_MAX;
 }
 
 /* In order of payment, and not of slots that depend on how the state came about: what is asked
  * first is then the same from a log and from an image. */
-void account_resume(struct account_partition *all) {
+void account_resume(struct partition *partition, uint64_t now_ms) {
+    struct account_partition *all = (struct account_partition *)partition;
     struct transfer *sorted = account_transfers(all);
     free(all->transfers);
     all->transfers = sorted;
@@ -339,6 +358,7 @@ void account_resume(struct account_partition *all) {
         index_insert(&all->by_payment, payment_hash(all, all->transfers[i].payment), i);
     }
     all->volatile_sweep = 0;
+    (void)now_ms;
 }
 
 /* --- apply ------------------------------------------------------------------------------------ */
@@ -354,13 +374,17 @@ static uint64_t hash_of(const struct account *account) {
     return index_hash(&image, sizeof image, 0);
 }
 
-static uint64_t transfer_hash(const struct transfer *transfer) {
-    uint64_t image[4] = {transfer->payment, transfer->reservation, transfer->amount,
-                         transfer->state};
+static uint64_t transfer_hash(const struct transfer *t) {
+    uint64_t image[4] = {t->payment, t->reservation, t->amount, t->state};
     return index_hash(image, sizeof image, 1);
 }
 
-uint64_t account_hash_recount(const struct account_partition *all) {
+uint64_t account_hash(const struct partition *all) {
+    return ((const struct account_partition *)all)->hash;
+}
+
+uint64_t account_hash_recount(const struct partition *partition) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     uint64_t hash = 0;
     for (uint32_t i = 0; i < all->account_count; i++) hash += hash_of(account_at(all, i));
     for (uint32_t i = 0; i < all->transfer_count; i++) {
@@ -576,7 +600,8 @@ static void apply_refunded(struct account_partition *all,
                                          .state = TRANSFER_REFUNDED});
 }
 
-void account_apply(struct account_partition *all, const struct decision *decision) {
+void account_apply(struct partition *partition, const struct decision *decision) {
+    struct account_partition *all = (struct account_partition *)partition;
     uint64_t now_ms = decision->time_ms;
     switch (decision->kind) {
     case DECISION_WALLET_CHARGED: apply_charged(all, &decision->wallet_charged, now_ms); break;
@@ -595,11 +620,12 @@ void account_apply(struct account_partition *all, const struct decision *decisio
     }
 }
 
-void account_prefetch(const struct account_partition *all, const struct decision *decision,
+void account_prefetch(const struct partition *partition, const struct decision *decision,
                       enum prefetch step) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     /* Every decision of an account begins with its user. */
     const struct id128 *user = &decision->wallet_charged.user;
-    if (decision->kind < DECISION_WALLET_CHARGED || decision->kind > DECISION_REFUND_CLOSED) return;
+    if (decision_owner(decision->kind) != OWNER_ACCOUNT) return;
     if (step == PREFETCH_FIRST) {
         index_prefetch(&all->by_user, user_hash(all, user));
         return;

@@ -12,8 +12,8 @@
 
 #include "engine/domain/account/charge_keys.h"
 #include "engine/domain/index.h"
-#include "engine/domain/partition/partition.h"
-#include "engine/domain/partition/world.h"
+#include "engine/domain/money.h"
+#include "engine/domain/partition_kind.h"
 
 struct ledger_row {
     struct id128 key;     /* CHARGE: digest of its idempotency key */

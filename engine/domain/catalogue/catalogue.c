@@ -7,17 +7,20 @@
 #include "engine/domain/verdict.h"
 #include "engine/base/hash.h"
 
+static const struct partition_kind catalogue_kind;
+
 struct catalogue *catalogue_create(void) {
     struct catalogue *catalogue = calloc(1, sizeof *catalogue);
     REQUIRE_MEMORY(catalogue != NULL);
-    catalogue->partition.id = PARTITION_CATALOGUE;
+    catalogue->partition = (struct partition){.kind = &catalogue_kind, .id = PARTITION_CATALOGUE};
     catalogue->concerts = calloc(CONCERTS_MAX, sizeof *catalogue->concerts);
     catalogue->dates = calloc(DATES_MAX, sizeof *catalogue->dates);
     REQUIRE_MEMORY(catalogue->concerts != NULL && catalogue->dates != NULL);
     return catalogue;
 }
 
-void catalogue_free(struct catalogue *catalogue) {
+static void catalogue_free(struct partition *partition) {
+    struct catalogue *catalogue = (struct catalogue *)partition;
     free(catalogue->concerts);
     free(catalogue->dates);
     free(catalogue);
@@ -133,8 +136,9 @@ static void list_dates(const struct catalogue *catalogue, const struct command *
     verdict->reply_kind = REPLY_DATES;
 }
 
-void catalogue_decide(const struct catalogue *catalogue, const struct command *command,
-                      uint64_t now_ms, struct verdict *verdict) {
+static void catalogue_decide(const struct partition *partition, const struct command *command,
+                             uint64_t now_ms, struct verdict *verdict) {
+    const struct catalogue *catalogue = (const struct catalogue *)partition;
     switch (command->kind) {
     case COMMAND_CATALOGUE_CONCERTS: verdict->reply_kind = REPLY_CONCERTS; break;
     case COMMAND_CATALOGUE_DATES: list_dates(catalogue, command, verdict); break;
@@ -146,8 +150,10 @@ void catalogue_decide(const struct catalogue *catalogue, const struct command *c
     }
 }
 
-void catalogue_answer(const struct catalogue *catalogue, const struct command *command,
-                      const struct verdict *verdict, struct reply *reply) {
+static void catalogue_answer(const struct partition *partition, const struct command *command,
+                             const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    const struct catalogue *catalogue = (const struct catalogue *)partition;
+    (void)now_ms;
     switch (reply->kind) {
     case REPLY_CONCERTS:
         reply->concerts.catalogue = catalogue;
@@ -199,7 +205,12 @@ static uint64_t date_hash_of(const struct concert_date *date, uint32_t id) {
            key_hash(&date->key, date->policy_hash, (uint64_t)id << 32 | date->concert);
 }
 
-uint64_t catalogue_hash_recount(const struct catalogue *catalogue) {
+static uint64_t catalogue_hash(const struct partition *partition) {
+    return ((const struct catalogue *)partition)->hash;
+}
+
+static uint64_t catalogue_hash_recount(const struct partition *partition) {
+    const struct catalogue *catalogue = (const struct catalogue *)partition;
     uint64_t hash = 0;
     for (uint32_t i = 0; i < catalogue->concert_count; i++) {
         hash += concert_hash(&catalogue->concerts[i], i + 1);
@@ -246,7 +257,8 @@ const char *catalogue_restore_date(struct catalogue *catalogue,
     return NULL;
 }
 
-void catalogue_apply(struct catalogue *catalogue, const struct decision *decision) {
+static void catalogue_apply(struct partition *partition, const struct decision *decision) {
+    struct catalogue *catalogue = (struct catalogue *)partition;
     switch (decision->kind) {
     case DECISION_CONCERT_CREATED: {
         const struct decision_concert_created *body = &decision->concert_created;
@@ -269,3 +281,11 @@ void catalogue_apply(struct catalogue *catalogue, const struct decision *decisio
     default: REQUIRE_NEVER("a catalogue's decision");
     }
 }
+
+static const struct partition_kind catalogue_kind = {.owner = OWNER_CATALOGUE,
+                                                     .free = catalogue_free,
+                                                     .decide = catalogue_decide,
+                                                     .apply = catalogue_apply,
+                                                     .answer = catalogue_answer,
+                                                     .hash = catalogue_hash,
+                                                     .hash_recount = catalogue_hash_recount};

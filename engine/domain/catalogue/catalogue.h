@@ -5,7 +5,7 @@
 #ifndef USHER_ENGINE_DOMAIN_CATALOGUE_CATALOGUE_H
 #define USHER_ENGINE_DOMAIN_CATALOGUE_CATALOGUE_H
 
-#include "engine/domain/partition/partition.h"
+#include "engine/domain/partition_kind.h"
 
 struct concert {
     struct title title; /* its id is its index + 1 */

@@ -5,13 +5,16 @@
 #include "engine/domain/date/date_rules.h"
 #include "engine/base/hash.h"
 
+static const struct partition_kind date_kind;
+
 struct date *date_create(const struct decision_date_created *created) {
     struct date *date = calloc(1, sizeof *date);
     uint64_t seed;
     REQUIRE_MEMORY(date != NULL);
     REQUIRE(created->date >= 1 && created->date <= DATES_MAX);
     memcpy(&seed, created->seed.bytes, sizeof seed);
-    date->partition.id = partition_of_date(created->date);
+    date->partition = (struct partition){.kind = &date_kind,
+                                         .id = partition_of_date(created->date)};
     date->id = created->date;
     date->concert = created->concert;
     date->starts_at = created->starts_at;
@@ -41,7 +44,8 @@ struct date *date_restore(const struct entity_date *saved, const struct title *t
     return date;
 }
 
-void date_free(struct date *date) {
+static void date_free(struct partition *partition) {
+    struct date *date = (struct date *)partition;
     seat_map_deinit(&date->seats);
     reservations_deinit(&date->reservations);
     room_deinit(&date->room);
@@ -89,7 +93,8 @@ static uint64_t newer_policy_hash(const struct date *date) {
     return hash;
 }
 
-uint64_t date_hash(const struct date *date) {
+static uint64_t date_hash(const struct partition *partition) {
+    const struct date *date = (const struct date *)partition;
     HASHED_STRUCT_BEGIN
     struct {
         uint64_t policy[POLICY_FIELDS_FIRST];
@@ -113,8 +118,22 @@ uint64_t date_hash(const struct date *date) {
            date->seats.hash + date->reservations.hash + date->room.hash;
 }
 
-void date_decide(const struct date *date, const struct command *command, uint64_t now_ms,
+static uint64_t date_hash_recount(const struct partition *partition) {
+    const struct date *date = (const struct date *)partition;
+    return date_hash(partition) - date->seats.hash - date->reservations.hash - date->room.hash +
+           seat_map_hash_recount(&date->seats) + reservations_hash_recount(&date->reservations) +
+           room_hash_recount(&date->room);
+}
+
+static bool date_unserved(struct partition *partition, uint64_t ms) {
+    struct waiting_room *room = &((struct date *)partition)->room;
+    room_unserved(room, ms);
+    return room->waiting > 0;
+}
+
+void date_decide(const struct partition *partition, const struct command *command, uint64_t now_ms,
                  struct verdict *verdict) {
+    const struct date *date = (const struct date *)partition;
     switch (command->kind) {
     case COMMAND_QUEUE_ENTER: date_enter(date, command, now_ms, verdict); break;
     case COMMAND_QUEUE_STATUS: date_status(date, command, now_ms, verdict); break;
@@ -131,3 +150,19 @@ void date_decide(const struct date *date, const struct command *command, uint64_
     default: date_administer(date, command, now_ms, verdict); break;
     }
 }
+
+static const struct partition_kind date_kind = {.owner = OWNER_DATE,
+                                                .free = date_free,
+                                                .decide = date_decide,
+                                                .apply = date_apply,
+                                                .answer = date_answer,
+                                                .hash = date_hash,
+                                                .hash_recount = date_hash_recount,
+                                                .due = date_due,
+                                                .next_due_ms = date_next_due_ms,
+                                                .heard = date_heard,
+                                                .outage = date_outage,
+                                                .unserved = date_unserved,
+                                                .resume = date_resume,
+                                                .prefetch = date_prefetch,
+                                                .prefetch_command = date_prefetch_command};

@@ -6,7 +6,7 @@
 #ifndef USHER_ENGINE_DOMAIN_DATE_DATE_H
 #define USHER_ENGINE_DOMAIN_DATE_DATE_H
 
-#include "engine/domain/partition/partition.h"
+#include "engine/domain/partition_kind.h"
 #include "engine/domain/date/reservations.h"
 #include "engine/domain/date/seat_map.h"
 #include "engine/domain/date/waiting_room.h"
@@ -61,7 +61,6 @@ struct date {
  * A live date also needs partition_resume(): before it, nobody's silence is noticed (Q6).
  * Return: owned by the caller until partition_free() */
 struct date *date_create(const struct decision_date_created *created);
-void date_free(struct date *date);
 
 /* date_restore - a date of an image, still without seats, reservations and waiters (image_date.c)
  * @title: what the catalogue has

@@ -120,8 +120,9 @@ static void answer_seats_added(const struct date *date, struct reply *reply) {
 /* admin.date_policy, admin.date_open, admin.date_close, admin.date_cancel */
 static void answer_date(const struct date *date, struct reply *reply) { reply->date.date = date; }
 
-void date_answer(const struct date *date, const struct command *command,
+void date_answer(const struct partition *partition, const struct command *command,
                  const struct verdict *verdict, uint64_t now_ms, struct reply *reply) {
+    const struct date *date = (const struct date *)partition;
     switch (reply->kind) {
     case REPLY_TOKEN: answer_token(date, command, verdict->place, now_ms, reply); break;
     case REPLY_SEATS: answer_seats(date, command, reply); break;

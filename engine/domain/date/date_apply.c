@@ -106,7 +106,8 @@ static void apply_policy(struct date *date, const struct policy *policy, uint64_
     }
 }
 
-void date_apply(struct date *date, const struct decision *decision) {
+void date_apply(struct partition *partition, const struct decision *decision) {
+    struct date *date = (struct date *)partition;
     uint64_t now_ms = decision->time_ms;
     switch (decision->kind) {
     case DECISION_SEAT_ADDED: seat_map_add(&date->seats, &decision->seat_added); break;

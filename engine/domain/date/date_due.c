@@ -91,8 +91,8 @@ static void admit_first(const struct date *date, uint64_t now_ms, struct verdict
     date_admit(date, place, false, now_ms, verdict);
 }
 
-bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
-    verdict_begin(verdict);
+bool date_due(struct partition *partition, uint64_t now_ms, struct verdict *verdict) {
+    struct date *date = (struct date *)partition;
     date->volatile_sales_over = date_sales_ended(date, now_ms);
     const struct heap_entry *active = room_due(&date->room);
     if (active && active->due_ms <= now_ms) {
@@ -115,7 +115,8 @@ bool date_due(struct date *date, uint64_t now_ms, struct verdict *verdict) {
     return silent != 0;
 }
 
-uint64_t date_next_due_ms(const struct date *date) {
+uint64_t date_next_due_ms(const struct partition *partition) {
+    const struct date *date = (const struct date *)partition;
     if (date->volatile_sweep < date->reservations.sequence_count) return 0;
     uint64_t due = date->volatile_sales_over
                        ? UINT64_MAX
@@ -128,7 +129,8 @@ uint64_t date_next_due_ms(const struct date *date) {
     return wheel < due ? wheel : due;
 }
 
-void date_heard(struct date *date, const struct command *command, uint64_t now_ms) {
+void date_heard(struct partition *partition, const struct command *command, uint64_t now_ms) {
+    struct date *date = (struct date *)partition;
     if (command->kind == COMMAND_QUEUE_ENTER) {
         room_heard(&date->room, room_place_of(&date->room, &command->enter.user), NULL, now_ms);
     } else if (command->kind == COMMAND_QUEUE_STATUS) {
@@ -137,7 +139,8 @@ void date_heard(struct date *date, const struct command *command, uint64_t now_m
     }
 }
 
-void date_resume(struct date *date, uint64_t now_ms) {
+void date_resume(struct partition *partition, uint64_t now_ms) {
+    struct date *date = (struct date *)partition;
     room_wheel_reset(&date->room, now_ms, date->policy.waiting_timeout_ms, true);
     date->volatile_sweep = 0;
     date->volatile_sales_over = false;

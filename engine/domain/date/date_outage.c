@@ -12,11 +12,11 @@ static bool is_running(const struct date *date) {
     return date->room.active > 0 || date->reservations.held > 0 || date->reservations.paying > 0;
 }
 
-bool date_outage(const struct date *date, enum outage_cause cause, uint64_t since_ms,
+bool date_outage(const struct partition *partition, enum outage_cause cause, uint64_t since_ms,
                  uint64_t now_ms, struct verdict *verdict) {
+    const struct date *date = (const struct date *)partition;
     /* What this date decided, it did while it was served, or at the standing time of an outage. */
     uint64_t last_ms = date->partition.last_time_ms;
-    verdict_begin(verdict);
     if (since_ms + OUTAGE_MS_MIN < last_ms) since_ms = last_ms - OUTAGE_MS_MIN;
     if (date->policy.outage_credit == 0 || !is_running(date) || since_ms >= now_ms) return false;
     verdict_add(verdict, &date->partition, DECISION_OUTAGE_CREDITED, now_ms)->outage_credited =

@@ -38,7 +38,9 @@ static void prefetch_token(const struct date *date, place_t place, enum prefetch
     if (waiter) room_prefetch_user(&date->room, &waiter->user);
 }
 
-void date_prefetch(const struct date *date, const struct decision *decision, enum prefetch step) {
+void date_prefetch(const struct partition *partition, const struct decision *decision,
+                   enum prefetch step) {
+    const struct date *date = (const struct date *)partition;
     switch (decision->kind) {
     case DECISION_QUEUE_ENTERED:
         if (step == PREFETCH_FIRST) {
@@ -101,8 +103,9 @@ static void prefetch_hold(const struct date *date, const struct command *command
     }
 }
 
-void date_prefetch_command(const struct date *date, const struct command *command,
+void date_prefetch_command(const struct partition *partition, const struct command *command,
                            enum prefetch step) {
+    const struct date *date = (const struct date *)partition;
     switch (command->kind) {
     case COMMAND_QUEUE_ENTER:
         if (step == PREFETCH_FIRST) room_prefetch_user(&date->room, &command->enter.user);

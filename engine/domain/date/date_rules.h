@@ -15,7 +15,6 @@
 
 #include "engine/domain/date/date.h"
 #include "engine/domain/verdict.h"
-#include "engine/domain/partition/world.h"
 
 /* What a token is worth at this moment. */
 enum guard {
@@ -94,19 +93,19 @@ void date_funds_refunded(const struct date *, const struct command *, uint64_t n
 void date_administer(const struct date *, const struct command *, uint64_t now_ms,
                      struct verdict *);
 
-/* The kind's part of partition.h. */
-void date_decide(const struct date *, const struct command *, uint64_t now_ms, struct verdict *);
-void date_apply(struct date *, const struct decision *);
-bool date_due(struct date *, uint64_t now_ms, struct verdict *);
-bool date_outage(const struct date *, enum outage_cause cause, uint64_t since_ms, uint64_t now_ms,
+/* What date_kind has: partition_kind.h. */
+void date_decide(const struct partition *, const struct command *, uint64_t now_ms,
                  struct verdict *);
-uint64_t date_next_due_ms(const struct date *);
-void date_heard(struct date *, const struct command *, uint64_t now_ms);
-void date_answer(const struct date *, const struct command *, const struct verdict *,
+void date_apply(struct partition *, const struct decision *);
+void date_answer(const struct partition *, const struct command *, const struct verdict *,
                  uint64_t now_ms, struct reply *);
-void date_resume(struct date *, uint64_t now_ms);
-uint64_t date_hash(const struct date *);
-void date_prefetch(const struct date *, const struct decision *, enum prefetch step);
-void date_prefetch_command(const struct date *, const struct command *, enum prefetch step);
+bool date_due(struct partition *, uint64_t now_ms, struct verdict *);
+uint64_t date_next_due_ms(const struct partition *);
+void date_heard(struct partition *, const struct command *, uint64_t now_ms);
+bool date_outage(const struct partition *, enum outage_cause cause, uint64_t since_ms,
+                 uint64_t now_ms, struct verdict *);
+void date_resume(struct partition *, uint64_t now_ms);
+void date_prefetch(const struct partition *, const struct decision *, enum prefetch step);
+void date_prefetch_command(const struct partition *, const struct command *, enum prefetch step);
 
 #endif

@@ -11,14 +11,15 @@
 #include "engine/domain/image/image_parts.h"
 #include "engine/base/require.h"
 
-/* --- save ------------------------------------------------------------------------------------- */
+/* --- the kinds of partition ------------------------------------------------------------------- */
 
 int image_put(const struct image_sink *sink, const struct entity *entity) {
     uint8_t bytes[RECORD_BYTES_MAX];
     return sink->put(sink->context, entity, bytes, entity_encode(entity, bytes));
 }
 
-static int save_catalogue(const struct catalogue *catalogue, const struct image_sink *sink) {
+static int save_catalogue(const struct partition *partition, const struct image_sink *sink) {
+    const struct catalogue *catalogue = (const struct catalogue *)partition;
     struct entity entity = {.kind = ENTITY_CONCERT};
     int result = 0;
     for (uint32_t i = 0; i < catalogue->concert_count && result == 0; i++) {
@@ -38,6 +39,35 @@ static int save_catalogue(const struct catalogue *catalogue, const struct image_
     return result;
 }
 
+static const char *load_catalogue(struct image_loader *loader, const struct entity *entity) {
+    struct catalogue *catalogue = (struct catalogue *)loader->partition;
+    if (entity->kind == ENTITY_CONCERT) {
+        return catalogue_restore_concert(catalogue, &entity->concert);
+    }
+    return catalogue_restore_date(catalogue, &entity->concert_date);
+}
+
+static const char *end_catalogue(struct image_loader *loader) {
+    (void)loader; /* its hash is demanded of every partition */
+    return NULL;
+}
+
+static const struct image_part {
+    int (*save)(const struct partition *, const struct image_sink *);
+    const char *(*load)(struct image_loader *, const struct entity *);
+    const char *(*end)(struct image_loader *);
+} parts[OWNER_COUNT] = {
+    [OWNER_CATALOGUE] = {save_catalogue, load_catalogue, end_catalogue},
+    [OWNER_ACCOUNT] = {image_save_accounts, image_load_accounts, image_end_accounts},
+    [OWNER_DATE] = {image_save_date, image_load_date, image_end_date},
+};
+
+static const struct image_part *part_of(const struct image_loader *loader) {
+    return &parts[partition_owner(loader->stated.partition)];
+}
+
+/* --- save ------------------------------------------------------------------------------------- */
+
 int image_save_partition(const struct partition *partition, const struct image_sink *sink) {
     struct entity entity = {.kind = ENTITY_PARTITION};
     entity.partition = (struct entity_partition){.partition = partition->id,
@@ -45,23 +75,14 @@ int image_save_partition(const struct partition *partition, const struct image_s
                                                  .last_time_ms = partition->last_time_ms,
                                                  .hash = partition_hash(partition)};
     int result = image_put(sink, &entity);
-    if (result != 0) return result;
-    if (partition_is_date(partition->id)) {
-        return image_save_date((const struct date *)partition, sink);
-    }
-    if (partition_is_account(partition->id)) {
-        return image_save_accounts((const struct account_partition *)partition, sink);
-    }
-    return save_catalogue((const struct catalogue *)partition, sink);
+    return result == 0 ? parts[partition->kind->owner].save(partition, sink) : result;
 }
 
 int image_save(const struct world *world, const struct image_sink *sink) {
-    int result = world->catalogue ? image_save_partition(world->catalogue, sink) : 0;
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS && result == 0; i++) {
-        if (world->accounts[i]) result = image_save_partition(world->accounts[i], sink);
-    }
-    for (uint32_t i = 1; i <= world->date_count && result == 0; i++) {
-        if (world->dates[i]) result = image_save_partition(world->dates[i], sink);
+    int result = 0;
+    for (uint32_t i = 0; i < world_end(world) && result == 0; i++) {
+        const struct partition *partition = world_at(world, i);
+        if (partition) result = image_save_partition(partition, sink);
     }
     return result;
 }
@@ -78,20 +99,10 @@ struct image_loader *image_loader_open(struct world *world) {
 
 void image_loader_close(struct image_loader *loader) { free(loader); }
 
-static const char *load_catalogue(struct image_loader *loader, const struct entity *entity) {
-    struct catalogue *catalogue = (struct catalogue *)loader->partition;
-    if (entity->kind == ENTITY_CONCERT) {
-        return catalogue_restore_concert(catalogue, &entity->concert);
-    }
-    return catalogue_restore_date(catalogue, &entity->concert_date);
-}
-
 /* The partition that is being loaded ends here. */
 static const char *end_partition(struct image_loader *loader) {
-    const char *wrong = NULL;
     if (!loader->begun) return NULL;
-    if (partition_is_date(loader->stated.partition)) wrong = image_end_date(loader);
-    if (partition_is_account(loader->stated.partition)) wrong = image_end_accounts(loader);
+    const char *wrong = part_of(loader)->end(loader);
     if (wrong) return wrong;
     if (partition_hash(loader->partition) != loader->stated.hash) {
         return "the hash of the partition's state is not the one stated";
@@ -125,31 +136,17 @@ static const char *begin_partition(struct image_loader *loader,
     return NULL;
 }
 
-/* Kinds are numbered by the kind of partition that has them: entity.def. */
-static bool belongs(const struct image_loader *loader, uint16_t kind) {
-    if (partition_is_date(loader->stated.partition)) {
-        return kind >= ENTITY_DATE && kind < ENTITY_ACCOUNT;
-    }
-    if (partition_is_account(loader->stated.partition)) return kind >= ENTITY_ACCOUNT;
-    return kind < ENTITY_DATE;
-}
-
 static const char *load(struct image_loader *loader, const struct entity *entity) {
     uint16_t kind = entity->kind;
     if (kind == ENTITY_PARTITION) return begin_partition(loader, &entity->partition);
     if (!loader->begun) return "an image begins with a partition";
-    if (!belongs(loader, kind)) return "this kind of partition has no such entity";
+    if (entity_owner(kind) != partition_owner(loader->stated.partition)) {
+        return "this kind of partition has no such entity";
+    }
     bool next_account = kind == ENTITY_ACCOUNT && loader->kind == ENTITY_LEDGER_ROW;
     if (kind < loader->kind && !next_account) return "the kinds of entities are out of order";
     if (kind != loader->kind) loader->number = 0;
-    const char *wrong = NULL;
-    if (partition_is_date(loader->stated.partition)) {
-        wrong = image_load_date(loader, entity);
-    } else if (partition_is_account(loader->stated.partition)) {
-        wrong = image_load_accounts(loader, entity);
-    } else {
-        wrong = load_catalogue(loader, entity);
-    }
+    const char *wrong = part_of(loader)->load(loader, entity);
     loader->kind = kind;
     return wrong;
 }

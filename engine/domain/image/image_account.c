@@ -71,7 +71,8 @@ static int save_keys(const struct account_partition *all, const struct image_sin
     return result;
 }
 
-int image_save_accounts(const struct account_partition *all, const struct image_sink *sink) {
+int image_save_accounts(const struct partition *partition, const struct image_sink *sink) {
+    const struct account_partition *all = (const struct account_partition *)partition;
     int result = 0;
     for (uint32_t i = 0; i < all->account_count && result == 0; i++) {
         result = save_account(all, account_at(all, i), sink);

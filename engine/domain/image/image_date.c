@@ -97,7 +97,8 @@ static int save_waiters(const struct waiting_room *room, const struct image_sink
     return result;
 }
 
-int image_save_date(const struct date *date, const struct image_sink *sink) {
+int image_save_date(const struct partition *partition, const struct image_sink *sink) {
+    const struct date *date = (const struct date *)partition;
     int result = save_date(date, sink);
     if (result == 0) result = save_seats(&date->seats, sink);
     if (result == 0) result = save_reservations(&date->reservations, sink);

@@ -35,11 +35,11 @@ int image_put(const struct image_sink *sink, const struct entity *entity);
 /* The kinds' parts. Saving returns what the sink returned. Loading gets entities of kinds that this
  * kind of partition has, in order of kind, and returns NULL or what contradicts what; end: the
  * partition's last entity was loaded. */
-int image_save_date(const struct date *date, const struct image_sink *sink);
+int image_save_date(const struct partition *partition, const struct image_sink *sink);
 const char *image_load_date(struct image_loader *loader, const struct entity *entity);
 const char *image_end_date(struct image_loader *loader);
 
-int image_save_accounts(const struct account_partition *all, const struct image_sink *sink);
+int image_save_accounts(const struct partition *partition, const struct image_sink *sink);
 const char *image_load_accounts(struct image_loader *loader, const struct entity *entity);
 const char *image_end_accounts(struct image_loader *loader);
 

@@ -9,45 +9,15 @@
  * (a waiter's last sign of life, cursors of sweeps): they are named `volatile_*` or documented as
  * such, take no part in the state hash, and start afresh in partition_resume().
  *
+ * What the three kinds of partition do for each of these: their tables, partition_kind.h.
+ *
  * Thread: the shard that owns the partition, alone.
  */
 #ifndef USHER_ENGINE_DOMAIN_PARTITION_PARTITION_H
 #define USHER_ENGINE_DOMAIN_PARTITION_PARTITION_H
 
-#include "engine/domain/command.h"
 #include "engine/domain/entity.h"
-#include "engine/domain/reply.h"
-
-/* The most decisions of one command: admin.seats_add makes one per seat. */
-#define VERDICT_DECISIONS_MAX SEATS_ADD_MAX
-
-/* What a command leads to. Reused by the shard for every command: nothing in it needs clearing but
- * what verdict_begin() clears. */
-struct verdict {
-    uint32_t count; /* decisions to log and apply, in order */
-    bool has_message;
-    struct command message; /* to another partition, after the decisions are logged; origin is 0:
-                               the runtime puts the command's own */
-    /* How to answer, filled in by partition_answer(). REPLY_NONE: not yet, the message's
-     * consequences answer. */
-    uint16_t reply_kind;
-    uint16_t error;
-    uint64_t data[ERROR_DATA_COUNT];
-    /* What the answer is about; which of them matters depends on reply_kind. */
-    place_t place;
-    uint32_t reservation; /* sequence */
-    uint32_t created;     /* id of the concert or date */
-    uint64_t balance;
-    struct decision decisions[VERDICT_DECISIONS_MAX];
-};
-
-/* One partition of any kind. The kinds' structs start with this header. */
-struct partition {
-    uint32_t id;
-    uint64_t decision_count; /* applied since the log began, STATE_HASHED not counted */
-    uint64_t last_time_ms;   /* of the latest decision applied */
-    bool volatile_hashed;    /* the log has its state hash, and no decision after it */
-};
+#include "engine/domain/verdict.h"
 
 /* partition_create - an empty partition
  * @id:    PARTITION_CATALOGUE or an account partition (dates are made by
@@ -104,6 +74,16 @@ bool partition_unserved(struct partition *partition, uint64_t ms);
 /* partition_answer - build the reply; `verdict` after its decisions were applied */
 void partition_answer(const struct partition *partition, const struct command *command,
                       const struct verdict *verdict, uint64_t now_ms, struct reply *ret_reply);
+
+/* partition_prefetch, partition_prefetch_command - this decision will be applied in a moment, this
+ * command decided, perhaps: bring nearer what it will touch
+ * @step: each of a batch with FIRST (what it names), then each with LAST (what that points to)
+ * Change nothing, demand nothing: hints for who replays, and for a shard with requests before
+ * it. */
+void partition_prefetch(const struct partition *partition, const struct decision *decision,
+                        enum prefetch step);
+void partition_prefetch_command(const struct partition *partition, const struct command *command,
+                                enum prefetch step);
 
 /* partition_resume - after replay: everybody was heard from just now, unfinished payments and
  * refunds are taken up again by partition_due() */

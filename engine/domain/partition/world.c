@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "engine/domain/account/account_rules.h"
-#include "engine/domain/date/date_rules.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/date/date.h"
 #include "engine/domain/index.h"
 #include "engine/base/require.h"
 
@@ -19,10 +19,19 @@ struct world *world_create(const struct id128 *seed) {
 
 void world_free(struct world *world) {
     if (!world) return;
-    partition_free(world->catalogue);
-    for (uint32_t i = 0; i < ACCOUNT_PARTITIONS; i++) partition_free(world->accounts[i]);
-    for (uint32_t i = 1; i <= world->date_count; i++) partition_free(world->dates[i]);
+    for (uint32_t i = 0; i < world_end(world); i++) partition_free(world_at(world, i));
     free(world);
+}
+
+void world_abandon(struct world *world) { free(world); }
+
+uint32_t world_end(const struct world *world) { return 1 + ACCOUNT_PARTITIONS + world->date_count; }
+
+struct partition *world_at(const struct world *world, uint32_t index) {
+    REQUIRE(index < world_end(world));
+    if (index == 0) return world->catalogue;
+    if (index <= ACCOUNT_PARTITIONS) return world->accounts[index - 1];
+    return world->dates[index - ACCOUNT_PARTITIONS];
 }
 
 static struct partition **slot_of(const struct world *world, uint32_t partition) {
@@ -54,17 +63,6 @@ void world_adopt(struct world *world, struct partition *partition) {
     }
 }
 
-/* Decision kinds are numbered by the kind of partition that decides them: decision.def. */
-static bool decision_fits(const struct decision *decision) {
-    if (partition_is_date(decision->partition)) {
-        return decision->kind >= DECISION_SEAT_ADDED && decision->kind < DECISION_WALLET_CHARGED;
-    }
-    if (partition_is_account(decision->partition)) {
-        return decision->kind >= DECISION_WALLET_CHARGED && decision->kind < DECISION_STATE_HASHED;
-    }
-    return decision->kind < DECISION_SEAT_ADDED;
-}
-
 int world_apply(struct world *world, const struct decision *decision) {
     struct partition *partition = world_find(world, decision->partition);
     if (!partition) return WORLD_NO_PARTITION;
@@ -73,7 +71,7 @@ int world_apply(struct world *world, const struct decision *decision) {
         partition->volatile_hashed = partition_hash(partition) == decision->state_hashed.hash;
         return partition->volatile_hashed ? WORLD_APPLIED : WORLD_HASH_MISMATCH;
     }
-    if (!decision_fits(decision)) return WORLD_NOT_APPLICABLE;
+    if (decision_owner(decision->kind) != partition->kind->owner) return WORLD_NOT_APPLICABLE;
     partition_apply(partition, decision);
     if (decision->kind == DECISION_DATE_CREATED) {
         world_adopt(world, &date_create(&decision->date_created)->partition);
@@ -84,47 +82,24 @@ int world_apply(struct world *world, const struct decision *decision) {
 void world_prefetch(const struct world *world, const struct decision *decision,
                     enum prefetch step) {
     const struct partition *partition = world_find(world, decision->partition);
-    if (!partition) return;
-    if (partition_is_date(partition->id)) {
-        date_prefetch((const struct date *)partition, decision, step);
-    } else if (partition_is_account(partition->id)) {
-        account_prefetch((const struct account_partition *)partition, decision, step);
-    }
+    if (partition) partition_prefetch(partition, decision, step);
 }
 
 void world_prefetch_command(const struct world *world, const struct command *command,
                             enum prefetch step) {
-    /* Wallets are not asked by the hundred. */
-    if (!partition_is_date(command->partition)) return;
     const struct partition *partition = world_find(world, command->partition);
-    if (partition) date_prefetch_command((const struct date *)partition, command, step);
+    if (partition) partition_prefetch_command(partition, command, step);
 }
 
 uint64_t world_hash(const struct world *world) {
     uint64_t hash = 0;
-    for (uint32_t i = 0; i < 1 + ACCOUNT_PARTITIONS + world->date_count; i++) {
-        const struct partition *partition = i == 0 ? world->catalogue
-                                            : i <= ACCOUNT_PARTITIONS
-                                                ? world->accounts[i - 1]
-                                                : world->dates[i - ACCOUNT_PARTITIONS];
+    for (uint32_t i = 0; i < world_end(world); i++) {
+        const struct partition *partition = world_at(world, i);
         if (!partition) continue;
         uint64_t own = partition_hash(partition);
         hash += index_hash(&own, sizeof own, partition->id);
     }
     return hash;
-}
-
-static void add(uint64_t *sum, uint64_t part) {
-    *sum = *sum > UINT64_MAX - part ? UINT64_MAX : *sum + part;
-}
-
-void money_add(struct money_totals *sum, const struct money_totals *part) {
-    add(&sum->accounts, part->accounts);
-    add(&sum->charged, part->charged);
-    add(&sum->balances, part->balances);
-    add(&sum->reserved, part->reserved);
-    add(&sum->spent, part->spent);
-    add(&sum->refunded, part->refunded);
 }
 
 void world_money(const struct world *world, struct money_totals *ret_totals) {

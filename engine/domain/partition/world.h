@@ -6,6 +6,7 @@
 #ifndef USHER_ENGINE_DOMAIN_PARTITION_WORLD_H
 #define USHER_ENGINE_DOMAIN_PARTITION_WORLD_H
 
+#include "engine/domain/money.h"
 #include "engine/domain/partition/partition.h"
 
 struct world {
@@ -20,6 +21,14 @@ struct world {
  * Return: owned by the caller until world_free() */
 struct world *world_create(const struct id128 *seed);
 void world_free(struct world *world);
+/* world_abandon - others have taken over its partitions; only the world itself goes */
+void world_abandon(struct world *world);
+
+/* world_end, world_at - all partitions, in the order of an image
+ *     for (uint32_t i = 0; i < world_end(world); i++) ... world_at(world, i) ...
+ * Return: of world_at, the partition, borrowed, or NULL: this world does not have it */
+uint32_t world_end(const struct world *world);
+struct partition *world_at(const struct world *world, uint32_t index);
 
 /* world_find - Return: the partition, borrowed, or NULL if this world has none with this id */
 struct partition *world_find(const struct world *world, uint32_t partition);
@@ -39,12 +48,7 @@ enum world_apply_result {
  * DATE_CREATED also brings the date's partition into being. Return: enum world_apply_result */
 int world_apply(struct world *world, const struct decision *decision);
 
-/* world_prefetch, world_prefetch_command - this decision will be applied in a moment, this command
- * decided, perhaps: bring nearer what it will touch
- * @step: each of a batch with FIRST (what it names), then each with LAST (what that points to)
- * Change nothing, demand nothing: hints for who replays, and for a shard with requests before
- * it. */
-enum prefetch { PREFETCH_FIRST, PREFETCH_LAST };
+/* world_prefetch, world_prefetch_command - as partition_prefetch(), of whatever partition it is */
 void world_prefetch(const struct world *world, const struct decision *decision, enum prefetch step);
 void world_prefetch_command(const struct world *world, const struct command *command,
                             enum prefetch step);
@@ -52,14 +56,7 @@ void world_prefetch_command(const struct world *world, const struct command *com
 /* world_hash - one number for the whole state; equal states have equal hashes */
 uint64_t world_hash(const struct world *world);
 
-/* Points over all wallets. Conserved: charged = balances + reserved + spent - refunded, as long as
- * none of them is UINT64_MAX, which means so many or more. */
-struct money_totals {
-    uint64_t accounts;
-    uint64_t charged, balances, reserved, spent, refunded;
-};
-/* money_add - sums that would pass 2^64 stay at UINT64_MAX: a total never falls by growing */
-void money_add(struct money_totals *sum, const struct money_totals *part);
+/* world_money - points over all wallets of this world */
 void world_money(const struct world *world, struct money_totals *ret_totals);
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* One way to make decisions. */
-struct change {
+struct gate_change {
     const char *name;
     void (*prepare)(struct durability_fixture *sale); /* NULL: nothing */
     struct answer *(*ask)(struct durability_fixture *sale);
@@ -138,7 +138,7 @@ static struct answer *send_pay_too_late(struct durability_fixture *sale) {
     return payment;
 }
 
-static const struct change changes[] = {
+static const struct gate_change changes[] = {
     {"a concert is created", NULL, send_concert, "", 1},
     {"a date is created", NULL, send_date, "", 1},
     {"a seat is added", draft, send_seat, "", 1},
@@ -166,8 +166,8 @@ static const struct change changes[] = {
 /* --- trials ----------------------------------------------------------------------------------- */
 
 #define KINDS_MAX 64u
-struct trial {
-    const struct change *change;
+struct gate_trial {
+    const struct gate_change *change;
     bool *kinds; /* KINDS_MAX: kinds of decisions that nobody was told about too early */
     uint32_t counts[KINDS_MAX];
     uint64_t seed;
@@ -176,18 +176,18 @@ struct trial {
 };
 
 static int end_trial(void **state) {
-    struct trial *trial = *state;
+    struct gate_trial *trial = *state;
     return fixture_teardown(&trial->fixture);
 }
 
 static void count_kinds(void *context, const struct decision *decision) {
-    struct trial *trial = context;
+    struct gate_trial *trial = context;
     assert_true(decision->kind < KINDS_MAX);
     trial->counts[decision->kind]++;
 }
 
 /* Decide the change, leave its write under way. Return: its answer to come */
-static struct answer *leave_under_way(struct trial *trial, struct durability_fixture *sale) {
+static struct answer *leave_under_way(struct gate_trial *trial, struct durability_fixture *sale) {
     *sale = durability_open(&trial->fixture, 2);
     if (trial->change->prepare) trial->change->prepare(sale);
     durability_stop_disk(sale);
@@ -200,7 +200,7 @@ static struct answer *leave_under_way(struct trial *trial, struct durability_fix
 }
 
 static void held(void **state) {
-    struct trial *trial = *state;
+    struct gate_trial *trial = *state;
     struct durability_fixture sale;
     struct answer *answer = leave_under_way(trial, &sale);
     uint32_t before[KINDS_MAX];
@@ -224,7 +224,7 @@ static void demand_whole(struct durability_fixture *sale, uint64_t told, uint64_
     oracle_finish(sale->fixture);
 }
 
-static void never_told(struct trial *trial, bool broken) {
+static void never_told(struct gate_trial *trial, bool broken) {
     struct durability_fixture sale = durability_open(&trial->fixture, 2);
     if (trial->change->prepare) trial->change->prepare(&sale);
     fixture_settle(sale.fixture);
@@ -255,8 +255,8 @@ static void torn(void **state) { never_told(*state, false); }
 
 /* STATE_HASHED is nobody's answer: the log ends with it. */
 static void every_kind_was_tried(void **state) {
-    const bool *kinds = ((struct trial *)*state)->kinds;
-#define DECISION(number, NAME, name)                                                               \
+    const bool *kinds = ((struct gate_trial *)*state)->kinds;
+#define DECISION(number, NAME, name, OWNER)                                                        \
     if ((number) != DECISION_STATE_HASHED && !kinds[number]) fail_msg("nobody tried %s", #name);
 #include "engine/domain/decision.def"
 #undef DECISION
@@ -270,11 +270,11 @@ static const struct {
 
 int main(void) {
     static bool kinds[KINDS_MAX];
-    static struct trial trials[CHANGES * ROUNDS];
+    static struct gate_trial trials[CHANGES * ROUNDS];
     static struct CMUnitTest tests[CHANGES * ROUNDS + 1];
     for (uint32_t i = 0; i < CHANGES * ROUNDS; i++) {
-        const struct change *change = &changes[i % CHANGES];
-        trials[i] = (struct trial){.change = change, .kinds = kinds, .seed = i};
+        const struct gate_change *change = &changes[i % CHANGES];
+        trials[i] = (struct gate_trial){.change = change, .kinds = kinds, .seed = i};
         (void)strcat(strcat(strcpy(trials[i].name, rounds[i / CHANGES].name), ": "), change->name);
         tests[i] = (struct CMUnitTest){trials[i].name, rounds[i / CHANGES].run, NULL, end_trial,
                                        &trials[i]};

@@ -47,7 +47,7 @@ static const struct flow flows[] = {
 #define FLOWS (sizeof flows / sizeof flows[0])
 #define SEEDS 4u /* of what a torn write leaves */
 
-struct trial {
+struct payment_trial {
     const struct flow *flow;
     uint32_t written; /* steps whose write has completed when the power fails */
     uint64_t seed;
@@ -55,7 +55,9 @@ struct trial {
     char name[80];
 };
 
-static int end_trial(void **state) { return fixture_teardown(&((struct trial *)*state)->fixture); }
+static int end_trial(void **state) {
+    return fixture_teardown(&((struct payment_trial *)*state)->fixture);
+}
 
 /* The shards in the order of the steps. */
 static uint32_t shard_of_step(const struct durability_fixture *sale, uint32_t step) {
@@ -69,7 +71,7 @@ static void write_all(struct durability_fixture *sale) {
 }
 
 static void power_fails(void **state) {
-    struct trial *trial = *state;
+    struct payment_trial *trial = *state;
     const struct flow *flow = trial->flow;
     struct durability_fixture sale = durability_open(&trial->fixture, SHARDS);
     flow->prepare(&sale);
@@ -114,13 +116,13 @@ static void power_fails(void **state) {
 }
 
 int main(void) {
-    static struct trial trials[FLOWS * (STEPS + 1) * SEEDS];
+    static struct payment_trial trials[FLOWS * (STEPS + 1) * SEEDS];
     static struct CMUnitTest tests[FLOWS * (STEPS + 1) * SEEDS];
     uint32_t count = 0;
     for (uint32_t i = 0; i < FLOWS * (STEPS + 1) * SEEDS; i++) {
         uint32_t written = i / SEEDS % (STEPS + 1);
         char number[2] = {(char)('0' + written)};
-        trials[i] = (struct trial){
+        trials[i] = (struct payment_trial){
             .flow = &flows[i / SEEDS / (STEPS + 1)], .written = written, .seed = i % SEEDS};
         (void)strcat(strcat(strcpy(trials[i].name, trials[i].flow->name), ", steps written: "),
                      number);

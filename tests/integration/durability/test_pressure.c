@@ -6,10 +6,10 @@
  */
 #include "tests/integration/durability/durability_fixture.h"
 
+#include <string.h>
+
 #include "net/protocol/limits.h"
 #include "tests/oracle/oracle_engine.h"
-
-#include <string.h>
 
 #define BUFFER_BYTES (256u * 1024u)
 #define TEXT_BYTES 250u

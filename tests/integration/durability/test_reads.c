@@ -15,7 +15,7 @@
 #define NEW_DATES 4u
 #define NEWEST_DATE (1u + NEW_DATES)
 
-struct look {
+struct reads_look {
     const char *name;
     void (*prepare)(struct durability_fixture *sale); /* NULL: nothing */
     void (*change)(struct durability_fixture *sale);  /* sends requests, or turns the clock */
@@ -228,7 +228,7 @@ static bool saw_spent(const struct durability_fixture *sale, const struct answer
     return value_find_uint(money, "balances", 0) == 4 * DURABILITY_PRICE;
 }
 
-static const struct look looks[] = {
+static const struct reads_look looks[] = {
     {"queue.status beside a hold", both_enter, change_hold, 1, ask_status, saw_active},
     {"seats.list of a hold", both_enter, change_hold, 1, ask_seats, saw_seat_held},
     {"reservation.list of a hold", both_enter, change_hold, 1, ask_reservations, saw_reservation},
@@ -262,20 +262,22 @@ static const struct look looks[] = {
 };
 #define LOOKS (sizeof looks / sizeof looks[0])
 
-struct trial {
-    const struct look *look;
+struct reads_trial {
+    const struct reads_look *look;
     uint32_t shards;
     void *fixture; /* for the teardown */
     char name[80];
 };
 
-static int end_trial(void **state) { return fixture_teardown(&((struct trial *)*state)->fixture); }
+static int end_trial(void **state) {
+    return fixture_teardown(&((struct reads_trial *)*state)->fixture);
+}
 
 /* The change is decided by one step, the look comes in a later one: nothing ties them together but
  * the state that the look sees. */
 static void seen_when_written(void **state) {
-    struct trial *trial = *state;
-    const struct look *look = trial->look;
+    struct reads_trial *trial = *state;
+    const struct reads_look *look = trial->look;
     struct durability_fixture sale = durability_open(&trial->fixture, trial->shards);
     if (look->prepare) look->prepare(&sale);
     durability_stop_disk(&sale);
@@ -290,11 +292,11 @@ static void seen_when_written(void **state) {
 }
 
 int main(void) {
-    static struct trial trials[2 * LOOKS];
+    static struct reads_trial trials[2 * LOOKS];
     static struct CMUnitTest tests[2 * LOOKS];
     for (uint32_t i = 0; i < 2 * LOOKS; i++) {
-        const struct look *look = &looks[i % LOOKS];
-        trials[i] = (struct trial){.look = look, .shards = i < LOOKS ? 2 : 3};
+        const struct reads_look *look = &looks[i % LOOKS];
+        trials[i] = (struct reads_trial){.look = look, .shards = i < LOOKS ? 2 : 3};
         (void)strcat(strcpy(trials[i].name, i < LOOKS ? "2 shards: " : "3 shards: "), look->name);
         tests[i] = (struct CMUnitTest){trials[i].name, seen_when_written, NULL, end_trial,
                                        &trials[i]};

@@ -9,10 +9,11 @@
  */
 #include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
-#include "tests/support/random.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/random.h"
 
 #define FANS 40u
 #define DATES 3u
@@ -21,7 +22,7 @@
 #define CHARGE 100u
 #define SEEDS 20u
 
-struct crowd {
+struct told_crowd {
     struct engine_fixture *fixture;
     uint32_t dates[DATES];
     struct fan fans[FANS];
@@ -31,7 +32,7 @@ struct crowd {
 };
 
 struct arrivals {
-    struct crowd *crowd;
+    struct told_crowd *crowd;
     uint32_t least;
 };
 
@@ -43,19 +44,19 @@ static bool have_arrived(void *context) {
 }
 
 /* Some have their answers, then it is dark; the others' answers never come. */
-static void power_fails_after_some(struct crowd *crowd) {
+static void power_fails_after_some(struct told_crowd *crowd) {
     struct arrivals arrivals = {crowd, random_index(&crowd->random, FANS)};
     fixture_until(crowd->fixture, have_arrived, &arrivals, "some answers arrived");
     fixture_crash(crowd->fixture, random_next(&crowd->random));
 }
 
 /* Was this fan told something by the engine? (Else the connection was lost.) */
-static bool was_told(const struct crowd *crowd, uint32_t i) {
+static bool was_told(const struct told_crowd *crowd, uint32_t i) {
     return strcmp(answer_code(crowd->answers[i]), "(none)") != 0;
 }
 
-static void open_crowd(struct crowd *crowd, void **state, uint64_t seed) {
-    *crowd = (struct crowd){.random = {seed}};
+static void open_crowd(struct told_crowd *crowd, void **state, uint64_t seed) {
+    *crowd = (struct told_crowd){.random = {seed}};
     crowd->fixture = *state = fixture_open(
         &(struct fixture_options){.shards = 3, .segment_bytes = 256u * 1024u});
     for (uint32_t i = 0; i < DATES; i++) {
@@ -69,13 +70,13 @@ static void open_crowd(struct crowd *crowd, void **state, uint64_t seed) {
     }
 }
 
-static struct answer *send_charge(struct crowd *crowd, uint32_t i) {
+static struct answer *send_charge(struct told_crowd *crowd, uint32_t i) {
     return fixture_send(crowd->fixture, "wallet.charge",
                         PARAMS(with_text("user", crowd->fans[i].user),
                                with_number("amount", CHARGE), with_text("key", "charge")));
 }
 
-static void charge(struct crowd *crowd) {
+static void charge(struct told_crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) crowd->answers[i] = send_charge(crowd, i);
     power_fails_after_some(crowd);
     for (uint32_t i = 0; i < FANS; i++) {
@@ -86,7 +87,7 @@ static void charge(struct crowd *crowd) {
     }
 }
 
-static void hold(struct crowd *crowd) {
+static void hold(struct told_crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) {
         crowd->answers[i] = fixture_send(crowd->fixture, "seats.hold",
                                          PARAMS(with_text("token", crowd->fans[i].token),
@@ -109,7 +110,7 @@ static void hold(struct crowd *crowd) {
     }
 }
 
-static struct answer *send_pay(struct crowd *crowd, uint32_t i) {
+static struct answer *send_pay(struct told_crowd *crowd, uint32_t i) {
     return fixture_send(crowd->fixture, "payment.pay",
                         PARAMS(with_text("token", crowd->fans[i].token),
                                with_number("reservation", crowd->fans[i].reservation),
@@ -117,7 +118,7 @@ static struct answer *send_pay(struct crowd *crowd, uint32_t i) {
 }
 
 /* Those without a seat are answered NO_SUCH_RESERVATION, or an id that cannot be. */
-static void pay(struct crowd *crowd) {
+static void pay(struct told_crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) crowd->answers[i] = send_pay(crowd, i);
     power_fails_after_some(crowd);
     for (uint32_t i = 0; i < FANS; i++) {
@@ -130,14 +131,14 @@ static void pay(struct crowd *crowd) {
     }
 }
 
-static struct answer *send_cancel(struct crowd *crowd, uint32_t i) {
+static struct answer *send_cancel(struct told_crowd *crowd, uint32_t i) {
     return fixture_send(crowd->fixture, "reservation.cancel",
                         PARAMS(with_text("user", crowd->fans[i].user),
                                with_number("reservation", crowd->fans[i].reservation),
                                with_text("key", "cancel")));
 }
 
-static void cancel(struct crowd *crowd) {
+static void cancel(struct told_crowd *crowd) {
     for (uint32_t i = 0; i < FANS; i++) crowd->answers[i] = send_cancel(crowd, i);
     power_fails_after_some(crowd);
     for (uint32_t i = 0; i < FANS; i++) {
@@ -151,7 +152,7 @@ static void cancel(struct crowd *crowd) {
 }
 
 /* Nothing stays half-way, asked for or not. */
-static void demand_finished(struct crowd *crowd) {
+static void demand_finished(struct told_crowd *crowd) {
     fixture_advance(crowd->fixture,
                     1); /* a few rounds: what was taken up again has come to its end */
     for (uint32_t i = 0; i < FANS; i++) {
@@ -185,7 +186,7 @@ static void follow(void *context, const struct decision *decision) {
 
 static void under_load(void **state) {
     uint64_t *seed = *state;
-    struct crowd crowd;
+    struct told_crowd crowd;
     random_tell(*seed);
     *state = NULL;
     open_crowd(&crowd, state, *seed);

@@ -46,7 +46,7 @@ static void write_charge(struct value_writer *params, uint64_t amount) {
 #define THREADS 16u
 #define CALLS_EACH 10000u
 
-struct caller {
+struct client_caller {
     pthread_t thread;
     struct client *client;
     uint32_t number;
@@ -54,7 +54,7 @@ struct caller {
 };
 
 static void *call_many(void *argument) {
-    struct caller *caller = argument;
+    struct client_caller *caller = argument;
     struct value_writer params;
     struct client_answer answer = {0};
     value_writer_init(&params, NULL, 0, 1024);
@@ -71,12 +71,12 @@ static void *call_many(void *argument) {
 }
 
 static void everybody_gets_their_own(const struct client_options *options, const char *url) {
-    struct caller callers[THREADS];
+    struct client_caller callers[THREADS];
     struct client *client;
     struct net_counters counters;
     assert_int_equal(client_open(url, options, &client), 0);
     for (uint32_t i = 0; i < THREADS; i++) {
-        callers[i] = (struct caller){.client = client, .number = i};
+        callers[i] = (struct client_caller){.client = client, .number = i};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call_many, &callers[i]), 0);
     }
     for (uint32_t i = 0; i < THREADS; i++) {
@@ -108,7 +108,7 @@ static void one_per_frame(void **state) {
 
 /* --- asynchronous calls ----------------------------------------------------------------------- */
 
-struct tally {
+struct client_tally {
     struct client *client;
     _Atomic uint32_t answered, other;
     _Atomic uint32_t left; /* calls that callbacks still have to make */
@@ -116,7 +116,7 @@ struct tally {
 };
 
 static void count(void *context, const struct client_reply *reply) {
-    struct tally *tally = context;
+    struct client_tally *tally = context;
     tally->last_status = reply->status;
     if (reply->status == CLIENT_OK && reply->result) {
         tally->answered++;
@@ -128,7 +128,7 @@ static void count(void *context, const struct client_reply *reply) {
     if (left > 0) (void)client_call(tally->client, "system.ping", NULL, count, tally);
 }
 
-static void wait_for(const struct tally *tally, uint32_t calls) {
+static void wait_for(const struct client_tally *tally, uint32_t calls) {
     for (int i = 0; i < 20000 && tally->answered + tally->other < calls; i++) usleep(1000);
     assert_int_equal(tally->answered + tally->other, calls);
 }
@@ -136,7 +136,7 @@ static void wait_for(const struct tally *tally, uint32_t calls) {
 /* Callbacks may call. */
 static void from_callbacks(void **state) {
     (void)state;
-    struct tally tally = {.left = 5000};
+    struct client_tally tally = {.left = 5000};
     assert_int_equal(client_open(fixture.tcp_url, NULL, &tally.client), 0);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(client_call(tally.client, "system.ping", NULL, count, &tally), 0);
@@ -153,13 +153,13 @@ static uint64_t frames_received(void) {
     return counters.frames;
 }
 
-struct crowd {
+struct client_crowd {
     struct client *client;
     _Atomic uint32_t left, answered;
 };
 
 static void call_again(void *argument, const struct client_reply *reply) {
-    struct crowd *crowd = argument;
+    struct client_crowd *crowd = argument;
     assert_int_equal(reply->status, CLIENT_OK);
     uint32_t left = atomic_load(&crowd->left);
     while (left > 0 && !atomic_compare_exchange_weak(&crowd->left, &left, left - 1)) continue;
@@ -174,7 +174,7 @@ static void call_again(void *argument, const struct client_reply *reply) {
  * other tests, to 80 were seen. Where nothing is shared it is 1. */
 static void crowds_share_frames(void **state) {
     (void)state;
-    struct crowd crowd = {.left = 25344};
+    struct client_crowd crowd = {.left = 25344};
     assert_int_equal(client_open(fixture.tcp_url, NULL, &crowd.client), 0);
     uint64_t before = frames_received();
     for (int i = 0; i < 256; i++) {
@@ -192,7 +192,7 @@ static void crowds_share_frames(void **state) {
  * the end. */
 static void full_client(void **state) {
     (void)state;
-    struct tally tally = {0};
+    struct client_tally tally = {0};
     const struct client_options options = {.frames_in_flight = 1, .requests_per_frame_max = 10};
     uint32_t calls = 0;
     int rc;
@@ -215,7 +215,7 @@ static void full_client(void **state) {
 
 static void time_outs(void **state) {
     (void)state;
-    struct tally tally = {0};
+    struct client_tally tally = {0};
     const struct client_options options = {.frames_in_flight = 1, .timeout_ms = 100};
     fake_engine_hold(fixture.engine, true);
     assert_int_equal(client_open(fixture.tcp_url, &options, &tally.client), 0);
@@ -241,7 +241,7 @@ static void time_outs(void **state) {
 /* The connection breaks under calls: they are told, once, and nothing is sent again. */
 static void lost_connection(void **state) {
     (void)state;
-    struct tally tally = {0};
+    struct client_tally tally = {0};
     struct net_counters counters = {0};
     fake_engine_hold(fixture.engine, true);
     assert_int_equal(client_open(fixture.ipc_url, NULL, &tally.client), 0);
@@ -264,7 +264,7 @@ static void lost_connection(void **state) {
 
 static void closing(void **state) {
     (void)state;
-    struct tally tally = {0};
+    struct client_tally tally = {0};
     const struct client_options options = {.frames_in_flight = 2, .requests_per_frame_max = 3};
     fake_engine_hold(fixture.engine, true);
     assert_int_equal(client_open(fixture.tcp_url, &options, &tally.client), 0);
@@ -311,7 +311,7 @@ static void too_big(void **state) {
     value_write_map(&params, 1);
     value_write_text(&params, "title");
     value_write_text_bytes(&params, text, sizeof text - 64);
-    struct tally tally = {.client = client};
+    struct client_tally tally = {.client = client};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(client_call(client, "system.ping", NULL, count, &tally), 0);
         assert_int_equal(client_call(client, "system.ping", &params, count, &tally), 0);

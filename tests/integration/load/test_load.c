@@ -35,14 +35,14 @@
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-struct server {
+struct load_server {
     char url[32];
     nng_socket socket;
     pthread_t thread;
 };
 
 static void *serve(void *argument) {
-    struct server *server = argument;
+    struct load_server *server = argument;
     const struct timespec stall = {.tv_nsec = STALL_MS * 1000000l};
     nng_msg *message;
     for (uint32_t n = 1; nng_recvmsg(server->socket, &message, 0) == 0; n++) {
@@ -55,7 +55,7 @@ static void *serve(void *argument) {
     return NULL;
 }
 
-static void server_start(struct server *server, const char *url) {
+static void server_start(struct load_server *server, const char *url) {
     (void)strcpy(server->url, url);
     assert_int_equal(nng_rep0_open(&server->socket), 0);
     assert_int_equal(nng_listen(server->socket, server->url, NULL, 0), 0);
@@ -67,7 +67,7 @@ static struct load_result run(const char *url, uint32_t in_flight, uint32_t rate
     static uint32_t ends[FRAMES];
     for (uint32_t i = 0; i < FRAMES; i++) ends[i] = (i + 1) * 8;
     const struct frames frames = {bytes, ends, FRAMES};
-    struct server server;
+    struct load_server server;
     server_start(&server, url);
     struct load_result result = load_run(server.url, &frames, in_flight, rate);
     (void)nng_close(server.socket); /* ends the thread; nothing is under way */

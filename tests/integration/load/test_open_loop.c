@@ -25,7 +25,7 @@
 #define OVERHEAD_MS 2000u /* see test_load.c */
 #define ALARM_S 60u
 
-struct server {
+struct open_loop_server {
     struct callers callers;
     bool blocks;              /* who asks waits meanwhile; else only the answers are late */
     bool stalled;             /* it was */
@@ -33,7 +33,7 @@ struct server {
 };
 
 static void ask(void *context, uint32_t caller, const struct callers_hold *hold) {
-    struct server *server = context;
+    struct open_loop_server *server = context;
     uint32_t now_us = callers_clock_us(&server->callers);
     assert_int_equal(caller, server->asked);
     assert_int_equal(hold->number, caller);
@@ -69,9 +69,9 @@ static void run(bool blocks) {
                                             .seats = HOLDS_MAX,
                                             .seconds = SECONDS,
                                             .rate = RATE};
-    static struct server server;
+    static struct open_loop_server server;
     struct callers_figures figures;
-    server = (struct server){.blocks = blocks};
+    server = (struct open_loop_server){.blocks = blocks};
     callers_begin(&server.callers, &options, 0);
     callers_open_loop(&server.callers, ask, &server);
     while (server.answered < server.asked) {

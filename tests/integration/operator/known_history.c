@@ -10,7 +10,6 @@
 #include "engine/domain/error.h"
 #include "engine/base/require.h"
 #include "net/protocol/text.h"
-#include "tests/integration/operator/operator_fixture.h"
 #include "wal/wal.h"
 
 #define SIX_PM 1795284000000ull /* 2026-11-21T18:00:00Z */
@@ -163,7 +162,7 @@ static void hash(struct known_history *history, const struct partition *partitio
 static void fill(struct known_history *history) {
     scene(history, AT(20, 20, 0, 0));
     history->marks.filler_lsn = history->marks.end_lsn;
-    for (uint32_t i = 1; i <= OPERATOR_CHARGES; i++) {
+    for (uint32_t i = 1; i <= KNOWN_CHARGES; i++) {
         WALLET_SAYS(history, carol, WALLET_CHARGED, wallet_charged, .amount = 1, .balance = i,
                     .key = {{7, (uint8_t)i, (uint8_t)(i >> 8)}});
         if (i % 100 == 0) flush(history);
@@ -191,7 +190,7 @@ void known_history_write(const char *directory, struct world **ret_world,
         .storage = storage,
         .clock = {&history, now},
         .entropy = {NULL, entropy},
-        .segment_bytes = OPERATOR_SEGMENT_BYTES,
+        .segment_bytes = KNOWN_SEGMENT_BYTES,
         .appenders = 1,
     };
     REQUIRE(wal_open(&options, NULL, &history.wal, &error) == 0);

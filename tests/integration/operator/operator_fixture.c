@@ -65,11 +65,11 @@ int operator_teardown(void **state) {
 }
 
 static void copy_file(const char *from, const char *to) {
-    char *bytes = malloc(OPERATOR_SEGMENT_BYTES);
+    char *bytes = malloc(KNOWN_SEGMENT_BYTES);
     int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     REQUIRE(bytes && in >= 0 && out >= 0);
     ssize_t size;
-    while ((size = read(in, bytes, OPERATOR_SEGMENT_BYTES)) > 0)
+    while ((size = read(in, bytes, KNOWN_SEGMENT_BYTES)) > 0)
         REQUIRE(write(out, bytes, size) == size);
     REQUIRE(size == 0 && close(out) == 0 && close(in) == 0);
     free(bytes);

@@ -25,11 +25,11 @@
 #define LOOK_US 20000u
 
 static struct operator_fixture *fixture;
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct wall wall;
 static struct caller caller;
 static struct ask ask;
-static struct answer answer;
+static struct caller_answer answer;
 
 static int set_up(void **state) {
     REQUIRE(operator_setup((void **)&fixture) == 0);

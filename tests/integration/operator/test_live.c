@@ -25,13 +25,13 @@
 /* How often each command runs beside the engine. */
 #define ROUNDS 3u
 
-struct live {
+struct operator_live {
     struct operator_fixture *fixture;
-    struct daemon usherd;
+    struct usherd_daemon usherd;
     pid_t busy;
 };
 
-static struct live live;
+static struct operator_live live;
 
 /* --- a busy fan ------------------------------------------------------------------------------- */
 
@@ -39,7 +39,7 @@ static struct live live;
 static _Noreturn void be_busy(const char *url, pid_t parent) {
     static struct caller caller;
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     struct id128 user = test_user(1, 1, 1);
     REQUIRE(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent);
     caller_open(&caller, url, 0);
@@ -104,7 +104,7 @@ static void make_date(void) {
 /* Enter and hold. Return: the error, 0 held; *ret_reservation then */
 static int hold(const struct id128 *user, uint32_t seat, uint64_t *ret_reservation) {
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     struct caller caller;
     caller_open(&caller, live.usherd.url, 0);
     ask_enter(&ask, 1, user);

@@ -23,7 +23,7 @@ static void ls_tells_every_segment(void **state) {
         assert_string_equal(operator_text(line, "state"), "sound");
         assert_int_equal(operator_number(line, "first_lsn"), lsn); /* they follow each other */
         assert_true(operator_number(line, "used_bytes") <= operator_number(line, "file_bytes"));
-        assert_int_equal(operator_number(line, "file_bytes"), OPERATOR_SEGMENT_BYTES);
+        assert_int_equal(operator_number(line, "file_bytes"), KNOWN_SEGMENT_BYTES);
         assert_true(strcmp(operator_text(line, "first_write"), operator_text(line, "last_write")) <=
                     0);
         lsn = operator_number(line, "end_lsn");

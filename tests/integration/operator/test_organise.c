@@ -24,7 +24,7 @@
 
 static struct organise {
     struct operator_fixture *fixture;
-    struct daemon usherd;
+    struct usherd_daemon usherd;
 } at;
 
 static int set_up(void **state) {

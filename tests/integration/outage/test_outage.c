@@ -44,7 +44,7 @@
 #define SLOWER_MAX 10u
 
 static struct postgres_fixture postgres;
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 
 static int set_up(void **state) {
@@ -65,22 +65,22 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct arena *begin_sales(void) {
-    struct arena *arena = workers_arena(usherd.directory);
+static struct workers_arena *begin_sales(void) {
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
     return arena;
 }
 
-static uint64_t progress_of(const struct arena *arena) {
+static uint64_t progress_of(const struct workers_arena *arena) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < BUYERS; i++) sum += arena->progress[i];
     return sum;
 }
 
 /* Answers within this time. */
-static uint64_t watch(struct arena *arena, uint64_t us) {
+static uint64_t watch(struct workers_arena *arena, uint64_t us) {
     const uint64_t before = progress_of(arena);
     arena->slowest_us = 0;
     pause_us(us);
@@ -88,7 +88,7 @@ static uint64_t watch(struct arena *arena, uint64_t us) {
     return progress_of(arena) - before;
 }
 
-static void end_sales(struct arena *arena) {
+static void end_sales(struct workers_arena *arena) {
     arena->stop = true;
     assert_true(workers_wait(&workers, WORKERS_END_MS));
 }
@@ -98,7 +98,7 @@ static void end_sales(struct arena *arena) {
 static uint64_t durable_lsn(void) {
     static struct caller caller;
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     caller_open(&caller, usherd.url, 0);
     ask_begin(&ask, "system.stats", 0);
     assert_int_equal(caller_ask_until_answered(&caller, &ask, &answer), 0);
@@ -188,7 +188,7 @@ static void check_postgres(void) {
 static void sales_do_not_notice_an_outage(void **state) {
     (void)state;
     if (!postgres_fixture_available()) skip();
-    struct arena *arena = begin_sales();
+    struct workers_arena *arena = begin_sales();
     uint64_t with = watch(arena, PHASE_US);
     for (int outage = 0; outage < 2; outage++) {
         postgres_fixture_stop(&postgres, SIGQUIT);
@@ -214,7 +214,7 @@ static void sales_do_not_notice_an_outage(void **state) {
 static void every_decision_arrives_once(void **state) {
     (void)state;
     if (!postgres_fixture_available()) skip();
-    struct arena *arena = begin_sales();
+    struct workers_arena *arena = begin_sales();
     struct random random = random_stream(arena->seed, 1000);
     (void)watch(arena, PHASE_US);
     for (uint32_t i = 0; i < DEATHS; i++) {

@@ -30,7 +30,7 @@
 #define WORDS_BYTES 65536u
 
 static struct postgres_fixture postgres;
-static struct daemon original, clone;
+static struct usherd_daemon original, clone;
 
 static const struct daemon_options *options(void) {
     static struct daemon_options wanted;
@@ -40,7 +40,7 @@ static const struct daemon_options *options(void) {
 
 static int set_up(void **state) {
     (void)state;
-    original = clone = (struct daemon){.pid = 0};
+    original = clone = (struct usherd_daemon){.pid = 0};
     if (!postgres_fixture_available()) return 0;
     postgres_fixture_create(&postgres);
     daemon_create(&original, options());
@@ -58,8 +58,8 @@ static int tear_down(void **state) {
 
 /* --- asking and looking ----------------------------------------------------------------------- */
 
-static struct answer ask(const struct daemon *daemon, const struct ask *ask) {
-    static struct answer answer;
+static struct caller_answer ask(const struct usherd_daemon *daemon, const struct ask *ask) {
+    static struct caller_answer answer;
     struct caller caller;
     caller_open(&caller, daemon->url, 0);
     assert_int_equal(caller_ask_until_answered(&caller, ask, &answer), 0);
@@ -67,14 +67,14 @@ static struct answer ask(const struct daemon *daemon, const struct ask *ask) {
     return answer;
 }
 
-static struct answer stats(const struct daemon *daemon) {
+static struct caller_answer stats(const struct usherd_daemon *daemon) {
     static struct ask request;
     ask_begin(&request, "system.stats", 0);
     return ask(daemon, &request);
 }
 
 /* A sale goes on: it is answered. */
-static void charge(const struct daemon *daemon, uint32_t times) {
+static void charge(const struct usherd_daemon *daemon, uint32_t times) {
     static struct ask request;
     static uint32_t number;
     for (; times > 0; times--) {
@@ -87,7 +87,7 @@ static void charge(const struct daemon *daemon, uint32_t times) {
 }
 
 /* What it has written on standard error; borrowed until the next call. */
-static const char *words(const struct daemon *daemon) {
+static const char *words(const struct usherd_daemon *daemon) {
     static char text[WORDS_BYTES];
     char path[sizeof daemon->directory + 16];
     (void)snprintf(path, sizeof path, "%s/stderr", daemon->directory); /* fits */
@@ -98,7 +98,7 @@ static const char *words(const struct daemon *daemon) {
     return text;
 }
 
-static void wait_for_words(const struct daemon *daemon, const char *wanted) {
+static void wait_for_words(const struct usherd_daemon *daemon, const char *wanted) {
     for (uint64_t begin_us = monotonic_us(); !strstr(words(daemon), wanted); pause_us(LOOK_US)) {
         if (monotonic_us() - begin_us < PATIENCE_US) continue;
         fail_msg("\"%s\" is not in: %s", wanted, words(daemon));
@@ -106,10 +106,10 @@ static void wait_for_words(const struct daemon *daemon, const char *wanted) {
 }
 
 /* Until the projection looks like this. Return: the figures */
-static struct answer wait_for(const struct daemon *daemon, const char *what,
-                              bool (*looks)(const struct answer *answer)) {
+static struct caller_answer wait_for(const struct usherd_daemon *daemon, const char *what,
+                                     bool (*looks)(const struct caller_answer *answer)) {
     const uint64_t begin_us = monotonic_us();
-    struct answer answer = stats(daemon);
+    struct caller_answer answer = stats(daemon);
     for (; !looks(&answer); answer = stats(daemon)) {
         if (monotonic_us() - begin_us > PATIENCE_US) {
             daemon_complaints(daemon);
@@ -120,14 +120,16 @@ static struct answer wait_for(const struct daemon *daemon, const char *what,
     return answer;
 }
 
-static bool has_all(const struct answer *answer) {
+static bool has_all(const struct caller_answer *answer) {
     return answer->projection.connected == 1 && answer->projection.lag_decisions == 0 &&
            answer->projection.applied_lsn == answer->durable_lsn;
 }
-static bool is_away(const struct answer *answer) {
+static bool is_away(const struct caller_answer *answer) {
     return answer->projection.connected == 0 && answer->projection.lag_decisions >= 5;
 }
-static bool is_stopped(const struct answer *answer) { return answer->projection.stopped == 1; }
+static bool is_stopped(const struct caller_answer *answer) {
+    return answer->projection.stopped == 1;
+}
 
 /* --- the tests -------------------------------------------------------------------------------- */
 
@@ -135,7 +137,7 @@ static void an_outage_is_told_and_shown(void **state) {
     (void)state;
     if (!postgres_fixture_available()) skip();
     charge(&original, 3);
-    struct answer answer = wait_for(&original, "complete", has_all);
+    struct caller_answer answer = wait_for(&original, "complete", has_all);
     assert_int_equal(answer.projection.wanted, 1);
     assert_int_equal(answer.projection.lag_ms, 0);
     postgres_fixture_stop(&postgres, SIGINT);
@@ -164,7 +166,7 @@ static void an_idle_engine_notices(void **state) {
     wait_for_words(&original, "usherd: PostgreSQL has caught up");
 }
 
-static void copy_data(const struct daemon *from, const struct daemon *to) {
+static void copy_data(const struct usherd_daemon *from, const struct usherd_daemon *to) {
     int status = -1;
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -187,7 +189,7 @@ static void clone_it(void) {
     (void)wait_for(&original, "complete", has_all);
 }
 
-static void assert_refused(struct daemon *daemon) {
+static void assert_refused(struct usherd_daemon *daemon) {
     daemon_launch(daemon);
     assert_int_equal(daemon_wait_end(daemon, DAEMON_READY_MS_MAX), EXIT_FAILURE);
 }
@@ -202,7 +204,7 @@ static void a_clone_takes_over_and_it_is_told(void **state) {
     assert_null(strstr(words(&original), "takes over")); /* it was there last itself */
     charge(&clone, 20);
     (void)wait_for(&clone, "complete", has_all);
-    struct answer answer = wait_for(&original, "stopped", is_stopped);
+    struct caller_answer answer = wait_for(&original, "stopped", is_stopped);
     assert_int_equal(answer.projection.taken_over, 1);
     wait_for_words(&original, "ALARM: the projection into PostgreSQL has stopped");
     wait_for_words(&original, "another engine has taken this database over");
@@ -232,7 +234,7 @@ static void a_clone_that_is_behind_is_refused(void **state) {
     wait_for_words(&clone, "this folder is a copy of another one's");
     wait_for_words(&clone, original.data);
     charge(&original, 3);
-    struct answer answer = wait_for(&original, "complete", has_all);
+    struct caller_answer answer = wait_for(&original, "complete", has_all);
     assert_int_equal(answer.projection.stopped, 0);
 }
 

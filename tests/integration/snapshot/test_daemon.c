@@ -32,7 +32,7 @@
 #define LOOK_US 20000u
 #define NAME_BYTES 64
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct workers workers;
 static char archive[96];
 
@@ -49,7 +49,7 @@ static int tear_down(void **state) {
 }
 
 static void begin_selling(void) {
-    struct arena *arena = workers_arena(usherd.directory);
+    struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
     buyer_dates(usherd.admin_url, arena);
     workers_start(&workers, "buyer", usherd.directory, usherd.url, arena, BUYERS);
@@ -95,18 +95,18 @@ static void wait_for_snapshot(const char *than, char ret_newest[NAME_BYTES]) {
 }
 
 /* What the daemon has recovered is what the log gives, replayed from nothing up to there. */
-struct retracing {
+struct daemon_retracing {
     struct world *world;
     uint64_t lsn, hash;
 };
 static void retrace(void *context, const struct decision *decision, uint64_t lsn) {
-    struct retracing *retracing = context;
+    struct daemon_retracing *retracing = context;
     assert_int_equal(world_apply(retracing->world, decision), WORLD_APPLIED);
     if (lsn == retracing->lsn) retracing->hash = world_hash(retracing->world);
 }
 static void check_recovered(void) {
     static const struct id128 seed = {{5}};
-    struct retracing retracing = {.world = world_create(&seed), .lsn = usherd.recovered.lsn};
+    struct daemon_retracing retracing = {.world = world_create(&seed), .lsn = usherd.recovered.lsn};
     assert_true(usherd.recovered.found);
     assert_true(history_read(usherd.data, retrace, &retracing));
     assert_true(retracing.hash == usherd.recovered.hash);

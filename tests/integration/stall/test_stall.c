@@ -32,7 +32,7 @@
 static uint32_t waiters = 200, active = 20, stopped_s = 7, down_s = 7;
 
 /* Somebody at the end of a token. */
-struct fan {
+struct stall_fan {
     struct id128 user;
     char token[TOKEN_TEXT_BYTES + 1];
     uint64_t reservation;
@@ -40,28 +40,28 @@ struct fan {
 };
 
 struct sale {
-    struct daemon usherd;
+    struct usherd_daemon usherd;
     struct caller admin, public;
     uint32_t date;
-    struct fan *fans; /* the active ones first */
+    struct stall_fan *fans; /* the active ones first */
     struct ask ask;
-    struct answer answer;
+    struct caller_answer answer;
 };
 
 /* Whoever asks is answered, however long it takes. */
-static const struct answer *ask(struct sale *sale) {
+static const struct caller_answer *ask(struct sale *sale) {
     assert_int_equal(caller_ask_until_answered(&sale->public, &sale->ask, &sale->answer), 0);
     return &sale->answer;
 }
 
-static const struct answer *ask_status(struct sale *sale, const struct fan *fan) {
+static const struct caller_answer *ask_status(struct sale *sale, const struct stall_fan *fan) {
     ask_token(&sale->ask, "queue.status", fan->token);
     return ask(sale);
 }
 
-static const struct answer *ask_reservation(struct sale *sale, const struct fan *fan) {
+static const struct caller_answer *ask_reservation(struct sale *sale, const struct stall_fan *fan) {
     ask_user(&sale->ask, "reservation.list", &fan->user);
-    const struct answer *answer = ask(sale);
+    const struct caller_answer *answer = ask(sale);
     assert_int_equal(answer->reservation_count, 1);
     assert_true(answer->reservations[0].id == fan->reservation);
     return answer;
@@ -98,10 +98,10 @@ static void enter_all(struct sale *sale) {
         (void)ask(sale);
     }
     for (uint32_t i = 0; i < active + waiters; i++) {
-        struct fan *fan = &sale->fans[i];
+        struct stall_fan *fan = &sale->fans[i];
         fan->user = test_user(FAMILY, 0, i);
         ask_enter(&sale->ask, sale->date, &fan->user);
-        const struct answer *answer = ask(sale);
+        const struct caller_answer *answer = ask(sale);
         assert_int_equal(answer->token_state, TOKEN_WAITING);
         assert_int_equal(answer->ahead, i);
         memcpy(fan->token, answer->token, sizeof fan->token);
@@ -111,9 +111,9 @@ static void enter_all(struct sale *sale) {
 static void hold_all(struct sale *sale) {
     set_capacity(sale, active);
     for (uint32_t i = 0; i < active; i++) {
-        struct fan *fan = &sale->fans[i];
+        struct stall_fan *fan = &sale->fans[i];
         ask_hold(&sale->ask, fan->token, &(uint32_t){i + 1}, 1);
-        const struct answer *answer = ask(sale);
+        const struct caller_answer *answer = ask(sale);
         fan->reservation = answer->reservation;
         fan->hold_ms = answer->expires_at;
         fan->turn_ms = ask_status(sale, fan)->expires_at;
@@ -125,14 +125,14 @@ static void hold_all(struct sale *sale) {
 /* Everybody has what they had, `outage_ms` longer; a little more is no harm. */
 static void check_all(struct sale *sale, uint64_t outage_ms, uint64_t more_ms) {
     for (uint32_t i = 0; i < active + waiters; i++) { /* the line first: its patience is short */
-        const struct fan *fan = &sale->fans[active + waiters - 1 - i];
-        const struct answer *answer = ask_status(sale, fan);
+        const struct stall_fan *fan = &sale->fans[active + waiters - 1 - i];
+        const struct caller_answer *answer = ask_status(sale, fan);
         uint32_t index = (uint32_t)(fan - sale->fans);
         assert_int_equal(answer->token_state, index < active ? TOKEN_ACTIVE : TOKEN_WAITING);
         if (index >= active) assert_int_equal(answer->ahead, index - active);
     }
     for (uint32_t i = 0; i < active; i++) {
-        struct fan *fan = &sale->fans[i];
+        struct stall_fan *fan = &sale->fans[i];
         uint64_t turn_ms = ask_status(sale, fan)->expires_at;
         assert_in_range(turn_ms, fan->turn_ms + outage_ms, fan->turn_ms + outage_ms + more_ms);
         fan->hold_ms += turn_ms - fan->turn_ms;
@@ -143,25 +143,25 @@ static void check_all(struct sale *sale, uint64_t outage_ms, uint64_t more_ms) {
 
 static void pay_all(struct sale *sale) {
     for (uint32_t i = 0; i < active; i++) {
-        struct fan *fan = &sale->fans[i];
+        struct stall_fan *fan = &sale->fans[i];
         ask_pay(&sale->ask, fan->token, fan->reservation, "pay");
         assert_true(ask(sale)->payment != 0);
     }
     for (uint32_t i = active; i < active + waiters; i++) { /* their slots are free: in order */
-        const struct answer *answer = ask_status(sale, &sale->fans[i]);
+        const struct caller_answer *answer = ask_status(sale, &sale->fans[i]);
         bool is_in = i < 2 * active;
         assert_int_equal(answer->token_state, is_in ? TOKEN_ACTIVE : TOKEN_WAITING);
         assert_int_equal(answer->ahead, is_in ? 0 : i - 2 * active);
     }
 }
 
-struct tally {
+struct stall_tally {
     uint32_t credits, silent, ended;
     struct decision_outage_credited credited[2];
 };
 
 static void tally(void *context, const struct decision *decision, uint64_t lsn) {
-    struct tally *tally = context;
+    struct stall_tally *tally = context;
     (void)lsn; /* where it stands is of no interest */
     if (decision->kind == DECISION_OUTAGE_CREDITED) {
         if (tally->credits < 2) tally->credited[tally->credits] = decision->outage_credited;
@@ -215,7 +215,7 @@ static int tear_down(void **state) {
 
 static void nobody_loses_anything(void **state) {
     struct sale *sale = *state;
-    struct tally seen = {0};
+    struct stall_tally seen = {0};
     open_sale(sale);
     enter_all(sale);
     hold_all(sale);

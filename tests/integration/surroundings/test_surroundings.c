@@ -33,7 +33,7 @@
 #define KEPT 48u /* of them, that no connection may have */
 #define PATH_BYTES 160
 
-static struct daemon usherd;
+static struct usherd_daemon usherd;
 static struct caller fan;
 static uint64_t charged; /* points that were acknowledged */
 
@@ -53,7 +53,7 @@ static int tear_down(void **state) {
 /* One point for one user. Return: whether it was acknowledged */
 static bool charge(struct caller *caller, uint32_t number) {
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     struct id128 user;
     char key[32];
     user = test_user(1, 1, 1);
@@ -64,7 +64,7 @@ static bool charge(struct caller *caller, uint32_t number) {
     return done;
 }
 
-static void stats(const char *url, struct answer *ret_answer) {
+static void stats(const char *url, struct caller_answer *ret_answer) {
     static struct caller caller;
     static struct ask ask;
     caller_open(&caller, url, 0);
@@ -188,7 +188,7 @@ static void a_moved_folder_is_whole(void **state) {
     (void)state;
     char aside[PATH_BYTES];
     static struct ask ask;
-    static struct answer answer;
+    static struct caller_answer answer;
     struct id128 user;
     caller_open(&fan, usherd.url, 500);
     for (uint32_t i = 0; i < 50; i++) assert_true(charge(&fan, i));
@@ -215,10 +215,10 @@ static void a_moved_folder_is_whole(void **state) {
  * and has its admin socket. They used to take it from each other for ever. */
 static void two_engines_do_not_fight(void **state) {
     (void)state;
-    struct daemon second;
+    struct usherd_daemon second;
     char path[PATH_BYTES];
     struct stat before, after;
-    static struct answer answer;
+    static struct caller_answer answer;
     move_aside(usherd.data);
     (void)snprintf(path, sizeof path, "%.100s", usherd.admin_url + strlen("ipc://")); /* fits */
     assert_int_equal(unlink(path), 0);
@@ -278,7 +278,7 @@ static void flood(int fds[2 * FLOOD]) {
 static void a_flood_takes_no_descriptor_of_others(void **state) {
     (void)state;
     static int fds[2 * FLOOD];
-    static struct answer answer;
+    static struct caller_answer answer;
     static struct caller admin;
     static struct ask ask;
     char path[64], text[4096], wal[PATH_BYTES];
@@ -334,7 +334,7 @@ static void what_to_do_is_said(void **state) {
         {128, {NULL}, 1, "raise the hard limit"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        struct daemon wrong;
+        struct usherd_daemon wrong;
         char text[4096];
         const char *const *extra = table[i].extra;
         daemon_create(&wrong, &(struct daemon_options){.shards = 1,
@@ -351,7 +351,7 @@ static void what_to_do_is_said(void **state) {
         daemon_destroy(&wrong);
     }
     /* An address that somebody has, our own in this case: where it may be left is said. */
-    struct daemon second;
+    struct usherd_daemon second;
     char text[4096];
     daemon_create(&second, &(struct daemon_options){.shards = 1, .segment_mb = 1});
     (void)snprintf(second.url, sizeof second.url, "%s", usherd.url); /* same size */

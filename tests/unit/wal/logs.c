@@ -1,13 +1,13 @@
 /* logs.c - one log with everything in it, and every kind of damage to it; see logs.h */
 #include "tests/unit/wal/logs.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "engine/base/hash.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/inspect.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define PAGE 4096u
 

@@ -1,9 +1,9 @@
 /* test_beginning.c - where a log begins, and how far it says that it is durable */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "wal/trim.h"
-
 #include <string.h>
+
+#include "wal/trim.h"
 
 /* A log that goes on where a snapshot ends. */
 static void test_first_lsn(void **state) {

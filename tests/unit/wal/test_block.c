@@ -1,10 +1,10 @@
 /* test_block.c - headers of blocks and segments: round trip, and every damaged bit is seen */
 #include "tests/unit/wal/wal_fixture.h"
 
+#include <string.h>
+
 #include "wal/block.h"
 #include "wal/bytes.h"
-
-#include <string.h>
 
 #define SEED 0x1122334455667788u
 

@@ -5,20 +5,20 @@
  */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "wal/block.h"
-
 #include <stdlib.h>
+
+#include "wal/block.h"
 
 #define RECORDS_MAX 20000
 
-struct model {
+struct crash_model {
     struct wal_fixture fixture;
     struct random random;
     uint64_t ends[RECORDS_MAX + 1]; /* LSN after record i-1; ends[0] = 0 */
     uint64_t durable_lsn;           /* reported */
 };
 
-static void append_some(struct model *model) {
+static void append_some(struct crash_model *model) {
     uint64_t count = random_below(&model->random, 20);
     for (uint64_t i = 0; i < count && model->fixture.next_number < RECORDS_MAX; i++) {
         uint64_t kind = random_below(&model->random, 4);
@@ -29,7 +29,7 @@ static void append_some(struct model *model) {
 }
 
 /* Appends, steps, time passes. */
-static void run_some(struct model *model) {
+static void run_some(struct crash_model *model) {
     struct wal_fixture *fixture = &model->fixture;
     uint64_t moves = random_below(&model->random, 60);
     for (uint64_t i = 0; i < moves; i++) {
@@ -50,7 +50,7 @@ static void run_some(struct model *model) {
 }
 
 /* What recovery found must be at the end of a record; go on from there. */
-static void check_prefix(struct model *model) {
+static void check_prefix(struct crash_model *model) {
     struct wal_fixture *fixture = &model->fixture;
     uint64_t end = fixture->recovery.end_lsn;
     assert_true(end >= model->durable_lsn);
@@ -62,14 +62,14 @@ static void check_prefix(struct model *model) {
     model->durable_lsn = end;
 }
 
-static void reopen(struct model *model) {
+static void reopen(struct crash_model *model) {
     model->fixture.options.witness_lsn = model->durable_lsn;
     wal_fixture_open_ok(&model->fixture);
     check_prefix(model);
 }
 
-static struct model *make_model(uint64_t seed) {
-    struct model *model = calloc(1, sizeof *model);
+static struct crash_model *make_model(uint64_t seed) {
+    struct crash_model *model = calloc(1, sizeof *model);
     assert_non_null(model);
     model->random = (struct random){seed};
     wal_fixture_init(&model->fixture);
@@ -82,7 +82,7 @@ static void test_crashes(void **state) {
     uint64_t seed = random_seed(20240601);
     uint64_t torn = 0;
     for (int run = 0; run < 60; run++) {
-        struct model *model = make_model(seed + (uint64_t)run);
+        struct crash_model *model = make_model(seed + (uint64_t)run);
         for (int epoch = 0; epoch < 8; epoch++) {
             reopen(model);
             torn += model->fixture.recovery.torn;
@@ -106,7 +106,7 @@ static void test_crashes(void **state) {
 
 /* The write of a new segment's header fails: within wal_open, or, where it may wait, with the first
  * record. */
-static void fail_to_begin(struct model *model) {
+static void fail_to_begin(struct crash_model *model) {
     struct wal_fixture *fixture = &model->fixture;
     storage_memory_fault(fixture->disk, STORAGE_FAULT_FAIL, 0, random_next(&model->random));
     fixture->options.witness_lsn = model->durable_lsn;
@@ -127,7 +127,7 @@ static void test_crash_in_open(void **state) {
     (void)state;
     uint64_t seed = random_seed(20240602);
     for (int run = 0; run < 40; run++) {
-        struct model *model = make_model(seed + (uint64_t)run);
+        struct crash_model *model = make_model(seed + (uint64_t)run);
         for (int epoch = 0; epoch < 4; epoch++) {
             fail_to_begin(model);
             reopen(model);
@@ -149,7 +149,7 @@ static void test_lies(void **state) {
     uint64_t seed = random_seed(20240603);
     uint64_t refused = 0;
     for (int run = 0; run < 150; run++) {
-        struct model *model = make_model(seed + (uint64_t)run);
+        struct crash_model *model = make_model(seed + (uint64_t)run);
         struct wal_fixture *fixture = &model->fixture;
         reopen(model);
         storage_memory_fault(fixture->disk, faults[run % 3], random_below(&model->random, 6),

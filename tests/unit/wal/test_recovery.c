@@ -1,14 +1,14 @@
 /* test_recovery.c - torn tails are cut, everything else is refused and named exactly */
 #include "tests/unit/wal/wal_fixture.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "engine/base/hash.h"
 #include "wal/block.h"
 #include "wal/bytes.h"
 #include "wal/inspect.h"
 #include "wal/trim.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* A log of blocks of one record each, died without a seal. */
 static uint64_t write_blocks(struct wal_fixture *fixture, const uint32_t *sizes, size_t count) {

@@ -1,33 +1,33 @@
 /* test_repair.c - every kind of damage is seen where it is, and repaired without losing a byte */
 #include "tests/unit/wal/logs.h"
 
-#include "wal/bytes.h"
-#include "wal/inspect.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wal/bytes.h"
+#include "wal/inspect.h"
+
 /* --- helpers ---------------------------------------------------------------------------------- */
 
 #define NAMES_MAX 64
 
-struct names {
+struct repair_names {
     char names[NAMES_MAX][64];
     size_t count;
 };
 
 static void note_name(void *context, const char *name) {
-    struct names *names = context;
+    struct repair_names *names = context;
     assert_true(names->count < NAMES_MAX);
     assert_true(strlen(name) < sizeof names->names[0]);
     strcpy(names->names[names->count++], name);
 }
 
-static struct names list(struct storage *disk) {
-    struct names names = {.count = 0};
+static struct repair_names list(struct storage *disk) {
+    struct repair_names names = {.count = 0};
     assert_int_equal(disk->operations->list(disk, note_name, &names), 0);
     return names;
 }
@@ -35,8 +35,8 @@ static struct names list(struct storage *disk) {
 /* Every file's bytes are still in some file, under its name, or kept: but for a segment that was
  * never used. */
 static void assert_nothing_lost(struct storage *before, struct storage *after) {
-    struct names old = list(before);
-    struct names new = list(after);
+    struct repair_names old = list(before);
+    struct repair_names new = list(after);
     for (size_t i = 0; i < old.count; i++) {
         uint64_t size;
         const uint8_t *bytes = storage_memory_bytes(before, old.names[i], &size);
@@ -52,7 +52,7 @@ static void assert_nothing_lost(struct storage *before, struct storage *after) {
 }
 
 static bool same_disk(struct storage *a, struct storage *b) {
-    struct names names = list(a);
+    struct repair_names names = list(a);
     if (names.count != list(b).count) return false;
     for (size_t i = 0; i < names.count; i++) {
         uint64_t size_a;
@@ -530,7 +530,7 @@ static void test_repair_files(void **state) {
     assert_non_null(mkdtemp(path));
     struct storage *disk;
     assert_int_equal(storage_posix_open(path, STORAGE_WAL, &disk), 0);
-    struct names names = list(fixture.disk);
+    struct repair_names names = list(fixture.disk);
     char file[128];
     struct storage *engine; /* the lock is between storages */
     assert_int_equal(storage_posix_open(path, STORAGE_WAL, &engine), 0);

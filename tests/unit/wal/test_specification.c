@@ -5,14 +5,14 @@
  */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "engine/domain/account/account.h"
-#include "engine/domain/entity.h"
-#include "engine/domain/error.h"
-#include "engine/base/hash.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/hash.h"
+#include "engine/domain/account/account.h"
+#include "engine/domain/entity.h"
+#include "engine/domain/error.h"
 
 static char *specification; /* whole file, ended by zero */
 
@@ -83,11 +83,18 @@ static const char *list(const char *parts) { return parts[0] == '\0' ? "none" : 
 
 #define FIELD(type, field) ", `" #field "` " #type
 
+#define OWNER_NAME(OWNER) owner_names[OWNER_##OWNER]
+static const char *const owner_names[] = {[OWNER_CATALOGUE] = "catalogue",
+                                          [OWNER_ACCOUNT] = "account",
+                                          [OWNER_DATE] = "date",
+                                          [OWNER_ANY] = "any"};
+
 static void test_decisions(void **state) {
     (void)state;
     static struct expected expected;
-#define DECISION(number, NAME, name)                                                               \
-    expect(&expected, "| %d | `%s` | %s | ", number, #name, list("" FIELDS_##name(FIELD)));
+#define DECISION(number, NAME, name, OWNER)                                                        \
+    expect(&expected, "| %d | `%s` | %s | %s | ", number, #name, OWNER_NAME(OWNER),                \
+           list("" FIELDS_##name(FIELD)));
 #include "engine/domain/decision.def"
 #undef DECISION
     assert_rows("### Kinds of decision\n", &expected);
@@ -96,8 +103,9 @@ static void test_decisions(void **state) {
 static void test_entities(void **state) {
     (void)state;
     static struct expected expected;
-#define ENTITY(number, NAME, name)                                                                 \
-    expect(&expected, "| %d | `%s` | %s | ", number, #name, list("" FIELDS_ENTITY_##name(FIELD)));
+#define ENTITY(number, NAME, name, OWNER)                                                          \
+    expect(&expected, "| %d | `%s` | %s | %s | ", number, #name, OWNER_NAME(OWNER),                \
+           list("" FIELDS_ENTITY_##name(FIELD)));
 #include "engine/domain/entity.def"
 #undef ENTITY
     assert_rows("### Kinds of entity\n", &expected);

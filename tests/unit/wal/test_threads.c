@@ -5,9 +5,6 @@
  */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "wal/bytes.h"
-#include "wal/trim.h"
-
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -16,6 +13,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "wal/bytes.h"
+#include "wal/trim.h"
 
 #define APPENDERS 4
 #define DRAINS 3000

@@ -1,10 +1,10 @@
 /* test_writer.c - append, group commit, seals, segments, failures; every step by hand */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "wal/block.h"
-
 #include <errno.h>
 #include <string.h>
+
+#include "wal/block.h"
 
 static void test_group_commit(void **state) {
     (void)state;

@@ -1,12 +1,12 @@
 /* wal_fixture.c - a log on a memory disk; see wal_fixture.h */
 #include "tests/unit/wal/wal_fixture.h"
 
-#include "wal/block.h"
-#include "wal/bytes.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "wal/block.h"
+#include "wal/bytes.h"
 
 static uint64_t fake_now(void *context) { return ((struct wal_fixture *)context)->now_ms; }
 

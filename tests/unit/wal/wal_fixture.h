@@ -9,18 +9,17 @@
 /* clang-format off: cmocka.h needs these before it */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
 
+#include <cmocka.h>
+
+#include "tests/support/random.h"
+#include "tests/support/storage_memory.h"
 #include "wal/reader.h"
 #include "wal/segment.h"
-#include "tests/support/storage_memory.h"
 #include "wal/wal.h"
-#include "tests/support/random.h"
-
-#include <stdbool.h>
 
 #define WAL_FIXTURE_SEGMENT_BYTES (256u * 1024u)
 #define WAL_FIXTURE_BUFFER_BYTES (512u * 1024u)

@@ -5,7 +5,7 @@
 #include "engine/domain/index.h"
 
 static const uint16_t kinds[] = {
-#define DECISION(number, NAME, name) number,
+#define DECISION(number, NAME, name, OWNER) number,
 #include "engine/domain/decision.def"
 #undef DECISION
 };
@@ -48,7 +48,7 @@ static struct decision sample(uint16_t kind, uint32_t variant) {
     switch (kind) {
 #define FILL(type, field)                                                                          \
     if (variant > 0) fill_##type(&body->field, variant);
-#define DECISION(number, NAME, name)                                                               \
+#define DECISION(number, NAME, name, OWNER)                                                        \
     case number: {                                                                                 \
         struct decision_##name *body = &decision.name;                                             \
         (void)body; /* a kind may have no fields */                                                \

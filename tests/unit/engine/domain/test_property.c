@@ -19,7 +19,7 @@
 #define RESERVATIONS_MAX 4096u
 #define RECOVERIES_MAX 256u
 
-struct run {
+struct property_run {
     struct random random;
     struct domain *domain;
     struct oracle oracle;
@@ -35,14 +35,14 @@ struct run {
 
 /* --- the log, judged -------------------------------------------------------------------------- */
 
-static void begin_oracle(struct run *run) {
+static void begin_oracle(struct property_run *run) {
     oracle_init(&run->oracle, NULL);
     run->oracle.disorder = true;
 }
 
 /* R3, P5: a hold ends in the very millisecond of its deadline, unless a payment was in its way. The
  * oracle knows "not early"; here time stops at every deadline, so "not late" can be exact. */
-static void demand_in_time(struct run *run, const struct decision *decision) {
+static void demand_in_time(struct property_run *run, const struct decision *decision) {
     uint32_t id = decision->partition - PARTITION_DATE_FIRST;
     const struct oracle_date *date = oracle_date(&run->oracle, id);
     if (decision->kind == DECISION_PAYMENT_REFUSED) {
@@ -65,7 +65,7 @@ static void demand_in_time(struct run *run, const struct decision *decision) {
 }
 
 /* Every record since the last time; then the engine has what the oracle has. */
-static void judge(struct run *run) {
+static void judge(struct property_run *run) {
     struct domain *domain = run->domain;
     for (; run->records < domain->record_count; run->records++) {
         struct decision decision = domain_record(domain, run->records);
@@ -84,7 +84,7 @@ static void judge(struct run *run) {
 
 /* --- what users do ---------------------------------------------------------------------------- */
 
-static void random_hold(struct run *run, uint32_t user, const struct token *token) {
+static void random_hold(struct property_run *run, uint32_t user, const struct token *token) {
     uint32_t seats[6] = {0}, count = 1 + random_index(&run->random, 3);
     uint64_t reservation;
     for (uint32_t i = 0; i < count; i++) seats[i] = 1 + random_index(&run->random, HALL + 1);
@@ -93,7 +93,7 @@ static void random_hold(struct run *run, uint32_t user, const struct token *toke
     }
 }
 
-static void random_policy(struct run *run, uint32_t date) {
+static void random_policy(struct property_run *run, uint32_t date) {
     static const struct {
         uint32_t index;
         uint64_t values[3];
@@ -116,7 +116,7 @@ static void random_policy(struct run *run, uint32_t date) {
     assert_int_equal(domain_policy(run->domain, date, choices[which].index, value), ERROR_NONE);
 }
 
-static void random_admin(struct run *run, uint32_t date) {
+static void random_admin(struct property_run *run, uint32_t date) {
     switch (random_index(&run->random, 60)) {
     case 0: (void)domain_switch(run->domain, date, COMMAND_DATE_CLOSE); break;
     case 1:
@@ -131,7 +131,7 @@ static void random_admin(struct run *run, uint32_t date) {
 }
 
 /* Mostly somebody whose turn it is, so that seats do get sold. */
-static uint32_t random_user(struct run *run, uint32_t date) {
+static uint32_t random_user(struct property_run *run, uint32_t date) {
     uint32_t user = 1 + random_index(&run->random, USERS);
     if (random_index(&run->random, 4) == 0) return user;
     for (uint32_t i = 0; i < USERS; i++) {
@@ -144,7 +144,7 @@ static uint32_t random_user(struct run *run, uint32_t date) {
 }
 
 /* Any answer is fine; the checks look at what it did. */
-static void random_command(struct run *run) {
+static void random_command(struct property_run *run) {
     struct domain *domain = run->domain;
     uint32_t date = 1 + random_index(&run->random, DATES), user = random_user(run, date);
     struct token *token = &run->tokens[user][date];
@@ -173,7 +173,7 @@ static void random_command(struct run *run) {
     }
 }
 
-static void random_crash(struct run *run) {
+static void random_crash(struct property_run *run) {
     struct domain *domain = run->domain;
     uint32_t lost = random_index(&run->random, 2) ? 0 : random_index(&run->random, 4);
     if (lost == 0) {
@@ -195,7 +195,7 @@ static void random_crash(struct run *run) {
 }
 
 /* The engine stands still. Where the policy gives nothing back, holds end when it goes on. */
-static void random_outage(struct run *run) {
+static void random_outage(struct property_run *run) {
     domain_outage(run->domain, (enum outage_cause)(OUTAGE_DOWN + random_index(&run->random, 3)),
                   300 + random_index(&run->random, random_index(&run->random, 4) ? 2000 : 60000));
     for (uint32_t id = 1; id <= DATES; id++) {
@@ -205,7 +205,7 @@ static void random_outage(struct run *run) {
     }
 }
 
-static void random_step(struct run *run) {
+static void random_step(struct property_run *run) {
     uint32_t action = random_index(&run->random, 1000);
     if (action < 550) {
         random_command(run);
@@ -223,7 +223,7 @@ static void random_step(struct run *run) {
     domain_due(run->domain);
 }
 
-static void close_the_books(struct run *run) {
+static void close_the_books(struct property_run *run) {
     struct domain *domain = run->domain;
     domain->manual = false;
     domain_settle(domain);
@@ -248,7 +248,7 @@ static void close_the_books(struct run *run) {
 }
 
 static void run_seed(uint64_t seed, uint32_t steps) {
-    struct run *run = calloc(1, sizeof *run);
+    struct property_run *run = calloc(1, sizeof *run);
     assert_non_null(run);
     run->random = (struct random){seed};
     run->domain = domain_new();

@@ -204,6 +204,51 @@ static void commands_have_methods_and_deciders(void **state) {
     (void)state; /* none */
 }
 
+/* Whatever the numbers: who decides a kind is its row's column, and nothing else is applied. */
+static void a_foreign_owner_is_refused(void **state) {
+    static const struct {
+        uint16_t kind;
+        enum owner owner;
+    } rows[] = {
+#define DECISION(number, NAME, name, OWNER) {DECISION_##NAME, OWNER_##OWNER},
+#include "engine/domain/decision.def"
+#undef DECISION
+    };
+    struct domain *domain = domain_new();
+    struct policy policy = default_policy();
+    uint32_t date = domain_date(domain, &policy, 1, 100);
+    const struct {
+        uint32_t partition;
+        enum owner owner;
+    } partitions[] = {{PARTITION_CATALOGUE, OWNER_CATALOGUE},
+                      {PARTITION_ACCOUNT_FIRST, OWNER_ACCOUNT},
+                      {PARTITION_ACCOUNT_FIRST + ACCOUNT_PARTITIONS - 1, OWNER_ACCOUNT},
+                      {partition_of_date(date), OWNER_DATE}};
+    for (uint32_t i = 0; i < sizeof partitions / sizeof partitions[0]; i++) {
+        uint32_t partition = partitions[i].partition, refused = 0, own = 0;
+        uint64_t hash = world_hash(domain->world);
+        assert_int_equal(partition_owner(partition), partitions[i].owner);
+        assert_int_equal(world_find(domain->world, partition)->kind->owner, partitions[i].owner);
+        for (uint32_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+            assert_int_equal(decision_owner(rows[row].kind), rows[row].owner);
+            if (rows[row].owner == partitions[i].owner || rows[row].owner == OWNER_ANY) {
+                own++;
+                continue;
+            }
+            struct decision decision = {
+                .kind = rows[row].kind, .partition = partition, .time_ms = domain->now_ms};
+            assert_int_equal(world_apply(domain->world, &decision), WORLD_NOT_APPLICABLE);
+            refused++;
+        }
+        assert_true(own > 1 && refused > 0 && own + refused == sizeof rows / sizeof rows[0]);
+        assert_true(world_hash(domain->world) == hash);
+    }
+    assert_int_equal(decision_owner(0), OWNER_NONE);
+    assert_int_equal(decision_owner(UINT32_MAX), OWNER_NONE);
+    domain_free(domain);
+    (void)state; /* none */
+}
+
 static void partitions_do_not_overlap(void **state) {
     for (uint32_t i = 0; i < 256; i++) {
         struct id128 user = {{0}};
@@ -230,6 +275,7 @@ int main(void) {
         cmocka_unit_test(policy_by_index_and_name),
         cmocka_unit_test(names_of_states),
         cmocka_unit_test(commands_have_methods_and_deciders),
+        cmocka_unit_test(a_foreign_owner_is_refused),
         cmocka_unit_test(partitions_do_not_overlap),
     };
     return cmocka_run_group_tests_name("tables", tests, NULL, NULL);

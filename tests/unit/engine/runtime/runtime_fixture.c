@@ -30,7 +30,7 @@ static void fake_entropy(void *context, void *bytes, uint32_t size) {
         ((uint8_t *)bytes)[i] = (uint8_t)(++t->entropy * 37 + i / 256);
 }
 static void fake_encode(void *context, struct request *request, const struct reply *reply) {
-    struct caller *caller = (struct caller *)request;
+    struct runtime_caller *caller = (struct runtime_caller *)request;
     (void)context;
     if (reply->kind == REPLY_RESERVATION_ITEM) {
         caller->items++;
@@ -45,7 +45,7 @@ static void fake_encode(void *context, struct request *request, const struct rep
 }
 static void fake_release(void *context, struct request *request) {
     struct world_under_test *t = context;
-    struct caller *caller = (struct caller *)request;
+    struct runtime_caller *caller = (struct runtime_caller *)request;
     caller->released++;
     caller->durable_at_release = t->durable;
 }
@@ -83,14 +83,14 @@ void step(struct world_under_test *t) {
         for (uint32_t i = 0; i < t->shards; i++) (void)engine_step(t->engine, i);
     }
 }
-void submit(struct world_under_test *t, struct caller *caller) {
+void submit(struct world_under_test *t, struct runtime_caller *caller) {
     caller->request.next = NULL;
     assert_int_equal(engine_submit(t->engine, engine_shard_of(t->engine, &caller->request.command),
                                    &caller->request),
                      0);
 }
 /* Submit, run, make durable, run. */
-void call(struct world_under_test *t, struct caller *caller) {
+void call(struct world_under_test *t, struct runtime_caller *caller) {
     submit(t, caller);
     step(t);
     t->durable = t->log_bytes;
@@ -104,15 +104,15 @@ struct id128 user_of(uint8_t n) {
     user.bytes[15] = n;
     return user;
 }
-struct caller calling(enum command_kind kind, uint32_t partition) {
-    struct caller caller = {0};
+struct runtime_caller calling(enum command_kind kind, uint32_t partition) {
+    struct runtime_caller caller = {0};
     caller.request.command.kind = (uint16_t)kind;
     caller.request.command.partition = partition;
     return caller;
 }
 void create_date(struct world_under_test *t, uint32_t seats) {
     static const struct text title = {"date", 4};
-    struct caller caller = calling(COMMAND_CONCERT_CREATE, PARTITION_CATALOGUE);
+    struct runtime_caller caller = calling(COMMAND_CONCERT_CREATE, PARTITION_CATALOGUE);
     caller.request.command.concert.title = title;
     call(t, &caller);
     uint32_t concert = caller.reply.created.concert;
@@ -138,34 +138,34 @@ void create_date(struct world_under_test *t, uint32_t seats) {
     assert_int_equal(caller.reply.kind, REPLY_DATE);
 }
 struct token enter(struct world_under_test *t, uint32_t date, uint8_t user) {
-    struct caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(date));
+    struct runtime_caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(date));
     caller.request.command.enter.user = user_of(user);
     call(t, &caller);
     assert_int_equal(caller.reply.kind, REPLY_TOKEN);
     return caller.reply.token.token;
 }
-struct caller hold_call(struct token token, const struct seat_ref *seat) {
-    struct caller caller = calling(COMMAND_SEATS_HOLD, partition_of_date(token.date));
+struct runtime_caller hold_call(struct token token, const struct seat_ref *seat) {
+    struct runtime_caller caller = calling(COMMAND_SEATS_HOLD, partition_of_date(token.date));
     caller.request.command.hold.token = token;
     caller.request.command.hold.seats = seat;
     caller.request.command.hold.count = 1;
     return caller;
 }
-struct caller charge_call(uint8_t user, uint64_t amount, uint8_t key) {
+struct runtime_caller charge_call(uint8_t user, uint64_t amount, uint8_t key) {
     struct id128 id = user_of(user);
-    struct caller caller = calling(COMMAND_WALLET_CHARGE, partition_of_user(&id));
+    struct runtime_caller caller = calling(COMMAND_WALLET_CHARGE, partition_of_user(&id));
     caller.request.command.wallet.user = id;
     caller.request.command.wallet.amount = amount;
     caller.request.command.wallet.key = user_of(key);
     return caller;
 }
 void charge(struct world_under_test *t, uint8_t user, uint64_t amount) {
-    struct caller caller = charge_call(user, amount, user);
+    struct runtime_caller caller = charge_call(user, amount, user);
     call(t, &caller);
     assert_int_equal(caller.reply.kind, REPLY_WALLET);
 }
-struct caller pay_call(struct token token, uint64_t reservation, uint8_t key) {
-    struct caller caller = calling(COMMAND_PAYMENT_PAY, partition_of_date(token.date));
+struct runtime_caller pay_call(struct token token, uint64_t reservation, uint8_t key) {
+    struct runtime_caller caller = calling(COMMAND_PAYMENT_PAY, partition_of_date(token.date));
     caller.request.command.pay.token = token;
     caller.request.command.pay.reservation = reservation;
     caller.request.command.pay.key = user_of(key);

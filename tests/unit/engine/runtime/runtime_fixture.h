@@ -21,7 +21,7 @@
 #include "engine/runtime/engine.h"
 
 /* One caller and what it was told. */
-struct caller {
+struct runtime_caller {
     struct request request; /* first */
     struct reply reply;
     uint32_t items; /* REPLY_RESERVATION_ITEM seen */
@@ -51,15 +51,15 @@ void teardown(struct world_under_test *t);
 /* step - some rounds of all shards; nothing becomes durable. submit - put a call into its mailbox.
  * call - submit, run, make durable, run: it has its answer */
 void step(struct world_under_test *t);
-void submit(struct world_under_test *t, struct caller *caller);
-void call(struct world_under_test *t, struct caller *caller);
+void submit(struct world_under_test *t, struct runtime_caller *caller);
+void call(struct world_under_test *t, struct runtime_caller *caller);
 
 /* Users and keys by a small number; calls to fill in, or ready. */
 struct id128 user_of(uint8_t n);
-struct caller calling(enum command_kind kind, uint32_t partition);
-struct caller hold_call(struct token token, const struct seat_ref *seat);
-struct caller charge_call(uint8_t user, uint64_t amount, uint8_t key);
-struct caller pay_call(struct token token, uint64_t reservation, uint8_t key);
+struct runtime_caller calling(enum command_kind kind, uint32_t partition);
+struct runtime_caller hold_call(struct token token, const struct seat_ref *seat);
+struct runtime_caller charge_call(uint8_t user, uint64_t amount, uint8_t key);
+struct runtime_caller pay_call(struct token token, uint64_t reservation, uint8_t key);
 
 /* create_date - a concert with one open date of `t->policy`. enter, charge: done and answered */
 void create_date(struct world_under_test *t, uint32_t seats);

@@ -17,13 +17,13 @@
 #define HOUR 3600000
 
 /* A clock under test, and the two clocks that it reads. */
-struct bench {
+struct clock_bench {
     struct engine_clock clock;
     uint64_t mono_ms;
     uint64_t wall_ms;
 };
 
-static void look(struct bench *bench, uint64_t width_ms) {
+static void look(struct clock_bench *bench, uint64_t width_ms) {
     struct clock_reading reading = {.before_ns = bench->mono_ms * MS,
                                     .wall_ns = bench->wall_ms * MS};
     bench->mono_ms += width_ms;
@@ -32,20 +32,20 @@ static void look(struct bench *bench, uint64_t width_ms) {
     (void)clock_look(&bench->clock, &reading); /* what it says is in the clock */
 }
 
-static void begin(struct bench *bench) {
-    *bench = (struct bench){.mono_ms = MONO, .wall_ms = WALL};
+static void begin(struct clock_bench *bench) {
+    *bench = (struct clock_bench){.mono_ms = MONO, .wall_ms = WALL};
     struct clock_reading reading = {MONO * MS, WALL * MS, MONO * MS};
     clock_begin(&bench->clock, &reading);
 }
 
 /* Both clocks go on, the wall clock by `set_ms` more or less, and are looked at. */
-static void pass(struct bench *bench, uint64_t ms, int64_t set_ms) {
+static void pass(struct clock_bench *bench, uint64_t ms, int64_t set_ms) {
     bench->mono_ms += ms;
     bench->wall_ms += ms + (uint64_t)set_ms;
     look(bench, 0);
 }
 
-static int64_t time_ms(const struct bench *bench) {
+static int64_t time_ms(const struct clock_bench *bench) {
     uint64_t now_ns = clock_at(&bench->clock, bench->mono_ms * MS);
     assert_int_equal(now_ns % (MS / 2), 0);
     return (int64_t)(now_ns / MS - WALL);
@@ -125,7 +125,7 @@ static void follows_the_wall_clock(void **state) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct table_case *one = &table[i];
         struct clock_figures figures = {0};
-        struct bench bench;
+        struct clock_bench bench;
         begin(&bench);
         for (size_t j = 0; j < MOMENTS_MAX && one->moments[j].pass_ms > 0; j++) {
             const struct moment *moment = &one->moments[j];
@@ -150,7 +150,7 @@ static void follows_the_wall_clock(void **state) {
 static void a_halted_look_is_no_step(void **state) {
     (void)state;
     struct clock_figures figures;
-    struct bench bench;
+    struct clock_bench bench;
     begin(&bench);
     look(&bench, 60000);
     look(&bench, 0);
@@ -170,7 +170,7 @@ static void a_halted_look_is_no_step(void **state) {
 /* A look that began before the state did, by another thread, changes nothing. */
 static void an_old_look_says_nothing(void **state) {
     (void)state;
-    struct bench bench;
+    struct clock_bench bench;
     begin(&bench);
     pass(&bench, 1000, 500);
     struct engine_clock before = bench.clock;
@@ -185,7 +185,7 @@ static void an_old_look_says_nothing(void **state) {
 static void never_goes_back(void **state) {
     (void)state;
     struct random random = {random_seed(20261127)};
-    struct bench bench;
+    struct clock_bench bench;
     begin(&bench);
     for (uint32_t i = 0; i < 200000; i++) {
         uint64_t ms = random_below(&random, 64), kind = random_below(&random, 16);
@@ -213,7 +213,7 @@ static void never_goes_back(void **state) {
 
 static void goes_on_from_the_log(void **state) {
     (void)state;
-    struct bench bench;
+    struct clock_bench bench;
     begin(&bench);
     assert_int_equal(clock_raise(&bench.clock, MONO * MS, 0), 0); /* an empty log */
     assert_int_equal(clock_raise(&bench.clock, MONO * MS, WALL), 0);

@@ -14,7 +14,7 @@
 
 /* One look: `at` ms after the beginning; what waits for the log, whether it has moved since the
  * look before; whether the step promises the next one. */
-struct look {
+struct outage_look {
     uint32_t at_ms;
     bool waits, moved, promises;
     enum outage_sight sight;
@@ -26,7 +26,7 @@ struct look {
 struct outage_course {
     const char *name;
     uint32_t served_until_ms; /* before the beginning; 0: nobody served before */
-    struct look looks[LOOKS_MAX];
+    struct outage_look looks[LOOKS_MAX];
 };
 
 enum { NO = 0, YES = 1 };
@@ -118,7 +118,7 @@ static void tell(const struct outage_course *course) {
     assert_true(outage_limit_ms(&outage) == UINT64_MAX);
     assert_true(outage_next_look_ms(&outage) == (course->served_until_ms ? 0 : UINT64_MAX));
     for (uint32_t i = 0; i < LOOKS_MAX && course->looks[i].at_ms != 0; i++) {
-        const struct look *look = &course->looks[i];
+        const struct outage_look *look = &course->looks[i];
         uint64_t now_ms = BEGIN_MS + look->at_ms;
         durable_lsn += look->moved;
         enum outage_sight sight = outage_look(&outage, now_ms, look->waits, durable_lsn);

@@ -19,15 +19,15 @@ static void pass(struct world_under_test *t, uint64_t ms, bool durable) {
     }
 }
 
-struct line {
+struct outage_line {
     struct world_under_test *t;
     struct token active, waits;
     uint64_t reservation;
 };
 
 /* One has a turn and holds a seat, one waits. */
-static struct line line_of(uint32_t shards) {
-    struct line line = {.t = setup(shards)};
+static struct outage_line line_of(uint32_t shards) {
+    struct outage_line line = {.t = setup(shards)};
     line.t->policy.active_capacity = 1;
     line.t->policy.active_ttl_ms = TTL_MS;
     line.t->policy.hold_ttl_ms = HOLD_MS;
@@ -36,19 +36,19 @@ static struct line line_of(uint32_t shards) {
     line.active = enter(line.t, 1, 1);
     line.waits = enter(line.t, 1, 2);
     struct seat_ref seat = {.number = 1};
-    struct caller hold = hold_call(line.active, &seat);
+    struct runtime_caller hold = hold_call(line.active, &seat);
     call(line.t, &hold);
     line.reservation = hold.reservation;
     return line;
 }
 
-static struct caller status_call(struct token token) {
-    struct caller caller = calling(COMMAND_QUEUE_STATUS, partition_of_date(token.date));
+static struct runtime_caller status_call(struct token token) {
+    struct runtime_caller caller = calling(COMMAND_QUEUE_STATUS, partition_of_date(token.date));
     caller.request.command.queue.token = token;
     return caller;
 }
 static struct reply status(struct world_under_test *t, struct token token) {
-    struct caller caller = status_call(token);
+    struct runtime_caller caller = status_call(token);
     call(t, &caller);
     assert_int_equal(caller.reply.kind, REPLY_TOKEN);
     return caller.reply;
@@ -94,7 +94,7 @@ static void demand_credit(const struct world_under_test *t, uint32_t count, uint
 static void outage_of_a_shard_that_stalls(void **state) {
     (void)state;
     for (uint32_t shards = 1; shards <= 3; shards++) {
-        struct line line = line_of(shards);
+        struct outage_line line = line_of(shards);
         uint64_t turn = status(line.t, line.active).token.expires_at;
         for (uint32_t i = 0; i < shards;
              i++) { /* whose time runs is looked at; else the shard sleeps */
@@ -108,7 +108,7 @@ static void outage_of_a_shard_that_stalls(void **state) {
             step(line.t);
             pass(line.t, OUTAGE_HEARING_MS / 2, true);
         }
-        struct caller polls = status_call(line.waits), list = status_call(line.active);
+        struct runtime_caller polls = status_call(line.waits), list = status_call(line.active);
         submit(line.t, &list);
         call(line.t, &polls); /* it asked meanwhile */
         assert_int_equal(polls.reply.token.state, TOKEN_WAITING);
@@ -133,9 +133,9 @@ static void outage_of_a_shard_that_stalls(void **state) {
 /* A process that stops in the middle of a step: what it decides then is of the time before. */
 static void outage_in_the_middle_of_a_step(void **state) {
     (void)state;
-    struct line line = line_of(1);
+    struct outage_line line = line_of(1);
     uint64_t before = line.t->now_ms;
-    struct caller first = status_call(line.waits), second = status_call(line.active);
+    struct runtime_caller first = status_call(line.waits), second = status_call(line.active);
     line.t->leap_ms = STALL_MS; /* from the second reading of the clock on */
     submit(line.t, &first);
     submit(line.t, &second);
@@ -152,18 +152,18 @@ static void outage_in_the_middle_of_a_step(void **state) {
 static void outage_of_the_log(void **state) {
     (void)state;
     for (uint32_t full = 0; full < 2; full++) {
-        struct line line = line_of(1);
+        struct outage_line line = line_of(1);
         struct world_under_test *t = line.t;
         uint64_t begin = t->now_ms;
         struct seat_ref seat = {.number = 2};
-        struct caller hold = hold_call(line.active, &seat);
+        struct runtime_caller hold = hold_call(line.active, &seat);
         t->journal_full = full;
         submit(t, &hold); /* something waits */
         step(t);
         pass(t, STALL_MS, false);
         assert_int_equal(hold.released, 0);
         assert_int_equal(expired(t), 0);
-        struct caller late = status_call(line.active);
+        struct runtime_caller late = status_call(line.active);
         submit(t, &late);
         step(t);
         if (!full) { /* decided at the standing time, told later */
@@ -193,10 +193,10 @@ static void outage_of_the_log(void **state) {
 /* Slow, but it moves: 200 ms for each write. Time goes on. */
 static void a_slow_log_is_no_outage(void **state) {
     (void)state;
-    struct line line = line_of(1);
+    struct outage_line line = line_of(1);
     struct decision last;
     for (uint32_t i = 0; i < 3 * TTL_MS / 200; i++) {
-        struct caller charges = charge_call(3, 1, (uint8_t)i);
+        struct runtime_caller charges = charge_call(3, 1, (uint8_t)i);
         submit(line.t, &charges);
         step(line.t);
         pass(line.t, 100, false);
@@ -223,7 +223,7 @@ static void outage_that_nobody_feels(void **state) {
     pass(t, 2 * t->policy.waiting_timeout_ms, true); /* the wheel has forgotten it */
     uint64_t due = engine_next_due_ms(t->engine, 1); /* a turn of minutes: still looked at */
     assert_true(due <= t->now_ms + SHARD_ROUND_MS_MAX);
-    struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
+    struct runtime_caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
     leave.request.command.queue.token = token;
     call(t, &leave);
     pass(t, 30 * TTL_MS, true); /* until the wheel has forgotten it */
@@ -263,7 +263,7 @@ static uint64_t restart(struct world_under_test *t, uint64_t served_until_ms) {
 static void outage_of_a_restart(void **state) {
     (void)state;
     for (uint32_t shards = 1; shards <= 3; shards++) {
-        struct line line = line_of(shards);
+        struct outage_line line = line_of(shards);
         struct world_under_test *t = line.t;
         uint64_t turn = status(t, line.active).token.expires_at, stopped = t->now_ms;
         t->now_ms += STALL_MS;
@@ -290,7 +290,7 @@ static void outage_of_a_restart(void **state) {
 /* The dates that get a credit are no longer due, and do not stand in the way of one that is. */
 static void outage_that_one_date_does_not_credit(void **state) {
     (void)state;
-    struct line line = line_of(1);
+    struct outage_line line = line_of(1);
     struct decision last;
     line.t->policy.outage_credit = 0;
     line.t->policy.waiting_timeout_ms = STALL_MS;
@@ -324,10 +324,10 @@ static void restart_of_nobody_writes_nothing(void **state) {
 static void a_log_that_is_always_slow(void **state) {
     (void)state;
     for (uint32_t busy = 0; busy < 2; busy++) {
-        struct line line = line_of(1);
+        struct outage_line line = line_of(1);
         struct world_under_test *t = line.t;
         struct decision last;
-        struct caller charges[2 * TTL_MS / 300];
+        struct runtime_caller charges[2 * TTL_MS / 300];
         uint64_t begin_ms = t->now_ms;
         for (uint32_t i = 0; i < sizeof charges / sizeof charges[0]; i++) {
             charges[i] = charge_call(3, 1, (uint8_t)i);
@@ -350,7 +350,7 @@ static void a_log_that_is_always_slow(void **state) {
 /* The moment in which sockets are heard after an outage counts once: the silent waiter is found. */
 static void outages_one_after_another(void **state) {
     (void)state;
-    struct line line = line_of(1);
+    struct outage_line line = line_of(1);
     struct decision last;
     for (uint32_t i = 0; i < 20; i++) {
         line.t->now_ms += 400;
@@ -369,7 +369,7 @@ static void outages_one_after_another(void **state) {
     line.t->now_ms += 400;
     step(line.t);
     pass(line.t, TIMEOUT_MS - 100, true);
-    struct caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
+    struct runtime_caller leave = calling(COMMAND_QUEUE_LEAVE, partition_of_date(1));
     leave.request.command.queue.token = line.active;
     call(line.t, &leave);
     assert_int_equal(status(line.t, line.waits).token.state, TOKEN_ACTIVE);

@@ -12,7 +12,7 @@ static void admitted_at_once(void **state) {
     (void)state;
     struct world_under_test *t = setup(1);
     create_date(t, 2);
-    struct caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(1));
+    struct runtime_caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(1));
     caller.request.command.enter.user = user_of(1);
     call(t, &caller);
     assert_int_equal(caller.reply.token.state, TOKEN_ACTIVE); /* told in the same answer */
@@ -25,13 +25,13 @@ static void no_reply_before_durable(void **state) {
     create_date(t, 2);
     struct token token = enter(t, 1, 1);
     struct seat_ref seat = {.number = 1};
-    struct caller hold = hold_call(token, &seat);
+    struct runtime_caller hold = hold_call(token, &seat);
     submit(t, &hold);
     step(t);
     assert_int_equal(hold.encoded, 1);
     assert_int_equal(hold.released, 0);
     /* a read that sees the hold waits for it, too */
-    struct caller status = calling(COMMAND_QUEUE_STATUS, partition_of_date(1));
+    struct runtime_caller status = calling(COMMAND_QUEUE_STATUS, partition_of_date(1));
     status.request.command.queue.token = token;
     submit(t, &status);
     step(t);
@@ -54,7 +54,7 @@ static void journal_full_tells_nobody(void **state) {
     struct token token = enter(t, 1, 1);
     charge(t, 1, 1000);
     struct seat_ref seat = {.number = 1};
-    struct caller hold = hold_call(token, &seat), other = hold_call(token, &seat);
+    struct runtime_caller hold = hold_call(token, &seat), other = hold_call(token, &seat);
     uint64_t before = t->log_bytes;
     t->journal_full = true;
     submit(t, &hold);
@@ -84,17 +84,17 @@ static void pays_across_shards(void **state) {
             uint32_t date = user % 3 + 1;
             struct token token = enter(t, date, user);
             struct seat_ref seat = {.number = user};
-            struct caller hold = hold_call(token, &seat);
+            struct runtime_caller hold = hold_call(token, &seat);
             call(t, &hold);
             assert_int_equal(hold.reply.kind, REPLY_RESERVATION);
-            struct caller pay = pay_call(token, hold.reservation, 1);
+            struct runtime_caller pay = pay_call(token, hold.reservation, 1);
             call(t, &pay);
             assert_int_equal(pay.reply.kind, REPLY_ERROR);
             assert_int_equal(pay.reply.error, ERROR_INSUFFICIENT_FUNDS);
             assert_int_equal(pay.reply.data[2], 100);
             charge(t, user, 150);
-            struct caller twice[2] = {pay_call(token, hold.reservation, 2),
-                                      pay_call(token, hold.reservation, 2)};
+            struct runtime_caller twice[2] = {pay_call(token, hold.reservation, 2),
+                                              pay_call(token, hold.reservation, 2)};
             submit(t, &twice[0]); /* a double click */
             call(t, &twice[1]);
             for (int i = 0; i < 2; i++) {
@@ -110,7 +110,7 @@ static void pays_across_shards(void **state) {
         assert_int_equal(money.reserved, 0);
         assert_int_equal(money.balances, 8 * 50);
 
-        struct caller list = calling(COMMAND_RESERVATION_LIST, 0);
+        struct runtime_caller list = calling(COMMAND_RESERVATION_LIST, 0);
         list.request.command.reservations.user = user_of(5);
         call(t, &list);
         assert_int_equal(list.reply.kind, REPLY_RESERVATION_END);
@@ -131,7 +131,7 @@ static void replay_agrees(void **state) {
     create_date(t, 4);
     struct token token = enter(t, 2, 7);
     struct seat_ref seat = {.number = 3};
-    struct caller hold = hold_call(token, &seat);
+    struct runtime_caller hold = hold_call(token, &seat);
     call(t, &hold);
     t->now_ms += 1000 * 1000; /* the hold ends, the token ends */
     step(t);
@@ -179,7 +179,7 @@ static void mailbox_full_is_busy(void **state) {
     (void)state;
     struct world_under_test *t = setup(1);
     create_date(t, 1);
-    struct caller *callers = calloc(MAILBOX_CHAINS_MAX + 1, sizeof *callers);
+    struct runtime_caller *callers = calloc(MAILBOX_CHAINS_MAX + 1, sizeof *callers);
     uint32_t accepted = 0, busy = 0;
     for (uint32_t i = 0; i <= MAILBOX_CHAINS_MAX; i++) {
         callers[i] = calling(COMMAND_SYSTEM_PING, PARTITION_CATALOGUE);
@@ -199,7 +199,7 @@ static void mailbox_full_is_busy(void **state) {
 static void unknown_partitions_are_refused(void **state) {
     (void)state;
     struct world_under_test *t = setup(2);
-    struct caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(77));
+    struct runtime_caller caller = calling(COMMAND_QUEUE_ENTER, partition_of_date(77));
     call(t, &caller);
     assert_int_equal(caller.reply.error, ERROR_NO_SUCH_DATE);
     assert_int_equal(caller.reply.data[0], 77);
@@ -233,7 +233,7 @@ static void board_waits_for_the_row(void **state) {
     assert_true(lsn > 0 && lsn <= t->log_bytes);
     struct token token = enter(t, 1, 1);
     struct seat_ref seat = {.number = 1};
-    struct caller hold = hold_call(token, &seat);
+    struct runtime_caller hold = hold_call(token, &seat);
     submit(t, &hold);
     step(t);
     board_read_date(engine_board(t->engine), 1, &counters, &lsn);

@@ -14,14 +14,14 @@
 #define RESERVATION "30064771073" /* 7 << 32 | 1 */
 
 /* One request at work. */
-struct fixture {
+struct decode_fixture {
     struct value_writer bytes;
     struct arena arena;
     struct command command;
     struct error_reply error;
 };
 
-static struct fixture f;
+static struct decode_fixture f;
 
 static int setup(void **state) {
     (void)state;
@@ -304,14 +304,14 @@ static void missing_and_unknown(void **state) {
     }
 }
 
-struct refusal {
+struct decode_refusal {
     const char *method, *params;
     enum error code;
     const char *param; /* BAD_PARAMS */
     uint64_t data;     /* the others */
 };
 
-static const struct refusal refusals[] = {
+static const struct decode_refusal refusals[] = {
     {"queue.enter", "{'date':'7','user':" USER "}", ERROR_BAD_PARAMS, "date", 0},
     {"queue.enter", "{'date':-7,'user':" USER "}", ERROR_BAD_PARAMS, "date", 0},
     {"queue.enter", "{'date':1.5,'user':" USER "}", ERROR_BAD_PARAMS, "date", 0},
@@ -531,7 +531,7 @@ static void a_list_of_dates_takes_any_token(void **state) {
 static void refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        const struct refusal *r = &refusals[i];
+        const struct decode_refusal *r = &refusals[i];
         int code = decode(r->method, r->params, true);
         if (code != (int)r->code || f.error.code != r->code) {
             fail_msg("%s %s: %s", r->method, r->params, error_name((uint32_t)code));

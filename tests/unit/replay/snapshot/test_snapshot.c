@@ -234,14 +234,14 @@ static void two_cannot_make_at_once(void **state) {
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-struct listing {
+struct kept_names {
     uint32_t good, bad;
     uint64_t lsn; /* of the last one */
 };
 
 static int count(void *context, const struct snapshot_info *info,
                  const struct snapshot_error *error) {
-    struct listing *listing = context;
+    struct kept_names *listing = context;
     assert_true(listing->lsn == 0 || error || info->lsn < listing->lsn);
     if (error) {
         listing->bad++;
@@ -256,7 +256,7 @@ static int count(void *context, const struct snapshot_info *info,
 static void a_folder_is_listed_newest_first(void **state) {
     struct snapshot_fixture *fixture = *state;
     static const uint8_t junk[8192];
-    struct listing listing = {0};
+    struct kept_names listing = {0};
     assert_int_equal(snapshot_list(fixture->snapshots, count, &listing, &fixture->error), 0);
     assert_int_equal(listing.good + listing.bad, 0);
     for (int i = 0; i < 3; i++) {
@@ -456,7 +456,7 @@ static void what_is_saved_is_read_back(void **state) {
         assert_true(snapshot_save(fixture->snapshots, fixture->history.world, &info, NULL, NULL,
                                   &fixture->error) < 0);
         assert_true(fixture->error.text[0] != '\0');
-        struct listing listing = {0};
+        struct kept_names listing = {0};
         assert_int_equal(snapshot_list(fixture->snapshots, count, &listing, &fixture->error), 0);
         assert_int_equal(listing.good + listing.bad, 0);
     }

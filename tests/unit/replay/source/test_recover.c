@@ -54,15 +54,15 @@ static void an_empty_log_is_an_empty_world(void **state) {
     world_free(fresh);
 }
 
-struct progress {
+struct recover_progress {
     uint32_t calls;
     uint64_t records, lsn;
 };
 static void note(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
-    struct progress *progress = context;
+    struct recover_progress *progress = context;
     assert_true(records > progress->records || progress->calls == 0 || lsn == progress->lsn);
     assert_int_equal(bytes, lsn);
-    *progress = (struct progress){progress->calls + 1, records, lsn};
+    *progress = (struct recover_progress){progress->calls + 1, records, lsn};
 }
 
 /* A snapshot is a world and an LSN: replay from the middle onto it reaches the same end. */
@@ -72,7 +72,7 @@ static void replay_in_two_parts_with_progress(void **state) {
     struct random_history history;
     struct recover_result half, whole;
     struct recover_error error;
-    struct progress progress = {0, 0, 0};
+    struct recover_progress progress = {0, 0, 0};
     memory_log_init(&log);
     random_history_init(&history, &log, 8, 40);
     random_history_run(&history, 1000);

@@ -180,7 +180,7 @@ static void entities_in_words(void **state) {
 static void the_largest_of_every_kind_fits(void **state) {
     (void)state;
     static const uint16_t kinds[] = {
-#define DECISION(number, NAME, name) DECISION_##NAME,
+#define DECISION(number, NAME, name, OWNER) DECISION_##NAME,
 #include "engine/domain/decision.def"
 #undef DECISION
     };

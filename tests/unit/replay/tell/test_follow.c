@@ -174,13 +174,13 @@ static void a_seat_is_never_two_peoples(void **state) {
 
 /* --- from an image ---------------------------------------------------------------------------- */
 
-struct learning {
+struct follow_learning {
     struct follow *follow;
     uint32_t partition;
 };
 
 static int learn(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size) {
-    struct learning *learning = context;
+    struct follow_learning *learning = context;
     assert_true(bytes != NULL && size >= ENTITY_HEADER_BYTES);
     if (entity->kind == ENTITY_PARTITION) learning->partition = entity->partition.partition;
     follow_entity(learning->follow, learning->partition, entity);
@@ -222,7 +222,7 @@ static void an_image_is_as_good_as_the_beginning(void **state) {
         const struct subject subject = subject_of(&history, i);
         from_start[i] = follow_open(&subject);
         from_middle[i] = follow_open(&subject);
-        struct learning learning = {.follow = from_middle[i]};
+        struct follow_learning learning = {.follow = from_middle[i]};
         const struct image_sink sink = {learn, &learning};
         assert_int_equal(image_save(history.world, &sink), 0);
     }

@@ -24,7 +24,7 @@
 #define SETS 400u
 
 /* The machine's clocks. Each reading of the monotonic one takes 1 us, so that time passes. */
-struct machine {
+struct clock_readings {
     _Atomic uint64_t mono_ns;
     _Atomic int64_t set_ns; /* by so much was the wall clock changed */
     uint32_t readings;      /* of the monotonic clock, where `meanwhile` counts them */
@@ -33,15 +33,15 @@ struct machine {
     void (*meanwhile)(void);
 };
 
-struct asking {
+struct clock_asking {
     struct system_clock clock;
-    struct machine machine;
+    struct clock_readings machine;
     _Atomic uint64_t told_ms; /* the latest that a thread has been told and has passed on */
     _Atomic uint32_t backwards;
 };
 
 static uint64_t read_machine(void *context, clockid_t id) {
-    struct machine *machine = context;
+    struct clock_readings *machine = context;
     if (id == CLOCK_MONOTONIC) {
         uint64_t now_ns = atomic_fetch_add(&machine->mono_ns, 1000) + 1000;
         if (machine->meanwhile && ++machine->readings == machine->reading) machine->meanwhile();
@@ -52,7 +52,7 @@ static uint64_t read_machine(void *context, clockid_t id) {
 
 /* What was told to anybody before a question is asked is not later than the answer. */
 static void *ask(void *context) {
-    struct asking *asking = context;
+    struct clock_asking *asking = context;
     for (uint32_t i = 0; i < ASKS; i++) {
         uint64_t before_ms = atomic_load(&asking->told_ms);
         uint64_t now_ms = system_clock_now_ms(&asking->clock);
@@ -65,7 +65,7 @@ static void *ask(void *context) {
 
 static void no_thread_sees_time_go_back(void **state) {
     (void)state;
-    static struct asking asking;
+    static struct clock_asking asking;
     pthread_t threads[THREADS];
     struct clock_figures figures;
     system_clock_init_with(&asking.clock, read_machine, &asking.machine);
@@ -85,7 +85,7 @@ static void no_thread_sees_time_go_back(void **state) {
 
 /* A thread has found that the clock was set back, and is halted before it says so. For ten seconds
  * others know nothing of it. What they are told stays true. */
-static struct asking halted;
+static struct clock_asking halted;
 static uint64_t told_meanwhile_ms;
 
 static void ask_meanwhile(void) {
@@ -113,7 +113,7 @@ static void what_was_told_stays_true(void **state) {
 
 static void follows_when_asked(void **state) {
     (void)state;
-    struct machine machine = {.mono_ns = 1000 * MS};
+    struct clock_readings machine = {.mono_ns = 1000 * MS};
     struct system_clock clock;
     struct clock_figures figures;
     system_clock_init_with(&clock, read_machine, &machine);
@@ -137,7 +137,7 @@ static void follows_when_asked(void **state) {
 
 static void is_raised(void **state) {
     (void)state;
-    struct machine machine = {.mono_ns = 0};
+    struct clock_readings machine = {.mono_ns = 0};
     struct system_clock clock;
     system_clock_init_with(&clock, read_machine, &machine);
     assert_int_equal(system_clock_raise(&clock, WALL - MINUTE), 0);

@@ -10,7 +10,7 @@
 #include "engine/domain/error.h"
 #include "tools/crowd/fan.h"
 
-static struct fan fan;
+static struct crowd_fan fan;
 static struct fan_step step;
 static struct fan_seat seats[] = {{5, 100}, {6, 120}, {7, 140}, {8, 160}};
 
@@ -207,7 +207,7 @@ static void leaves_when_all_is_gone(void **state) {
 
 static void one_seed_one_fan(void **state) {
     (void)state;
-    struct fan again, other;
+    struct crowd_fan again, other;
     fan_begin(&fan, 42, 7, 3, 50, 1000, &step);
     fan_begin(&again, 42, 7, 3, 50, 1000, &step);
     fan_begin(&other, 42, 8, 3, 50, 1000, &step);

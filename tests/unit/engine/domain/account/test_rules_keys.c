@@ -174,14 +174,14 @@ static void W1_older_images_have_keys_in_rows(void **state) {
 
 /* --- payments and cancellations --------------------------------------------------------------- */
 
-struct hall {
+struct keys_hall {
     struct domain *domain;
     uint32_t date;
     struct token token;
 };
 
-static struct hall hall_of(void **state) {
-    struct hall hall = {.domain = *state};
+static struct keys_hall hall_of(void **state) {
+    struct keys_hall hall = {.domain = *state};
     struct policy policy = default_policy();
     policy.active_capacity = ACTIVE_PER_DATE_MAX;
     policy.active_ttl_ms = policy.waiting_timeout_ms = POLICY_YEAR_MS;
@@ -192,14 +192,14 @@ static struct hall hall_of(void **state) {
     return hall;
 }
 
-static void hold_and_release(const struct hall *hall, uint32_t times) {
+static void hold_and_release(const struct keys_hall *hall, uint32_t times) {
     for (uint32_t i = 0; i < times; i++) {
         uint64_t reservation = held(hall->domain, &hall->token, SEATS(9));
         assert_int_equal(domain_release(hall->domain, &hall->token, reservation), ERROR_NONE);
     }
 }
 
-static uint64_t paid_and_cancelled(struct hall *hall, uint32_t pay_key, uint32_t cancel_key) {
+static uint64_t paid_and_cancelled(struct keys_hall *hall, uint32_t pay_key, uint32_t cancel_key) {
     struct domain *domain = hall->domain;
     uint64_t reservation = held(domain, &hall->token, SEATS(1));
     assert_int_equal(domain_pay(domain, &hall->token, reservation, pay_key), ERROR_NONE);
@@ -225,7 +225,7 @@ static void P4_keys_are_known_for_a_day_after_the_end(void **state) {
     for (uint32_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
         struct domain *domain = domain_new();
         void *one = domain;
-        struct hall hall = hall_of(&one);
+        struct keys_hall hall = hall_of(&one);
         bool known = cases[i / 2].known;
         uint64_t refunded = paid_and_cancelled(&hall, KEY, KEY + 1);
         uint64_t released = held(domain, &hall.token, SEATS(2));
@@ -257,7 +257,7 @@ static void P4_keys_are_known_for_a_day_after_the_end(void **state) {
 
 /* Nothing waits for a released hold without a key: it goes as it always went. */
 static void P4_without_a_key_nothing_is_kept(void **state) {
-    struct hall hall = hall_of(state);
+    struct keys_hall hall = hall_of(state);
     hold_and_release(&hall, 3 * ENDED_RESERVATIONS_KEPT_PER_USER);
     const struct reservations *all = &domain_date_of(hall.domain, hall.date)->reservations;
     assert_int_equal(all->kept_ends.count, 0);
@@ -265,7 +265,7 @@ static void P4_without_a_key_nothing_is_kept(void **state) {
 }
 
 static void P4_a_user_has_a_share_of_keys(void **state) {
-    struct hall hall = hall_of(state);
+    struct keys_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint32_t most = KEPT_RESERVATIONS_PER_USER_MAX + ENDED_RESERVATIONS_KEPT_PER_USER;
     for (uint32_t n = 0; n < most; n++) {
@@ -292,7 +292,7 @@ static void P4_a_user_has_a_share_of_keys(void **state) {
 
 /* Holding and cancelling in a loop, by many: sales go on. */
 static void P4_cancelled_holds_never_stop_sales(void **state) {
-    struct hall hall = hall_of(state);
+    struct keys_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     const struct reservations *all = &domain_date_of(domain, hall.date)->reservations;
     uint32_t user = 1, each = ENDED_RESERVATIONS_KEPT_PER_USER + KEPT_RESERVATIONS_PER_USER_MAX;
@@ -458,7 +458,7 @@ static void Q4_an_entry_with_a_key_is_made_once(void **state) {
 #define RANDOM_USERS 3u
 #define RANDOM_KEYS 40u
 
-struct history {
+struct keys_history {
     struct domain *domain;
     struct random random;
     uint32_t date;
@@ -469,12 +469,12 @@ struct history {
     uint64_t charged_ms[RANDOM_USERS + 1][RANDOM_KEYS]; /* 0: not charged with this key */
 };
 
-static uint32_t below(struct history *history, uint32_t limit) {
+static uint32_t below(struct keys_history *history, uint32_t limit) {
     return random_index(&history->random, limit);
 }
 
 /* One key, one amount: charged at most once within a day. */
-static void charge_any(struct history *history, uint32_t user) {
+static void charge_any(struct keys_history *history, uint32_t user) {
     struct domain *domain = history->domain;
     uint32_t key = below(history, RANDOM_KEYS), before = domain->record_count;
     uint64_t *charged_ms = &history->charged_ms[user][key];
@@ -484,7 +484,7 @@ static void charge_any(struct history *history, uint32_t user) {
     if (domain->record_count > before) *charged_ms = domain->now_ms;
 }
 
-static void book_any(struct history *history, uint32_t user) {
+static void book_any(struct keys_history *history, uint32_t user) {
     struct domain *domain = history->domain;
     struct token *token = &history->tokens[user];
     uint64_t reservation;
@@ -507,7 +507,7 @@ static void book_any(struct history *history, uint32_t user) {
 }
 
 /* The answer to an old payment, for a day at least; and never another payment. */
-static void ask_again(struct history *history, uint32_t user) {
+static void ask_again(struct keys_history *history, uint32_t user) {
     struct domain *domain = history->domain;
     if (!history->refunded[user]) return;
     uint64_t balance = domain_balance(domain, user);
@@ -523,7 +523,7 @@ static void random_histories(void **state) {
     const struct random_seeds seeds = random_seeds(1, 10);
     (void)state; /* each seed has its own */
     for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-        struct history history = {.domain = domain_new(), .random = {seed}, .keys = 1000};
+        struct keys_history history = {.domain = domain_new(), .random = {seed}, .keys = 1000};
         struct policy policy = default_policy();
         bool kept = false;
         random_tell(seed);

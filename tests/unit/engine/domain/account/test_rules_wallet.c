@@ -2,15 +2,15 @@
  * between; test_payment.c interrupts, repeats and delays */
 #include "tests/unit/engine/domain/domain_test.h"
 
-struct hall {
+struct wallet_hall {
     struct domain *domain;
     struct policy policy;
     uint32_t date;
     struct token one, two;
 };
 
-static struct hall hall_of(void **state) {
-    struct hall hall = {.domain = *state, .policy = default_policy()};
+static struct wallet_hall hall_of(void **state) {
+    struct wallet_hall hall = {.domain = *state, .policy = default_policy()};
     hall.date = domain_date(hall.domain, &hall.policy, 20, 10);
     hall.one = entered(hall.domain, hall.date, 1);
     hall.two = entered(hall.domain, hall.date, 2);
@@ -82,7 +82,7 @@ static void W1_same_key_charges_once(void **state) {
 }
 
 static void W2_every_change_has_a_row(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
@@ -120,7 +120,7 @@ static void W2_every_change_has_a_row(void **state) {
 }
 
 static void P1_only_held_by_this_user_and_not_expired(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     (void)domain_charge(domain, 2, 100, 2);
@@ -143,7 +143,7 @@ static void P1_only_held_by_this_user_and_not_expired(void **state) {
 
 /* C5: any token but the one it was made with must be this user's, and ACTIVE now. */
 static void P1_which_token_may_pay(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t first = held(domain, &hall.one, SEATS(1)), second = held(domain, &hall.one, SEATS(2));
@@ -163,7 +163,7 @@ static void P1_which_token_may_pay(void **state) {
 }
 
 static void P1_active_time_is_over(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     domain_jump(domain, hall.policy.active_ttl_ms - 1);
@@ -174,7 +174,7 @@ static void P1_active_time_is_over(void **state) {
 }
 
 static void P2_too_little_money(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     uint64_t deadline = domain_reservation(domain, reservation)->expires_at;
@@ -195,7 +195,7 @@ static void P2_too_little_money(void **state) {
 }
 
 static void P2_hold_ends_at_its_old_time(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1));
     domain_advance(domain, hall.policy.hold_ttl_ms - 1);
@@ -206,7 +206,7 @@ static void P2_hold_ends_at_its_old_time(void **state) {
 }
 
 static void P3_success_is_all_of_it(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
@@ -248,7 +248,7 @@ static void P3_free_seats_need_no_wallet(void **state) {
 }
 
 static void P4_charged_once(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t reservation = held(domain, &hall.one, SEATS(1));
@@ -266,7 +266,7 @@ static void P4_charged_once(void **state) {
 }
 
 static void P4_key_of_another_reservation(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     (void)domain_charge(domain, 2, 100, 1);
@@ -280,7 +280,7 @@ static void P4_key_of_another_reservation(void **state) {
 }
 
 static void P5_hold_cannot_end_in_the_middle(void **state) {
-    struct hall hall = hall_of(state);
+    struct wallet_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)domain_charge(domain, 1, 100, 1);
     uint64_t reservation = held(domain, &hall.one, SEATS(1));

@@ -2,15 +2,15 @@
 #include "tests/unit/engine/domain/domain_test.h"
 
 /* A date of 20 seats at 10 points whose active time outlives every hold, and two active users. */
-struct hall {
+struct seats_hall {
     struct domain *domain;
     struct policy policy;
     uint32_t date;
     struct token one, two;
 };
 
-static struct hall hall_of(void **state) {
-    struct hall hall = {.domain = *state, .policy = default_policy()};
+static struct seats_hall hall_of(void **state) {
+    struct seats_hall hall = {.domain = *state, .policy = default_policy()};
     hall.date = domain_date(hall.domain, &hall.policy, 20, 10);
     hall.one = entered(hall.domain, hall.date, 1);
     hall.two = entered(hall.domain, hall.date, 2);
@@ -20,7 +20,7 @@ static struct hall hall_of(void **state) {
 }
 
 static void R1_hold_assigns_for_hold_ttl(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(7));
     const struct reservation *found = domain_reservation(domain, reservation);
@@ -36,7 +36,7 @@ static void R1_hold_assigns_for_hold_ttl(void **state) {
 }
 
 static void R1_hold_never_outlives_active_time(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     domain_advance(hall.domain, hall.policy.active_ttl_ms - 1000);
     uint64_t reservation = held(hall.domain, &hall.one, SEATS(1));
     assert_int_equal(domain_reservation(hall.domain, reservation)->expires_at,
@@ -48,7 +48,7 @@ static void R1_hold_never_outlives_active_time(void **state) {
 }
 
 static void R1_hold_ttl_changed_live(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     uint64_t before = held(hall.domain, &hall.one, SEATS(1));
     assert_int_equal(domain_policy(hall.domain, hall.date, POLICY_INDEX_hold_ttl_ms, 100), 0);
     uint64_t after = held(hall.domain, &hall.one, SEATS(2));
@@ -60,7 +60,7 @@ static void R1_hold_ttl_changed_live(void **state) {
 }
 
 static void R2_one_holder_or_owner(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     assert_int_equal(domain_hold(domain, &hall.one, SEATS(2), NULL), ERROR_SEAT_YOURS);
@@ -74,7 +74,7 @@ static void R2_one_holder_or_owner(void **state) {
 }
 
 static void R2_same_request_again_same_answer(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t first = held(domain, &hall.one, SEATS(1, 2)), again;
     uint32_t records = domain->record_count;
@@ -90,7 +90,7 @@ static void R2_same_request_again_same_answer(void **state) {
 }
 
 static void R3_unpaid_hold_ends_by_itself(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     uint64_t deadline = domain->now_ms + hall.policy.hold_ttl_ms;
@@ -109,7 +109,7 @@ static void R3_unpaid_hold_ends_by_itself(void **state) {
 }
 
 static void R4_refused_hold_says_why(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)held(domain, &hall.two, SEATS(5));
     const struct {
@@ -198,7 +198,7 @@ static void R4_too_expensive_together(void **state) {
 }
 
 static void R5_all_or_none(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     (void)held(domain, &hall.two, SEATS(3));
     assert_int_equal(domain_hold(domain, &hall.one, SEATS(1, 2, 3), NULL), ERROR_SEAT_TAKEN);
@@ -211,7 +211,7 @@ static void R5_all_or_none(void **state) {
 }
 
 static void R5_max_seats_per_user(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t paid = held(domain, &hall.one, SEATS(1, 2));
     uint64_t other = held(domain, &hall.one, SEATS(3));
@@ -238,7 +238,7 @@ static void R5_max_seats_per_user(void **state) {
 }
 
 static void R5_sixteen_seats_at_once(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     assert_int_equal(domain_policy(hall.domain, hall.date, POLICY_INDEX_max_seats_per_user, 16), 0);
     uint64_t reservation = held(hall.domain, &hall.one,
                                 SEATS(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
@@ -249,7 +249,7 @@ static void R5_sixteen_seats_at_once(void **state) {
 }
 
 static void R6_release_by_owner(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     assert_int_equal(domain_release(domain, &hall.two, reservation), ERROR_NO_SUCH_RESERVATION);
@@ -275,7 +275,7 @@ static void R6_release_by_owner(void **state) {
 }
 
 static void R6_release_with_a_newer_token(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t paid = held(domain, &hall.one, SEATS(1)), kept = held(domain, &hall.one, SEATS(2));
     assert_int_equal(domain_pay(domain, &hall.one, paid, 3), ERROR_NONE); /* ends the token */
@@ -285,7 +285,7 @@ static void R6_release_with_a_newer_token(void **state) {
 }
 
 static void R7_users_see_their_reservations(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     struct id128 user = domain_user(1);
     uint64_t first = held(domain, &hall.one, SEATS(1)), second = held(domain, &hall.one, SEATS(2));
@@ -305,7 +305,7 @@ static void R7_users_see_their_reservations(void **state) {
 }
 
 static void R8_cancel_unpaid(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1));
     assert_int_equal(domain_cancel(domain, 2, reservation, 5), ERROR_NO_SUCH_RESERVATION);
@@ -319,7 +319,7 @@ static void R8_cancel_unpaid(void **state) {
 }
 
 static void R8_cancel_paid_is_refunded(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1, 2));
     assert_int_equal(domain_pay(domain, &hall.one, reservation, 3), ERROR_NONE);
@@ -343,7 +343,7 @@ static void R8_cancel_paid_is_refunded(void **state) {
 }
 
 static void R8_cancel_needs_no_token(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t reservation = held(domain, &hall.one, SEATS(1));
     assert_int_equal(domain_pay(domain, &hall.one, reservation, 3), ERROR_NONE);
@@ -353,7 +353,7 @@ static void R8_cancel_needs_no_token(void **state) {
 }
 
 static void R8_cancelled_date_refunds_everybody(void **state) {
-    struct hall hall = hall_of(state);
+    struct seats_hall hall = hall_of(state);
     struct domain *domain = hall.domain;
     uint64_t paid = held(domain, &hall.one, SEATS(1, 2)), kept = held(domain, &hall.two, SEATS(3));
     assert_int_equal(domain_pay(domain, &hall.one, paid, 3), ERROR_NONE);

@@ -47,7 +47,7 @@ static void entities_round_trip(void **state) {
         assert_int_equal(decode_copy(again, size, size), DECISION_DECODE_UNKNOWN_KIND);
         at += size;
     }
-#define ENTITY(number, NAME, name)                                                                 \
+#define ENTITY(number, NAME, name, OWNER)                                                          \
     assert_true(seen[number]);                                                                     \
     assert_string_equal(entity_name(number), #name);
 #include "engine/domain/entity.def"

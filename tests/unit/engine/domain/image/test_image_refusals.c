@@ -47,7 +47,7 @@ static struct domain_image encode_all(const struct edited *edited) {
 
 enum edit { EDIT_SET, EDIT_SAME, EDIT_DROP, EDIT_TWICE, EDIT_SWAP, EDIT_CUT };
 
-struct refusal {
+struct image_refusal {
     enum edit edit;
     uint16_t kind; /* of the nth entity of this kind, from 1 */
     uint32_t nth;
@@ -80,7 +80,7 @@ struct refusal {
 
 #define FOREVER 99999999999999ull /* later than the sample's latest decision by more than a year */
 
-static const struct refusal refusals[] = {
+static const struct image_refusal refusals[] = {
     /* partitions: 1 catalogue, 2..17 accounts, 18 and 19 dates */
     SET(PARTITION, 1, partition.partition, 7, "another partition is expected"),
     SET(PARTITION, 2, partition.partition, PARTITION_ACCOUNT_FIRST + 1, "another partition"),
@@ -295,7 +295,7 @@ static uint32_t find_nth(const struct edited *edited, uint16_t kind, uint32_t nt
     return 0;
 }
 
-static void edit_one(struct edited *edited, const struct refusal *refusal) {
+static void edit_one(struct edited *edited, const struct image_refusal *refusal) {
     uint32_t at = find_nth(edited, refusal->kind, refusal->nth);
     struct entity *entity = &edited->entities[at], other = *entity;
     uint32_t after = edited->count - at - 1;

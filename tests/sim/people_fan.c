@@ -1,9 +1,10 @@
-#include "tests/sim/fan.h"
+#include "tests/sim/people_fan.h"
 
 #include <string.h>
 
-void fan_init(struct fan *fan, struct hall *hall, uint32_t number, uint64_t seed) {
-    *fan = (struct fan){
+void people_fan_init(struct people_fan *fan, struct people_hall *hall, uint32_t number,
+                     uint64_t seed) {
+    *fan = (struct people_fan){
         .number = number, .hall = hall, .random = random_stream(seed, 1000 + number)};
     for (uint32_t i = 0; i < sizeof fan->user.bytes; i++) {
         fan->user.bytes[i] = (uint8_t)random_next(&fan->random);
@@ -14,11 +15,11 @@ void fan_init(struct fan *fan, struct hall *hall, uint32_t number, uint64_t seed
     }
 }
 
-static const struct plan_manners *manners_of(const struct fan *fan) {
+static const struct plan_manners *manners_of(const struct people_fan *fan) {
     return &fan->hall->run->plan.manners;
 }
 
-void fan_pauses(struct fan *fan) {
+void people_fan_pauses(struct people_fan *fan) {
     uint64_t think_us = 1000ull * manners_of(fan)->think_ms;
     fan->wake_us = fan->hall->run->now_us + random_below(&fan->random, think_us + 1);
     if (fan->number == PLAN_FANS_MAX && fan->hall->dates == fan->hall->run->plan.dates) {
@@ -26,16 +27,16 @@ void fan_pauses(struct fan *fan) {
     }
 }
 
-void fan_forgets(struct fan *fan) {
+void people_fan_forgets(struct people_fan *fan) {
     fan->has_token = false;
     fan->reservation = 0;
 }
 
-static uint64_t fresh_key(struct fan *fan) { return ++fan->hall->next_key; }
+static uint64_t fresh_key(struct people_fan *fan) { return ++fan->hall->next_key; }
 
 /* --- what may be asked ------------------------------------------------------------------------ */
 
-static bool charges(struct fan *fan, struct call *call) {
+static bool charges(struct people_fan *fan, struct wire_call *call) {
     call->kind = COMMAND_WALLET_CHARGE;
     call->amount = random_between(&fan->random, 1, manners_of(fan)->charge_max);
     if (fan->shortfall > 0 && random_chance(&fan->random, 700000)) call->amount = fan->shortfall;
@@ -46,13 +47,13 @@ static bool charges(struct fan *fan, struct call *call) {
     return true;
 }
 
-static bool enters(struct fan *fan, struct call *call) {
+static bool enters(struct people_fan *fan, struct wire_call *call) {
     call->kind = COMMAND_QUEUE_ENTER;
     call->date = (uint32_t)random_between(&fan->random, 1, fan->hall->dates);
     return true;
 }
 
-static void shows_token(struct fan *fan, struct call *call) {
+static void shows_token(struct people_fan *fan, struct wire_call *call) {
     call->has_token = true;
     call->token = fan->token;
     if (fan->has_token && !random_chance(&fan->random, 3000)) return;
@@ -62,14 +63,14 @@ static void shows_token(struct fan *fan, struct call *call) {
         call->token.place += (uint32_t)random_between(&fan->random, 1, 9);
 }
 
-static bool with_token(struct fan *fan, struct call *call, uint16_t kind) {
+static bool with_token(struct people_fan *fan, struct wire_call *call, uint16_t kind) {
     call->kind = kind;
     shows_token(fan, call);
     call->all = random_chance(&fan->random, 500000);
     return true;
 }
 
-static bool holds(struct fan *fan, struct call *call) {
+static bool holds(struct people_fan *fan, struct wire_call *call) {
     (void)with_token(fan, call, COMMAND_SEATS_HOLD);
     uint32_t date = call->token.date;
     uint32_t seats = date >= 1 && date <= PLAN_DATES_MADE_MAX
@@ -92,14 +93,14 @@ static bool holds(struct fan *fan, struct call *call) {
 }
 
 /* Somebody else's, one that never was, or the fan's own. */
-static uint64_t some_reservation(struct fan *fan, struct call *call) {
+static uint64_t some_reservation(struct people_fan *fan, struct wire_call *call) {
     if (fan->reservation != 0 && !random_chance(&fan->random, 10000)) return fan->reservation;
     call->forged = true;
     return dated_id((uint32_t)random_between(&fan->random, 1, fan->hall->dates),
                     (uint32_t)random_between(&fan->random, 1, 50));
 }
 
-static bool with_reservation(struct fan *fan, struct call *call, uint16_t kind) {
+static bool with_reservation(struct people_fan *fan, struct wire_call *call, uint16_t kind) {
     call->kind = kind;
     call->has_token = true;
     call->token = random_chance(&fan->random, 700000) ? fan->bought_with : fan->token;
@@ -110,8 +111,8 @@ static bool with_reservation(struct fan *fan, struct call *call, uint16_t kind) 
     return true;
 }
 
-static bool anything(struct fan *fan, struct call *call) {
-    const struct hall *hall = fan->hall;
+static bool anything(struct people_fan *fan, struct wire_call *call) {
+    const struct people_hall *hall = fan->hall;
     call->concert = (uint32_t)random_between(&fan->random, 1, hall->concerts);
     switch (random_below(&fan->random, 16)) {
     case 0: call->kind = COMMAND_WALLET_BALANCE; return true;
@@ -141,7 +142,7 @@ static bool anything(struct fan *fan, struct call *call) {
 
 /* --- what makes sense next -------------------------------------------------------------------- */
 
-static bool has_hold(struct fan *fan, struct call *call) {
+static bool has_hold(struct people_fan *fan, struct wire_call *call) {
     const struct plan_manners *manners = manners_of(fan);
     if (fan->shortfall > 0 && random_chance(&fan->random, 800000)) return charges(fan, call);
     uint64_t sum = manners->pay + manners->release + manners->cancel;
@@ -155,7 +156,7 @@ static bool has_hold(struct fan *fan, struct call *call) {
     return holds(fan, call);
 }
 
-static bool has_paid(struct fan *fan, struct call *call) {
+static bool has_paid(struct people_fan *fan, struct wire_call *call) {
     uint64_t refund = manners_of(fan)->refund;
     if (random_below(&fan->random, refund + 4) < refund) {
         return with_reservation(fan, call, COMMAND_RESERVATION_CANCEL);
@@ -164,7 +165,7 @@ static bool has_paid(struct fan *fan, struct call *call) {
     return enters(fan, call);
 }
 
-static bool sensible(struct fan *fan, struct call *call) {
+static bool sensible(struct people_fan *fan, struct wire_call *call) {
     if (fan->charge_key == 0 && random_chance(&fan->random, 600000)) return charges(fan, call);
     if (fan->has_token && random_chance(&fan->random, manners_of(fan)->leave)) {
         return with_token(fan, call, COMMAND_QUEUE_LEAVE);
@@ -183,8 +184,8 @@ static bool sensible(struct fan *fan, struct call *call) {
 
 /* --- the organiser ---------------------------------------------------------------------------- */
 
-static bool builds(struct fan *fan, struct call *call) {
-    struct hall *hall = fan->hall;
+static bool builds(struct people_fan *fan, struct wire_call *call) {
+    struct people_hall *hall = fan->hall;
     const struct plan *plan = &hall->run->plan;
     if (hall->concerts < plan->concerts) {
         call->kind = COMMAND_CONCERT_CREATE;
@@ -219,8 +220,8 @@ static bool builds(struct fan *fan, struct call *call) {
     return true;
 }
 
-static bool organises(struct fan *fan, struct call *call) {
-    struct hall *hall = fan->hall;
+static bool organises(struct people_fan *fan, struct wire_call *call) {
+    struct people_hall *hall = fan->hall;
     if (hall->tempting > 0) {
         call->kind = COMMAND_DATE_CANCEL;
         call->date = hall->tempting;
@@ -250,12 +251,12 @@ static bool organises(struct fan *fan, struct call *call) {
     return true;
 }
 
-bool fan_decides(struct fan *fan, struct call *ret_call) {
-    const struct hall *hall = fan->hall;
+bool people_fan_decides(struct people_fan *fan, struct wire_call *ret_call) {
+    const struct people_hall *hall = fan->hall;
     ret_call->user = fan->user;
     if (fan->number == PLAN_FANS_MAX) return organises(fan, ret_call);
     if (hall->dates == 0) return false;
-    if (random_chance(&fan->random, manners_of(fan)->vanish)) fan_forgets(fan);
+    if (random_chance(&fan->random, manners_of(fan)->vanish)) people_fan_forgets(fan);
     return random_chance(&fan->random, manners_of(fan)->patience) ? sensible(fan, ret_call)
                                                                   : anything(fan, ret_call);
 }
@@ -263,8 +264,8 @@ bool fan_decides(struct fan *fan, struct call *ret_call) {
 /* --- learning --------------------------------------------------------------------------------- */
 
 /* A date that an answer was lost about exists all the same: numbers are 1, 2, 3. */
-static void organiser_learns(struct hall *hall, const struct call *call,
-                             const struct answer *answer) {
+static void organiser_learns(struct people_hall *hall, const struct wire_call *call,
+                             const struct wire_answer *answer) {
     uint32_t index = call->date - 1;
     switch (call->kind) {
     case COMMAND_CONCERT_CREATE:
@@ -290,7 +291,7 @@ static void organiser_learns(struct hall *hall, const struct call *call,
     }
 }
 
-void fan_asks(struct fan *fan, const struct call *call) {
+void people_fan_asks(struct people_fan *fan, const struct wire_call *call) {
     uint64_t now_us = fan->hall->run->now_us, gap_us = now_us - fan->asked_us;
     bool shows = call->kind == COMMAND_QUEUE_STATUS && !call->forged && fan->has_token &&
                  call->token.date == fan->token.date && call->token.place == fan->token.place;
@@ -299,7 +300,7 @@ void fan_asks(struct fan *fan, const struct call *call) {
     fan->asked_us = now_us;
 }
 
-static void learns_token(struct fan *fan, const struct answer *answer) {
+static void learns_token(struct people_fan *fan, const struct wire_answer *answer) {
     bool same = fan->has_token && answer->token.date == fan->token.date &&
                 answer->token.place == fan->token.place;
     if (!same) {
@@ -311,7 +312,7 @@ static void learns_token(struct fan *fan, const struct answer *answer) {
     fan->token_state = answer->token_state;
 }
 
-static void learns_seats(struct fan *fan, const struct answer *answer) {
+static void learns_seats(struct people_fan *fan, const struct wire_answer *answer) {
     uint32_t first = answer->seat_count ? (uint32_t)random_below(&fan->random, answer->seat_count)
                                         : 0;
     fan->seen = 0;
@@ -321,7 +322,8 @@ static void learns_seats(struct fan *fan, const struct answer *answer) {
     }
 }
 
-static void learns_error(struct fan *fan, const struct call *call, const struct answer *answer) {
+static void learns_error(struct people_fan *fan, const struct wire_call *call,
+                         const struct wire_answer *answer) {
     switch (answer->error) {
     case ERROR_TOKEN_EXPIRED:
     case ERROR_TOKEN_INVALID:
@@ -343,7 +345,8 @@ static void learns_error(struct fan *fan, const struct call *call, const struct 
     }
 }
 
-void fan_learns(struct fan *fan, const struct call *call, const struct answer *answer) {
+void people_fan_learns(struct people_fan *fan, const struct wire_call *call,
+                       const struct wire_answer *answer) {
     if (fan->number == PLAN_FANS_MAX) {
         organiser_learns(fan->hall, call, answer);
         return;

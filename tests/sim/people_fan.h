@@ -1,19 +1,19 @@
-/* fan.h - what one person wants next, and what they make of an answer
+/* people_fan.h - what one person wants next, and what they make of an answer
  *
  * Also the organiser, who is a person with other wishes. Knows no bytes and no network.
  */
-#ifndef USHER_TESTS_SIM_FAN_H
-#define USHER_TESTS_SIM_FAN_H
+#ifndef USHER_TESTS_SIM_PEOPLE_FAN_H
+#define USHER_TESTS_SIM_PEOPLE_FAN_H
 
 #include "tests/sim/run.h"
 #include "tests/sim/wire.h"
 
-#define FAN_TIMEOUT_US 2000000u
-#define FAN_TRIES_MAX 6u
+#define PEOPLE_TIMEOUT_US 2000000u
+#define PEOPLE_TRIES_MAX 6u
 
 /* What everybody knows: how far the organiser has come. */
-struct hall {
-    struct run *run; /* borrowed */
+struct people_hall {
+    struct sim_run *run; /* borrowed */
     uint32_t concerts, dates;
     uint32_t concert_of[PLAN_DATES_MADE_MAX]; /* by date - 1 */
     uint32_t seats[PLAN_DATES_MADE_MAX];      /* added so far */
@@ -22,9 +22,9 @@ struct hall {
     uint32_t tempting; /* date that the organiser might cancel just now; 0: none */
 };
 
-struct fan {
+struct people_fan {
     uint32_t number; /* PLAN_FANS_MAX: the organiser */
-    struct hall *hall;
+    struct people_hall *hall;
     struct random random;
     uint64_t wake_us; /* does something then; with a call under way: asks again then */
     uint32_t call;    /* under way; 0: none */
@@ -44,17 +44,19 @@ struct fan {
     uint64_t key; /* of the intention under way, as long as it is the same */
 };
 
-void fan_init(struct fan *fan, struct hall *hall, uint32_t number, uint64_t seed);
+void people_fan_init(struct people_fan *fan, struct people_hall *hall, uint32_t number,
+                     uint64_t seed);
 
-/* fan_decides - Return: false if there is nothing to do now */
-bool fan_decides(struct fan *fan, struct call *ret_call);
-/* fan_learns - a call was answered */
-void fan_learns(struct fan *fan, const struct call *call, const struct answer *answer);
-/* fan_asks - a call was sent, once more perhaps */
-void fan_asks(struct fan *fan, const struct call *call);
-/* fan_pauses - thinks for a while: sets wake_us */
-void fan_pauses(struct fan *fan);
-/* fan_forgets - token and reservation are gone from memory */
-void fan_forgets(struct fan *fan);
+/* people_fan_decides - Return: false if there is nothing to do now */
+bool people_fan_decides(struct people_fan *fan, struct wire_call *ret_call);
+/* people_fan_learns - a call was answered */
+void people_fan_learns(struct people_fan *fan, const struct wire_call *call,
+                       const struct wire_answer *answer);
+/* people_fan_asks - a call was sent, once more perhaps */
+void people_fan_asks(struct people_fan *fan, const struct wire_call *call);
+/* people_fan_pauses - thinks for a while: sets wake_us */
+void people_fan_pauses(struct people_fan *fan);
+/* people_fan_forgets - token and reservation are gone from memory */
+void people_fan_forgets(struct people_fan *fan);
 
 #endif
