@@ -18,6 +18,15 @@ usage() {
     exit 2
 }
 
+# show_version - of the project, as the programs have it (tools/common/version.h)
+show_version() {
+    local git=
+    [ ! -e "$root/.git" ] ||
+        git=$(git -C "$root" describe --always --dirty --abbrev=12 '--exclude=*' 2>/dev/null) || true
+    printf '%s %s (git %s)\n' "$(basename "$0")" \
+        "$(sed -n "s/^ *version: '\(.*\)',$/\1/p" "$root/meson.build")" "${git:-unknown}"
+}
+
 # debian_release - 12, 13, ...; empty where it is no Debian
 debian_release() {
     (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-}") || true

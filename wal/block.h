@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 #include "engine/base/limits.h"
+#include "engine/base/version.h"
 
-#define WAL_FORMAT_VERSION 1u
+#define WAL_FORMAT_VERSION VERSION_LOG
 #define BLOCK_HEADER_BYTES 80u
 #define BLOCK_BODY_BYTES_MAX (WAL_BLOCK_BYTES_MAX - BLOCK_HEADER_BYTES)
 #define RECORD_BYTES_MIN 20u

@@ -1,5 +1,6 @@
 /* encode_system.c - what system.ping and system.stats answer, to bytes */
 #include "engine/base/require.h"
+#include "engine/base/version.h"
 #include "engine/runtime/board.h"
 #include "net/protocol/encode_parts.h"
 #include "net/protocol/encode_sources.h"
@@ -67,6 +68,20 @@ static void write_figures(struct value_writer *writer, const struct process_figu
 #undef COUNT
 }
 
+static void write_build(struct value_writer *writer, const struct process_figures *figures) {
+    const char *version = figures ? figures->build.version : NULL;
+    const char *git = figures ? figures->build.git : NULL;
+#define COUNT(name, number) +1
+#define WRITE(name, number) value_write_pair_uint(writer, #name, number);
+    value_write_text(writer, "build");
+    value_write_map(writer, 2 VERSIONS(COUNT));
+    value_write_pair_text(writer, "version", version ? version : "unknown");
+    value_write_pair_text(writer, "git", git ? git : "unknown");
+    VERSIONS(WRITE)
+#undef WRITE
+#undef COUNT
+}
+
 #define COUNT_MAP(map, FIGURES) +1
 #define FIGURE_MAPS (0 PROCESS_FIGURE_MAPS(COUNT_MAP))
 
@@ -77,10 +92,11 @@ void encode_stats(struct value_writer *writer, const struct reply *reply,
     REQUIRE(sources->counters != NULL);
     board_read_shards(sources->board, &shards);
     board_read_money(sources->board, &money, ret_lsn);
-    value_write_map(writer, 6 + FIGURE_MAPS);
+    value_write_map(writer, 7 + FIGURE_MAPS);
     value_write_pair_uint(writer, "now", reply->now_ms);
     value_write_pair_uint(writer, "version", NET_PROTOCOL_VERSION);
     value_write_pair_uint(writer, "durable_lsn", sources->durable_lsn);
+    write_build(writer, sources->figures);
     write_shards(writer, &shards);
     write_money(writer, &money);
     write_net(writer, sources->counters);

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "engine/base/version.h"
+
 /* Of net's own, since the server was created; net_server_counters(). */
 #define NET_COUNTERS(COUNTER)                                                                      \
     COUNTER(frames)              /* received */                                                    \
@@ -66,6 +68,7 @@ struct net_counters {
 #define PROCESS_FIGURE_MEMBER_(map, name) _Atomic uint64_t map##_##name;
 #define PROCESS_FIGURE_MEMBERS_(map, FIGURES) FIGURES(PROCESS_FIGURE_MEMBER_)
 struct process_figures {
+    struct version build; /* of the program; set before the server starts. NULLs: unknown */
     PROCESS_FIGURE_MAPS(PROCESS_FIGURE_MEMBERS_)
 };
 

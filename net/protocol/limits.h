@@ -7,9 +7,10 @@
 #define USHER_NET_PROTOCOL_LIMITS_H
 
 #include "engine/base/limits.h"
+#include "engine/base/version.h"
 
 /* Version of the protocol that PROTOCOL.md specifies; system.ping tells it. */
-#define NET_PROTOCOL_VERSION 1u
+#define NET_PROTOCOL_VERSION VERSION_PROTOCOL
 
 /* Arrays and maps within each other. The deepest message of the protocol has 6 (a policy inside a
  * response inside a batch would be 3); msgpack-c itself stops at 32. */

@@ -35,7 +35,7 @@ static const char *const problem_texts[] = {
 };
 
 /* A reader of one parameter. Return: false if the value is not what it must be */
-struct reading {
+struct params_reading {
     struct arena *arena;
     struct params *params;
     enum param param;
@@ -46,25 +46,25 @@ struct reading {
     const char *key;
 };
 
-static bool wrong(struct reading *reading, enum problem problem) {
+static bool wrong(struct params_reading *reading, enum problem problem) {
     reading->problem = problem;
     return false;
 }
 
 /* A number was wanted. A whole one below 0 is of the right type, but out of every range. */
-static bool not_uint(struct reading *reading, const struct value *value) {
+static bool not_uint(struct params_reading *reading, const struct value *value) {
     return wrong(reading, value_type(value) == VALUE_NEGATIVE ? PROBLEM_RANGE : PROBLEM_TYPE);
 }
 
 /* --- readers, each with the words for what it takes ------------------------------------------- */
 
 #define TAKES_id "a whole number from 1"
-static bool read_id(struct reading *reading, const struct value *value) {
+static bool read_id(struct params_reading *reading, const struct value *value) {
     return value_get_uint(value, &reading->params->ids[reading->param]) || not_uint(reading, value);
 }
 
 #define TAKES_user "a UUID as text, as in 123e4567-e89b-42d3-a456-426614174000, but not the nil one"
-static bool read_user(struct reading *reading, const struct value *value) {
+static bool read_user(struct params_reading *reading, const struct value *value) {
     const char *bytes;
     uint32_t size;
     if (!value_get_text(value, &bytes, &size)) return wrong(reading, PROBLEM_TYPE);
@@ -72,7 +72,7 @@ static bool read_user(struct reading *reading, const struct value *value) {
 }
 
 #define TAKES_token "the text of a token, as queue.enter gave it"
-static bool read_token(struct reading *reading, const struct value *value) {
+static bool read_token(struct params_reading *reading, const struct value *value) {
     const char *bytes;
     uint32_t size;
     if (!value_get_text(value, &bytes, &size)) return wrong(reading, PROBLEM_TYPE);
@@ -81,8 +81,9 @@ static bool read_token(struct reading *reading, const struct value *value) {
 }
 
 /* Text of min..max bytes that log, SQL and a terminal can carry. */
-static bool clean_text(struct reading *reading, const struct value *value, uint32_t min_bytes,
-                       uint32_t max_bytes, const char **ret_bytes, uint32_t *ret_size) {
+static bool clean_text(struct params_reading *reading, const struct value *value,
+                       uint32_t min_bytes, uint32_t max_bytes, const char **ret_bytes,
+                       uint32_t *ret_size) {
     if (!value_get_text(value, ret_bytes, ret_size)) return wrong(reading, PROBLEM_TYPE);
     if (*ret_size < min_bytes) return wrong(reading, PROBLEM_EMPTY);
     if (*ret_size > max_bytes) return wrong(reading, PROBLEM_TOO_LONG);
@@ -91,7 +92,7 @@ static bool clean_text(struct reading *reading, const struct value *value, uint3
 
 #define TAKES_key "text of 1 to 64 bytes without control characters"
 _Static_assert(IDEMPOTENCY_KEY_BYTES_MAX == 64, "as TAKES_key says");
-static bool read_key(struct reading *reading, const struct value *value) {
+static bool read_key(struct params_reading *reading, const struct value *value) {
     const char *bytes;
     uint32_t size;
     if (!clean_text(reading, value, 1, IDEMPOTENCY_KEY_BYTES_MAX, &bytes, &size)) return false;
@@ -101,25 +102,25 @@ static bool read_key(struct reading *reading, const struct value *value) {
 
 /* Whatever integer it is, the engine says AMOUNT_INVALID where it is out of range. */
 #define TAKES_amount "a whole number of points"
-static bool read_amount(struct reading *reading, const struct value *value) {
+static bool read_amount(struct params_reading *reading, const struct value *value) {
     reading->params->amount = 0;
     return value_type(value) == VALUE_NEGATIVE || value_get_uint(value, &reading->params->amount) ||
            wrong(reading, PROBLEM_TYPE);
 }
 
 #define TAKES_flag "true or false"
-static bool read_flag(struct reading *reading, const struct value *value) {
+static bool read_flag(struct params_reading *reading, const struct value *value) {
     return value_get_bool(value, &reading->params->flags[reading->param]) ||
            wrong(reading, PROBLEM_TYPE);
 }
 
-static bool get_number(struct reading *reading, const struct value *value, uint64_t min,
+static bool get_number(struct params_reading *reading, const struct value *value, uint64_t min,
                        uint64_t max, uint64_t *ret_number) {
     if (!value_get_uint(value, ret_number)) return not_uint(reading, value);
     return (*ret_number >= min && *ret_number <= max) || wrong(reading, PROBLEM_RANGE);
 }
 
-static bool get_u32(struct reading *reading, const struct value *value, uint32_t max,
+static bool get_u32(struct params_reading *reading, const struct value *value, uint32_t max,
                     uint32_t *ret_number) {
     uint64_t number;
     if (!get_number(reading, value, 1, max, &number)) return false;
@@ -128,23 +129,23 @@ static bool get_u32(struct reading *reading, const struct value *value, uint32_t
 }
 
 #define TAKES_first "a whole number from 1 to 4294967295"
-static bool read_first(struct reading *reading, const struct value *value) {
+static bool read_first(struct params_reading *reading, const struct value *value) {
     return get_u32(reading, value, UINT32_MAX, &reading->params->first);
 }
 
 #define TAKES_limit "a whole number from 1 to 1000"
 _Static_assert(SEATS_LIST_MAX == 1000, "as TAKES_limit says");
-static bool read_limit(struct reading *reading, const struct value *value) {
+static bool read_limit(struct params_reading *reading, const struct value *value) {
     return get_u32(reading, value, SEATS_LIST_MAX, &reading->params->limit);
 }
 
 #define TAKES_time "a moment in Unix milliseconds, a whole number from 0 to 9999999999999"
 _Static_assert(TIME_MS_MAX == 9999999999999, "as TAKES_time says");
-static bool read_time(struct reading *reading, const struct value *value) {
+static bool read_time(struct params_reading *reading, const struct value *value) {
     return get_number(reading, value, 0, TIME_MS_MAX, &reading->params->starts_at);
 }
 
-static bool get_text(struct reading *reading, const struct value *value, uint32_t min_bytes,
+static bool get_text(struct params_reading *reading, const struct value *value, uint32_t min_bytes,
                      struct text *ret_text) {
     const char *bytes;
     uint32_t size;
@@ -155,18 +156,18 @@ static bool get_text(struct reading *reading, const struct value *value, uint32_
 
 #define TAKES_title "text of 1 to 255 bytes without control characters"
 _Static_assert(TEXT_BYTES_MAX == 255, "as TAKES_title and others say");
-static bool read_title(struct reading *reading, const struct value *value) {
+static bool read_title(struct params_reading *reading, const struct value *value) {
     return get_text(reading, value, 1, &reading->params->title);
 }
 
 /* A date named again: by number or by title. */
 #define TAKES_confirm "the date's number, or its title as text"
-static bool read_confirm(struct reading *reading, const struct value *value) {
+static bool read_confirm(struct params_reading *reading, const struct value *value) {
     return read_id(reading, value) || get_text(reading, value, 1, &reading->params->confirm);
 }
 
 /* Room for an array of 1..max elements. Return: NULL if the value is no such array */
-static void *take_array(struct reading *reading, const struct value *value, uint32_t max,
+static void *take_array(struct params_reading *reading, const struct value *value, uint32_t max,
                         uint32_t element_bytes) {
     uint32_t count = value_count(value);
     (void)wrong(reading, value_type(value) == VALUE_ARRAY ? PROBLEM_COUNT : PROBLEM_TYPE);
@@ -180,7 +181,7 @@ static void *take_array(struct reading *reading, const struct value *value, uint
 #define TAKES_seat_refs                                                                            \
     "a list of 1 to 16 seats, each its number, or text: its guid or section/row/seat"
 _Static_assert(SEATS_PER_USER_MAX == 16, "as TAKES_seat_refs says");
-static bool read_seat_refs(struct reading *reading, const struct value *value) {
+static bool read_seat_refs(struct params_reading *reading, const struct value *value) {
     struct seat_ref *refs = take_array(reading, value, SEATS_PER_USER_MAX, sizeof *refs);
     if (!refs) return false;
     struct value_items items = value_items(value, VALUE_ARRAY);
@@ -206,7 +207,7 @@ enum {
 };
 
 /* Return: the SPEC_ bit of what was read, 0 if key or value are wrong */
-static uint32_t read_spec_pair(struct reading *reading, struct seat_spec *spec,
+static uint32_t read_spec_pair(struct params_reading *reading, struct seat_spec *spec,
                                const struct value *key, const struct value *value) {
     static const struct {
         const char *name;
@@ -232,7 +233,8 @@ static uint32_t read_spec_pair(struct reading *reading, struct seat_spec *spec,
     return good ? keys[i].bit : 0;
 }
 
-static bool read_spec(struct reading *reading, struct seat_spec *spec, const struct value *map) {
+static bool read_spec(struct params_reading *reading, struct seat_spec *spec,
+                      const struct value *map) {
     const uint32_t required = SPEC_SECTION | SPEC_ROW | SPEC_SEAT | SPEC_PRICE;
     uint32_t seen = 0;
     reading->key = NULL;
@@ -257,7 +259,7 @@ static bool read_spec(struct reading *reading, struct seat_spec *spec, const str
     "a list of 1 to 64 seats, each {section, row, seat, price, guid?, for_sale?}: texts of at "    \
     "most 255 bytes, the price in points, for_sale true or false"
 _Static_assert(SEATS_ADD_MAX == 64, "as TAKES_seat_specs says");
-static bool read_seat_specs(struct reading *reading, const struct value *value) {
+static bool read_seat_specs(struct params_reading *reading, const struct value *value) {
     struct seat_spec *specs = take_array(reading, value, SEATS_ADD_MAX, sizeof *specs);
     if (!specs) return false;
     struct value_items items = value_items(value, VALUE_ARRAY);
@@ -272,7 +274,7 @@ static bool read_seat_specs(struct reading *reading, const struct value *value) 
 struct param_row {
     const char *name;
     uint32_t name_size; /* bytes */
-    bool (*read)(struct reading *reading, const struct value *value);
+    bool (*read)(struct params_reading *reading, const struct value *value);
     const char *takes; /* in words */
 };
 static const struct param_row rows[PARAM_COUNT] = {
@@ -331,7 +333,7 @@ static void add_names(struct message *message, const struct params_shape *shape)
 
 /* In the words of the request: which parameter, what is wrong with it, what it takes.
  * @name: as the client wrote it, or static; NULL: it is no text */
-static int bad_param(const struct reading *reading, const struct params_shape *shape,
+static int bad_param(const struct params_reading *reading, const struct params_shape *shape,
                      const char *name, uint32_t size, struct error_reply *ret_error) {
     *ret_error = (struct error_reply){.code = ERROR_BAD_PARAMS, .param = name, .param_size = size};
     struct message message = {.bytes = arena_take(reading->arena, MESSAGE_BYTES)};
@@ -373,7 +375,7 @@ static enum param param_find(const char *name, uint32_t size, uint32_t allowed) 
 }
 
 /* A policy field. Return: false if key or value are wrong, or the field was there before */
-static bool read_policy_field(struct reading *reading, const char *name, uint32_t name_size,
+static bool read_policy_field(struct params_reading *reading, const char *name, uint32_t name_size,
                               const struct value *value) {
     struct params *params = reading->params;
     int index = policy_find(name, name_size);
@@ -400,8 +402,8 @@ static bool read_policy_field(struct reading *reading, const char *name, uint32_
 }
 
 /* One pair of the map. Return: false if key or value are wrong, or the key was there before */
-static bool read_pair(struct reading *reading, const struct params_shape *shape, const char *name,
-                      uint32_t name_size, const struct value *value) {
+static bool read_pair(struct params_reading *reading, const struct params_shape *shape,
+                      const char *name, uint32_t name_size, const struct value *value) {
     struct params *params = reading->params;
     reading->element = 0;
     reading->key = NULL;
@@ -421,7 +423,7 @@ int params_read(const struct value *map, const struct params_shape *shape, struc
                 struct params *ret_params, struct error_reply *ret_error) {
     REQUIRE(value_type(map) == VALUE_MAP);
     REQUIRE((shape->required & shape->optional) == 0);
-    struct reading reading = {.arena = arena, .params = ret_params, .param = PARAM_COUNT};
+    struct params_reading reading = {.arena = arena, .params = ret_params, .param = PARAM_COUNT};
     struct value_items items = value_items(map, VALUE_MAP);
     for (const struct value *key; (key = value_next(&items)) != NULL;) {
         const struct value *value = value_next(&items);

@@ -53,6 +53,7 @@ const char *statement_fill(char *ret_text, size_t size, const char *statement,
                            const struct statement_value *values, uint32_t count) {
     struct filling filling = {ret_text, size, 0};
     REQUIRE(size > 0);
+    ret_text[0] = '\0';
     for (const char *at = statement; *at;) {
         char quote = at[0] == ':' && (at[1] == '\'' || at[1] == '"') ? at[1] : '\0';
         size_t name = at[0] == ':' ? name_size(at + (quote ? 2 : 1)) : 0;

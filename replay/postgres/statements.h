@@ -20,9 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/version.h"
+
 /* Raise it with every change of the tables. A database of another version is refused (rebuild),
  * unless raise.sql makes it one of this version. */
-#define PROJECTION_SCHEMA_VERSION 2
+#define PROJECTION_SCHEMA_VERSION VERSION_SCHEMA
 #define PROJECTION_SCHEMA_VERSION_RAISED 1 /* the one that can be raised */
 
 /* States of a payment. The log has events instead; these numbers live within a batch. */

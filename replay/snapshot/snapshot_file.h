@@ -13,11 +13,12 @@
 #ifndef USHER_REPLAY_SNAPSHOT_SNAPSHOT_FILE_H
 #define USHER_REPLAY_SNAPSHOT_SNAPSHOT_FILE_H
 
+#include "engine/base/version.h"
 #include "engine/domain/partition/world.h"
 #include "replay/snapshot/snapshot_info.h"
 #include "wal/storage/storage.h"
 
-#define SNAPSHOT_VERSION_NOW 1u
+#define SNAPSHOT_VERSION_NOW VERSION_SNAPSHOT
 #define SNAPSHOT_HEADER_BYTES 4096u
 #define SNAPSHOT_BLOCK_HEADER_BYTES 64u
 /* The name under which a snapshot is written; the next one takes it over. */

@@ -28,6 +28,7 @@
 #include "tools/crowd/crowd.h"
 #include "tools/common/complain.h"
 #include "tools/common/progress.h"
+#include "tools/common/version.h"
 
 #define DEFAULT_URL "tcp://127.0.0.1:7787"
 #define FANS_MAX 10000000u
@@ -370,6 +371,7 @@ int main(int argc, char **argv) {
     REQUIRE(getrandom(&drawn, sizeof drawn, 0) == sizeof drawn);
     arguments.crowd.seed = drawn;
     argp_err_exit_status = EXIT_USAGE;
+    version_offer();
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return EXIT_USAGE;
     return run(&arguments);
 }

@@ -13,6 +13,7 @@
 
 #include "engine/base/require.h"
 #include "tools/common/complain.h"
+#include "tools/common/version.h"
 #include "tools/usher/suggest.h"
 
 static const struct usher_command commands[] = {
@@ -33,6 +34,10 @@ static const struct usher_command commands[] = {
 };
 
 int main(int argc, char **argv) {
+    if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+        version_print("usher");
+        return fflush(stdout) == 0 ? USHER_DONE : USHER_FAILED;
+    }
     return usher_dispatch("usher", "the command-line tool of the seat-reservation engine", commands,
                           argc, argv);
 }

@@ -34,6 +34,7 @@
 #include "tools/common/clock_words.h"
 #include "tools/common/complain.h"
 #include "tools/common/system_ports.h"
+#include "tools/common/version.h"
 #include "tools/usherd/outage_watch.h"
 #include "tools/usherd/projection_report.h"
 #include "tools/usherd/snapshot_worker.h"
@@ -197,6 +198,7 @@ static void start_engine(struct daemon *daemon) {
     }
     net_engine_init(&daemon->net_engine, daemon->engine, &daemon->log.journal);
     daemon->net_engine.figures = &daemon->figures;
+    daemon->figures.build = version_of_build;
     show_log(daemon);
     if (net_server_start(daemon->server, &daemon->net_engine, &net_error) != NET_OK) {
         give_up("%s", net_error.text);

@@ -19,6 +19,7 @@
 #include "engine/base/require.h"
 #include "tools/common/complain.h"
 #include "tools/common/unicode.h"
+#include "tools/common/version.h"
 #include "tools/usherd/usherd_descriptors.h"
 #include "wal/wal.h"
 
@@ -328,6 +329,7 @@ void usherd_options_read(int argc, char **argv, struct usherd_options *ret_optio
     };
     struct reading reading = {.config_path = NULL};
     argp_err_exit_status = EXIT_USAGE;
+    version_offer();
     error_t result = argp_parse(&argp, argc, argv, 0, NULL, &reading);
     REQUIRE(result == 0); /* argp leaves by itself on a mistake */
     read_config(&reading);

@@ -24,7 +24,7 @@ SELECT pg_advisory_xact_lock(6284905711720734);
 
 -- @statement create_state
 INSERT INTO usher.projection_state (schema_version, log_id, epoch, applied_lsn, decisions, run)
-VALUES (:PROJECTION_SCHEMA_VERSION, :'log_id', :epoch, 0, 0, :run);
+VALUES (:VERSION_SCHEMA, :'log_id', :epoch, 0, 0, :run);
 
 -- @statement drop_schema
 -- Views of others that read it go, too.

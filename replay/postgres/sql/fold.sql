@@ -145,20 +145,20 @@ SELECT f.id, h._date, unnest(h.seats), h._at, f.ended_at
 UPDATE usher.seats s
    SET reservation = live.id,
        state = CASE WHEN live.id IS NULL THEN 'available'
-                    WHEN live.state IN ('paid', 'refunding') THEN 'sold'
+                    WHEN live.is_sold THEN 'sold'
                     ELSE 'held' END
   FROM (SELECT DISTINCT t.date, t.seat
           FROM usher.reservation_seats t
           JOIN pg_temp.fold_reservations f ON f.id = t.reservation) touched
   LEFT JOIN LATERAL (
-       SELECT r.id, r.state
+       SELECT r.id, r.state IN ('paid', 'refunding') AS is_sold
          FROM usher.reservation_seats owner
          JOIN usher.reservations r ON r.id = owner.reservation
         WHERE owner.date = touched.date AND owner.seat = touched.seat AND owner.freed_at IS NULL
         LIMIT 1) live ON true
  WHERE s.date = touched.date AND s.number = touched.seat
    AND (s.reservation IS DISTINCT FROM live.id
-        OR (s.state = 'held' AND live.state IN ('paid', 'refunding')));
+        OR (s.state = 'held' AND live.is_sold));
 
 -- @step queue_entries
 -- A token ends by its own decision, or with a hold, or with a payment (Q10).

@@ -28,5 +28,5 @@ CREATE TABLE IF NOT EXISTS usher.outages (
 );
 
 UPDATE usher.projection_state
-   SET schema_version = :PROJECTION_SCHEMA_VERSION
+   SET schema_version = :VERSION_SCHEMA
  WHERE schema_version = :PROJECTION_SCHEMA_VERSION_RAISED;

@@ -240,4 +240,4 @@ SELECT date,
 
 COMMENT ON SCHEMA usher IS
     'Projection of usher''s log; written by the engine alone, can be dropped and rebuilt. '
-    'Schema version :PROJECTION_SCHEMA_VERSION.';
+    'Schema version :VERSION_SCHEMA.';
