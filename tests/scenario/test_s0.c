@@ -11,10 +11,10 @@
  *
  * Driven with threads, over a log in a folder, and restarted in the middle.
  */
+#include <string.h>
+
 #include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
-
-#include <string.h>
 
 #define RULES "Q1 Q2 Q3 Q5 Q6 Q7 Q8 Q9 Q10 Q11 C3 C4 C5 R1 R2 R3 R6 R7 R8 W1 W2 P1 P3 P4"
 

@@ -10,11 +10,11 @@
  *
  * Driven with threads, on a disk in memory; the power fails in the middle.
  */
-#include "tests/oracle/oracle_engine.h"
-#include "tests/support/fan.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q1 Q2 Q3 Q5 Q10 Q12 O2 C2 C3 C4 C5 R1 R2 R3 R4 R5 W1 P1 P3 X1"
 

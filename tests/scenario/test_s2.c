@@ -10,10 +10,10 @@
  *
  * Driven with threads, on a disk in memory.
  */
+#include <string.h>
+
 #include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
-
-#include <string.h>
 
 #define RULES "Q1 Q5 Q7 Q9 Q10 C1 C2 C4 R1 R2 R3 W1 W2 P1 P2 P3"
 

@@ -12,10 +12,10 @@
  * Driven by hand with three shards, so that a payment can be stopped half-way: the date is on one
  * shard, the wallet on another.
  */
+#include <string.h>
+
 #include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
-
-#include <string.h>
 
 #define RULES "Q4 Q5 Q9 Q10 C2 C4 C5 R1 R2 R3 R7 W1 P1 P3 P4 P5"
 

@@ -8,10 +8,11 @@
  * The last test demands that these changes together made every kind of decision of decision.def.
  */
 #include "tests/integration/durability/durability_fixture.h"
-#include "tests/oracle/oracle_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
 
 /* One way to make decisions. */
 struct gate_change {

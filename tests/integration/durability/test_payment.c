@@ -9,10 +9,11 @@
  * with the same key gets the one answer; the points are taken and given once, and none is lost.
  */
 #include "tests/integration/durability/durability_fixture.h"
-#include "tests/oracle/oracle_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
 
 #define STEPS 4u          /* of a payment, of a refund */
 #define ANSWERING_STEP 3u /* the step whose decision the reply tells */

@@ -8,9 +8,10 @@
  * Time is a change, too: whoever is dropped, expired or admitted by it.
  */
 #include "tests/integration/durability/durability_fixture.h"
-#include "tests/oracle/oracle_engine.h"
 
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
 
 #define NEW_DATES 4u
 #define NEWEST_DATE (1u + NEW_DATES)

@@ -7,12 +7,12 @@
  *
  * The seed is printed; USHER_SEED runs one again.
  */
-#include "tests/oracle/oracle_engine.h"
 #include "tests/support/fan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/random.h"
 
 #define FANS 40u
