@@ -1,23 +1,22 @@
 #include "engine/domain/command.h"
 
+#include <stddef.h>
+
 #include "engine/base/require.h"
 
-const char *command_method(uint32_t kind) {
-    static const char *const methods[COMMAND_COUNT] = {
-#define COMMAND(kind_, method, decider) [COMMAND_##kind_] = method,
-        COMMANDS(COMMAND)
-#undef COMMAND
-    };
-    REQUIRE(kind > COMMAND_NONE && kind < COMMAND_COUNT);
-    return methods[kind];
-}
+#define ENTROPY_NONE 0
+#define ENTROPY_TOKEN offsetof(struct command, enter.secret)
+#define ENTROPY_SEED offsetof(struct command, date.seed)
+_Static_assert(ENTROPY_TOKEN <= UINT8_MAX && ENTROPY_SEED <= UINT8_MAX, "fits a row");
 
-enum command_decider command_decider(uint32_t kind) {
-    static const enum command_decider deciders[COMMAND_COUNT] = {
-#define COMMAND(kind_, method, decider) [COMMAND_##kind_] = DECIDER_##decider,
-        COMMANDS(COMMAND)
+const struct command_row *command_row(uint32_t kind) {
+    static const struct command_row rows[COMMAND_COUNT] = {
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY)                                  \
+    [COMMAND_##KIND] = {method, OWNER_##OWNER, LISTENER_##LISTENER, NAMED_BY_##NAMED_BY,           \
+                        ENTROPY_##ENTROPY},
+#include "engine/domain/command.def"
 #undef COMMAND
     };
     REQUIRE(kind > COMMAND_NONE && kind < COMMAND_COUNT);
-    return deciders[kind];
+    return &rows[kind];
 }

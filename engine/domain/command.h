@@ -13,64 +13,39 @@
 #include "engine/domain/policy.h"
 #include "engine/domain/types.h"
 
-/* COMMAND(KIND, "method" on the wire or "" for a message, decided by)
- * The order is not stored anywhere: rows may be added where they read best. */
-#define COMMANDS(COMMAND)                                                                          \
-    /* public listener */                                                                          \
-    COMMAND(QUEUE_ENTER, "queue.enter", DATE)                                                      \
-    COMMAND(QUEUE_STATUS, "queue.status", DATE)                                                    \
-    COMMAND(QUEUE_LEAVE, "queue.leave", DATE)                                                      \
-    COMMAND(CATALOGUE_CONCERTS, "catalogue.concerts", CATALOGUE)                                   \
-    COMMAND(CATALOGUE_DATES, "catalogue.dates", CATALOGUE) /* a token is checked first: DATE */    \
-    COMMAND(SEATS_LIST, "seats.list", DATE)                                                        \
-    COMMAND(SEATS_HOLD, "seats.hold", DATE)                                                        \
-    COMMAND(SEATS_RELEASE, "seats.release", DATE)                                                  \
-    COMMAND(RESERVATION_LIST, "reservation.list", EVERY_DATE)                                      \
-    COMMAND(RESERVATION_CANCEL, "reservation.cancel", DATE)                                        \
-    COMMAND(PAYMENT_PAY, "payment.pay", DATE)                                                      \
-    COMMAND(WALLET_CHARGE, "wallet.charge", ACCOUNT)                                               \
-    COMMAND(WALLET_BALANCE, "wallet.balance", ACCOUNT)                                             \
-    COMMAND(WALLET_HISTORY, "wallet.history", ACCOUNT)                                             \
-    COMMAND(SYSTEM_PING, "system.ping", CATALOGUE)                                                 \
-    COMMAND(SYSTEM_STATS, "system.stats", CATALOGUE)                                               \
-    /* admin listener */                                                                           \
-    COMMAND(CONCERT_CREATE, "admin.concert_create", CATALOGUE)                                     \
-    COMMAND(DATE_CREATE, "admin.date_create", CATALOGUE)                                           \
-    COMMAND(SEATS_ADD, "admin.seats_add", DATE)                                                    \
-    COMMAND(DATE_SEATS, "admin.seats_list", DATE)                                                  \
-    COMMAND(DATE_POLICY, "admin.date_policy", DATE)                                                \
-    COMMAND(DATE_OPEN, "admin.date_open", DATE)                                                    \
-    COMMAND(DATE_CLOSE, "admin.date_close", DATE)                                                  \
-    COMMAND(DATE_CANCEL, "admin.date_cancel", DATE)                                                \
-    /* messages between partitions: engine/README.md, "Payment" */                                 \
-    COMMAND(FUNDS_RESERVE, "", ACCOUNT) /* date -> account: may these points be spent? */          \
-    COMMAND(FUNDS_RESERVED, "", DATE)   /* account -> date: they are set aside */                  \
-    COMMAND(FUNDS_REFUSED, "", DATE)    /* account -> date: too little */                          \
-    COMMAND(FUNDS_POST, "", ACCOUNT)    /* date -> account: sold, spend them */                    \
-    COMMAND(FUNDS_VOID, "", ACCOUNT)    /* date -> account: not sold, give them back */            \
-    COMMAND(FUNDS_REFUND, "", ACCOUNT)  /* date -> account: credit a paid reservation */           \
-    COMMAND(FUNDS_REFUNDED, "", DATE)   /* account -> date: credited */                            \
-    COMMAND(REFUND_CLOSE, "", ACCOUNT)  /* date -> account: the seats are free, forget it */
-
 enum command_kind {
     COMMAND_NONE = 0,
-#define COMMAND(kind, method, decider) COMMAND_##kind,
-    COMMANDS(COMMAND)
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY) COMMAND_##KIND,
+#include "engine/domain/command.def"
 #undef COMMAND
-        COMMAND_COUNT
+    COMMAND_COUNT
 };
-#define COMMAND_ADMIN_FIRST COMMAND_CONCERT_CREATE
-#define COMMAND_MESSAGE_FIRST COMMAND_FUNDS_RESERVE
 
-enum command_decider {
-    DECIDER_CATALOGUE = 1,
-    DECIDER_ACCOUNT,
-    DECIDER_DATE,
-    DECIDER_EVERY_DATE, /* each date in turn adds its part */
+enum command_listener { LISTENER_PUBLIC, LISTENER_ADMIN, LISTENER_MESSAGE };
+
+enum named_by {
+    NAMED_BY_FIXED,
+    NAMED_BY_USER,
+    NAMED_BY_DATE,
+    NAMED_BY_TOKEN,
+    NAMED_BY_RESERVATION,
+    NAMED_BY_PAYER,
+    NAMED_BY_VOUCHER,
+    NAMED_BY_SENDER,
 };
-/* Static text; "" for messages. kind: 1..COMMAND_COUNT-1 */
-const char *command_method(uint32_t kind);
-enum command_decider command_decider(uint32_t kind);
+
+/* A row of command.def. */
+struct command_row {
+    const char *method; /* static; "" for messages */
+    uint8_t owner;      /* enum owner */
+    uint8_t listener;   /* enum command_listener */
+    uint8_t named_by;   /* enum named_by */
+    uint8_t entropy;    /* offset of the id128 in struct command; 0: none */
+};
+
+/* command_row - kind: 1..COMMAND_COUNT-1 */
+const struct command_row *command_row(uint32_t kind);
+static inline const char *command_method(uint32_t kind) { return command_row(kind)->method; }
 
 /* A seat as a client names it: by plain number (name.bytes NULL) or by guid or
  * "section/row/number" label. */
@@ -135,7 +110,7 @@ struct command {
              * token counts */
             struct id128 user;
         } pay;
-        struct { /* RESERVATION_LIST; date 0: all dates */
+        struct { /* RESERVATION_LIST; date 0: all dates, asked at PARTITION_EVERY_DATE */
             struct id128 user;
             uint32_t date;
         } reservations;
@@ -183,5 +158,11 @@ struct command {
         } funds;
     };
 };
+
+/* command_entropy - what the runtime fills in at random before this is decided; NULL: nothing */
+static inline struct id128 *command_entropy(struct command *command) {
+    uint8_t offset = command_row(command->kind)->entropy;
+    return offset ? (struct id128 *)((uint8_t *)command + offset) : NULL;
+}
 
 #endif

@@ -57,10 +57,11 @@ static inline uint32_t dated_id_sequence(uint64_t id) { return (uint32_t)id; }
 
 /* A partition owns its state alone and talks by messages. Ids are part of the log's format. */
 #define PARTITION_CATALOGUE 0u
-#define PARTITION_ACCOUNT_FIRST 0x00010000u /* + 0..ACCOUNT_PARTITIONS-1 */
-#define PARTITION_DATE_FIRST 0x01000000u    /* + date id, 1..DATES_MAX */
+#define PARTITION_ACCOUNT_FIRST 0x00010000u       /* + 0..ACCOUNT_PARTITIONS-1 */
+#define PARTITION_DATE_FIRST 0x01000000u          /* + date id, 1..DATES_MAX */
+#define PARTITION_EVERY_DATE PARTITION_DATE_FIRST /* there is no date 0: all, in turn */
 
-/* The kinds of partition: who decides what (decision.def), who is asked for what (command.h), who
+/* The kinds of partition: who decides what (decision.def), who is asked for what (command.def), who
  * owns what (entity.def). */
 enum owner {
     OWNER_NONE, /* nobody: there is no such row */
@@ -69,6 +70,7 @@ enum owner {
     OWNER_DATE,
     OWNER_COUNT,
     OWNER_ANY = OWNER_COUNT, /* each of them */
+    OWNER_EVERY_DATE,        /* all dates, in turn */
 };
 
 static inline uint32_t partition_of_date(uint32_t date) { return PARTITION_DATE_FIRST + date; }

@@ -66,12 +66,7 @@ void engine_close(struct engine *engine) {
 }
 
 uint32_t engine_shard_of(const struct engine *engine, const struct command *command) {
-    const struct shard_context *context = &engine->context;
-    if (command->kind == COMMAND_RESERVATION_LIST) {
-        uint32_t date = command->reservations.date;
-        return date ? shard_of_partition(context, partition_of_date(date)) : 0;
-    }
-    return shard_of_partition(context, command->partition);
+    return shard_of_partition(&engine->context, command->partition);
 }
 
 int engine_submit(struct engine *engine, uint32_t shard, struct request *chain) {

@@ -11,15 +11,7 @@
 #include "engine/domain/partition/world.h"
 #include "engine/runtime/board.h"
 #include "engine/runtime/ports.h"
-
-/* request - one call of one client, on its way through a shard
- * Owned by whoever submitted it, until engine_submit() takes it; the shard's, until
- * reply_sink.release() gives it back. Embed it in a larger struct to find your own fields. */
-struct request {
-    struct request *next; /* next of the chain; the shard's while it has the request */
-    struct command command;
-    uint64_t lsn; /* the reply waits until this is durable; encode() may raise it */
-};
+#include "engine/runtime/request.h"
 
 struct engine_options {
     uint32_t shards;     /* 1..SHARDS_MAX */
@@ -42,7 +34,8 @@ struct engine *engine_open(const struct engine_options *options);
 void engine_close(struct engine *engine);
 
 /* engine_shard_of - which shard serves a command; sets nothing
- * RESERVATION_LIST over all dates starts at shard 0 and visits the others by itself. */
+ * What is asked of every date (PARTITION_EVERY_DATE) starts at shard 0 and visits the others by
+ * itself. */
 uint32_t engine_shard_of(const struct engine *engine, const struct command *command);
 
 /* engine_submit - hand a chain of requests, all of one shard, to that shard

@@ -8,7 +8,7 @@
 #ifndef USHER_ENGINE_RUNTIME_GATE_H
 #define USHER_ENGINE_RUNTIME_GATE_H
 
-#include "engine/runtime/engine.h"
+#include "engine/runtime/request.h"
 
 struct gate {
     struct request *first, *last;

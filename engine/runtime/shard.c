@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "engine/domain/account/account.h"
+#include "engine/domain/date/date.h"
 #include "engine/domain/heap.h"
+#include "engine/domain/partition/visit.h"
 #include "engine/base/require.h"
 #include "engine/runtime/gate.h"
 #include "engine/runtime/outage.h"
@@ -304,11 +306,10 @@ static void carry_out(struct shard *shard, struct partition *partition,
         const struct decision *decision = &verdict->decisions[i];
         log_decision(shard, decision);
         partition_apply(partition, decision);
-        if (decision->kind == DECISION_DATE_CREATED) {
-            struct peer_message born = {
-                .kind = PEER_PARTITION,
-                .partition = &date_create(&decision->date_created)->partition};
-            route(shard, &born, shard_of_partition(shard->context, born.partition->id));
+        struct partition *born = partition_born(decision);
+        if (born) {
+            struct peer_message message = {.kind = PEER_PARTITION, .partition = born};
+            route(shard, &message, shard_of_partition(shard->context, born->id));
         }
     }
     if (verdict->count > 0) mark_changed(shard, partition);
@@ -345,48 +346,6 @@ static void answer(struct shard *shard, struct request *request) {
     gate_enter(&shard->answered, request);
 }
 
-static void refuse(struct shard *shard, struct request *request, enum error error, uint64_t data) {
-    shard->reply = (struct reply){
-        .kind = REPLY_ERROR, .error = (uint16_t)error, .now_ms = shard->now_ms, .data = {data}};
-    answer(shard, request);
-}
-
-/* A token of a date that does not exist, where one may not be needed: the catalogue knows. */
-static void judge_as_invalid(struct shard *shard, const struct command *command) {
-    struct peer_message message = {.kind = PEER_COMMAND, .command = *command};
-    message.command.partition = PARTITION_CATALOGUE;
-    message.command.dates.is_judged = true;
-    message.command.dates.refusal = ERROR_TOKEN_INVALID;
-    route(shard, &message, shard_of_partition(shard->context, PARTITION_CATALOGUE));
-}
-
-/* A command for a partition that does not exist: who could have named it, and how? */
-static void refuse_unknown(struct shard *shard, const struct command *command) {
-    REQUIRE(command->origin != 0); /* a message goes to a partition that exists */
-    struct request *request = (struct request *)command->origin;
-    switch (command->kind) {
-    case COMMAND_CATALOGUE_DATES: judge_as_invalid(shard, command); break;
-    case COMMAND_QUEUE_STATUS:
-    case COMMAND_QUEUE_LEAVE:
-    case COMMAND_SEATS_LIST:
-    case COMMAND_SEATS_HOLD:
-    case COMMAND_SEATS_RELEASE: refuse(shard, request, ERROR_TOKEN_INVALID, 0); break;
-    case COMMAND_PAYMENT_PAY:
-        if (id128_is_none(&command->pay.user)) {
-            refuse(shard, request, ERROR_TOKEN_INVALID, 0);
-        } else {
-            refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->pay.reservation);
-        }
-        break;
-    case COMMAND_RESERVATION_CANCEL:
-        refuse(shard, request, ERROR_NO_SUCH_RESERVATION, command->cancel.reservation);
-        break;
-    default:
-        refuse(shard, request, ERROR_NO_SUCH_DATE, command->partition - PARTITION_DATE_FIRST);
-        break;
-    }
-}
-
 static void fill_entropy(struct shard *shard, struct id128 *ret_id) {
     struct entropy_port *port = &shard->context->entropy;
     if (shard->entropy_left < sizeof *ret_id) {
@@ -397,74 +356,45 @@ static void fill_entropy(struct shard *shard, struct id128 *ret_id) {
     memcpy(ret_id, shard->entropy + shard->entropy_left, sizeof *ret_id);
 }
 
-static struct partition *owner_of(struct shard *shard, const struct command *command) {
-    bool from_token = command->kind == COMMAND_CATALOGUE_DATES && command->dates.has_token &&
-                      !command->dates.is_judged;
-    bool for_date = from_token || command_decider(command->kind) == DECIDER_DATE;
-    if (for_date && !partition_is_date(command->partition)) return NULL;
-    return world_find(&shard->world, command->partition);
-}
-
 static void handle(struct shard *shard, struct command *command) {
-    struct partition *partition = owner_of(shard, command);
-    if (!partition) {
-        refuse_unknown(shard, command);
-        return;
-    }
-    if (command->kind == COMMAND_QUEUE_ENTER) fill_entropy(shard, &command->enter.secret);
-    if (command->kind == COMMAND_DATE_CREATE) fill_entropy(shard, &command->date.seed);
-    partition_heard(partition, command, shard->now_ms);
-    partition_decide(partition, command, shard->now_ms, &shard->verdict);
-
+    struct partition *partition = world_asked(&shard->world, command);
+    struct verdict *verdict = &shard->verdict;
     uintptr_t origin = command->origin;
-    bool answers = shard->verdict.reply_kind != REPLY_NONE;
-    REQUIRE(answers || shard->verdict.has_message || origin == 0); /* somebody answers */
-    carry_out(shard, partition, &shard->verdict, origin);
-    if (shard->verdict.count > 0) settle(shard, partition);
+    if (partition) {
+        struct id128 *random = command_entropy(command);
+        if (random) fill_entropy(shard, random);
+        partition_heard(partition, command, shard->now_ms);
+        partition_decide(partition, command, shard->now_ms, verdict);
+    } else {
+        REQUIRE(origin != 0); /* a message goes to a partition that exists */
+        partition_missing(command, verdict);
+    }
+    bool answers = verdict->reply_kind != REPLY_NONE;
+    REQUIRE(answers || verdict->has_message || origin == 0); /* somebody answers */
+    carry_out(shard, partition, verdict, origin);
+    if (verdict->count > 0) settle(shard, partition);
     if (!answers || origin == 0) return;
     /* After what followed at once: whoever entered an empty room is told that it is admitted. */
-    partition_answer(partition, command, &shard->verdict, shard->now_ms, &shard->reply);
+    partition_answer(partition, command, verdict, shard->now_ms, &shard->reply);
     answer(shard, (struct request *)origin);
 }
 
-/* --- reservation.list: a request that visits every shard -------------------------------------- */
-
-static void list_date(struct shard *shard, struct request *request, const struct date *date) {
-    struct reply_sink *sink = &shard->context->sink;
-    const struct reservation *reservation = reservations_of(&date->reservations,
-                                                            &request->command.reservations.user);
-    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
-        shard->reply.kind = REPLY_RESERVATION_ITEM;
-        shard->reply.now_ms = shard->now_ms;
-        shard->reply.reservation.date = date;
-        shard->reply.reservation.reservation = reservation;
-        sink->encode(sink->context, request, &shard->reply);
-    }
-}
+/* --- a request that every date answers, shard by shard ---------------------------------------- */
 
 static void visit(struct shard *shard, struct request *request) {
-    uint32_t only = request->command.reservations.date;
-    if (only) {
-        const struct date *date = (const struct date *)world_find(&shard->world,
-                                                                  partition_of_date(only));
-        if (!date || (date->state == DATE_DRAFT && !request->command.is_admin)) { /* O2 */
-            refuse(shard, request, ERROR_NO_SUCH_DATE, only);
-            return;
-        }
-        list_date(shard, request, date);
-    } else {
-        for (uint32_t i = 1; i <= shard->world.date_count; i++) {
-            const struct partition *date = shard->world.dates[i];
-            if (date) list_date(shard, request, (const struct date *)date);
-        }
-        if (shard->id + 1 < shard->context->shard_count) {
-            struct peer_message message = {.kind = PEER_VISITOR, .visitor = request};
-            route(shard, &message, shard->id + 1);
-            return;
-        }
+    struct reply_sink *sink = &shard->context->sink;
+    const struct command *command = &request->command;
+    struct visit visit;
+    visit_begin(&visit, &shard->world, command, &shard->verdict);
+    while (visit_next(&visit, shard->now_ms, &shard->reply)) {
+        sink->encode(sink->context, request, &shard->reply);
     }
-    shard->reply.kind = REPLY_RESERVATION_END;
-    shard->reply.now_ms = shard->now_ms;
+    if (command->partition == PARTITION_EVERY_DATE && shard->id + 1 < shard->context->shard_count) {
+        struct peer_message message = {.kind = PEER_VISITOR, .visitor = request};
+        route(shard, &message, shard->id + 1);
+        return;
+    }
+    partition_answer(NULL, command, &shard->verdict, shard->now_ms, &shard->reply);
     answer(shard, request);
 }
 
@@ -531,7 +461,7 @@ static void handle_request(struct shard *shard, struct request *request) {
     request->next = NULL;
     request->lsn = 0;
     request->command.origin = (uintptr_t)request;
-    if (request->command.kind == COMMAND_RESERVATION_LIST) {
+    if (command_row(request->command.kind)->owner == OWNER_EVERY_DATE) {
         visit(shard, request);
     } else {
         handle(shard, &request->command);
@@ -689,17 +619,10 @@ void shard_log_hashes(struct shard *shard) {
         struct partition *partition = i == SLOT_COUNT ? world->catalogue
                                       : i == 0        ? NULL
                                                       : partition_at(shard, i);
-        if (!partition || partition->decision_count == 0) continue;
-        if (partition->volatile_hashed) continue; /* nothing was decided: nothing is written */
-        REQUIRE(make_room(shard));                /* the caller has emptied the journal */
-        /* As of its latest decision: what comes next may follow on a machine whose clock is
-         * behind, and time never falls within a partition. */
-        struct decision hashed = {.kind = DECISION_STATE_HASHED,
-                                  .partition = partition->id,
-                                  .time_ms = partition->last_time_ms,
-                                  .state_hashed.hash = partition_hash(partition)};
+        struct decision hashed;
+        if (!partition || !partition_seal(partition, &hashed)) continue;
+        REQUIRE(make_room(shard)); /* the caller has emptied the journal */
         log_decision(shard, &hashed);
-        partition->volatile_hashed = true;
     }
 }
 

@@ -19,8 +19,11 @@
 #ifndef USHER_ENGINE_RUNTIME_SHARD_H
 #define USHER_ENGINE_RUNTIME_SHARD_H
 
-#include "engine/runtime/engine.h"
+#include "engine/domain/partition/world.h"
+#include "engine/runtime/board.h"
 #include "engine/runtime/mailbox.h"
+#include "engine/runtime/ports.h"
+#include "engine/runtime/request.h"
 #include "engine/runtime/waker.h"
 
 struct shard;

@@ -96,13 +96,15 @@ static uint32_t method_find(const char *name, uint32_t size, bool admin) {
         const char *name;
         uint32_t size;
     } methods[COMMAND_COUNT] = {
-#define COMMAND(kind, method, decider) [COMMAND_##kind] = {method, sizeof method - 1},
-        COMMANDS(COMMAND)
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY)                                  \
+    [COMMAND_##KIND] = {method, sizeof method - 1},
+#include "engine/domain/command.def"
 #undef COMMAND
     };
-    uint32_t end = admin ? COMMAND_MESSAGE_FIRST : COMMAND_ADMIN_FIRST;
-    for (uint32_t kind = COMMAND_NONE + 1; kind < end; kind++) {
-        if (methods[kind].size == size && memcmp(methods[kind].name, name, size) == 0) return kind;
+    for (uint32_t kind = COMMAND_NONE + 1; kind < COMMAND_COUNT; kind++) {
+        if (methods[kind].size != size || memcmp(methods[kind].name, name, size) != 0) continue;
+        uint32_t listener = command_row(kind)->listener;
+        if (listener == LISTENER_PUBLIC || (admin && listener == LISTENER_ADMIN)) return kind;
     }
     return COMMAND_NONE;
 }
@@ -240,7 +242,7 @@ static void command_public(struct command *command, const struct params *params)
         break;
     case COMMAND_RESERVATION_LIST:
         /* Without a date the engine visits every date by itself. */
-        command->partition = partition_of_date(date);
+        command->partition = date ? partition_of_date(date) : PARTITION_EVERY_DATE;
         command->reservations.user = params->user;
         command->reservations.date = date;
         break;
@@ -322,7 +324,7 @@ int decode_request(const uint8_t *bytes, const struct decode_span *span, bool ad
     if (code == ERROR_NONE) code = check_ids(kind, &params, ret_error);
     if (code != ERROR_NONE) return code;
     *ret_command = (struct command){.kind = (uint16_t)kind, .is_admin = admin};
-    if (kind < COMMAND_ADMIN_FIRST) {
+    if (command_row(kind)->listener == LISTENER_PUBLIC) {
         command_public(ret_command, &params);
     } else if (!command_admin(ret_command, &params, arena)) {
         return refuse(ret_error, ERROR_BUSY, NET_BUSY_RETRY_MS);

@@ -3,7 +3,7 @@
  * One date, one account, reservations of one user that were made with one token, and money for fewer
  * of them than there are. The client clicks as often as it likes, the date is cancelled, holds and
  * the token end, and the engine crashes, all of it at any moment. Who reads the C source finds the
- * same words here: records are those of decision.def, messages those of command.h, and each inline
+ * same words here: records are those of decision.def, messages those of command.def, and each inline
  * is named after the function that it is the model of. README.md has the map, and what is left out.
  *
  * The log. A decision is appended (`append`) and applied to the state DONE[LIVE] at once. The log's

@@ -112,7 +112,7 @@ static void refused_too_late(struct judge *judge, uint32_t id, bool refund, uint
 /* A draft is as good as none for who is not an admin (O2). */
 static void refused_date(struct judge *judge) {
     const struct oracle_date *date = judge_date(judge, judge->call->date);
-    bool admin = judge->call->kind >= COMMAND_ADMIN_FIRST;
+    bool admin = command_row(judge->call->kind)->listener == LISTENER_ADMIN;
     if (date && (admin || !judge_had(judge, judge_date_was(judge, ORACLE_DATE_STATE, date->id),
                                      DATE_DRAFT))) {
         judge_wrong(judge, "there is such a date", judge->call->date);

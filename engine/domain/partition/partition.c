@@ -4,6 +4,7 @@
 #include "engine/base/require.h"
 #include "engine/domain/account/account_rules.h"
 #include "engine/domain/catalogue/catalogue_rules.h"
+#include "engine/domain/date/date.h"
 
 struct partition *partition_create(uint32_t id, const struct id128 *seed) {
     if (id == PARTITION_CATALOGUE) return &catalogue_create()->partition;
@@ -27,6 +28,38 @@ void partition_decide(const struct partition *partition, const struct command *c
     partition->kind->decide(partition, command, now_ms, verdict);
 }
 
+/* The catalogue knows whether a token is needed there at all. */
+static void judge_as_invalid(const struct command *command, struct verdict *verdict) {
+    struct command *message = verdict_message(verdict, COMMAND_CATALOGUE_DATES,
+                                              PARTITION_CATALOGUE);
+    message->is_admin = command->is_admin;
+    message->dates = command->dates;
+    message->dates.is_judged = true;
+    message->dates.refusal = ERROR_TOKEN_INVALID;
+}
+
+void partition_missing(const struct command *command, struct verdict *verdict) {
+    verdict_begin(verdict);
+    switch (command_row(command->kind)->named_by) {
+    case NAMED_BY_DATE:
+        verdict_error(verdict, ERROR_NO_SUCH_DATE, command->partition - PARTITION_DATE_FIRST, 0, 0);
+        break;
+    case NAMED_BY_TOKEN: verdict_error(verdict, ERROR_TOKEN_INVALID, 0, 0, 0); break;
+    case NAMED_BY_RESERVATION:
+        verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, command->cancel.reservation, 0, 0);
+        break;
+    case NAMED_BY_PAYER:
+        if (id128_is_none(&command->pay.user)) {
+            verdict_error(verdict, ERROR_TOKEN_INVALID, 0, 0, 0);
+        } else {
+            verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, command->pay.reservation, 0, 0);
+        }
+        break;
+    case NAMED_BY_VOUCHER: judge_as_invalid(command, verdict); break;
+    default: REQUIRE_NEVER("a command whose partition may be missing");
+    }
+}
+
 void partition_apply(struct partition *partition, const struct decision *decision) {
     REQUIRE(decision->partition == partition->id);
     REQUIRE(decision->time_ms >= partition->last_time_ms);
@@ -35,6 +68,23 @@ void partition_apply(struct partition *partition, const struct decision *decisio
     partition->decision_count++;
     partition->volatile_hashed = false;
     partition->kind->apply(partition, decision);
+}
+
+struct partition *partition_born(const struct decision *decision) {
+    if (decision->kind != DECISION_DATE_CREATED) return NULL;
+    return &date_create(&decision->date_created)->partition;
+}
+
+bool partition_seal(struct partition *partition, struct decision *ret_decision) {
+    if (partition->decision_count == 0 || partition->volatile_hashed) return false;
+    /* As of its latest decision: what comes next may follow on a machine whose clock is behind, and
+     * time never falls within a partition. */
+    *ret_decision = (struct decision){.kind = DECISION_STATE_HASHED,
+                                      .partition = partition->id,
+                                      .time_ms = partition->last_time_ms,
+                                      .state_hashed.hash = partition_hash(partition)};
+    partition->volatile_hashed = true;
+    return true;
 }
 
 uint64_t partition_hash(const struct partition *partition) {
@@ -79,7 +129,7 @@ void partition_answer(const struct partition *partition, const struct command *c
     ret_reply->now_ms = now_ms;
     if (verdict->reply_kind == REPLY_ERROR) {
         memcpy(ret_reply->data, verdict->data, sizeof ret_reply->data);
-    } else {
+    } else if (partition) {
         partition->kind->answer(partition, command, verdict, now_ms, ret_reply);
     }
 }

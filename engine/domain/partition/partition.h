@@ -35,10 +35,24 @@ void partition_restore(struct partition *partition, const struct entity_partitio
 void partition_decide(const struct partition *partition, const struct command *command,
                       uint64_t now_ms, struct verdict *verdict);
 
+/* partition_missing - in place of partition_decide(), where the partition that the command names does
+ * not exist: what answers it, or which message does (command.def, NAMED_BY)
+ * @verdict: overwritten; no decisions */
+void partition_missing(const struct command *command, struct verdict *verdict);
+
 /* partition_apply - change the state as the decision says
  * The decision was made by partition_decide() or partition_due() on this state, or comes from a log
  * that was verified; anything else breaks an invariant and ends the process. */
 void partition_apply(struct partition *partition, const struct decision *decision);
+
+/* partition_born - the partition that a decision brings into being, beside what it changes
+ * Return: owned by the caller until partition_free(); NULL: none, as with all but DATE_CREATED */
+struct partition *partition_born(const struct decision *decision);
+
+/* partition_seal - the STATE_HASHED of a partition, so that the log proves its own replay; the
+ * caller logs it
+ * Return: false: the log has it already, or there is nothing to state */
+bool partition_seal(struct partition *partition, struct decision *ret_decision);
 
 /* partition_hash - state hash: equal states have equal hashes. A sum of the hashes of its entities,
  * kept up to date as they change, so that this costs nothing like a walk over the state. */
@@ -71,7 +85,8 @@ bool partition_outage(const struct partition *partition, enum outage_cause cause
  * Return: whether anybody waits */
 bool partition_unserved(struct partition *partition, uint64_t ms);
 
-/* partition_answer - build the reply; `verdict` after its decisions were applied */
+/* partition_answer - build the reply; `verdict` after its decisions were applied
+ * @partition: NULL after partition_missing() and visit_begin(): the verdict says all */
 void partition_answer(const struct partition *partition, const struct command *command,
                       const struct verdict *verdict, uint64_t now_ms, struct reply *ret_reply);
 

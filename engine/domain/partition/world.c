@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "engine/domain/account/account.h"
-#include "engine/domain/date/date.h"
 #include "engine/domain/index.h"
 #include "engine/base/require.h"
 
@@ -53,6 +52,14 @@ struct partition *world_find(const struct world *world, uint32_t partition) {
     return slot ? *slot : NULL;
 }
 
+struct partition *world_asked(const struct world *world, const struct command *command) {
+    struct partition *partition = world_find(world, command->partition);
+    const struct command_row *row = command_row(command->kind);
+    if (!partition || partition->kind->owner == row->owner) return partition;
+    if (row->owner == OWNER_EVERY_DATE && partition->kind->owner == OWNER_DATE) return partition;
+    return row->named_by == NAMED_BY_VOUCHER ? partition : NULL;
+}
+
 void world_adopt(struct world *world, struct partition *partition) {
     struct partition **slot = slot_of(world, partition->id);
     REQUIRE(slot != NULL && *slot == NULL);
@@ -73,9 +80,8 @@ int world_apply(struct world *world, const struct decision *decision) {
     }
     if (decision_owner(decision->kind) != partition->kind->owner) return WORLD_NOT_APPLICABLE;
     partition_apply(partition, decision);
-    if (decision->kind == DECISION_DATE_CREATED) {
-        world_adopt(world, &date_create(&decision->date_created)->partition);
-    }
+    struct partition *born = partition_born(decision);
+    if (born) world_adopt(world, born);
     return WORLD_APPLIED;
 }
 

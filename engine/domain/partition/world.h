@@ -33,6 +33,10 @@ struct partition *world_at(const struct world *world, uint32_t index);
 /* world_find - Return: the partition, borrowed, or NULL if this world has none with this id */
 struct partition *world_find(const struct world *world, uint32_t partition);
 
+/* world_asked - the partition that a command asks, borrowed
+ * Return: NULL: there is none that could decide it; partition_missing() answers */
+struct partition *world_asked(const struct world *world, const struct command *command);
+
 /* world_adopt - hand a partition over; the slot is empty. Takes ownership. */
 void world_adopt(struct world *world, struct partition *partition);
 

@@ -187,20 +187,80 @@ static void names_of_states(void **state) {
     (void)state; /* none */
 }
 
-static void commands_have_methods_and_deciders(void **state) {
+static void commands_have_methods_and_owners(void **state) {
     for (uint32_t kind = 1; kind < COMMAND_COUNT; kind++) {
-        const char *method = command_method(kind);
-        assert_int_equal(method[0] == 0, kind >= COMMAND_MESSAGE_FIRST);
-        bool admin = kind >= COMMAND_ADMIN_FIRST && kind < COMMAND_MESSAGE_FIRST;
-        assert_int_equal(strncmp(method, "admin.", 6) == 0, admin);
-        for (uint32_t other = 1; other < kind && method[0]; other++) {
-            assert_string_not_equal(method, command_method(other));
+        const struct command_row *row = command_row(kind);
+        assert_int_equal(row->method[0] == 0, row->listener == LISTENER_MESSAGE);
+        assert_int_equal(strncmp(row->method, "admin.", 6) == 0, row->listener == LISTENER_ADMIN);
+        assert_int_equal(row->named_by == NAMED_BY_SENDER, row->listener == LISTENER_MESSAGE);
+        for (uint32_t other = 1; other < kind && row->method[0]; other++) {
+            assert_string_not_equal(row->method, command_method(other));
         }
-        assert_in_range(command_decider(kind), DECIDER_CATALOGUE, DECIDER_EVERY_DATE);
+        bool is_date = row->owner == OWNER_DATE || row->owner == OWNER_EVERY_DATE;
+        assert_true(is_date || row->owner == OWNER_ACCOUNT || row->owner == OWNER_CATALOGUE);
+        struct command command = {.kind = (uint16_t)kind};
+        const struct id128 *random = command_entropy(&command);
+        if (kind == COMMAND_QUEUE_ENTER) {
+            assert_ptr_equal(random, &command.enter.secret);
+        } else if (kind == COMMAND_DATE_CREATE) {
+            assert_ptr_equal(random, &command.date.seed);
+        } else {
+            assert_null(random);
+        }
     }
-    assert_int_equal(command_decider(COMMAND_SEATS_HOLD), DECIDER_DATE);
-    assert_int_equal(command_decider(COMMAND_WALLET_CHARGE), DECIDER_ACCOUNT);
-    assert_int_equal(command_decider(COMMAND_DATE_CREATE), DECIDER_CATALOGUE);
+    assert_int_equal(command_row(COMMAND_SEATS_HOLD)->owner, OWNER_DATE);
+    assert_int_equal(command_row(COMMAND_WALLET_CHARGE)->owner, OWNER_ACCOUNT);
+    assert_int_equal(command_row(COMMAND_DATE_CREATE)->owner, OWNER_CATALOGUE);
+    (void)state; /* none */
+}
+
+/* What answers where no partition can: by what names it, and by nothing else. */
+static void a_missing_partition_is_answered(void **state) {
+    static struct verdict verdict;
+    static const struct {
+        uint16_t kind, error;
+        uint64_t data;
+    } cases[] = {
+        {COMMAND_QUEUE_ENTER, ERROR_NO_SUCH_DATE, 7},
+        {COMMAND_DATE_OPEN, ERROR_NO_SUCH_DATE, 7},
+        {COMMAND_DATE_SEATS, ERROR_NO_SUCH_DATE, 7},
+        {COMMAND_QUEUE_STATUS, ERROR_TOKEN_INVALID, 0},
+        {COMMAND_QUEUE_LEAVE, ERROR_TOKEN_INVALID, 0},
+        {COMMAND_SEATS_LIST, ERROR_TOKEN_INVALID, 0},
+        {COMMAND_SEATS_HOLD, ERROR_TOKEN_INVALID, 0},
+        {COMMAND_SEATS_RELEASE, ERROR_TOKEN_INVALID, 0},
+        {COMMAND_PAYMENT_PAY, ERROR_TOKEN_INVALID, 0},
+    };
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct command command = {.kind = cases[i].kind, .partition = partition_of_date(7)};
+        partition_missing(&command, &verdict);
+        assert_int_equal(verdict.reply_kind, REPLY_ERROR);
+        assert_int_equal(verdict.error, cases[i].error);
+        assert_int_equal(verdict.data[0], cases[i].data);
+        assert_true(verdict.count == 0 && !verdict.has_message);
+    }
+    struct command pay = {.kind = COMMAND_PAYMENT_PAY,
+                          .partition = partition_of_date(7),
+                          .pay = {.user = domain_user(1), .reservation = dated_id(7, 3)}};
+    partition_missing(&pay, &verdict);
+    assert_int_equal(verdict.error, ERROR_NO_SUCH_RESERVATION);
+    assert_true(verdict.data[0] == dated_id(7, 3));
+    struct command cancel = {.kind = COMMAND_RESERVATION_CANCEL,
+                             .partition = partition_of_date(7),
+                             .cancel = {.user = domain_user(1), .reservation = dated_id(7, 4)}};
+    partition_missing(&cancel, &verdict);
+    assert_int_equal(verdict.error, ERROR_NO_SUCH_RESERVATION);
+    assert_true(verdict.data[0] == dated_id(7, 4));
+    struct command dates = {.kind = COMMAND_CATALOGUE_DATES,
+                            .is_admin = true,
+                            .partition = partition_of_date(7),
+                            .dates = {.concert = 5, .has_token = true}};
+    partition_missing(&dates, &verdict);
+    assert_true(verdict.has_message && verdict.reply_kind == REPLY_NONE);
+    assert_int_equal(verdict.message.partition, PARTITION_CATALOGUE);
+    assert_true(verdict.message.is_admin && verdict.message.dates.is_judged);
+    assert_int_equal(verdict.message.dates.concert, 5);
+    assert_int_equal(verdict.message.dates.refusal, ERROR_TOKEN_INVALID);
     (void)state; /* none */
 }
 
@@ -274,7 +334,8 @@ int main(void) {
         cmocka_unit_test(policy_defaults_are_those_of_the_requirements),
         cmocka_unit_test(policy_by_index_and_name),
         cmocka_unit_test(names_of_states),
-        cmocka_unit_test(commands_have_methods_and_deciders),
+        cmocka_unit_test(commands_have_methods_and_owners),
+        cmocka_unit_test(a_missing_partition_is_answered),
         cmocka_unit_test(a_foreign_owner_is_refused),
         cmocka_unit_test(partitions_do_not_overlap),
     };

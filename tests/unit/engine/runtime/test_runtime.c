@@ -110,7 +110,7 @@ static void pays_across_shards(void **state) {
         assert_int_equal(money.reserved, 0);
         assert_int_equal(money.balances, 8 * 50);
 
-        struct runtime_caller list = calling(COMMAND_RESERVATION_LIST, 0);
+        struct runtime_caller list = calling(COMMAND_RESERVATION_LIST, PARTITION_EVERY_DATE);
         list.request.command.reservations.user = user_of(5);
         call(t, &list);
         assert_int_equal(list.reply.kind, REPLY_RESERVATION_END);
