@@ -110,8 +110,7 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
 static bool is_owed(const struct oracle_date *date) {
     uint32_t unpaid = 0;
     for (uint32_t i = 1; i <= date->standing_count; i++) {
-        uint8_t state = date->reservations[date->standing[i]].state;
-        unpaid += state == RESERVATION_HELD || state == RESERVATION_PAYING;
+        unpaid += reservation_is_unpaid(date->reservations[date->standing[i]].state);
     }
     return date->policy.outage_credit && date->active + unpaid > 0;
 }
