@@ -43,8 +43,8 @@ postgres_packages=(postgresql)
 [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null)" ] || postgres_packages=()
 
 # What only tests need: tools/check; the model of tests/model; a second reader of the log;
-# bench/instructions.
-test_packages=(clang-format shellcheck pyflakes3 spin python3-xxhash valgrind)
+# bench/instructions; the debugger's printers of tools/gdb.
+test_packages=(gdb clang-format shellcheck pyflakes3 spin python3-xxhash valgrind)
 clang_packages=(clang libclang-rt-dev)
 
 as_root() {

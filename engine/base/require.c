@@ -1,25 +1,46 @@
 #include "engine/base/require.h"
 
+#include <execinfo.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/base/subject.h"
+
+#define TEXT_BYTES 1024u
+#define FRAMES_MAX 48
+
+_Thread_local uint32_t subject_partition = SUBJECT_NONE;
+
+/* Nothing here allocates, and no stream is touched: a thread may hold its lock. */
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) {
+    char text[TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size >= (int)sizeof text) size = (int)sizeof text - 1;
+    ssize_t written = write(STDERR_FILENO, text, (size_t)size);
+    (void)written;
+}
+
+/* The stack comes last: to find it, glibc loads a library and may need memory. */
 _Noreturn void require_failed(const char *condition, const char *file, int line) {
-    (void)fprintf(stderr, "usher: broken invariant: %s (%s:%d). Please report this line.\n",
-                  condition, file, line); /* nothing is left to do if standard error is gone */
+    void *frames[FRAMES_MAX];
+    tell("usher: broken invariant: %s (%s:%d). Please report this line.\n", condition, file, line);
+    if (subject_partition != SUBJECT_NONE) {
+        tell("usher: this thread worked on partition 0x%08x last\n", subject_partition);
+    }
+    tell("usher: the stack, innermost first; addr2line -Cfipe PROGRAM +OFFSET names a line:\n");
+    backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
     abort();
 }
 
-/* Nothing here allocates, and no stream is touched: a thread may hold its lock. */
 _Noreturn void memory_failed(const char *file, int line) {
-    char text[512];
-    int size = snprintf(
-        text, sizeof text,
-        "usher: not enough memory (%s:%d). The process ends now; what was "
-        "acknowledged is safe in the log. Give it more memory (the machine, ulimit -v, "
-        "MemoryMax= of systemd) and start it again.\n",
-        file, line); /* fits */
-    ssize_t written = write(STDERR_FILENO, text, (size_t)size);
-    (void)written; /* nobody may be reading */
+    tell("usher: not enough memory (%s:%d). The process ends now; what was "
+         "acknowledged is safe in the log. Give it more memory (the machine, ulimit -v, "
+         "MemoryMax= of systemd) and start it again.\n",
+         file, line);
     _exit(EXIT_FAILURE);
 }

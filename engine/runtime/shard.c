@@ -7,6 +7,7 @@
 #include "engine/domain/heap.h"
 #include "engine/domain/partition/visit.h"
 #include "engine/base/require.h"
+#include "engine/base/subject.h"
 #include "engine/runtime/gate.h"
 #include "engine/runtime/outage.h"
 
@@ -329,6 +330,7 @@ static bool make_room(struct shard *shard) {
 /* What time, or the state as it is now, decides for a partition: admission follows at once from
  * whatever freed a slot. */
 static void settle(struct shard *shard, struct partition *partition) {
+    subject_set(partition->id);
     while (shard->due_budget > 0 && partition_next_due_ms(partition) <= shard->now_ms &&
            make_room(shard)) {
         shard->due_budget--;
@@ -357,6 +359,7 @@ static void fill_entropy(struct shard *shard, struct id128 *ret_id) {
 }
 
 static void handle(struct shard *shard, struct command *command) {
+    subject_set(command->partition);
     struct partition *partition = world_asked(&shard->world, command);
     struct verdict *verdict = &shard->verdict;
     uintptr_t origin = command->origin;
