@@ -108,7 +108,7 @@ static int archive_open_segment(struct archiving *archiving, int from, const cha
                                   name);
     }
     if (rc != -ENOENT) return rc;
-    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
+    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name);
     rc = copy(archiving, from, size, temporary);
     if (rc == 0) rc = compare(archiving, from, size, temporary);
     if (rc == 1) {
@@ -239,7 +239,7 @@ static int look(struct storage *log, struct storage *snapshots, struct wal_recov
     if (wal_recover(log, &options, ret_recovery, &error) < 0) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0, "%s", error.text);
     }
-    if (!ret_recovery->found) {
+    if (!ret_recovery->log_exists) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0,
                                   "there is no log in the folder; nothing was removed");
     }
