@@ -17,7 +17,7 @@
 
 /* A million fans enter a room in which nobody is admitted. Return: ns per decision */
 static double enter_line(void) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, 1, 0);
     uint64_t before = stepper->decisions, began = measure_cpu_ns();
     for (uint32_t n = 0; n < WAITERS; n++) (void)stepper_enter(stepper, date, n);
@@ -48,7 +48,7 @@ static uint64_t poll_some(struct stepper *stepper, struct partition *date,
 
 /* Polls of random waiters among a million, so many in a frame. Return: ns per poll */
 static double poll_line(uint32_t per_frame) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, 1, 0);
     static struct token tokens[WAITERS];
     for (uint32_t n = 0; n < WAITERS; n++) tokens[n] = stepper_enter(stepper, date, n);
@@ -72,7 +72,7 @@ static double poll_line(uint32_t per_frame) {
 /* As many active users as `seats` hold one seat each, in shuffled order, and release it, again and
  * again. Return: ns per decision */
 static double hold_release(uint32_t seats) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, SEATS, SEATS);
     static struct token tokens[SEATS];
     static uint64_t reservations[SEATS];
@@ -96,7 +96,7 @@ static double hold_release(uint32_t seats) {
 /* Whole bookings: enter, admitted, charge, hold, pay (four messages). Return: ns per booking;
  * @ret_decisions: decisions per booking */
 static double book(double *ret_decisions) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, SEATS, 1000);
     uint64_t before = stepper->decisions, began = measure_cpu_ns();
     for (uint32_t n = 0; n < SEATS; n++) {

@@ -437,7 +437,7 @@ __attribute__((noinline)) void measured_steps(const struct operation *operation,
 /* Return: operations that were counted. Memory is left to the process's end. */
 static uint64_t run(const struct operation *operation) {
     static struct work work;
-    work.stepper = stepper_new();
+    work.stepper = stepper_new(NULL);
     operation->prepare(&work, operation);
     uint64_t before = work.stepper->decisions;
     for (uint32_t i = 0; i < operation->warm; i++) operation->step(&work, i);

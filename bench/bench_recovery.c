@@ -23,7 +23,7 @@ static const struct id128 seed = {{1}};
 
 static struct stepper *fill(uint32_t waiters, uint32_t seats) {
     uint32_t active = seats / (2 * SEATS_EACH), next = 1;
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, seats, active);
     for (uint32_t n = 1; n <= active; n++) {
         struct token token = stepper_enter(stepper, date, n);

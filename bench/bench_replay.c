@@ -87,7 +87,7 @@ static uint32_t seat_of(uint32_t n, uint32_t seats) {
 }
 
 static uint64_t make_log(struct storage *storage, uint32_t fans, uint64_t *ret_hash) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct wal_options options = {.storage = storage,
                                   .clock = {stepper, log_clock},
                                   .appenders = 1,
@@ -212,7 +212,7 @@ static void load(const struct memory *memory, uint64_t hash) {
 }
 
 static void bench_image(void) {
-    struct stepper *stepper = stepper_new();
+    struct stepper *stepper = stepper_new(NULL);
     struct partition *date = stepper_date(stepper, SEATS, SEATS / 2 + 1);
     struct memory memory = {0};
     double save[ROUNDS], loaded[ROUNDS];

@@ -173,7 +173,7 @@ int main(int argc, char **argv) {
     }
     size.axis = argv[1];
     size.value = (uint32_t)value;
-    size.stepper = stepper_new();
+    size.stepper = stepper_new(NULL);
     memset(size.stepper->log, 1, sizeof size.stepper->log);
     memset(&size.times, 1, sizeof size.times); /* pages that would count as the date's */
     size.resident_before = read_status("VmRSS:");

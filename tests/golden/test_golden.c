@@ -425,21 +425,8 @@ static void hash_all(struct random_history *history, struct memory_log *log) {
 
 /* --- what chance rarely brings: a date cancelled while one has paid and one is paying --------- */
 
-static void ask(struct random_history *history, struct memory_log *log,
-                const struct command *command) {
-    static struct verdict verdict;
-    partition_decide(world_find(history->world, command->partition), command, history->now_ms,
-                     &verdict);
-    for (uint32_t i = 0; i < verdict.count; i++) {
-        (void)memory_log_append(log, &verdict.decisions[i]);
-        REQUIRE(world_apply(history->world, &verdict.decisions[i]) == WORLD_APPLIED);
-    }
-    if (verdict.has_message) history->messages[history->message_count++] = verdict.message;
-}
-
 /* Enter, charge, hold a seat that costs something, pay; messages are still to be delivered. */
-static void buy(struct random_history *history, struct memory_log *log, uint32_t user,
-                uint32_t seat) {
+static void buy(struct random_history *history, uint32_t user, uint32_t seat) {
     struct id128 who = random_history_user(user), key = {{0x50, (uint8_t)seat}};
     struct command enter = {.kind = COMMAND_QUEUE_ENTER, .partition = partition_of_date(3)};
     struct command charge = {.kind = COMMAND_WALLET_CHARGE, .partition = partition_of_user(&who)};
@@ -448,26 +435,26 @@ static void buy(struct random_history *history, struct memory_log *log, uint32_t
     struct seat_ref seats[1] = {{.number = seat}};
     enter.enter.user = who;
     enter.enter.secret = (struct id128){{0x5E, (uint8_t)seat}};
-    ask(history, log, &enter);
+    random_history_decide(history, &enter);
     random_history_settle(history); /* admitted */
     charge.wallet.user = who;
     charge.wallet.amount = 1000;
     charge.wallet.key = key;
-    ask(history, log, &charge);
+    random_history_decide(history, &charge);
     const struct date *date = (const struct date *)history->world->dates[3];
     place_t place = room_place_of(&date->room, &who);
     hold.hold.token = (struct token){3, place, room_find(&date->room, place)->secret};
     hold.hold.seats = seats;
     hold.hold.count = 1;
-    ask(history, log, &hold);
+    random_history_decide(history, &hold);
     pay.pay.token = hold.hold.token;
     pay.pay.reservation = dated_id(3, date->reservations.sequence_count);
     pay.pay.key = key;
-    ask(history, log, &pay);
+    random_history_decide(history, &pay);
 }
 
 /* Two holds with one token; the second is paid with the next one, which ends with it. */
-static void pay_with_another_token(struct random_history *history, struct memory_log *log) {
+static void pay_with_another_token(struct random_history *history) {
     struct id128 who = random_history_user(2);
     struct command enter = {.kind = COMMAND_QUEUE_ENTER, .partition = partition_of_date(1)};
     struct command hold = {.kind = COMMAND_SEATS_HOLD, .partition = partition_of_date(1)};
@@ -476,7 +463,7 @@ static void pay_with_another_token(struct random_history *history, struct memory
     for (uint8_t turn = 0; turn < 2; turn++) {
         enter.enter.user = who;
         enter.enter.secret = (struct id128){{0x5F, turn}};
-        ask(history, log, &enter);
+        random_history_decide(history, &enter);
         random_history_settle(history); /* admitted */
         place_t place = room_place_of(&date->room, &who);
         pay.pay.token = (struct token){1, place, room_find(&date->room, place)->secret};
@@ -485,23 +472,22 @@ static void pay_with_another_token(struct random_history *history, struct memory
             hold.hold.token = pay.pay.token;
             hold.hold.seats = seats;
             hold.hold.count = 1;
-            ask(history, log, &hold);
+            random_history_decide(history, &hold);
         }
         pay.pay.reservation = dated_id(1, date->reservations.sequence_count - turn);
         pay.pay.key = (struct id128){{0x51, turn}};
-        ask(history, log, &pay);
+        random_history_decide(history, &pay);
         random_history_settle(history);
     }
 }
 
-static void cancel_a_date(struct random_history *history, struct memory_log *log) {
-    buy(history, log, 0, 2);
+static void cancel_a_date(struct random_history *history) {
+    buy(history, 0, 2);
     random_history_settle(history);
-    buy(history, log, 1, 3);
-    ask(history, log,
-        &(struct command){.kind = COMMAND_DATE_CANCEL,
-                          .partition = partition_of_date(3),
-                          .confirm = {.number = 3}});
+    buy(history, 1, 3);
+    random_history_decide(history, &(struct command){.kind = COMMAND_DATE_CANCEL,
+                                                     .partition = partition_of_date(3),
+                                                     .confirm = {.number = 3}});
     random_history_settle(history);
 }
 
@@ -511,8 +497,8 @@ static void find_history(struct memory_log *ret_records, uint64_t *ret_world_has
         struct random_history history;
         memory_log_init(ret_records);
         random_history_init(&history, ret_records, seed, 30);
-        pay_with_another_token(&history, ret_records);
-        cancel_a_date(&history, ret_records);
+        pay_with_another_token(&history);
+        cancel_a_date(&history);
         random_history_run(&history, 700);
         append_older(&history, ret_records);
         random_history_run(&history, 80);

@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* X(NAME, "name", CHECK, "what is broken"): CHECK of SIM_CHECKS must fail. tests/README.md has the
- * same table. */
+/* X(NAME, "name", CHECK, "what is broken"): CHECK of SIM_CHECKS must fail. tests/sim/README.md has
+ * the same table. */
 #define CANARIES(X)                                                                                \
     X(NONE, "none", NONE, "nothing")                                                               \
     X(SOLD_TWICE, "sold-twice", SEAT, "a hold takes a seat that somebody has")                     \

@@ -43,19 +43,27 @@ static void log_and_apply(struct random_history *history, const struct decision 
     REQUIRE(world_apply(history->world, decision) == WORLD_APPLIED);
 }
 
-static void carry_out(struct random_history *history, const struct verdict *verdict) {
-    for (uint32_t i = 0; i < verdict->count; i++) log_and_apply(history, &verdict->decisions[i]);
+static void log_records(void *context, const uint8_t *bytes, uint32_t size) {
+    struct random_history *history = context;
+    (void)memory_log_append_bytes(history->log, bytes, size);
+}
+
+static struct stepper *stepper_of(struct random_history *history) {
+    history->stepper->now_ms = history->now_ms;
+    return history->stepper;
+}
+
+/* What the stepper has carried out goes to the log, its message is under way. */
+static void keep(struct random_history *history, const struct verdict *verdict) {
+    stepper_flush(history->stepper);
     if (!verdict->has_message) return;
     REQUIRE(history->message_count < RANDOM_HISTORY_MESSAGES_MAX);
     history->messages[history->message_count++] = verdict->message;
 }
 
-static void decide(struct random_history *history, const struct command *command) {
-    static struct verdict verdict;
-    struct partition *partition = world_find(history->world, command->partition);
-    partition_decide(partition, command, history->now_ms, &verdict);
-    partition_heard(partition, command, history->now_ms);
-    carry_out(history, &verdict);
+void random_history_decide(struct random_history *history, const struct command *command) {
+    stepper_step(stepper_of(history), world_find(history->world, command->partition), command);
+    keep(history, &history->stepper->verdict);
 }
 
 static void deliver(struct random_history *history) {
@@ -63,16 +71,15 @@ static void deliver(struct random_history *history) {
     history->message_count--;
     memmove(history->messages, history->messages + 1,
             history->message_count * sizeof history->messages[0]);
-    decide(history, &message);
+    random_history_decide(history, &message);
 }
 
 static void due(struct random_history *history) {
-    static struct verdict verdict;
     for (uint32_t date = 1; date <= history->world->date_count; date++) {
         struct partition *partition = history->world->dates[date];
         while (history->message_count < RANDOM_HISTORY_MESSAGES_MAX / 2 &&
-               partition_due(partition, history->now_ms, &verdict)) {
-            carry_out(history, &verdict);
+               stepper_due_once(stepper_of(history), partition)) {
+            keep(history, &history->stepper->due);
         }
     }
 }
@@ -105,7 +112,7 @@ static void add_seats(struct random_history *history, uint32_t date) {
     command.seats.first = 1;
     command.seats.count = SEATS;
     command.seats.seats = specs;
-    decide(history, &command);
+    random_history_decide(history, &command);
 }
 
 static void create_date(struct random_history *history, uint32_t date) {
@@ -130,10 +137,10 @@ static void create_date(struct random_history *history, uint32_t date) {
     command.date.policy = &policy;
     command.date.seed = number_id(0x5E, date);
     if (date == 1) command.date.key = number_id(0x6B, date);
-    decide(history, &command);
+    random_history_decide(history, &command);
     add_seats(history, date);
-    decide(history,
-           &(struct command){.kind = COMMAND_DATE_OPEN, .partition = partition_of_date(date)});
+    random_history_decide(history, &(struct command){.kind = COMMAND_DATE_OPEN,
+                                                     .partition = partition_of_date(date)});
 }
 
 void random_history_init(struct random_history *history, struct memory_log *log, uint64_t seed,
@@ -141,14 +148,18 @@ void random_history_init(struct random_history *history, struct memory_log *log,
     *history = (struct random_history){
         .log = log, .now_ms = BEGIN_MS, .random = seed * 2 + 1, .users = users};
     history->world = world_create(&(struct id128){{1, 2, 3}});
+    history->stepper = stepper_new(history->world);
+    history->stepper->apply = world_apply;
+    history->stepper->flush = log_records;
+    history->stepper->flush_context = history;
     struct command command = {.kind = COMMAND_CONCERT_CREATE, .partition = PARTITION_CATALOGUE};
     command.concert.title = text_of("Die Zauberfl\xC3\xB6te");
     command.concert.key = number_id(0x6B, 9);
-    decide(history, &command);
+    random_history_decide(history, &command);
     for (uint32_t date = 1; date <= RANDOM_HISTORY_DATES; date++) create_date(history, date);
 }
 
-void random_history_deinit(struct random_history *history) { world_free(history->world); }
+void random_history_deinit(struct random_history *history) { stepper_free(history->stepper); }
 
 /* --- random requests -------------------------------------------------------------------------- */
 
@@ -170,7 +181,7 @@ static void hold(struct random_history *history, uint32_t date, const struct tok
     for (uint32_t i = 0; i < command.hold.count; i++) {
         seats[i].number = 1 + (below(history, SEATS) + i) % SEATS;
     }
-    decide(history, &command);
+    random_history_decide(history, &command);
 }
 
 /* Live ones are the interesting ones; now and then one that has ended. */
@@ -200,7 +211,7 @@ static void pay_or_end(struct random_history *history, uint32_t date, uint32_t w
         command.pay.reservation = id;
         command.pay.key = number_id(0xBB, ++history->keys);
     }
-    decide(history, &command);
+    random_history_decide(history, &command);
 }
 
 static void charge(struct random_history *history, const struct id128 *user) {
@@ -208,7 +219,7 @@ static void charge(struct random_history *history, const struct id128 *user) {
     command.wallet.user = *user;
     command.wallet.amount = 50 + 50 * below(history, 10);
     command.wallet.key = number_id(0xDD, ++history->keys);
-    decide(history, &command);
+    random_history_decide(history, &command);
 }
 
 static void organise(struct random_history *history, uint32_t date) {
@@ -228,7 +239,7 @@ static void organise(struct random_history *history, uint32_t date) {
         command.policy.policy = &policy;
         command.policy.fields = 1u << POLICY_INDEX_active_capacity;
     }
-    decide(history, &command);
+    random_history_decide(history, &command);
 }
 
 static void request(struct random_history *history) {
@@ -245,11 +256,11 @@ static void request(struct random_history *history) {
         command.kind = COMMAND_QUEUE_ENTER;
         command.enter.user = user;
         command.enter.secret = number_id(0xEE, ++history->keys);
-        decide(history, &command);
+        random_history_decide(history, &command);
     } else if (what < 14 && live) {
         command.kind = what < 12 ? COMMAND_QUEUE_LEAVE : COMMAND_QUEUE_STATUS;
         command.queue.token = token;
-        decide(history, &command);
+        random_history_decide(history, &command);
     } else if (what < 55 && live) {
         hold(history, date, &token);
     } else {
@@ -276,7 +287,8 @@ static void outage(struct random_history *history, uint32_t number) {
     for (uint32_t date = 1; date <= history->world->date_count; date++) {
         if (partition_outage(history->world->dates[date], cause, since_ms, history->now_ms,
                              &verdict)) {
-            carry_out(history, &verdict);
+            stepper_carry_out(stepper_of(history), history->world->dates[date], &verdict);
+            keep(history, &verdict);
         }
     }
 }

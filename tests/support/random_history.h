@@ -8,12 +8,14 @@
 
 #include "engine/domain/partition/world.h"
 #include "tests/support/memory_log.h"
+#include "tests/support/stepper.h"
 
 #define RANDOM_HISTORY_DATES 3u
 #define RANDOM_HISTORY_MESSAGES_MAX 256u
 
 struct random_history {
-    struct world *world;
+    struct stepper *stepper;
+    struct world *world;    /* the stepper's */
     struct memory_log *log; /* borrowed */
     uint64_t now_ms;
     uint64_t random;
@@ -28,6 +30,9 @@ struct random_history {
 void random_history_init(struct random_history *history, struct memory_log *log, uint64_t seed,
                          uint32_t users);
 void random_history_deinit(struct random_history *history);
+
+/* random_history_decide - one command; its message is under way afterwards */
+void random_history_decide(struct random_history *history, const struct command *command);
 
 /* random_history_run - so many random requests, and whatever follows from them */
 void random_history_run(struct random_history *history, uint32_t requests);

@@ -10,18 +10,18 @@
 
 static const struct text word = {"A", 1};
 
-struct stepper *stepper_new(void) {
+struct stepper *stepper_new(struct world *world) {
     static const struct id128 seed = {{7, 7, 7}};
     struct stepper *stepper = calloc(1, sizeof *stepper);
     REQUIRE(stepper != NULL);
-    stepper->world = world_create(&seed);
+    stepper->world = world ? world : world_create(&seed);
     stepper->now_ms = NOW_MS;
     stepper->log_capacity = sizeof stepper->log;
     return stepper;
 }
 
 void stepper_free(struct stepper *stepper) {
-    world_free(stepper->world);
+    if (stepper->world) world_free(stepper->world);
     free(stepper);
 }
 
@@ -32,31 +32,68 @@ void stepper_flush(struct stepper *stepper) {
     stepper->log_bytes = 0;
 }
 
-static void carry_out(struct stepper *stepper, struct partition *partition,
-                      const struct verdict *verdict) {
+/* Apply as replay does, and demand that the decision fits. */
+static void apply_strictly(struct stepper *stepper, const struct partition *partition,
+                           const struct decision *decision) {
+    REQUIRE(decision->partition == partition->id && decision->time_ms == stepper->now_ms);
+    REQUIRE(stepper->apply(stepper->world, decision) == WORLD_APPLIED);
+    if (decision->kind != DECISION_DATE_CREATED) return;
+    partition_resume(stepper->world->dates[decision->date_created.date], stepper->now_ms);
+}
+
+/* As a shard does. */
+static void apply(struct stepper *stepper, struct partition *partition,
+                  const struct decision *decision) {
+    partition_apply(partition, decision);
+    if (decision->kind != DECISION_DATE_CREATED) return;
+    struct partition *date = &date_create(&decision->date_created)->partition;
+    world_adopt(stepper->world, date);
+    partition_resume(date, stepper->now_ms);
+}
+
+static inline void carry_out(struct stepper *stepper, struct partition *partition,
+                             const struct verdict *verdict) {
     for (uint32_t i = 0; i < verdict->count; i++) {
         const struct decision *decision = &verdict->decisions[i];
         if (stepper->log_bytes + RECORD_BYTES_MAX > stepper->log_capacity) stepper_flush(stepper);
         stepper->log_bytes += decision_encode(decision, stepper->log + stepper->log_bytes);
-        partition_apply(partition, decision);
+        if (stepper->apply) {
+            apply_strictly(stepper, partition, decision);
+        } else {
+            apply(stepper, partition, decision);
+        }
     }
     stepper->decisions += verdict->count;
 }
 
-void stepper_decide(struct stepper *stepper, struct partition *partition, struct command *command) {
-    command->partition = partition->id;
+void stepper_carry_out(struct stepper *stepper, struct partition *partition,
+                       const struct verdict *verdict) {
+    carry_out(stepper, partition, verdict);
+}
+
+void stepper_step(struct stepper *stepper, struct partition *partition,
+                  const struct command *command) {
     partition_heard(partition, command, stepper->now_ms);
     partition_decide(partition, command, stepper->now_ms, &stepper->verdict);
-    if (stepper->verdict.count == 0) return;
     carry_out(stepper, partition, &stepper->verdict);
-    stepper_due(stepper, partition);
+}
+
+bool stepper_due_once(struct stepper *stepper, struct partition *partition) {
+    if (!partition_due(partition, stepper->now_ms, &stepper->due)) return false;
+    carry_out(stepper, partition, &stepper->due);
+    return true;
+}
+
+void stepper_decide(struct stepper *stepper, struct partition *partition, struct command *command) {
+    command->partition = partition->id;
+    stepper_step(stepper, partition, command);
+    if (stepper->verdict.count > 0) stepper_due(stepper, partition);
 }
 
 void stepper_due(struct stepper *stepper, struct partition *partition) {
     while (partition_next_due_ms(partition) <= stepper->now_ms &&
-           partition_due(partition, stepper->now_ms, &stepper->due)) {
+           stepper_due_once(stepper, partition)) {
         REQUIRE(!stepper->due.has_message);
-        carry_out(stepper, partition, &stepper->due);
     }
 }
 
@@ -79,9 +116,7 @@ struct partition *stepper_date(struct stepper *stepper, uint32_t seats, uint64_t
     command = (struct command){.kind = COMMAND_DATE_CREATE,
                                .date = {.concert = date, .title = word, .policy = &policy}};
     stepper_decide(stepper, stepper->world->catalogue, &command);
-    struct partition *partition =
-        &date_create(&stepper->verdict.decisions[0].date_created)->partition;
-    world_adopt(stepper->world, partition);
+    struct partition *partition = stepper->world->dates[date];
     for (uint32_t i = 1; i <= seats; i++) {
         char row[12], number[12];
         struct seat_spec spec = {.price = 100, .for_sale = true, .section = word};
@@ -93,7 +128,6 @@ struct partition *stepper_date(struct stepper *stepper, uint32_t seats, uint64_t
     }
     command = (struct command){.kind = COMMAND_DATE_OPEN};
     stepper_decide(stepper, partition, &command);
-    partition_resume(partition, stepper->now_ms);
     return partition;
 }
 

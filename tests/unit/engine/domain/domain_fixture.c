@@ -13,16 +13,23 @@
 
 static const struct id128 world_seed = {{7, 1, 7}};
 
+static void keep_records(void *context, const uint8_t *bytes, uint32_t size);
+
 struct domain *domain_new(void) {
     struct domain *domain = calloc(1, sizeof *domain);
     assert_non_null(domain);
     domain->world = world_create(&world_seed);
+    domain->stepper = stepper_new(domain->world);
+    domain->stepper->apply = world_apply;
+    domain->stepper->flush = keep_records;
+    domain->stepper->flush_context = domain;
     domain->now_ms = DOMAIN_EPOCH_MS;
     return domain;
 }
 
 void domain_free(struct domain *domain) {
-    world_free(domain->world);
+    domain->stepper->world = domain->world;
+    stepper_free(domain->stepper);
     free(domain->log);
     free(domain->records);
     free(domain);
@@ -84,21 +91,26 @@ uint32_t domain_count(const struct domain *domain, enum decision_kind kind) {
     return count;
 }
 
-/* What happens to a verdict: log, apply, send, in this order. */
-static void commit(struct domain *domain, uint32_t partition, const struct verdict *verdict,
-                   uintptr_t origin) {
-    for (uint32_t i = 0; i < verdict->count; i++) {
-        uint8_t bytes[RECORD_BYTES_MAX];
-        const struct decision *decision = &verdict->decisions[i];
-        assert_int_equal(decision->partition, partition);
-        assert_int_equal(decision->time_ms, domain->now_ms);
-        log_append(domain, bytes, decision_encode(decision, bytes));
-        assert_int_equal(world_apply(domain->world, decision), WORLD_APPLIED);
-        if (decision->kind == DECISION_DATE_CREATED) { /* a live date needs its signs of life */
-            uint32_t id = partition_of_date(decision->date_created.date);
-            partition_resume(world_find(domain->world, id), domain->now_ms);
-        }
+/* Each record of what the stepper has logged. */
+static void keep_records(void *context, const uint8_t *bytes, uint32_t size) {
+    uint32_t record = 0;
+    for (uint32_t at = 0; at < size; at += record) {
+        memcpy(&record, bytes + at, sizeof record);
+        log_append(context, bytes + at, record);
     }
+}
+
+/* The stepper, at the world and the moment that the test has put into the fixture. */
+static struct stepper *stepper_of(struct domain *domain) {
+    domain->stepper->world = domain->world;
+    domain->stepper->now_ms = domain->now_ms;
+    return domain->stepper;
+}
+
+/* What the stepper has carried out: its records are kept, its message is under way. */
+static void keep(struct domain *domain, uint32_t partition, const struct verdict *verdict,
+                 uintptr_t origin) {
+    stepper_flush(domain->stepper);
     if (!verdict->has_message) return;
     assert_true(domain->message_count < DOMAIN_MESSAGES_MAX);
     struct domain_message *message = &domain->messages[domain->message_count++];
@@ -145,11 +157,11 @@ void domain_crash(struct domain *domain) {
 
 static void answer(struct domain *domain, const struct partition *partition,
                    const struct command *command) {
-    if (domain->verdict.reply_kind == REPLY_NONE || command->origin == 0) return;
+    if (domain->stepper->verdict.reply_kind == REPLY_NONE || command->origin == 0) return;
     struct domain_answer *slot = &domain->answers[command->origin % DOMAIN_ANSWERS_KEPT];
     if (slot->origin != command->origin) return; /* asked so long ago that nobody waits */
     assert_false(slot->given);                   /* one request, one reply */
-    partition_answer(partition, command, &domain->verdict, domain->now_ms, &slot->reply);
+    partition_answer(partition, command, &domain->stepper->verdict, domain->now_ms, &slot->reply);
     if (slot->reply.kind == REPLY_ERROR) assert_non_null(error_row(slot->reply.error));
     slot->given = true;
     domain->reply = slot->reply;
@@ -159,14 +171,18 @@ static void execute(struct domain *domain, const struct command *command) {
     struct partition *partition = world_find(domain->world, command->partition);
     assert_non_null(partition);
     uint64_t hash = partition_hash(partition);
-    partition_heard(partition, command, domain->now_ms);
     /* It must bear whatever a client names. */
     for (enum prefetch step = PREFETCH_FIRST; step <= PREFETCH_LAST; step++) {
         world_prefetch_command(domain->world, command, step);
     }
     partition_decide(partition, command, domain->now_ms, &domain->verdict);
-    assert_true(partition_hash(partition) == hash); /* neither hearing nor deciding changes */
-    commit(domain, partition->id, &domain->verdict, command->origin);
+    assert_true(partition_hash(partition) == hash); /* deciding changes nothing */
+    const struct verdict *verdict = &domain->stepper->verdict;
+    stepper_step(stepper_of(domain), partition, command);
+    assert_int_equal(verdict->count, domain->verdict.count); /* and comes to the same again */
+    /* Hearing changes nothing, either. */
+    if (verdict->count == 0) assert_true(partition_hash(partition) == hash);
+    keep(domain, partition->id, verdict, command->origin);
     answer(domain, partition, command);
 }
 
@@ -210,9 +226,9 @@ static bool due_of(struct domain *domain, struct partition *partition) {
     bool any = false;
     for (uint32_t idle = 0; partition_next_due_ms(partition) <= domain->now_ms; idle++) {
         assert_true(idle < IDLE_TURNS_MAX);
-        if (!partition_due(partition, domain->now_ms, &domain->verdict)) continue;
-        assert_true(domain->verdict.count > 0 || domain->verdict.has_message);
-        commit(domain, partition->id, &domain->verdict, 0);
+        if (!stepper_due_once(stepper_of(domain), partition)) continue;
+        assert_true(domain->stepper->due.count > 0 || domain->stepper->due.has_message);
+        keep(domain, partition->id, &domain->stepper->due, 0);
         any = true;
         idle = 0;
     }
@@ -285,7 +301,8 @@ void domain_outage(struct domain *domain, enum outage_cause cause, uint64_t ms) 
         assert_int_equal(partition_unserved(date, ms), waits);
         if (!partition_outage(date, cause, since_ms, domain->now_ms, &domain->verdict)) continue;
         assert_int_equal(domain->verdict.count, 1);
-        commit(domain, date->id, &domain->verdict, 0);
+        stepper_carry_out(stepper_of(domain), date, &domain->verdict);
+        keep(domain, date->id, &domain->verdict, 0);
     }
     step(domain);
 }

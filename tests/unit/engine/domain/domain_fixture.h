@@ -1,10 +1,9 @@
 /* domain_fixture.h - the whole domain in one thread, stepped by a test
  *
- * A driver over partition_decide/apply/due/answer with a fake clock. It does what a shard does, in
- * the simplest way that is right: a command's decisions are encoded into `log` and applied, its
- * message is queued, its reply kept under the command's origin. Messages between two partitions
- * arrive in the order in which they were sent, as between shards; between different pairs any order
- * is possible.
+ * To the stepper it adds what a shard has beside, in the simplest way that is right: records go
+ * into `log`, a command's message is queued, its reply kept under the command's origin; the clock
+ * is fake. Messages between two partitions arrive in the order in which they were sent, as between
+ * shards; between different pairs any order is possible.
  *
  * Happy path: domain_new, domain_date, domain_enter, domain_hold, domain_pay, ... domain_check,
  * domain_free. Each domain_<verb> settles all messages unless `manual` is set, and returns the
@@ -20,6 +19,7 @@
 #include "engine/domain/date/date.h"
 #include "engine/domain/verdict.h"
 #include "engine/domain/partition/world.h"
+#include "tests/support/stepper.h"
 
 #define DOMAIN_UNANSWERED 0xffffu
 #define DOMAIN_MESSAGES_MAX 1024u
@@ -38,7 +38,8 @@ struct domain_answer {
 };
 
 struct domain {
-    struct world *world;
+    struct stepper *stepper;
+    struct world *world; /* a test may put another one here; likewise the clock */
     uint64_t now_ms;
     bool manual;    /* messages wait for domain_deliver() */
     bool duplicate; /* every message is delivered twice in a row */
@@ -51,7 +52,7 @@ struct domain {
     uint64_t log_bytes, log_capacity;
     uint64_t *records; /* offset of each record in `log` */
     uint32_t record_count, record_capacity;
-    struct verdict verdict; /* of the latest command */
+    struct verdict verdict; /* for those who ask a partition by themselves */
 };
 
 struct domain *domain_new(void);
