@@ -92,7 +92,7 @@ int snapshot_error_system(struct snapshot_error *ret_error, int system_error, co
 }
 
 void snapshot_name(uint64_t lsn, char ret_name[SNAPSHOT_NAME_BYTES]) {
-    (void)snprintf(ret_name, SNAPSHOT_NAME_BYTES, "snap-%016" PRIx64 ".snp", lsn); /* fits */
+    (void)snprintf(ret_name, SNAPSHOT_NAME_BYTES, "snap-%016" PRIx64 ".snp", lsn);
 }
 
 bool snapshot_parse_name(const char *name, uint64_t *ret_lsn) {

@@ -108,7 +108,7 @@ static int archive_open_segment(struct archiving *archiving, int from, const cha
                                   name);
     }
     if (rc != -ENOENT) return rc;
-    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
+    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name);
     rc = copy(archiving, from, size, temporary);
     if (rc == 0) rc = compare(archiving, from, size, temporary);
     if (rc == 1) {
