@@ -57,7 +57,6 @@ static uint32_t ring_u32(const struct log_buffer *buffer, uint64_t lsn) {
     return bytes_get_u32(bytes);
 }
 
-#ifdef USHER_SLOW_CHECKS
 static bool records_tile(const uint8_t *bytes, uint32_t size) {
     uint32_t position = 0;
     while (size - position >= RECORD_BYTES_MIN) {
@@ -69,7 +68,6 @@ static bool records_tile(const uint8_t *bytes, uint32_t size) {
     }
     return position == size;
 }
-#endif
 
 int log_buffer_append(struct log_buffer *buffer, uint32_t appender, const uint8_t *bytes,
                       uint32_t size, uint64_t *ret_lsn) {

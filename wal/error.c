@@ -8,9 +8,7 @@
 int wal_error_set(struct wal_error *ret_error, int code, const char *file, uint64_t offset,
                   uint64_t lsn, const char *format, ...) {
     struct wal_error error = {.code = code, .offset = offset, .lsn = lsn};
-    if (file != NULL) {
-        (void)snprintf(error.file, sizeof error.file, "%s", file); /* names fit, see segment.h */
-    }
+    if (file) (void)snprintf(error.file, sizeof error.file, "%s", file);
     va_list arguments;
     va_start(arguments, format);
     /* A text that is cut short is good enough. */

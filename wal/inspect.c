@@ -18,11 +18,11 @@ int wal_inspect(struct storage *storage,
                 int (*visit)(void *context, const struct wal_segment_info *info), void *context,
                 struct wal_error *ret_error) {
     struct survey survey;
-    struct verdict verdicts[2];
-    const struct verdict *before = NULL;
+    struct segment_verdict verdicts[2];
+    const struct segment_verdict *before = NULL;
     int rc = survey_open(&survey, storage, ret_error);
     for (uint64_t i = 0; rc == 0 && i < survey.list.count; i++) {
-        struct verdict *verdict = &verdicts[i % 2];
+        struct segment_verdict *verdict = &verdicts[i % 2];
         rc = survey_judge(&survey, i, before, verdict);
         before = rc == 0 ? verdict : NULL;
         rc = rc == 0 ? visit(context, &verdict->info) : rc == SURVEY_GONE ? 0 : rc;

@@ -17,7 +17,7 @@
 #include "engine/base/require.h"
 #include "wal/scan.h"
 
-struct walk {
+struct recovery_walk {
     struct storage *storage;
     const struct wal_recovery_options *options;
     struct segment_list list;
@@ -31,7 +31,7 @@ struct walk {
 
 enum { TAIL_MOVED = 1 };
 
-static int corrupt(struct walk *walk, const char *file, uint64_t offset, uint64_t lsn,
+static int corrupt(struct recovery_walk *walk, const char *file, uint64_t offset, uint64_t lsn,
                    const char *proof) {
     return wal_error_set(walk->error, WAL_ERROR_CORRUPT, file, offset, lsn,
                          "the log is damaged in segment %s at offset %llu, LSN %llu: %s. "
@@ -42,7 +42,7 @@ static int corrupt(struct walk *walk, const char *file, uint64_t offset, uint64_
 
 /* A segment without a good header has never had a block: zeros but for the header's place.
  * Return: 0; 1 if a live engine has begun it meanwhile; <0 */
-static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero) {
+static int check_unused(struct recovery_walk *walk, uint64_t number, bool *ret_all_zero) {
     struct scan *scan = &walk->ahead;
     bool zeros = false;
     int rc = scan_zeros(scan, 0, SEGMENT_HEADER_BYTES, ret_all_zero, walk->error);
@@ -58,7 +58,7 @@ static int check_unused(struct walk *walk, uint64_t number, bool *ret_all_zero) 
 }
 
 /* Split the list into segments in use and, at its end, those that are not. */
-static int find_used(struct walk *walk) {
+static int find_used(struct recovery_walk *walk) {
     walk->used = walk->list.count;
     while (walk->used > 0) {
         uint64_t number = walk->list.numbers[walk->used - 1];
@@ -81,7 +81,7 @@ static int find_used(struct walk *walk) {
 }
 
 /* Open a segment that must be in use, and check that it belongs to this log. */
-static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
+static int open_used(struct recovery_walk *walk, struct scan *scan, uint64_t index) {
     uint64_t number = walk->list.numbers[index];
     int rc = scan_open(scan, number, walk->error);
     if (rc < 0) return rc;
@@ -95,7 +95,8 @@ static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
                              "renamed or copied over, restore it from a copy of the folder",
                              scan->name, (unsigned long long)header->number);
     }
-    if (walk->result.found && memcmp(header->log_id, walk->result.log_id, WAL_LOG_ID_BYTES) != 0) {
+    if (walk->result.log_exists &&
+        memcmp(header->log_id, walk->result.log_id, WAL_LOG_ID_BYTES) != 0) {
         return wal_error_set(walk->error, WAL_ERROR_FOREIGN, scan->name, 0, 0,
                              "segment %s belongs to another log than the first segment; "
                              "remove it, and restore the right one from a copy of the folder",
@@ -116,11 +117,11 @@ static int open_used(struct walk *walk, struct scan *scan, uint64_t index) {
 }
 
 /* Read the first header, which says which log this is, and find where to start. */
-static int find_start(struct walk *walk) {
+static int find_start(struct recovery_walk *walk) {
     int rc = open_used(walk, &walk->ahead, 0);
     if (rc < 0) return rc;
     const struct segment_header *first = &walk->ahead.header;
-    walk->result.found = true;
+    walk->result.log_exists = true;
     memcpy(walk->result.log_id, first->log_id, WAL_LOG_ID_BYTES);
     walk->result.account_partitions = first->account_partitions;
     walk->result.first_lsn = first->first_lsn;
@@ -139,7 +140,7 @@ static int find_start(struct walk *walk) {
 }
 
 /* Is anything written where the next block should be? */
-static int check_torn(struct walk *walk, bool *ret_torn) {
+static int check_torn(struct recovery_walk *walk, bool *ret_torn) {
     struct scan *scan = &walk->scan;
     uint64_t left = scan->file_bytes - scan->offset;
     uint64_t bytes = left < WAL_BLOCK_BYTES_MAX ? left : WAL_BLOCK_BYTES_MAX;
@@ -164,7 +165,7 @@ static void count_block(struct wal_recovery *result, const struct block_header *
 
 /* Take blocks in sequence until they end, or until a later epoch's header overrules the rest.
  * Return: 0 (ret_overruled set), <0 */
-static int walk_blocks(struct walk *walk, const struct segment_header *cut,
+static int walk_blocks(struct recovery_walk *walk, const struct segment_header *cut,
                        enum scan_peek *ret_end) {
     struct scan *scan = &walk->scan;
     for (;;) {
@@ -186,7 +187,7 @@ static int walk_blocks(struct walk *walk, const struct segment_header *cut,
 }
 
 /* A segment with a successor: the successor's header says where this one must have ended. */
-static int walk_inner(struct walk *walk, uint64_t index) {
+static int walk_inner(struct recovery_walk *walk, uint64_t index) {
     int rc = open_used(walk, &walk->ahead, index + 1);
     if (rc < 0) return rc;
     struct scan *scan = &walk->scan;
@@ -217,7 +218,7 @@ static int walk_inner(struct walk *walk, uint64_t index) {
 
 /* What looked like proof may be a block that a live engine has finished meanwhile.
  * Return: TAIL_MOVED, or the corruption, or another error */
-static int prove(struct walk *walk, const char *proof) {
+static int prove(struct recovery_walk *walk, const char *proof) {
     struct scan *scan = &walk->scan;
     if (walk->options->live) {
         struct block_header header;
@@ -231,7 +232,7 @@ static int prove(struct walk *walk, const char *proof) {
 
 /* Behind the end of the sequence in the last segment.
  * Return: 0 (nothing or a torn tail), TAIL_MOVED, <0 */
-static int judge_tail(struct walk *walk) {
+static int judge_tail(struct recovery_walk *walk) {
     struct scan_tail tail;
     int rc = scan_tail(&walk->scan, &tail, walk->error);
     if (rc < 0) return rc;
@@ -239,7 +240,7 @@ static int judge_tail(struct walk *walk) {
     return tail.proof != NULL ? prove(walk, tail.proof) : 0;
 }
 
-static int walk_last(struct walk *walk) {
+static int walk_last(struct recovery_walk *walk) {
     struct scan *scan = &walk->scan;
     int rc = TAIL_MOVED;
     while (rc == TAIL_MOVED) {
@@ -251,7 +252,7 @@ static int walk_last(struct walk *walk) {
     struct wal_recovery *result = &walk->result;
     if (walk->options->witness_lsn > scan->lsn) {
         char proof[128];
-        (void)snprintf(proof, sizeof proof, /* fits */
+        (void)snprintf(proof, sizeof proof,
                        "the log ends there, but others have seen it durable up to LSN %llu",
                        (unsigned long long)walk->options->witness_lsn);
         return corrupt(walk, scan->name, scan->offset, scan->lsn, proof);
@@ -270,7 +271,7 @@ static int walk_last(struct walk *walk) {
     return 0;
 }
 
-static int walk_segments(struct walk *walk) {
+static int walk_segments(struct recovery_walk *walk) {
     uint64_t total = walk->used - walk->start;
     for (uint64_t i = walk->start; i < walk->used; i++) {
         int rc = open_used(walk, &walk->scan, i);
@@ -289,7 +290,7 @@ static int walk_segments(struct walk *walk) {
     return 0;
 }
 
-static int recover(struct walk *walk) {
+static int recover(struct recovery_walk *walk) {
     int rc = segment_list_read(walk->storage, &walk->list, walk->error);
     if (rc < 0) return rc;
     rc = find_used(walk);
@@ -311,7 +312,7 @@ static int recover(struct walk *walk) {
 
 int wal_recover(struct storage *storage, const struct wal_recovery_options *options,
                 struct wal_recovery *ret_result, struct wal_error *ret_error) {
-    struct walk walk = {.storage = storage, .options = options, .error = ret_error};
+    struct recovery_walk walk = {.storage = storage, .options = options, .error = ret_error};
     int rc = scan_init(&walk.scan, storage, ret_error);
     if (rc < 0) return rc;
     rc = scan_init(&walk.ahead, storage, ret_error);

@@ -32,7 +32,7 @@ struct wal_recovery_options {
 
 /* What was found. Counts cover what was walked (see from_lsn). */
 struct wal_recovery {
-    bool found; /* false: there is no log yet, the rest is 0 */
+    bool log_exists; /* false: there is no log yet, the rest is 0 */
     uint8_t log_id[WAL_LOG_ID_BYTES];
     uint32_t account_partitions;
     uint64_t first_lsn; /* first LSN of the oldest segment on disk */

@@ -32,17 +32,17 @@ struct repair {
     struct storage *storage;
     struct wal_repair_plan plan;
     struct wal_error *error;
-    struct verdict last; /* the segment that the log will end with, once `kept` */
-    bool kept;           /* at least one segment stays */
-    bool broken;         /* the first damage is found; what follows goes */
-    uint64_t aside_from; /* list index of the first segment that goes */
-    uint64_t list_count; /* segments when they were surveyed */
-    uint64_t *numbers;   /* of these, owned */
-    uint64_t epoch;      /* highest of all segments, those that go included */
-    uint64_t wall_ms;    /* latest of all blocks, Unix ms */
-    uint64_t sound_from; /* first LSN of the segment after the last damage */
-    bool behind_in_use;  /* something but unused segments goes */
-    bool gap;            /* numbers are missing: recovery refuses, from wherever it starts */
+    struct segment_verdict last; /* the segment that the log will end with, once `kept` */
+    bool kept;                   /* at least one segment stays */
+    bool broken;                 /* the first damage is found; what follows goes */
+    uint64_t aside_from;         /* list index of the first segment that goes */
+    uint64_t list_count;         /* segments when they were surveyed */
+    uint64_t *numbers;           /* of these, owned */
+    uint64_t epoch;              /* highest of all segments, those that go included */
+    uint64_t wall_ms;            /* latest of all blocks, Unix ms */
+    uint64_t sound_from;         /* first LSN of the segment after the last damage */
+    bool behind_in_use;          /* something but unused segments goes */
+    bool gap; /* numbers are missing: recovery refuses, from wherever it starts */
 };
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -62,7 +62,7 @@ static void set_missing(struct repair *repair, uint64_t number) {
     segment_name(number, name);
     repair->broken = true;
     (void)wal_error_set(&repair->plan.damage, WAL_ERROR_MISSING, name, 0, repair->plan.keep_lsn,
-                        "segment %s is missing, later ones are there", name); /* likewise */
+                        "segment %s is missing, later ones are there", name);
 }
 
 static void count_lost(struct wal_repair_plan *plan, uint64_t blocks, uint64_t records,
@@ -77,14 +77,15 @@ static void count_lost(struct wal_repair_plan *plan, uint64_t blocks, uint64_t r
     plan->lost_records += records;
 }
 
-static void count_stray(struct wal_repair_plan *plan, const struct verdict *verdict) {
+static void count_stray(struct wal_repair_plan *plan, const struct segment_verdict *verdict) {
     const struct wal_segment_info *info = &verdict->info;
     count_lost(plan, info->stray_blocks, info->stray_records, info->stray_first_lsn,
                info->stray_end_lsn, verdict->stray_last_wall_ms);
 }
 
 /* A segment before which nothing is damaged: does it stay? */
-static int take_segment(struct repair *repair, uint64_t index, const struct verdict *verdict) {
+static int take_segment(struct repair *repair, uint64_t index,
+                        const struct segment_verdict *verdict) {
     const struct wal_segment_info *info = &verdict->info;
     struct wal_repair_plan *plan = &repair->plan;
     if (info->state == WAL_SEGMENT_FOREIGN || info->state == WAL_SEGMENT_VERSION) {
@@ -115,7 +116,7 @@ static int take_segment(struct repair *repair, uint64_t index, const struct verd
     return 0;
 }
 
-static void lose_segment(struct repair *repair, const struct verdict *verdict) {
+static void lose_segment(struct repair *repair, const struct segment_verdict *verdict) {
     const struct wal_segment_info *info = &verdict->info;
     repair->behind_in_use = repair->behind_in_use || info->state != WAL_SEGMENT_UNUSED;
     count_lost(&repair->plan, info->blocks, info->records, info->first_lsn, info->end_lsn,
@@ -126,7 +127,7 @@ static void lose_segment(struct repair *repair, const struct verdict *verdict) {
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* What can be said of a segment whatever was before it. */
-static void note_segment(struct repair *repair, const struct verdict *verdict) {
+static void note_segment(struct repair *repair, const struct segment_verdict *verdict) {
     repair->epoch = larger(repair->epoch, verdict->epoch);
     repair->wall_ms = larger(repair->wall_ms, verdict->info.last_wall_ms);
     repair->wall_ms = larger(repair->wall_ms, verdict->stray_last_wall_ms);
@@ -141,10 +142,10 @@ static void note_segment(struct repair *repair, const struct verdict *verdict) {
 }
 
 static int survey_all(struct repair *repair, struct survey *survey) {
-    struct verdict verdicts[2];
-    const struct verdict *before = NULL;
+    struct segment_verdict verdicts[2];
+    const struct segment_verdict *before = NULL;
     for (uint64_t i = 0; i < survey->list.count; i++) {
-        struct verdict *verdict = &verdicts[i % 2];
+        struct segment_verdict *verdict = &verdicts[i % 2];
         int rc = survey_judge(survey, i, before, verdict);
         if (rc < 0) return rc;
         before = rc == 0 ? verdict : NULL;
@@ -229,8 +230,8 @@ static int kept_name(struct repair *repair, const char *name, char ret_name[KEPT
     const struct storage_operations *disk = repair->storage->operations;
     for (uint32_t i = 1; i <= KEPT_NAMES_MAX; i++) {
         char count[16] = "";
-        if (i > 1) (void)snprintf(count, sizeof count, ".%u", i);               /* fits */
-        (void)snprintf(ret_name, KEPT_NAME_BYTES, "%s%s.damaged", name, count); /* fits */
+        if (i > 1) (void)snprintf(count, sizeof count, ".%u", i);
+        (void)snprintf(ret_name, KEPT_NAME_BYTES, "%s%s.damaged", name, count);
         int handle = disk->open(repair->storage, ret_name, false);
         if (handle == -ENOENT) return 0;
         if (handle < 0) {
@@ -375,8 +376,8 @@ static int carry_out(struct repair *repair) {
     char new_end[KEPT_NAME_BYTES];
     char new_copy[KEPT_NAME_BYTES];
     segment_name(repair->last.info.number + 1, end);
-    (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);              /* fits */
-    (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file); /* fits */
+    (void)snprintf(new_end, sizeof new_end, "%s.tmp", end);
+    (void)snprintf(new_copy, sizeof new_copy, "%s.tmp", plan->cut_file);
     int rc = write_file(repair, NULL, fill_end, new_end);
     if (rc == 0 && copied) rc = write_copy(repair, new_copy);
     if (rc == 0 && copied) rc = set_aside(repair, plan->cut_file, true);

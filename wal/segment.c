@@ -80,7 +80,7 @@ enum segment_state segment_decode(const uint8_t *bytes, struct segment_header *r
 uint64_t segment_seed(const uint8_t log_id[WAL_LOG_ID_BYTES]) { return bytes_get_u64(log_id); }
 
 void segment_name(uint64_t number, char ret_name[WAL_FILE_NAME_BYTES]) {
-    (void)snprintf(ret_name, WAL_FILE_NAME_BYTES, "wal-%016" PRIx64 ".seg", number); /* fits */
+    (void)snprintf(ret_name, WAL_FILE_NAME_BYTES, "wal-%016" PRIx64 ".seg", number);
 }
 
 bool segment_parse_name(const char *name, uint64_t *ret_number) {
@@ -94,14 +94,14 @@ bool segment_parse_name(const char *name, uint64_t *ret_number) {
     return true;
 }
 
-struct collect {
+struct segment_collect {
     struct segment_list list;
     uint64_t capacity;
     bool out_of_memory;
 };
 
 static void collect_name(void *context, const char *name) {
-    struct collect *collect = context;
+    struct segment_collect *collect = context;
     uint64_t number;
     if (collect->out_of_memory || !segment_parse_name(name, &number)) return;
     if (collect->list.count == collect->capacity) {
@@ -125,7 +125,7 @@ static int compare_numbers(const void *a, const void *b) {
 
 int segment_list_any(struct storage *storage, struct segment_list *ret_list,
                      struct wal_error *ret_error) {
-    struct collect collect = {0};
+    struct segment_collect collect = {0};
     int rc = storage->operations->list(storage, collect_name, &collect);
     if (rc < 0) {
         rc = wal_error_system(ret_error, -rc, NULL, 0, "cannot list the folder of the log");

@@ -40,17 +40,17 @@ void survey_close(struct survey *survey) {
     segment_list_free(&survey->list);
 }
 
-static void damaged(struct verdict *verdict, uint64_t offset, const char *proof) {
+static void damaged(struct segment_verdict *verdict, uint64_t offset, const char *proof) {
     verdict->info.state = WAL_SEGMENT_DAMAGED;
     verdict->info.bad_offset = offset;
     verdict->info.proof = proof;
 }
 
-static void count_durable(struct verdict *verdict, uint64_t lsn) {
+static void count_durable(struct segment_verdict *verdict, uint64_t lsn) {
     if (lsn > verdict->durable_lsn) verdict->durable_lsn = lsn;
 }
 
-static void count_stray(struct verdict *verdict, const struct block_header *header) {
+static void count_stray(struct segment_verdict *verdict, const struct block_header *header) {
     struct wal_segment_info *info = &verdict->info;
     count_durable(verdict, header->durable_lsn);
     if (header->epoch > verdict->epoch) verdict->epoch = header->epoch;
@@ -68,7 +68,7 @@ static void count_stray(struct verdict *verdict, const struct block_header *head
 }
 
 /* Every place where a block may begin, from an offset on. */
-static int find_stray(struct survey *survey, uint64_t offset, struct verdict *verdict) {
+static int find_stray(struct survey *survey, uint64_t offset, struct segment_verdict *verdict) {
     struct scan *scan = &survey->scan;
     while (offset < scan->file_bytes) {
         uint64_t room = scan->file_bytes - offset;
@@ -94,7 +94,7 @@ static int find_stray(struct survey *survey, uint64_t offset, struct verdict *ve
 
 /* Without a good header a segment has never had a block: zeros but for the header's place.
  * Return: 0; 1 if a live engine has begun it meanwhile; <0 */
-static int judge_headless(struct survey *survey, uint64_t index, struct verdict *verdict) {
+static int judge_headless(struct survey *survey, uint64_t index, struct segment_verdict *verdict) {
     struct scan *scan = &survey->scan;
     bool zeros = true;
     if (index < survey->used) {
@@ -123,7 +123,7 @@ static int judge_headless(struct survey *survey, uint64_t index, struct verdict 
 }
 
 /* Does it follow the one before it? */
-static void judge_place(const struct verdict *before, struct verdict *verdict) {
+static void judge_place(const struct segment_verdict *before, struct segment_verdict *verdict) {
     if (before == NULL || !before->belongs || before->info.number + 1 != verdict->info.number) {
         return;
     }
@@ -151,7 +151,7 @@ static int next_header(struct survey *survey, uint64_t index) {
            ahead->epoch >= scan->epoch;
 }
 
-static void count_block(struct verdict *verdict, const struct block_header *header) {
+static void count_block(struct segment_verdict *verdict, const struct block_header *header) {
     struct wal_segment_info *info = &verdict->info;
     if (info->blocks + info->seals == 0) info->first_wall_ms = header->wall_ms;
     info->last_wall_ms = header->wall_ms;
@@ -163,7 +163,8 @@ static void count_block(struct verdict *verdict, const struct block_header *head
 
 /* Take blocks in sequence up to where the next header says, if it is of a later epoch.
  * Return: enum scan_peek; <0 */
-static int walk(struct survey *survey, const struct segment_header *next, struct verdict *verdict) {
+static int walk(struct survey *survey, const struct segment_header *next,
+                struct segment_verdict *verdict) {
     struct scan *scan = &survey->scan;
     for (;;) {
         if (next != NULL && next->epoch > scan->epoch && next->first_lsn == scan->lsn &&
@@ -191,7 +192,7 @@ static int look_again(struct survey *survey) {
 
 /* The sequence ends here. Return: 0; 1 (it does not, any more); <0 */
 static int judge_end(struct survey *survey, const struct segment_header *next, int end,
-                     struct verdict *verdict) {
+                     struct segment_verdict *verdict) {
     struct scan *scan = &survey->scan;
     bool reached = next != NULL && next->first_lsn == scan->lsn && next->chain == scan->chain;
     verdict->whole = end == SCAN_END || reached;
@@ -221,8 +222,8 @@ static int judge_end(struct survey *survey, const struct segment_header *next, i
     return 0;
 }
 
-static int judge_blocks(struct survey *survey, uint64_t index, const struct verdict *before,
-                        struct verdict *verdict) {
+static int judge_blocks(struct survey *survey, uint64_t index, const struct segment_verdict *before,
+                        struct segment_verdict *verdict) {
     struct scan *scan = &survey->scan;
     const struct segment_header *header = &scan->header;
     verdict->header = *header;
@@ -253,8 +254,8 @@ static int judge_blocks(struct survey *survey, uint64_t index, const struct verd
 }
 
 /* A good header: of this log, and of this segment? */
-static int judge_used(struct survey *survey, uint64_t index, const struct verdict *before,
-                      struct verdict *verdict) {
+static int judge_used(struct survey *survey, uint64_t index, const struct segment_verdict *before,
+                      struct segment_verdict *verdict) {
     const struct segment_header *header = &survey->scan.header;
     struct wal_segment_info *info = &verdict->info;
     info->epoch = header->epoch;
@@ -284,13 +285,13 @@ static int judge_used(struct survey *survey, uint64_t index, const struct verdic
     return judge_blocks(survey, index, before, verdict);
 }
 
-int survey_judge(struct survey *survey, uint64_t index, const struct verdict *before,
-                 struct verdict *ret_verdict) {
+int survey_judge(struct survey *survey, uint64_t index, const struct segment_verdict *before,
+                 struct segment_verdict *ret_verdict) {
     struct scan *scan = &survey->scan;
     int rc = scan_open_any(scan, survey->list.numbers[index], survey->error);
     if (rc < 0) return rc == -WAL_ERROR_MISSING ? SURVEY_GONE : rc;
-    struct verdict verdict = {.info.number = survey->list.numbers[index],
-                              .info.file_bytes = scan->file_bytes + scan->odd_bytes};
+    struct segment_verdict verdict = {.info.number = survey->list.numbers[index],
+                                      .info.file_bytes = scan->file_bytes + scan->odd_bytes};
     memcpy(verdict.info.name, scan->name, sizeof verdict.info.name);
     if (scan->state == SEGMENT_UNUSED) {
         rc = judge_headless(survey, index, &verdict);

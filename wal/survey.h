@@ -7,8 +7,8 @@
 #ifndef USHER_WAL_SURVEY_H
 #define USHER_WAL_SURVEY_H
 
-#include "wal/inspect.h"
 #include "wal/scan.h"
+#include "wal/segment_info.h"
 
 struct survey {
     struct segment_list list; /* gaps and all */
@@ -20,7 +20,7 @@ struct survey {
     struct wal_error *error;
 };
 
-struct verdict {
+struct segment_verdict {
     struct wal_segment_info info;
     struct segment_header header; /* if belongs */
     bool belongs;         /* a good header of this log, version and number, with a possible size */
@@ -44,7 +44,7 @@ enum { SURVEY_GONE = 1 };
  * @index:  in survey->list
  * @before: of the one before it in the list; NULL = none
  * Return: 0; SURVEY_GONE (deleted since it was listed); <0 */
-int survey_judge(struct survey *survey, uint64_t index, const struct verdict *before,
-                 struct verdict *ret_verdict);
+int survey_judge(struct survey *survey, uint64_t index, const struct segment_verdict *before,
+                 struct segment_verdict *ret_verdict);
 
 #endif

@@ -67,7 +67,7 @@ static int make_segment(const struct wal_options *options, const struct wal_reco
         .segment_bytes = options->segment_bytes,
         .created_ms = options->clock.now_ms(options->clock.context),
     };
-    if (recovery->found) {
+    if (recovery->log_exists) {
         memcpy(header.log_id, recovery->log_id, WAL_LOG_ID_BYTES);
     } else {
         options->entropy.fill(options->entropy.context, header.log_id, WAL_LOG_ID_BYTES);
@@ -89,7 +89,7 @@ static int make_segment(const struct wal_options *options, const struct wal_reco
 /* Does the header of the new epoch say what the log does not say yet? README.md, "When an epoch
  * begins". */
 static bool header_now(const struct wal_recovery *recovery) {
-    return !recovery->found || recovery->torn || !recovery->sealed;
+    return !recovery->log_exists || recovery->torn || !recovery->sealed;
 }
 
 static int open_epoch(struct wal *wal, const struct segment_header *header, bool now,
@@ -108,7 +108,7 @@ static int open_epoch(struct wal *wal, const struct segment_header *header, bool
     REQUIRE(pthread_condattr_init(&attributes) == 0);
     REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     REQUIRE(pthread_cond_init(&wal->preparer.changed, &attributes) == 0);
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
+    (void)pthread_condattr_destroy(&attributes);
     wal->preparer.ready = header->number;
     wal->preparer.wanted = header->number + now;
     int rc = writer_init(wal, header, now, ret_error);
@@ -131,7 +131,7 @@ static int open_claimed(const struct wal_options *options, struct wal_recovery *
     };
     int rc = wal_recover(options->storage, &recovery_options, ret_recovery, ret_error);
     if (rc < 0) return rc;
-    if (!ret_recovery->found) {
+    if (!ret_recovery->log_exists) {
         ret_recovery->first_lsn = options->first_lsn;
         ret_recovery->end_lsn = options->first_lsn;
     } else if (options->first_lsn != 0) {

@@ -40,9 +40,8 @@ static int write_failed(struct wal *wal, int system_error) {
     segment_name(writer->segment.number, name);
     uint64_t offset = writer->flight == FLIGHT_BLOCK ? writer->offset - writer->flight_bytes : 0;
     char what[128];
-    (void)snprintf(what, sizeof what, /* fits */
-                   "cannot write %u bytes at offset %llu of segment", writer->flight_bytes,
-                   (unsigned long long)offset);
+    (void)snprintf(what, sizeof what, "cannot write %u bytes at offset %llu of segment",
+                   writer->flight_bytes, (unsigned long long)offset);
     struct wal_error error;
     (void)wal_error_system(&error, system_error, name, offset, what); /* the code is known */
     error.lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed);
@@ -65,7 +64,7 @@ static int submit(struct wal *wal, enum writer_flight flight, uint64_t offset, c
 
 int wal_prepare_step(struct wal *wal) {
     struct preparer *preparer = &wal->preparer;
-    (void)pthread_mutex_lock(&preparer->mutex); /* cannot fail: a plain mutex, not held */
+    (void)pthread_mutex_lock(&preparer->mutex);
     uint64_t number = preparer->wanted;
     bool work = preparer->ready < number && preparer->failed == 0;
     int failed = preparer->failed;
@@ -103,7 +102,7 @@ static int segment_ready(struct wal *wal, uint64_t number) {
     bool late = preparer->ready < number;
     (void)pthread_mutex_unlock(&preparer->mutex);
     if (!wal->running) {
-        (void)wal_prepare_step(wal); /* its result is looked at below */
+        (void)wal_prepare_step(wal);
     } else if (late) {
         count_add(&wal->counters.prepare_waits, 1);
     }

@@ -7,11 +7,14 @@
  * REQUIRE_MEMORY() is for an allocation whose caller has no answer to its failure: the process ends
  * with a sentence about memory, since no invariant is broken by that and nobody need report it.
  *
- * CHECK_SLOW() is for invariants whose test costs more than O(1); it is on where
- * USHER_SLOW_CHECKS is defined (tests and simulation).
+ * CHECK_SLOW() is for invariants whose test costs more than O(1). It is on where USHER_SLOW_CHECKS
+ * is defined: in builds with a sanitizer, and in the simulator.
  */
 #ifndef USHER_ENGINE_BASE_REQUIRE_H
 #define USHER_ENGINE_BASE_REQUIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* require_failed - print the broken condition to standard error and abort
  * Any thread. Never returns. */
@@ -32,9 +35,21 @@ _Noreturn void memory_failed(const char *file, int line);
 #define REQUIRE_NEVER(what) require_failed("only " what " comes here", __FILE__, __LINE__)
 
 #ifdef USHER_SLOW_CHECKS
-#define CHECK_SLOW(condition) REQUIRE(condition)
+#define SLOW_CHECKS_ON true
 #else
-#define CHECK_SLOW(condition) ((void)0)
+#define SLOW_CHECKS_ON false
 #endif
+
+/* Compiled everywhere, so that it cannot rot; computed nowhere but where it is on. */
+#define CHECK_SLOW(condition) (SLOW_CHECKS_ON ? REQUIRE(condition) : (void)0)
+
+/* CHECK_SLOW_AT - a check whose cost grows with what was done so far, `count` times: each time up
+ * to 16, then eight times while that doubles. So all of them cost as much as a few of the last. */
+#define CHECK_SLOW_AT(count, condition) CHECK_SLOW(!slow_check_is_due(count) || (condition))
+
+static inline bool slow_check_is_due(uint64_t count) {
+    int low_bits = 60 - __builtin_clzll(count | 1);
+    return low_bits <= 0 || (count & ((1ull << low_bits) - 1)) == 0;
+}
 
 #endif

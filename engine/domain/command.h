@@ -102,12 +102,16 @@ struct command {
             const struct seat_ref *seats;
             uint32_t count; /* 1..SEATS_PER_USER_MAX */
         } hold;
-        struct { /* SEATS_RELEASE, PAYMENT_PAY */
+        struct { /* SEATS_RELEASE */
             struct token token;
             uint64_t reservation;
-            struct id128 key; /* PAYMENT_PAY: digest of the idempotency key, never none */
-            /* PAYMENT_PAY: instead of the token, where that has ended with the hold (P1); none: the
-             * token counts */
+        } release;
+        struct { /* PAYMENT_PAY */
+            struct token token;
+            uint64_t reservation;
+            struct id128 key; /* digest of the idempotency key, never none */
+            /* Instead of the token, where that has ended with the hold (P1); none: the token
+             * counts. */
             struct id128 user;
         } pay;
         struct { /* RESERVATION_LIST; date 0: all dates, asked at PARTITION_EVERY_DATE */

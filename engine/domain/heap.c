@@ -1,6 +1,5 @@
 #include "engine/domain/heap.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +104,15 @@ void heap_shift(struct heap *heap, uint64_t by_ms, uint64_t max_ms) {
     }
     if (!equal) return;
     for (uint32_t i = heap->count; i-- > 0;) sift_down(heap, i, heap->entries[i]);
+}
+
+bool heap_is_ordered(const struct heap *heap) {
+    for (uint32_t i = 0; i < heap->count; i++) {
+        const struct heap_entry *entry = &heap->entries[i];
+        if (heap->positions[entry->handle] != i) return false;
+        if (i > 0 && before(entry, &heap->entries[(i - 1) / CHILDREN])) return false;
+    }
+    return true;
 }
 
 const struct heap_entry *heap_first(const struct heap *heap) {

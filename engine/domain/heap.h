@@ -9,6 +9,7 @@
 #ifndef USHER_ENGINE_DOMAIN_HEAP_H
 #define USHER_ENGINE_DOMAIN_HEAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct heap_entry {
@@ -41,6 +42,9 @@ uint32_t heap_insert(struct heap *heap, uint64_t due_ms, uint32_t item);
 void heap_remove(struct heap *heap, uint32_t handle);
 /* heap_shift - every deadline moves by the same time, but not beyond max_ms; handles stay */
 void heap_shift(struct heap *heap, uint64_t by_ms, uint64_t max_ms);
+/* heap_is_ordered - what must hold after every change, by a walk: nobody is before its parent,
+ * every handle leads to its entry */
+bool heap_is_ordered(const struct heap *heap);
 /* heap_first - Return: the earliest, or NULL if empty; borrowed until the heap changes */
 const struct heap_entry *heap_first(const struct heap *heap);
 

@@ -126,6 +126,12 @@ bool index_next(struct index_cursor *cursor, uint32_t *ret_value) {
     return false;
 }
 
+uint32_t index_count(const struct index *index) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < INDEX_PARTS; i++) count += index->parts[i].count;
+    return count;
+}
+
 uint64_t index_bytes(const struct index *index) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < INDEX_PARTS; i++) {

@@ -53,6 +53,7 @@ void index_remove(struct index *index, uint64_t hash, uint32_t value);
 void index_replace(struct index *index, uint64_t hash, uint32_t from, uint32_t to);
 struct index_cursor index_find(const struct index *index, uint64_t hash);
 bool index_next(struct index_cursor *cursor, uint32_t *ret_value);
+uint32_t index_count(const struct index *index);
 uint64_t index_bytes(const struct index *index);
 
 /* index_hash - keyed hash of bytes (engine/base/hash.h) */

@@ -9,13 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "engine/base/id128.h"
 #include "engine/base/limits.h"
-
-/* 128 opaque bytes: a user's UUID (big-endian, as printed), a token's secret, the digest of an
- * idempotency key. All zero means "none". */
-struct id128 {
-    uint8_t bytes[16];
-};
 
 /* A short text, not terminated; UTF-8, 0..TEXT_BYTES_MAX bytes. Borrowed: whoever keeps one
  * copies it. */
@@ -89,20 +84,6 @@ static inline uint32_t partition_of_user(const struct id128 *user) {
     return PARTITION_ACCOUNT_FIRST + user->bytes[15] % ACCOUNT_PARTITIONS;
 }
 
-static inline bool id128_equal(const struct id128 *a, const struct id128 *b) {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-/* Takes the same time whatever differs: for secrets that a client presents. */
-static inline bool id128_equal_secret(const struct id128 *a, const struct id128 *b) {
-    uint8_t difference = 0;
-    for (uint32_t i = 0; i < sizeof a->bytes; i++) difference |= a->bytes[i] ^ b->bytes[i];
-    return difference == 0;
-}
-static inline bool id128_is_none(const struct id128 *id) {
-    static const struct id128 none = {{0}};
-    return id128_equal(id, &none);
-}
-
 /* States below are written to the log, sent on the wire (by their names) and stored in PostgreSQL:
  * the numbers are append-only. */
 
@@ -167,6 +148,28 @@ enum ledger_reason { LEDGER_REASONS(X) };
 #define X(number, name, text) OUTAGE_##name = (number),
 enum outage_cause { OUTAGE_CAUSES(X) };
 #undef X
+
+/* What several states have in common; `state` is an enum reservation_state or token_state. */
+/* reservation_is_unpaid - its seats are held: HELD, PAYING */
+static inline bool reservation_is_unpaid(uint32_t state) {
+    return state == RESERVATION_HELD || state == RESERVATION_PAYING;
+}
+/* reservation_is_sold - its seats are sold: PAID, REFUNDING */
+static inline bool reservation_is_sold(uint32_t state) {
+    return state == RESERVATION_PAID || state == RESERVATION_REFUNDING;
+}
+/* reservation_was_paid - now or once: PAID, REFUNDING, REFUNDED */
+static inline bool reservation_was_paid(uint32_t state) {
+    return reservation_is_sold(state) || state == RESERVATION_REFUNDED;
+}
+/* reservation_is_live - it has its seats: HELD, PAYING, PAID, REFUNDING */
+static inline bool reservation_is_live(uint32_t state) {
+    return reservation_is_unpaid(state) || reservation_is_sold(state);
+}
+/* token_is_live - WAITING, ACTIVE */
+static inline bool token_is_live(uint32_t state) {
+    return state == TOKEN_WAITING || state == TOKEN_ACTIVE;
+}
 
 /* Names as on the wire, in SQL and in the docs; "unknown" for a number outside the table. */
 const char *date_state_name(uint32_t state);

@@ -11,16 +11,16 @@
 /* A sequence lock over words: odd while the one writer writes. The words are relaxed atomics, so
  * that a reader that overlaps a writer reads something defined, sees the sequence, and retries
  * (Boehm, "Can seqlocks get along with programming language memory models?", 2012). */
-struct row {
+struct board_row {
     _Alignas(64) _Atomic uint64_t sequence;
     _Atomic uint64_t lsn;
     _Atomic uint64_t words[ROW_WORDS];
 };
 
 struct board {
-    struct row dates[DATES_MAX + 1];
-    struct row accounts[ACCOUNT_PARTITIONS];
-    struct row shards[SHARDS_MAX];
+    struct board_row dates[DATES_MAX + 1];
+    struct board_row accounts[ACCOUNT_PARTITIONS];
+    struct board_row shards[SHARDS_MAX];
 };
 
 struct board *board_create(void) {
@@ -32,7 +32,7 @@ struct board *board_create(void) {
 
 void board_free(struct board *board) { free(board); }
 
-static void row_write(struct row *row, const void *image, size_t bytes, uint64_t lsn) {
+static void row_write(struct board_row *row, const void *image, size_t bytes, uint64_t lsn) {
     uint64_t words[ROW_WORDS] = {0};
     REQUIRE(bytes <= sizeof words);
     memcpy(words, image, bytes);
@@ -46,7 +46,8 @@ static void row_write(struct row *row, const void *image, size_t bytes, uint64_t
     atomic_store_explicit(&row->sequence, sequence + 2, memory_order_release);
 }
 
-static void row_read(const struct row *row, void *ret_image, size_t bytes, uint64_t *ret_lsn) {
+static void row_read(const struct board_row *row, void *ret_image, size_t bytes,
+                     uint64_t *ret_lsn) {
     uint64_t words[ROW_WORDS], before, after, lsn;
     do {
         before = atomic_load_explicit(&row->sequence, memory_order_acquire);

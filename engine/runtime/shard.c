@@ -579,7 +579,7 @@ uint32_t shard_step(struct shard *shard) {
         done += run_due(shard);
         done += handle_requests(shard);
         (void)handle_local(shard); /* if the journal is full, the next step goes on */
-        (void)flush(shard);        /* likewise */
+        (void)flush(shard);
     }
     done += (shard->counters.outages > outages) + release(shard);
     shard->counters.gate_waiting = shard->gate.count;

@@ -18,14 +18,14 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct time
 
 static uint64_t now_ns(void) {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 bool waker_linger(struct waker *waker) {
     uint64_t before = now_ns();
     if (before < waker->no_linger_until_ns) return false;
-    (void)sched_yield(); /* cannot fail on Linux */
+    (void)sched_yield();
     uint64_t after = now_ns();
     if (after - before > LINGER_NS_MAX) waker->no_linger_until_ns = after + NO_LINGER_NS;
     return true;

@@ -229,6 +229,10 @@ static void command_public(struct command *command, const struct params *params)
         command->hold.count = params->seat_count;
         break;
     case COMMAND_SEATS_RELEASE:
+        command_token(command, params);
+        command->release.token = params->token;
+        command->release.reservation = reservation;
+        break;
     case COMMAND_PAYMENT_PAY:
         if (params->seen & PARAM_BIT(TOKEN)) {
             command_token(command, params);

@@ -11,6 +11,7 @@
 #ifndef USHER_NET_PROTOCOL_ENCODE_PARTS_H
 #define USHER_NET_PROTOCOL_ENCODE_PARTS_H
 
+#include "engine/base/uuid.h"
 #include "engine/domain/reply.h"
 #include "net/protocol/text.h"
 #include "net/protocol/value.h"

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/base/uuid.h"
 #include "engine/base/require.h"
 #include "net/protocol/limits.h"
 #include "net/protocol/text.h"

@@ -4,43 +4,7 @@
 #include <emmintrin.h>
 
 #include "engine/base/hash.h"
-#include "engine/base/require.h"
-
-/* Hexadecimal digits sixteen at a time, with the vectors that every amd64 has (SSE2): each fan's
- * every request names him by 48 of them. */
-#define HEX_DIGITS 16u
-#define HEX_BYTES (HEX_DIGITS / 2)
-
-/* Lanes of `bytes` that are not above `most`: all ones */
-static __m128i not_above(__m128i bytes, char most) {
-    return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(most)), bytes);
-}
-
-static void hex_format(const uint8_t bytes[HEX_BYTES], char ret_digits[HEX_DIGITS]) {
-    const __m128i low_bits = _mm_set1_epi8(15);
-    __m128i all = _mm_loadl_epi64((const __m128i *)(const void *)bytes);
-    __m128i high = _mm_and_si128(_mm_srli_epi16(all, 4), low_bits);
-    __m128i values = _mm_unpacklo_epi8(high, _mm_and_si128(all, low_bits));
-    __m128i letters = _mm_andnot_si128(not_above(values, 9), _mm_set1_epi8('a' - '0' - 10));
-    __m128i digits = _mm_add_epi8(_mm_add_epi8(values, _mm_set1_epi8('0')), letters);
-    _mm_storeu_si128((__m128i *)(void *)ret_digits, digits);
-}
-
-/* Return: whether all of them are digits */
-static bool hex_parse(const char digits[HEX_DIGITS], uint8_t ret_bytes[HEX_BYTES]) {
-    __m128i all = _mm_loadu_si128((const __m128i *)(const void *)digits);
-    __m128i number = _mm_sub_epi8(all, _mm_set1_epi8('0'));
-    __m128i letter = _mm_sub_epi8(_mm_or_si128(all, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-    __m128i is_number = not_above(number, 9), is_letter = not_above(letter, 5);
-    letter = _mm_add_epi8(letter, _mm_set1_epi8(10));
-    __m128i values = _mm_or_si128(_mm_and_si128(is_number, number),
-                                  _mm_and_si128(is_letter, letter));
-    /* A pair of lanes is a byte: the first one has its upper half. */
-    __m128i pairs = _mm_or_si128(_mm_slli_epi16(values, 4), _mm_srli_epi16(values, 8));
-    pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
-    _mm_storel_epi64((__m128i *)(void *)ret_bytes, _mm_packus_epi16(pairs, pairs));
-    return _mm_movemask_epi8(_mm_or_si128(is_number, is_letter)) == 0xffff;
-}
+#include "engine/base/hex.h"
 
 static void u32_store(uint32_t value, uint8_t *bytes) {
     for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -70,40 +34,6 @@ bool token_parse(const char *bytes, uint32_t size, struct token *ret_token) {
     ret_token->date = u32_load(raw);
     ret_token->place = u32_load(raw + 4);
     memcpy(ret_token->secret.bytes, raw + 8, sizeof ret_token->secret.bytes);
-    return true;
-}
-
-/* A UUID's groups, in digits. */
-static const uint8_t uuid_groups[] = {8, 4, 4, 4, 12};
-
-void uuid_format(const struct id128 *uuid, char ret_text[UUID_TEXT_BYTES]) {
-    char digits[2 * HEX_DIGITS], *to = ret_text;
-    const char *from = digits;
-    hex_format(uuid->bytes, digits);
-    hex_format(uuid->bytes + HEX_BYTES, digits + HEX_DIGITS);
-    for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
-        if (i > 0) *to++ = '-';
-        memcpy(to, from, uuid_groups[i]);
-        from += uuid_groups[i];
-        to += uuid_groups[i];
-    }
-    REQUIRE(to == ret_text + UUID_TEXT_BYTES);
-}
-
-bool uuid_parse(const char *bytes, uint32_t size, struct id128 *ret_uuid) {
-    char digits[2 * HEX_DIGITS], *to = digits;
-    struct id128 uuid;
-    if (size != UUID_TEXT_BYTES) return false;
-    for (uint32_t i = 0; i < sizeof uuid_groups; i++) {
-        if (i > 0 && *bytes++ != '-') return false;
-        memcpy(to, bytes, uuid_groups[i]);
-        bytes += uuid_groups[i];
-        to += uuid_groups[i];
-    }
-    if (!hex_parse(digits, uuid.bytes)) return false;
-    if (!hex_parse(digits + HEX_DIGITS, uuid.bytes + HEX_BYTES)) return false;
-    if (id128_is_none(&uuid)) return false;
-    *ret_uuid = uuid;
     return true;
 }
 

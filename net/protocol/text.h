@@ -1,4 +1,4 @@
-/* text.h - the forms that ids have on the wire: tokens, UUIDs, idempotency keys, UTF-8
+/* text.h - the forms that tokens and keys have on the wire, and UTF-8 (UUIDs: engine/base/uuid.h)
  *
  * Pure functions on bytes; any thread.
  */
@@ -9,8 +9,6 @@
 
 /* Date (8), place (8) and secret (32) as hexadecimal digits, most significant first. */
 #define TOKEN_TEXT_BYTES 48u
-/* 8-4-4-4-12 hexadecimal digits (RFC 9562). */
-#define UUID_TEXT_BYTES 36u
 
 /* token_format - lower-case digits, not terminated */
 void token_format(const struct token *token, char ret_text[TOKEN_TEXT_BYTES]);
@@ -18,12 +16,6 @@ void token_format(const struct token *token, char ret_text[TOKEN_TEXT_BYTES]);
  * not decided here.
  * Return: false, and *ret_token untouched, if this is no token */
 bool token_parse(const char *bytes, uint32_t size, struct token *ret_token);
-
-/* uuid_format - canonical lower-case form, not terminated */
-void uuid_format(const struct id128 *uuid, char ret_text[UUID_TEXT_BYTES]);
-/* uuid_parse - canonical form, upper case accepted
- * Return: false, and *ret_uuid untouched, if this is none or the nil UUID (which means "nobody") */
-bool uuid_parse(const char *bytes, uint32_t size, struct id128 *ret_uuid);
 
 /* key_digest - what the engine remembers of an idempotency key: XXH3, 128 bits, canonical
  * (big-endian) form; never none. It guards a client against its own retries, not against forgery:

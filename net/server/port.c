@@ -1,4 +1,4 @@
-/* port.c - a real engine behind struct net_engine; the only file of net that calls it */
+/* port.c - a real engine behind struct net_engine; the only one of net that calls engine.h */
 #include "net/server/port.h"
 
 #include "engine/runtime/engine.h"

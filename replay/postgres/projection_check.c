@@ -17,6 +17,7 @@
 #include "engine/domain/catalogue/catalogue.h"
 #include "engine/domain/date/date.h"
 #include "engine/base/require.h"
+#include "engine/base/uuid.h"
 #include "replay/postgres/sql.h"
 #include "replay/postgres/statements.h"
 #include "replay/tell/text.h"
@@ -139,8 +140,7 @@ static void check_seat(void *context, int columns, const char *const *values) {
     if (seat->reservation) {
         const struct reservation *has = reservations_find(&date->reservations, seat->reservation);
         REQUIRE(has != NULL);
-        bool sold = has->state == RESERVATION_PAID || has->state == RESERVATION_REFUNDING;
-        state = sold ? "sold" : "held";
+        state = reservation_is_sold(has->state) ? "sold" : "held";
     }
     same(check, "reservation of seat (date << 32 | number)", id, reservation, values[2]);
     same(check, "price of seat (date << 32 | number)", id, seat->price, values[3]);
@@ -189,28 +189,8 @@ static void check_entry(void *context, int columns, const char *const *values) {
     same_text(check, "user of token (date << 32 | place)", id, user, values[2]);
     same_text(check, "state of token (date << 32 | place)", id, token_state_name(waiter->state),
               values[3]);
-    bool active = waiter->state == TOKEN_ACTIVE;
-    same(check, "end of active time (date << 32 | place)", id, active ? waiter->time_ms : 0,
+    same(check, "end of active time (date << 32 | place)", id, waiter_expires_at(waiter),
          values[4]);
-}
-
-static bool uuid_parse(const char *text, struct id128 *ret_id) {
-    uint32_t digits = 0;
-    *ret_id = (struct id128){{0}};
-    for (; *text; text++) {
-        uint32_t value;
-        if (*text == '-') continue;
-        if (*text >= '0' && *text <= '9')
-            value = (uint32_t)(*text - '0');
-        else if (*text >= 'a' && *text <= 'f')
-            value = (uint32_t)(*text - 'a') + 10;
-        else
-            return false;
-        if (digits == 32) return false;
-        uint32_t byte = (uint32_t)ret_id->bytes[digits / 2] << 4 | value;
-        ret_id->bytes[digits++ / 2] = (uint8_t)byte;
-    }
-    return digits == 32;
 }
 
 static void check_wallet(void *context, int columns, const char *const *values) {
@@ -218,7 +198,7 @@ static void check_wallet(void *context, int columns, const char *const *values) 
     struct id128 user;
     REQUIRE(columns == 6);
     const struct account *account = NULL;
-    if (uuid_parse(values[0], &user)) {
+    if (uuid_parse(values[0], (uint32_t)strlen(values[0]), &user)) {
         uint32_t index = partition_of_user(&user) - PARTITION_ACCOUNT_FIRST;
         account = account_find((const struct account_partition *)check->world->accounts[index],
                                &user);

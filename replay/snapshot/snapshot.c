@@ -16,14 +16,14 @@
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-struct collect {
+struct snapshot_collect {
     struct snapshot_names names;
     uint64_t capacity;
     bool out_of_memory;
 };
 
 static void collect_name(void *context, const char *name) {
-    struct collect *collect = context;
+    struct snapshot_collect *collect = context;
     uint64_t lsn;
     if (collect->out_of_memory || !snapshot_parse_name(name, &lsn)) return;
     if (collect->names.count == collect->capacity) {
@@ -46,7 +46,7 @@ static int compare_descending(const void *a, const void *b) {
 
 int snapshot_names_read(struct storage *snapshots, struct snapshot_names *ret_names,
                         struct snapshot_error *ret_error) {
-    struct collect collect = {.capacity = 0};
+    struct snapshot_collect collect = {.capacity = 0};
     int rc = snapshots->operations->list(snapshots, collect_name, &collect);
     if (rc < 0) {
         rc = snapshot_error_system(ret_error, -rc, NULL, "cannot list the folder of snapshots");

@@ -127,7 +127,7 @@ int snapshot_recover(struct storage *log, struct storage *snapshots, uint64_t en
     uint64_t limit = options->to_lsn < end_lsn ? options->to_lsn : end_lsn;
     int rc = look(log, &recovery, ret_error);
     if (rc < 0) return rc;
-    rc = begin(log, snapshots, recovery.found ? recovery.log_id : NULL, limit, options, &from,
+    rc = begin(log, snapshots, recovery.log_exists ? recovery.log_id : NULL, limit, options, &from,
                &world, ret_error);
     if (rc < 0) return rc;
     rc = snapshot_catch_up(log, &from, limit, options, world, ret_result, ret_error);
@@ -160,7 +160,7 @@ static int find_durable(struct storage *log, struct wal_recovery *ret_recovery,
                         struct snapshot_error *ret_error) {
     int rc = look(log, ret_recovery, ret_error);
     if (rc < 0) return rc;
-    if (!ret_recovery->found) return log_error("there is no log in the folder", ret_error);
+    if (!ret_recovery->log_exists) return log_error("there is no log in the folder", ret_error);
     if (log->operations->claim(log) < 0) return 0; /* an engine runs, or we may only read */
     rc = look(log, ret_recovery, ret_error);
     if (rc == 0) rc = make_durable(log, ret_recovery, ret_error);

@@ -239,7 +239,7 @@ static int look(struct storage *log, struct storage *snapshots, struct wal_recov
     if (wal_recover(log, &options, ret_recovery, &error) < 0) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0, "%s", error.text);
     }
-    if (!ret_recovery->found) {
+    if (!ret_recovery->log_exists) {
         return snapshot_error_set(ret_error, SNAPSHOT_LOG, NULL, 0,
                                   "there is no log in the folder; nothing was removed");
     }

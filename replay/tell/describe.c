@@ -130,12 +130,13 @@ static void id_text(const struct view *view, const char *field, const struct id1
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-struct line {
+struct described_line {
     char *at, *end;
     struct view view;
 };
 
-__attribute__((format(printf, 2, 3))) static void put(struct line *line, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void put(struct described_line *line,
+                                                      const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int size = vsnprintf(line->at, (size_t)(line->end - line->at), format, arguments);
@@ -145,7 +146,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *line, const c
 }
 
 static void text_number(void *context, const char *field, uint64_t value) {
-    struct line *line = context;
+    struct described_line *line = context;
     char text[TEXT_TIME_BYTES];
     switch (number_form(&line->view, field, value, text)) {
     case FORM_NONE: put(line, " %s=none", field); break;
@@ -156,7 +157,7 @@ static void text_number(void *context, const char *field, uint64_t value) {
 }
 
 static void text_id(void *context, const char *field, const struct id128 *value) {
-    struct line *line = context;
+    struct described_line *line = context;
     char text[TEXT_UUID_BYTES];
     id_text(&line->view, field, value, text);
     put(line, " %s=%s", field, text);
@@ -189,7 +190,7 @@ static void text_numbers(void *context, const char *field, const struct numbers 
 }
 
 static void text_policy(void *context, const char *field, const struct policy *value) {
-    struct line *line = context;
+    struct described_line *line = context;
     put(line, " %s={", field);
     for (uint32_t i = 0; i < POLICY_FIELD_COUNT; i++) {
         uint64_t number = policy_get(value, i);
@@ -206,14 +207,14 @@ static void text_policy(void *context, const char *field, const struct policy *v
     put(line, "}");
 }
 
-static struct decision_visitor text_visitor(struct line *line) {
+static struct decision_visitor text_visitor(struct described_line *line) {
     return (struct decision_visitor){line,      text_number,  text_id,
                                      text_text, text_numbers, text_policy};
 }
 
 size_t describe_text(const struct decision *decision, uint64_t lsn, uint32_t flags,
                      char ret_line[DESCRIBE_LINE_BYTES]) {
-    struct line line = {ret_line, ret_line + DESCRIBE_LINE_BYTES, {0, flags}};
+    struct described_line line = {ret_line, ret_line + DESCRIBE_LINE_BYTES, {0, flags}};
     const struct decision_visitor visitor = text_visitor(&line);
     char time[TEXT_TIME_BYTES], partition[TEXT_PARTITION_BYTES];
     text_time(decision->time_ms, time);
@@ -226,7 +227,7 @@ size_t describe_text(const struct decision *decision, uint64_t lsn, uint32_t fla
 
 size_t describe_entity_text(const struct entity *entity, uint32_t flags,
                             char ret_line[DESCRIBE_LINE_BYTES]) {
-    struct line line = {ret_line, ret_line + DESCRIBE_LINE_BYTES, {entity->kind, flags}};
+    struct described_line line = {ret_line, ret_line + DESCRIBE_LINE_BYTES, {entity->kind, flags}};
     const struct decision_visitor visitor = text_visitor(&line);
     put(&line, "%s", entity_name(entity->kind));
     entity_visit(entity, &visitor);

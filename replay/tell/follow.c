@@ -197,9 +197,7 @@ void follow_entity(struct follow *follow, uint32_t partition, const struct entit
                                        body->place,
                                        false};
         bool mine = learn_reservation(follow, date, &known);
-        if (body->state == RESERVATION_HELD || body->state == RESERVATION_PAYING) {
-            set_unpaid(follow, date, body->reservation, true);
-        }
+        if (reservation_is_unpaid(body->state)) set_unpaid(follow, date, body->reservation, true);
         if (mine && body->payment != 0) {
             (void)learn_payment(follow, dated_id(date, body->payment),
                                 known.reservation); /* mine */

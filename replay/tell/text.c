@@ -18,15 +18,8 @@ void text_time(uint64_t time_ms, char ret_text[TEXT_TIME_BYTES]) {
 }
 
 void text_uuid(const struct id128 *id, char ret_text[TEXT_UUID_BYTES]) {
-    static const char digits[] = "0123456789abcdef";
-    char *at = ret_text;
-    for (uint32_t i = 0; i < sizeof id->bytes; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-        *at++ = digits[id->bytes[i] >> 4];
-        *at++ = digits[id->bytes[i] & 15];
-    }
-    *at++ = '\0';
-    REQUIRE(at == ret_text + TEXT_UUID_BYTES);
+    uuid_format(id, ret_text);
+    ret_text[UUID_TEXT_BYTES] = '\0';
 }
 
 void text_partition(uint32_t partition, char ret_text[TEXT_PARTITION_BYTES]) {

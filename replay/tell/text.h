@@ -7,10 +7,11 @@
 
 #include <stddef.h>
 
+#include "engine/base/uuid.h"
 #include "engine/domain/types.h"
 
 #define TEXT_TIME_BYTES 32u
-#define TEXT_UUID_BYTES 37u
+#define TEXT_UUID_BYTES (UUID_TEXT_BYTES + 1u)
 #define TEXT_PARTITION_BYTES 24u
 /* A text of 255 bytes in which every byte became U+FFFD, and a terminator. */
 #define TEXT_CLEAN_BYTES (3u * TEXT_BYTES_MAX + 1u)
@@ -19,7 +20,7 @@
  * A number that no usher writes (above TIME_MS_MAX) is printed as it is: "@18446744073709551615" */
 void text_time(uint64_t time_ms, char ret_text[TEXT_TIME_BYTES]);
 
-/* text_uuid - canonical form, lower case */
+/* text_uuid - canonical form, lower case, terminated */
 void text_uuid(const struct id128 *id, char ret_text[TEXT_UUID_BYTES]);
 
 /* text_partition - "catalogue", "account/3", "date/7" */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/uuid.h"
 #include "engine/base/limits.h"
 #include "net/protocol/limits.h"
 #include "net/protocol/text.h"

@@ -244,7 +244,7 @@ static void goes_on(struct storage *disk, const struct wal_recovery *found) {
         error_is_right(&error, result);
         return;
     }
-    REQUIRE(again.found == found->found && again.end_lsn == found->end_lsn);
+    REQUIRE(again.log_exists == found->log_exists && again.end_lsn == found->end_lsn);
     REQUIRE(wal_append(wal, 0, record, sizeof record, &lsn) == 0);
     REQUIRE(lsn == found->end_lsn + sizeof record);
     REQUIRE(wal_stop(wal) == 0 && wal_durable_lsn(wal) == lsn);

@@ -305,7 +305,7 @@ static void small_concert(struct fuzz_fixture *fixture, uint32_t steps) {
         {COMMAND_SEATS_HOLD, date, .hold = {token_of(2), refs + 1, 1}},
         {COMMAND_PAYMENT_PAY, date, .pay = {token_of(2), RESERVATION(2), {{6}}}},
         {COMMAND_PAYMENT_PAY, date, .pay = {token_of(1), RESERVATION(1), {{5}}}},
-        {COMMAND_SEATS_RELEASE, date, .pay = {token_of(2), RESERVATION(2), {{0}}}},
+        {COMMAND_SEATS_RELEASE, date, .release = {token_of(2), RESERVATION(2)}},
         {COMMAND_RESERVATION_CANCEL, date, .cancel = {a, RESERVATION(1), {{4}}}},
         {.kind = COMMAND_DATE_CLOSE, .partition = date},
     };

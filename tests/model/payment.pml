@@ -102,7 +102,7 @@ hidden byte r, p, i, pending;
 #define BACKS(n) (RES(LIVE, n).token_spent || done[LIVE].token_active) /* date_backs */
 #define ROOM (len(log) + IN_DRAIN <= LOG_MAX - 2) /* a full journal pauses the shard */
 
-/* --- apply: date_apply.c and account.c, "apply"; shared by the live engine and the disk ---------- */
+/* --- apply: date_apply.c and account_apply.c; shared by the live engine and the disk ---------- */
 
 inline take_reserved(w, pay) {
     assert(TRANSFER(w, pay).state == RESERVED && done[w].reserved > 0);
@@ -436,7 +436,7 @@ end:
     od
 }
 
-/* --- the account: account.c ----------------------------------------------------------------------- */
+/* --- the account: account_decide.c ------------------------------------------------------------------- */
 
 inline account_reserve(res, pay) {
     if

@@ -301,8 +301,7 @@ static void judge_token_expired(struct audit *audit, struct audit_date *date, ui
     const struct decision_token_expired *expired = &decision->token_expired;
     EXPECT(audit, expired->place >= 1 && expired->place <= date->place_count, "%u", expired->place);
     struct audit_place *place = &date->places[expired->place];
-    EXPECT(audit, place->state == TOKEN_WAITING || place->state == TOKEN_ACTIVE,
-           "date %u place %u ends twice", id, expired->place);
+    EXPECT(audit, token_is_live(place->state), "date %u place %u ends twice", id, expired->place);
     EXPECT(audit, expired->end != TOKEN_END_TIME || decision->time_ms >= place->expires_at,
            "date %u place %u ends early", id, expired->place);
     token_ends(date, expired->place);
@@ -328,7 +327,7 @@ static void judge_credited(struct audit *audit, struct audit_date *date, uint32_
     }
     for (uint32_t i = 1; i <= date->reservation_count; i++) {
         uint32_t state = date->reservations[i].state;
-        if (state != RESERVATION_HELD && state != RESERVATION_PAYING) continue;
+        if (!reservation_is_unpaid(state)) continue;
         date->reservations[i].expires_at += credited->credit_ms;
         extended++;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
+#include "engine/base/uuid.h"
 #include "tests/process/common.h"
 
 #define OPEN_PAUSE_US 2000u

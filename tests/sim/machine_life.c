@@ -211,7 +211,7 @@ static bool replay(struct machine *machine, struct world *world, uint64_t *ret_l
     struct snapshot_error error;
     const struct snapshot_recover_options options = {0};
     *ret_last_time_ms = machine->from.last_time_ms;
-    if (!machine->recovery.found) return true;
+    if (!machine->recovery.log_exists) return true;
     if (snapshot_catch_up(disk_storage(machine->disk), &machine->from, machine->recovery.end_lsn,
                           &options, world, &result, &error) < 0) {
         if (machine_read_errors(machine) > machine->read_errors) return false;
@@ -288,7 +288,7 @@ static void start_projection(struct machine *machine) {
     struct wal_error error = {0};
     struct disk_lies lies;
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
-    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) == 0 && now.found) {
+    if (wal_recover(disk_storage(machine->disk), &look, &now, &error) == 0 && now.log_exists) {
         memcpy(log_id.bytes, now.log_id, sizeof log_id.bytes);
         machine_projection_start(machine, &log_id);
         return;
@@ -355,7 +355,7 @@ static bool judge_start(struct machine *machine, struct world *world) {
     struct sim_run *run = machine->run;
     judge_recovery(machine);
     disk_trust(machine->disk, true);
-    if (!run->failed && machine->recovery.found) judge_records(machine);
+    if (!run->failed && machine->recovery.log_exists) judge_records(machine);
     disk_trust(machine->disk, false);
     if (run->failed || !replay(machine, world, &machine->last_time_ms)) return false;
     judge_replay(machine, world);

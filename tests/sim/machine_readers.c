@@ -16,7 +16,7 @@ uint64_t machine_witness(struct machine *machine, const struct wal_recovery *fou
     struct id128 log_id = {{0}};
     uint64_t lsn = 0;
     char text[PROJECTION_TEXT_BYTES];
-    if (!machine->postgres || !found->found) return 0;
+    if (!machine->postgres || !found->log_exists) return 0;
     memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
     int result = projection_applied_lsn(postgres_conninfo(machine->postgres), &log_id, &lsn, text);
     return result == PROJECTION_FOUND ? lsn : 0;

@@ -223,7 +223,7 @@ void machine_check_snapshots(struct machine *machine) {
 /* As the daemon does it. Return: the state to go on from, empty or loaded; NULL: try again later */
 struct world *machine_load(struct machine *machine, const struct wal_recovery *found,
                            uint64_t *ret_witness_lsn) {
-    const uint8_t *log_id = found->found ? found->log_id : NULL;
+    const uint8_t *log_id = found->log_exists ? found->log_id : NULL;
     struct sim_run *run = machine->run;
     struct id128 seed;
     struct snapshot_info witness = {0};

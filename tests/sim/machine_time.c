@@ -109,8 +109,7 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
 static bool is_owed(const struct model_date *date) {
     uint32_t unpaid = 0;
     for (uint32_t i = 0; i < date->standing_count; i++) {
-        uint8_t state = model_reservation(date, date->standing[i])->state;
-        unpaid += state == RESERVATION_HELD || state == RESERVATION_PAYING;
+        unpaid += reservation_is_unpaid(model_reservation(date, date->standing[i])->state);
     }
     return date->policy.outage_credit && date->active + unpaid > 0;
 }

@@ -125,10 +125,9 @@ static void set_state(struct model *model, struct model_date *date, uint32_t seq
     reservation->state = state;
     reservation->changed_at = now_ms;
     model_note(&reservation->history, model->lsn, state);
-    uint64_t seat_state = state == RESERVATION_HELD || state == RESERVATION_PAYING ? MODEL_SEAT_HELD
-                          : state == RESERVATION_PAID || state == RESERVATION_REFUNDING
-                              ? MODEL_SEAT_SOLD
-                              : MODEL_SEAT_AVAILABLE;
+    uint64_t seat_state = reservation_is_unpaid(state) ? MODEL_SEAT_HELD
+                          : reservation_is_sold(state) ? MODEL_SEAT_SOLD
+                                                       : MODEL_SEAT_AVAILABLE;
     for (uint32_t i = 0; i < reservation->seats.count; i++) {
         struct model_seat *seat = &date->seats[reservation->seats.values[i] - 1];
         seat->reservation = seat_state == MODEL_SEAT_AVAILABLE ? 0 : sequence;

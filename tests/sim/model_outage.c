@@ -40,7 +40,7 @@ static uint32_t move_all(struct model *model, struct model_date *date, uint64_t 
     }
     for (uint32_t i = 0; i < date->standing_count; i++) {
         struct model_reservation *one = model_reservation(date, date->standing[i]);
-        if (one->state != RESERVATION_HELD && one->state != RESERVATION_PAYING) continue;
+        if (!reservation_is_unpaid(one->state)) continue;
         one->expires_at += credit_ms;
         model_note(&one->ends, model->lsn, one->expires_at);
         moved++;

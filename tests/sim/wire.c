@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/uuid.h"
 #include "engine/base/require.h"
 #include "net/protocol/text.h"
 #include "tests/sim/model.h"

@@ -13,7 +13,7 @@
 #include "engine/runtime/engine.h"
 #include "net/client/client.h"
 #include "net/server/server.h"
-#include "net/protocol/text.h"
+#include "engine/base/uuid.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
 #include "tests/support/random.h"

@@ -190,7 +190,7 @@ static const struct reservation *some_reservation(struct random_history *history
     const struct reservation *reservation = NULL;
     for (uint32_t look = 0; look < 8 && all->slot_count > 0; look++) {
         reservation = reservations_at(all, below(history, all->slot_count));
-        if (reservation && reservation_is_live(reservation)) break;
+        if (reservation && reservation_is_live(reservation->state)) break;
     }
     return reservation;
 }
@@ -205,8 +205,12 @@ static void pay_or_end(struct random_history *history, uint32_t date, uint32_t w
         command.cancel.user = reservation->user;
         command.cancel.reservation = id;
         command.cancel.key = number_id(0xCC, ++history->keys);
+    } else if (what == 2) {
+        command.kind = COMMAND_SEATS_RELEASE;
+        command.release.token = (struct token){date, reservation->place, reservation->secret};
+        command.release.reservation = id;
     } else {
-        command.kind = what == 2 ? COMMAND_SEATS_RELEASE : COMMAND_PAYMENT_PAY;
+        command.kind = COMMAND_PAYMENT_PAY;
         command.pay.token = (struct token){date, reservation->place, reservation->secret};
         command.pay.reservation = id;
         command.pay.key = number_id(0xBB, ++history->keys);

@@ -169,7 +169,7 @@ uint64_t stepper_hold(struct stepper *stepper, struct partition *date, const str
 void stepper_release(struct stepper *stepper, struct partition *date, const struct token *token,
                      uint64_t reservation) {
     struct command command = {.kind = COMMAND_SEATS_RELEASE,
-                              .pay = {.token = *token, .reservation = reservation}};
+                              .release = {.token = *token, .reservation = reservation}};
     stepper_decide(stepper, date, &command);
 }
 

@@ -104,7 +104,7 @@ static int make_file(struct storage_memory *memory, const char *name) {
     struct memory_file *file = &memory->files[index];
     set_contents(file, NULL, 0);
     *file = (struct memory_file){.name_volatile = false};
-    (void)strncpy(file->name, name, MEMORY_NAME_BYTES - 1); /* fits, the rest is zero */
+    (void)strncpy(file->name, name, MEMORY_NAME_BYTES - 1);
     return index;
 }
 
@@ -458,7 +458,7 @@ static int memory_rename(struct storage *storage, const char *from, const char *
             REQUIRE(file->durable == NULL); /* synced before, or the name outlives its contents */
             if (target >= 0) memory->files[target].name[0] = '\0';
             memset(file->name, 0, sizeof file->name);
-            (void)strncpy(file->name, to, MEMORY_NAME_BYTES - 1); /* fits, the rest is zero */
+            (void)strncpy(file->name, to, MEMORY_NAME_BYTES - 1);
             sync_names(memory);
         }
         rc = end_change(memory, rc, source >= 0 ? 0 : source);

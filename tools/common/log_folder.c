@@ -109,7 +109,7 @@ static int find_end(struct log_folder *folder, bool damaged_too) {
     if (wal_recover(folder->wal, &options, &folder->state, &error) == 0) {
         folder->end_lsn = folder->engine_runs ? folder->state.durable_lsn : folder->state.end_lsn;
         folder->first_lsn = folder->state.first_lsn;
-        if (folder->state.found) return 0;
+        if (folder->state.log_exists) return 0;
         complain("%s: there is no log in this folder. Name the folder that usherd got "
                  "with --data.",
                  folder->directory);
@@ -147,13 +147,13 @@ const struct id128 *log_folder_seed(void) {
     return &seed;
 }
 
-struct replaying {
+struct folder_replay {
     struct progress progress;
     uint64_t end_lsn;
 };
 
 static void replay_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
-    struct replaying *replaying = context;
+    struct folder_replay *replaying = context;
     (void)records;
     (void)bytes;
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
@@ -197,7 +197,7 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
                      struct snapshot_info *ret_from, struct world **ret_world,
                      struct recover_result *ret_result) {
     REQUIRE(folder && ret_world && ret_result);
-    struct replaying replaying = {.end_lsn = lsn};
+    struct folder_replay replaying = {.end_lsn = lsn};
     const struct snapshot_recover_options options = {
         .seed = log_folder_seed(),
         .log = folder->wal,

@@ -21,7 +21,7 @@
 #include "tools/common/unicode.h"
 
 /* Where the walk is. Names are borrowed from the document; NULL below the level reached. */
-struct walk {
+struct plan_walk {
     struct seating_plan *plan;
     struct seating_plan_error *error;
     uint32_t seat_capacity;
@@ -29,13 +29,13 @@ struct walk {
     const char *zone_name, *row_name, *seat_name;
 };
 
-static int walk_zones(struct walk *walk, const json_t *zones);
-static int read_categories(struct walk *walk, const json_t *categories);
-static int walk_fail(const struct walk *walk, const char *format, ...)
+static int walk_zones(struct plan_walk *walk, const json_t *zones);
+static int read_categories(struct plan_walk *walk, const json_t *categories);
+static int walk_fail(const struct plan_walk *walk, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static int plan_fail(struct seating_plan_error *error, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static int walk_text(const struct walk *walk, json_t *object, const char *key,
+static int walk_text(const struct plan_walk *walk, json_t *object, const char *key,
                      const char **ret_text);
 
 static struct seating_plan_category *find_category(const struct seating_plan *plan,
@@ -46,7 +46,7 @@ static struct seating_plan_category *find_category(const struct seating_plan *pl
     return NULL;
 }
 
-static int read_document(struct walk *walk, json_t *root) {
+static int read_document(struct plan_walk *walk, json_t *root) {
     if (!json_is_object(root)) {
         return plan_fail(walk->error, "the whole document",
                          "is not an object; a seating plan is {\"name\", \"categories\", "
@@ -80,7 +80,7 @@ int seating_plan_parse(const char *bytes, size_t size, struct seating_plan **ret
         return plan_fail(ret_error, where, "is not valid JSON: %s", json_error.text);
     }
     struct seating_plan *plan = calloc(1, sizeof *plan);
-    struct walk walk = {.plan = plan, .error = ret_error};
+    struct plan_walk walk = {.plan = plan, .error = ret_error};
     REQUIRE_MEMORY(plan);
     plan->document = root;
     plan->byte_order_mark = mark_bytes > 0;
@@ -147,7 +147,7 @@ static int plan_fail(struct seating_plan_error *error, const char *where, const 
     return -1;
 }
 
-static void walk_where(const struct walk *walk, char *ret_where, size_t size) {
+static void walk_where(const struct plan_walk *walk, char *ret_where, size_t size) {
     if (!walk->zone_name) {
         (void)snprintf(ret_where, size, "the plan");
         return;
@@ -163,7 +163,7 @@ static void walk_where(const struct walk *walk, char *ret_where, size_t size) {
     }
 }
 
-static int walk_fail(const struct walk *walk, const char *format, ...) {
+static int walk_fail(const struct plan_walk *walk, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     walk_where(walk, walk->error->where, sizeof walk->error->where);
@@ -187,7 +187,7 @@ static const char *type_name(const json_t *value) {
 }
 
 /* The text in form NFC, in the document's place of the one that was not. Return: the text */
-static const json_t *to_nfc(const struct walk *walk, json_t *object, const char *key,
+static const json_t *to_nfc(const struct plan_walk *walk, json_t *object, const char *key,
                             const json_t *value) {
     char *nfc = unicode_nfc(json_string_value(value));
     REQUIRE(nfc); /* jansson takes well-formed UTF-8 only */
@@ -203,7 +203,7 @@ static const json_t *to_nfc(const struct walk *walk, json_t *object, const char 
 
 /* A text that may be absent or null ("" then). Hand-made plans write seat_number: 12 without the
  * quotes; the document's value is replaced by its text, so that the document owns that too. */
-static int walk_text(const struct walk *walk, json_t *object, const char *key,
+static int walk_text(const struct plan_walk *walk, json_t *object, const char *key,
                      const char **ret_text) {
     const json_t *value = json_object_get(object, key);
     if (!value || json_is_null(value)) {
@@ -234,7 +234,7 @@ static int walk_text(const struct walk *walk, json_t *object, const char *key,
 }
 
 /* An array that may be absent or null. */
-static int walk_array(const struct walk *walk, const json_t *value, const char *key,
+static int walk_array(const struct plan_walk *walk, const json_t *value, const char *key,
                       size_t *ret_count) {
     if (value && !json_is_null(value) && !json_is_array(value)) {
         return walk_fail(walk, "\"%s\" is %s; it must be an array", key, type_name(value));
@@ -245,7 +245,7 @@ static int walk_array(const struct walk *walk, const json_t *value, const char *
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-static int read_categories(struct walk *walk, const json_t *categories) {
+static int read_categories(struct plan_walk *walk, const json_t *categories) {
     struct seating_plan *plan = walk->plan;
     size_t count = 0;
     if (walk_array(walk, categories, "categories", &count) < 0) return -1;
@@ -272,7 +272,7 @@ static int read_categories(struct walk *walk, const json_t *categories) {
     return 0;
 }
 
-static void plan_grow(struct walk *walk) {
+static void plan_grow(struct plan_walk *walk) {
     if (walk->plan->seat_count < walk->seat_capacity) return;
     walk->seat_capacity = walk->seat_capacity ? walk->seat_capacity * 2 : 1024;
     walk->plan->seats = reallocarray(walk->plan->seats, walk->seat_capacity,
@@ -280,7 +280,7 @@ static void plan_grow(struct walk *walk) {
     REQUIRE_MEMORY(walk->plan->seats);
 }
 
-static int walk_seat(struct walk *walk, json_t *seat) {
+static int walk_seat(struct plan_walk *walk, json_t *seat) {
     struct seating_plan *plan = walk->plan;
     struct seating_plan_seat result = {.section = walk->zone_name, .row = walk->row_name};
     walk->seat_name = "";
@@ -313,7 +313,7 @@ static int walk_seat(struct walk *walk, json_t *seat) {
     return 0;
 }
 
-static int walk_row(struct walk *walk, json_t *row) {
+static int walk_row(struct plan_walk *walk, json_t *row) {
     walk->row_name = "";
     if (!json_is_object(row))
         return walk_fail(walk, "is %s; a row must be an object", type_name(row));
@@ -329,7 +329,7 @@ static int walk_row(struct walk *walk, json_t *row) {
     return 0;
 }
 
-static int walk_zones(struct walk *walk, const json_t *zones) {
+static int walk_zones(struct plan_walk *walk, const json_t *zones) {
     size_t zone_count = 0;
     if (walk_array(walk, zones, "zones", &zone_count) < 0) return -1;
     for (walk->zone = 0; walk->zone < zone_count; walk->zone++) {

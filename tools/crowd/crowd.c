@@ -16,6 +16,7 @@
 #include "engine/base/require.h"
 #include "engine/domain/error.h"
 #include "engine/domain/heap.h"
+#include "engine/base/uuid.h"
 #include "net/client/client.h"
 #include "tools/common/complain.h"
 #include "tools/crowd/crowd_wire.h"

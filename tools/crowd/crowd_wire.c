@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
+#include "engine/base/uuid.h"
 #include "engine/domain/error.h"
 #include "tools/common/complain.h"
 

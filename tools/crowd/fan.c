@@ -8,6 +8,7 @@
 
 #include "engine/domain/error.h"
 #include "engine/base/require.h"
+#include "engine/base/uuid.h"
 
 #define RETRY_MS 20u
 #define LOST_MAX 5u

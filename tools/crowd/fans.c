@@ -25,6 +25,7 @@
 #include "engine/domain/error.h"
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
+#include "engine/base/uuid.h"
 #include "tools/crowd/crowd.h"
 #include "tools/common/complain.h"
 #include "tools/common/progress.h"

@@ -60,7 +60,7 @@ int log_checkpoints_headers(struct log_folder *folder, struct log_checkpoints *a
 
 /* --- replay ----------------------------------------------------------------------------------- */
 
-struct run {
+struct replay_run {
     struct log_folder *folder;
     struct log_replay *replay;
     struct source_wal source;
@@ -71,7 +71,7 @@ struct run {
 };
 
 static void run_progress(void *context, uint64_t records, uint64_t bytes, uint64_t lsn) {
-    struct run *run = context;
+    struct replay_run *run = context;
     (void)bytes;
     uint64_t elapsed_us = monotonic_us() - run->begun_us;
     char note[48] = "";
@@ -133,7 +133,7 @@ static void add_up(struct recover_result *sum, const struct recover_result *part
 }
 
 /* From where the world is to an LSN. */
-static int stretch(struct run *run, uint64_t to_lsn) {
+static int stretch(struct replay_run *run, uint64_t to_lsn) {
     struct log_replay *replay = run->replay;
     const struct recover_options options = {.from_lsn = replay->result.last_lsn,
                                             .progress_every = 65536,
@@ -151,7 +151,7 @@ static int stretch(struct run *run, uint64_t to_lsn) {
     return 0;
 }
 
-static int run_all(struct run *run) {
+static int run_all(struct replay_run *run) {
     struct log_replay *replay = run->replay;
     const struct log_checkpoints *all = replay->checkpoints;
     for (uint32_t i = 0; all && i < all->count; i++) {
@@ -167,7 +167,7 @@ static int run_all(struct run *run) {
 }
 
 int log_replay_run(struct log_folder *folder, struct log_replay *replay) {
-    struct run run = {.folder = folder, .replay = replay};
+    struct replay_run run = {.folder = folder, .replay = replay};
     if (begin(folder, replay) < 0) return -1;
     replay->result = (struct recover_result){.last_lsn = replay->from.lsn,
                                              .last_time_ms = replay->from.last_time_ms};

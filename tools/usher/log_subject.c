@@ -9,13 +9,13 @@
 #include "tools/common/complain.h"
 
 /* Learning from an image that belongs to one partition after the other. */
-struct learning {
+struct subject_learning {
     struct follow *follow;
     uint32_t partition;
 };
 
 static int learn(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size) {
-    struct learning *learning = context;
+    struct subject_learning *learning = context;
     (void)bytes;
     (void)size;
     if (entity->kind == ENTITY_PARTITION) learning->partition = entity->partition.partition;
@@ -37,7 +37,7 @@ static int learn_beginning(struct log_folder *folder, uint64_t to_lsn, struct fo
                  "reservation or place from before it may be missing");
         return 0;
     }
-    struct learning learning = {.follow = follow};
+    struct subject_learning learning = {.follow = follow};
     const struct image_sink sink = {learn, &learning};
     (void)image_save(world, &sink);
     world_free(world);

@@ -52,7 +52,7 @@ static void print_holder(const struct state_walk *walk,
     print_uuid("by", &reservation->user);
     printf("  %-12s %s, held", "reservation", id);
     print_time("at", reservation->held_at);
-    if (reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING) {
+    if (reservation_is_unpaid(reservation->state)) {
         print_time("until", reservation->expires_at);
     } else {
         printf(", %s", reservation_state_name(reservation->state));
@@ -84,8 +84,7 @@ static void print_reservation(const struct state_walk *walk,
     if (reservation->payment == 0) return;
     narrate_dated_id(dated_id(walk->date, reservation->payment), id);
     printf("  %-12s %s", "payment", id);
-    if (reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING ||
-        reservation->state == RESERVATION_REFUNDED) {
+    if (reservation_was_paid(reservation->state)) {
         printf(", balance after it %" PRIu64, reservation->balance);
     }
     printf("\n");

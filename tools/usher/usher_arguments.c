@@ -8,7 +8,7 @@
 #include "engine/base/require.h"
 #include "engine/domain/date/date.h"
 #include "engine/domain/error.h"
-#include "net/protocol/text.h"
+#include "engine/base/uuid.h"
 #include "replay/tell/describe.h"
 #include "tools/common/complain.h"
 #include "tools/common/unicode.h"

@@ -14,7 +14,7 @@
 #include "tools/usher/usher.h"
 #include "tools/usher/usher_arguments.h"
 
-struct state {
+struct diff_state {
     const char *directory;
     uint64_t lsn;
     uint64_t last_time_ms;
@@ -32,10 +32,11 @@ struct differences {
 
 /* --- two worlds ------------------------------------------------------------------------------- */
 
-static int load(const char *directory, const struct log_point *point, struct state *ret_state) {
+static int load(const char *directory, const struct log_point *point,
+                struct diff_state *ret_state) {
     struct log_folder folder;
     struct recover_result result;
-    struct state state = {.directory = directory};
+    struct diff_state state = {.directory = directory};
     struct snapshot_info from = {0};
     uint64_t lsn;
     if (log_folder_open(directory, true, &folder) < 0) return -1;
@@ -143,13 +144,13 @@ static int tell(void *context, const struct compare_difference *difference) {
     return ferror(stdout) ? -1 : 0;
 }
 
-static void print_header(const char *mark, const struct state *state) {
+static void print_header(const char *mark, const struct diff_state *state) {
     char time[TEXT_TIME_BYTES] = "nothing decided yet";
     if (state->last_time_ms > 0) text_time(state->last_time_ms, time);
     printf("%s %s, LSN %" PRIu64 ", %s\n", mark, state->directory, state->lsn, time);
 }
 
-static void print_sum(const struct differences *all, const struct state sides[2]) {
+static void print_sum(const struct differences *all, const struct diff_state sides[2]) {
     if (!all->arguments->json) {
         if (!all->any) {
             printf("The two states are the same.\n");
@@ -174,13 +175,13 @@ static void print_sum(const struct differences *all, const struct state sides[2]
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-static int compare(struct state sides[2], uint32_t partition, struct differences *all) {
+static int compare(struct diff_state sides[2], uint32_t partition, struct differences *all) {
     const struct partition *pair[2];
     for (uint32_t i = 0; i < 2; i++) pair[i] = world_find(sides[i].world, partition);
     return compare_partitions(pair[0], pair[1], tell, all);
 }
 
-static int compare_worlds(struct state sides[2], struct differences *all) {
+static int compare_worlds(struct diff_state sides[2], struct differences *all) {
     if (all->arguments->date != 0) {
         uint32_t partition = partition_of_date(all->arguments->date);
         if (!world_find(sides[0].world, partition) && !world_find(sides[1].world, partition)) {
@@ -206,7 +207,7 @@ static int compare_worlds(struct state sides[2], struct differences *all) {
 
 static int diff(const struct usher_arguments *arguments) {
     const char *right = arguments->folders[arguments->folder_count - 1];
-    struct state sides[2] = {0};
+    struct diff_state sides[2] = {0};
     struct differences all = {.arguments = arguments};
     int status = USHER_FAILED;
     if (load(arguments->folders[0], &arguments->from, &sides[0]) == 0 &&

@@ -22,7 +22,7 @@
 
 #define ASIDE ".beyond-cut"
 
-struct repair {
+struct usher_repair {
     struct log_folder *folder;
     struct wal_repair_plan plan;
     char (*beyond)[SNAPSHOT_NAME_BYTES]; /* snapshots that know more than the log will; owned */
@@ -36,7 +36,7 @@ struct repair {
 /* --- look ------------------------------------------------------------------------------------- */
 
 /* Does the engine start from this one, without the damaged part? */
-static bool serves(const struct repair *repair, const struct snapshot_info *info) {
+static bool serves(const struct usher_repair *repair, const struct snapshot_info *info) {
     struct snapshot_error error;
     struct world *world;
     if (repair->plan.sound_from_lsn == 0 || info->lsn < repair->plan.sound_from_lsn) return false;
@@ -51,7 +51,7 @@ static bool serves(const struct repair *repair, const struct snapshot_info *info
 
 static int look_at_snapshot(void *context, const struct snapshot_info *info,
                             const struct snapshot_error *error) {
-    struct repair *repair = context;
+    struct usher_repair *repair = context;
     if (error || memcmp(info->log_id, repair->folder->log_id, sizeof info->log_id) != 0) return 0;
     if (!repair->starts) repair->starts = serves(repair, info);
     if (info->lsn <= repair->plan.keep_lsn) return 0;
@@ -61,7 +61,7 @@ static int look_at_snapshot(void *context, const struct snapshot_info *info,
     return 0;
 }
 
-static void look_at_postgres(struct repair *repair, const char *conninfo) {
+static void look_at_postgres(struct usher_repair *repair, const char *conninfo) {
     struct id128 log_id;
     if (repair->folder->segment_count == 0) return;
     memcpy(log_id.bytes, repair->folder->log_id, sizeof log_id.bytes);
@@ -70,7 +70,7 @@ static void look_at_postgres(struct repair *repair, const char *conninfo) {
 }
 
 /* Return: 0; -1 after saying why not */
-static int look(struct repair *repair, const struct usher_arguments *arguments) {
+static int look(struct usher_repair *repair, const struct usher_arguments *arguments) {
     struct wal_error error;
     struct snapshot_error snapshot_error;
     int result = wal_repair_look(repair->folder->wal, &repair->plan, &error);
@@ -88,7 +88,7 @@ static int look(struct repair *repair, const struct usher_arguments *arguments) 
     return 0;
 }
 
-static bool acknowledged_lost(const struct repair *repair) {
+static bool acknowledged_lost(const struct usher_repair *repair) {
     const struct wal_repair_plan *plan = &repair->plan;
     return plan->durable_lsn > plan->keep_lsn || repair->beyond_count > 0 ||
            (repair->postgres_known && repair->postgres_lsn > plan->keep_lsn);
@@ -108,7 +108,7 @@ static void print_loss(const struct wal_repair_plan *plan) {
            plan->lost_records, plan->lost_blocks, plan->lost_first_lsn, plan->lost_end_lsn, time);
 }
 
-static void print_witnesses(const struct repair *repair) {
+static void print_witnesses(const struct usher_repair *repair) {
     const struct wal_repair_plan *plan = &repair->plan;
     for (uint32_t i = 0; i < repair->beyond_count; i++) {
         printf("snapshot           %s knows more than the log would\n", repair->beyond[i]);
@@ -127,7 +127,7 @@ static void print_witnesses(const struct repair *repair) {
                : "nothing proves that a lost decision was acknowledged; it may have been");
 }
 
-static void print_plan(const struct repair *repair) {
+static void print_plan(const struct usher_repair *repair) {
     const struct wal_repair_plan *plan = &repair->plan;
     printf("damage             %s\n", plan->damage.text);
     printf("the log would end  at LSN %" PRIu64 "\n", plan->keep_lsn);
@@ -138,7 +138,7 @@ static void print_plan(const struct repair *repair) {
     print_witnesses(repair);
 }
 
-static void print_json(const struct repair *repair, bool done) {
+static void print_json(const struct usher_repair *repair, bool done) {
     const struct wal_repair_plan *plan = &repair->plan;
     json_t *line = json_object(), *snapshots = json_array();
     json_put(line, "needed", json_boolean(plan->needed));
@@ -165,7 +165,7 @@ static void print_json(const struct repair *repair, bool done) {
     (void)json_print(line);
 }
 
-static void advise(const struct repair *repair, const char *directory) {
+static void advise(const struct usher_repair *repair, const char *directory) {
     if (repair->starts) {
         printf("The engine needs no repair: a snapshot has what is damaged, and the log is whole "
                "from LSN %" PRIu64 " on. Just start it.\n",
@@ -179,7 +179,7 @@ static void advise(const struct repair *repair, const char *directory) {
 
 /* --- cut -------------------------------------------------------------------------------------- */
 
-static int set_snapshots_aside(struct repair *repair) {
+static int set_snapshots_aside(struct usher_repair *repair) {
     struct storage *snapshots = repair->folder->snapshots;
     if (repair->beyond_count == 0) return 0;
     int result = snapshots->operations->claim(snapshots);
@@ -199,7 +199,7 @@ static int set_snapshots_aside(struct repair *repair) {
     return result;
 }
 
-static int cut(struct repair *repair, const char *directory) {
+static int cut(struct usher_repair *repair, const char *directory) {
     struct wal_error error;
     if (repair->folder->engine_runs) {
         complain("an engine runs on %s: stop it first", directory);
@@ -217,7 +217,7 @@ static int cut(struct repair *repair, const char *directory) {
     return -1;
 }
 
-static void print_done(const struct repair *repair, const char *directory) {
+static void print_done(const struct usher_repair *repair, const char *directory) {
     printf("Done: the log ends at LSN %" PRIu64
            ". Nothing was destroyed: segments behind that are kept "
            "as *.damaged in %s/wal%s.\n",
@@ -228,7 +228,7 @@ static void print_done(const struct repair *repair, const char *directory) {
            directory, directory);
 }
 
-static int repair_folder(struct repair *repair, const struct usher_arguments *arguments) {
+static int repair_folder(struct usher_repair *repair, const struct usher_arguments *arguments) {
     const char *directory = arguments->folders[0];
     if (look(repair, arguments) < 0) return USHER_FAILED;
     if (!repair->plan.needed) {
@@ -274,7 +274,7 @@ int usher_wal_repair(int argc, char **argv) {
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
     struct log_folder folder;
     if (log_folder_glance(arguments.folders[0], &folder) < 0) return USHER_FAILED;
-    struct repair *repair = calloc(1, sizeof *repair);
+    struct usher_repair *repair = calloc(1, sizeof *repair);
     REQUIRE_MEMORY(repair);
     repair->folder = &folder;
     int status = repair_folder(repair, &arguments);

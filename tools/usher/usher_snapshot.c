@@ -172,7 +172,7 @@ static void print_info(const struct snapshot_info *info, const char *state,
            state, info->lsn, last, created, info->file_bytes, info->world_hash);
 }
 
-struct listing {
+struct snapshot_listing {
     struct log_folder *folder;
     struct log_checkpoints all;
     bool json;
@@ -181,7 +181,7 @@ struct listing {
 
 static int list_one(void *context, const struct snapshot_info *info,
                     const struct snapshot_error *error) {
-    struct listing *listing = context;
+    struct snapshot_listing *listing = context;
     struct snapshot_error foreign;
     if (!error && listing->folder->segment_count > 0 &&
         log_folder_judge(listing->folder, info, &foreign) < 0) {
@@ -218,7 +218,7 @@ static int ls(int argc, char **argv) {
     struct log_folder folder;
     struct snapshot_error error;
     if (log_folder_glance(arguments.folders[0], &folder) < 0) return USHER_FAILED;
-    struct listing listing = {.folder = &folder, .json = arguments.json};
+    struct snapshot_listing listing = {.folder = &folder, .json = arguments.json};
     if (!arguments.json) print_head();
     int status = snapshot_list(folder.snapshots, list_one, &listing, &error) < 0
                      ? complain_of(arguments.folders[0], &error)
@@ -233,7 +233,7 @@ static int ls(int argc, char **argv) {
 /* Load each; those that are sound are what the log is held against. */
 static int verify_one(void *context, const struct snapshot_info *info,
                       const struct snapshot_error *header_error) {
-    struct listing *listing = context;
+    struct snapshot_listing *listing = context;
     struct log_checkpoint checkpoint = {.info = *info};
     struct world *world;
     if (header_error) {
@@ -248,8 +248,8 @@ static int verify_one(void *context, const struct snapshot_info *info,
     return 0;
 }
 
-static void tell_checkpoint(struct listing *listing, const struct log_checkpoint *checkpoint,
-                            bool against_log) {
+static void tell_checkpoint(struct snapshot_listing *listing,
+                            const struct log_checkpoint *checkpoint, bool against_log) {
     const struct snapshot_error *error = checkpoint->error.code != 0 ? &checkpoint->error : NULL;
     bool differs = checkpoint->reached && checkpoint->hash != checkpoint->info.world_hash;
     const char *state = differs ? "differs" : state_of_error(error);
@@ -268,7 +268,7 @@ static void tell_checkpoint(struct listing *listing, const struct log_checkpoint
 }
 
 static int verify_folder(struct log_folder *folder, const struct usher_arguments *arguments) {
-    struct listing listing = {.folder = folder, .json = arguments->json};
+    struct snapshot_listing listing = {.folder = folder, .json = arguments->json};
     struct snapshot_error error;
     int status = USHER_DONE;
     if (snapshot_list(folder->snapshots, verify_one, &listing, &error) < 0) {

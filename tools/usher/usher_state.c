@@ -28,16 +28,12 @@ static bool has_seat(const struct numbers *seats, uint32_t seat) {
     return false;
 }
 
-static bool is_live(uint32_t state) {
-    return state == RESERVATION_HELD || state == RESERVATION_PAYING || state == RESERVATION_PAID ||
-           state == RESERVATION_REFUNDING;
-}
-
 static bool wants_reservation(const struct subject *subject, uint32_t date,
                               const struct entity_reservation *reservation) {
     switch (subject->kind) {
     case SUBJECT_SEAT:
-        return is_live(reservation->state) && has_seat(&reservation->seats, subject->seat);
+        return reservation_is_live(reservation->state) &&
+               has_seat(&reservation->seats, subject->seat);
     case SUBJECT_USER: return id128_equal(&reservation->user, &subject->user);
     case SUBJECT_RESERVATION:
         return dated_id(date, reservation->reservation) == subject->reservation;

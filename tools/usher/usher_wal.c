@@ -16,7 +16,7 @@
 
 /* --- ls --------------------------------------------------------------------------------------- */
 
-struct listing {
+struct segment_listing {
     bool json;
     uint32_t count, bad;
 };
@@ -65,7 +65,7 @@ static void print_segment(const struct wal_segment_info *info) {
 }
 
 static int list_segment(void *context, const struct wal_segment_info *info) {
-    struct listing *listing = context;
+    struct segment_listing *listing = context;
     if (listing->count++ == 0 && !listing->json) {
         printf("%-24s  %-7s  %5s  %12s  %12s  %-24s  %-24s  %8s  %9s  %10s  %10s\n", "segment",
                "state", "epoch", "first LSN", "end LSN", "first write", "last write", "blocks",
@@ -96,7 +96,7 @@ static int ls(int argc, char **argv) {
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
     struct log_folder folder;
     if (log_folder_glance(arguments.folders[0], &folder) < 0) return USHER_FAILED;
-    struct listing listing = {.json = arguments.json};
+    struct segment_listing listing = {.json = arguments.json};
     struct wal_error error;
     int result = wal_inspect(folder.wal, list_segment, &listing, &error);
     log_folder_close(&folder);
@@ -217,7 +217,7 @@ static int verify(int argc, char **argv) {
         print_unsound(arguments.folders[0], &error, arguments.json);
         return USHER_FAILED;
     }
-    if (!state.found) {
+    if (!state.log_exists) {
         error = (struct wal_error){.code = WAL_ERROR_MISSING};
         snprintf(error.text, sizeof error.text,
                  "there is no log in this folder; name the folder that usherd got with --data");

@@ -44,9 +44,9 @@ static uint64_t ask_postgres(struct usherd_log *log) {
     struct id128 log_id = {{0}};
     uint64_t lsn = 0;
     char text[PROJECTION_TEXT_BYTES];
-    if (found->found) memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
+    if (found->log_exists) memcpy(log_id.bytes, found->log_id, sizeof log_id.bytes);
     int result = projection_applied_lsn(log->options->postgres, &log_id, &lsn, text);
-    if (result == PROJECTION_FOUND && !found->found && lsn > 0) {
+    if (result == PROJECTION_FOUND && !found->log_exists && lsn > 0) {
         give_up("%s has no log, but PostgreSQL has the decisions of one up to LSN %" PRIu64
                 ", last from %s. Is it the wrong --data, or the database of another engine? If the "
                 "log is lost, restore it from a copy; for a new log, name an empty database with "
@@ -55,7 +55,7 @@ static uint64_t ask_postgres(struct usherd_log *log) {
     }
     if (result == PROJECTION_FOUND) {
         (void)snprintf(log->projected_by, sizeof log->projected_by, "%s", text);
-        return found->found ? lsn : 0;
+        return found->log_exists ? lsn : 0;
     }
     if (result != PROJECTION_NONE) complain("PostgreSQL cannot be a witness of the log: %s", text);
     return 0;
@@ -75,7 +75,7 @@ static void new_world(struct usherd_log *log) {
  * The newest sound header of all is a witness of the log, whatever lies behind it. */
 static void load_snapshot(struct usherd_log *log) {
     const char *data = log->options->data;
-    const uint8_t *log_id = log->found.found ? log->found.log_id : NULL;
+    const uint8_t *log_id = log->found.log_exists ? log->found.log_id : NULL;
     const struct snapshot_recover_options options = {
         .seed = &log->seed, .log = log->storage, .skipped = on_skipped};
     struct snapshot_error error;
@@ -84,7 +84,7 @@ static void load_snapshot(struct usherd_log *log) {
     if (snapshot_witness(log->snapshots, log_id, &log->witness, &error) < 0) {
         give_up("%s: %s", data, error.text);
     }
-    if (log->witness.lsn > 0 && !log->found.found) {
+    if (log->witness.lsn > 0 && !log->found.log_exists) {
         give_up("%s has no log, but %s/" STORAGE_SNAPSHOTS " has %s of one. Is it the wrong "
                 "--data? Restore " STORAGE_WAL " from a copy; for a new log, name another folder.",
                 data, data, log->witness.name);
@@ -128,7 +128,7 @@ static void look_at_log(struct usherd_log *log) {
         give_up("%s: %s%s", data, error.text, advice(error.system_error));
     }
     load_snapshot(log);
-    if (log->found.found && log->found.first_lsn > log->from.lsn) {
+    if (log->found.log_exists && log->found.first_lsn > log->from.lsn) {
         give_up("%s: the log on disk begins at LSN %" PRIu64
                 ", and there is no valid snapshot of that LSN or a later one. Put the segments "
                 "before it back into %s/" STORAGE_WAL " from the archive, or a newer snapshot into "
@@ -190,7 +190,7 @@ void usherd_log_open(struct usherd_log *log) {
     const struct wal_recovery_options look = {.from_lsn = UINT64_MAX, .live = true};
     struct wal_recovery now;
     if (wal_recover(log->storage, &look, &now, &error) < 0) give_up("%s: %s", data, error.text);
-    if (!now.found) {
+    if (!now.log_exists) {
         give_up(
             "%s: the log that was just begun cannot be read back: the disk has lost a write that "
             "it had confirmed. Use another disk.",
@@ -235,7 +235,7 @@ void usherd_log_replay(struct usherd_log *log) {
     const struct snapshot_recover_options options = {.progress = replay_progress,
                                                      .context = &replaying};
     log->last_time_ms = log->from.last_time_ms;
-    if (!log->recovery.found) {
+    if (!log->recovery.log_exists) {
         say("new log in %s", log->options->data);
         return;
     }

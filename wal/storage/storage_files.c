@@ -34,7 +34,7 @@ int storage_files_new(size_t bytes, const struct storage_operations *operations,
     if (descriptor < 0) return -errno;
     struct storage_files *files = calloc(1, bytes);
     if (files == NULL) {
-        (void)close(descriptor); /* was only read */
+        (void)close(descriptor);
         return -ENOMEM;
     }
     files->storage.operations = operations;
@@ -50,7 +50,7 @@ int storage_files_new(size_t bytes, const struct storage_operations *operations,
 void storage_files_destroy(struct storage *storage) {
     struct storage_files *files = (struct storage_files *)storage;
     storage_files_unclaim(storage);
-    (void)close(files->directory); /* was only read */
+    (void)close(files->directory);
     free(files);
 }
 
@@ -82,7 +82,7 @@ int storage_files_claim(struct storage *storage) {
     int rc = flock(lock, LOCK_EX | LOCK_NB);
     /* Tools hold the lock for an instant: shared to ask whether an engine runs, or to sync. */
     for (int i = 0; i < CLAIM_RETRIES && rc < 0 && errno == EWOULDBLOCK; i++) {
-        (void)usleep(CLAIM_RETRY_US); /* a shorter sleep is as good */
+        (void)usleep(CLAIM_RETRY_US);
         rc = flock(lock, LOCK_EX | LOCK_NB);
     }
     if (rc == 0) {
@@ -92,7 +92,7 @@ int storage_files_claim(struct storage *storage) {
     if (rc == 0) { rc = fsync(files->directory); /* the folder's name must outlive a crash */ }
     if (rc < 0) {
         rc = -errno;
-        (void)close(lock); /* nothing was written to it */
+        (void)close(lock);
         return rc;
     }
     files->lock = lock;
@@ -118,7 +118,7 @@ int storage_files_space(struct storage *storage, uint64_t *ret_bytes) {
     int folder = open_folder((struct storage_files *)storage);
     if (folder < 0) return folder;
     int rc = fstatvfs(folder, &status) < 0 ? -errno : 0;
-    (void)close(folder); /* was only read */
+    (void)close(folder);
     if (rc == 0 && status.f_blocks == 0) { rc = -ENOTSUP; /* a file system that does not count */ }
     if (rc == 0) *ret_bytes = (uint64_t)status.f_bavail * status.f_frsize;
     return rc;
@@ -131,7 +131,7 @@ int storage_files_list(struct storage *storage, void (*visit)(void *context, con
     DIR *stream = fdopendir(folder);
     if (stream == NULL) {
         int rc = -errno;
-        (void)close(folder); /* was only read */
+        (void)close(folder);
         return rc;
     }
     int rc = 0;
@@ -144,7 +144,7 @@ int storage_files_list(struct storage *storage, void (*visit)(void *context, con
         }
         visit(context, entry->d_name);
     }
-    (void)closedir(stream); /* was only read */
+    (void)closedir(stream);
     return rc;
 }
 
@@ -193,7 +193,7 @@ static size_t part(const struct storage_files *files, uint32_t left) {
 static void rest(const struct storage_files *files) {
     const struct timespec pause = {.tv_sec = (time_t)(files->part_ns / 1000000000u),
                                    .tv_nsec = (long)(files->part_ns % 1000000000u)};
-    if (files->part_ns > 0) (void)nanosleep(&pause, NULL); /* a shorter one is as good */
+    if (files->part_ns > 0) (void)nanosleep(&pause, NULL);
 }
 
 int storage_files_read(struct storage *storage, int handle, uint64_t offset, uint8_t *buffer,
@@ -246,7 +246,7 @@ int storage_files_rename(struct storage *storage, const char *from, const char *
     int rc = renameat(folder, from, folder, to);
     if (rc == 0) rc = fsync(folder);
     if (rc < 0) rc = -errno;
-    (void)close(folder); /* synced, or its failure is known */
+    (void)close(folder);
     return rc;
 }
 
@@ -256,7 +256,7 @@ int storage_files_link(struct storage *storage, const char *from, const char *to
     int rc = linkat(folder, from, folder, to, 0);
     if (rc == 0) rc = fsync(folder);
     if (rc < 0) rc = -errno;
-    (void)close(folder); /* synced, or its failure is known */
+    (void)close(folder);
     return rc;
 }
 
@@ -297,7 +297,7 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     REQUIRE(files->lock >= 0);
     REQUIRE(bytes % PAGE_BYTES == 0 && strlen(name) < 48);
     char temporary[64];
-    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name); /* fits */
+    (void)snprintf(temporary, sizeof temporary, "%s.tmp", name);
     int folder = open_folder(files);
     if (folder < 0) return folder;
     (void)unlinkat(folder, temporary, 0); /* left by a crash, as a rule it is not there */
@@ -310,7 +310,7 @@ int storage_files_prepare(struct storage *storage, const char *name, uint64_t by
     if (rc < 0) {
         (void)unlinkat(folder, temporary, 0); /* leaves the room to others; nobody reads it */
     }
-    (void)close(folder); /* synced */
+    (void)close(folder);
     return rc;
 }
 
@@ -320,7 +320,7 @@ int storage_files_remove(struct storage *storage, const char *name) {
     int rc = unlinkat(folder, name, 0);
     if (rc == 0) rc = fsync(folder);
     if (rc < 0) rc = -errno;
-    (void)close(folder); /* synced, or its failure is known */
+    (void)close(folder);
     return rc;
 }
 

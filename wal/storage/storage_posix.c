@@ -30,7 +30,7 @@ static int posix_submit(struct storage *storage, int handle, uint64_t offset, co
 }
 
 static int posix_complete(struct storage *storage, bool wait) {
-    (void)wait; /* it is done */
+    (void)wait;
     struct storage_posix *posix = (struct storage_posix *)storage;
     REQUIRE(posix->in_flight);
     posix->in_flight = false;

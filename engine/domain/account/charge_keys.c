@@ -175,11 +175,9 @@ void charge_keys_add(struct account_partition *all, uint32_t index, const struct
 /* --- from an image ---------------------------------------------------------------------------- */
 
 const char *charge_keys_restore(struct account_partition *all,
-                                const struct entity_charge_key *saved) {
+                                const struct entity_charge_key *saved, uint32_t index) {
     const struct charge_keys *keys = &all->keys;
-    uint32_t index = account_index(all, &saved->user);
-    if (index == UINT32_MAX) return "a key of a user without account";
-    const struct account *account = account_at(all, index);
+    const struct account *account = account_entry(all, index);
     if (id128_is_none(&saved->key)) return "a charge without a key";
     if (saved->amount < 1 || saved->amount > account->charged || saved->balance < saved->amount ||
         saved->balance > account->charged) {
@@ -197,37 +195,4 @@ const char *charge_keys_restore(struct account_partition *all,
                                 .balance = saved->balance,
                                 .time_ms = saved->time_ms});
     return NULL;
-}
-
-static int compare_ages(const void *a, const void *b) {
-    const struct charge_key *x = a, *y = b;
-    if (x->time_ms != y->time_ms) return x->time_ms < y->time_ms ? -1 : 1;
-    return x->next < y->next ? -1 : x->next > y->next;
-}
-
-/* Of keys of the same millisecond, the first account's come first: which was first nobody knows. */
-void charge_keys_from_rows(struct account_partition *all) {
-    struct charge_key *found = malloc((all->row_count + 1u) * sizeof *found);
-    uint32_t count = 0;
-    REQUIRE_MEMORY(found != NULL);
-    for (uint32_t index = 0; index < all->account_count; index++) {
-        const struct ledger_row *rows[WALLET_HISTORY_KEPT];
-        uint32_t row_count = account_history(all, account_at(all, index), rows);
-        for (uint32_t i = 0; i < row_count; i++) {
-            if (rows[i]->reason != LEDGER_CHARGE || id128_is_none(&rows[i]->key) ||
-                rows[i]->time_ms + KEY_KEPT_MS < all->partition.last_time_ms) {
-                continue;
-            }
-            found[count] = (struct charge_key){.key = rows[i]->key,
-                                               .amount = rows[i]->amount,
-                                               .balance = rows[i]->balance,
-                                               .time_ms = rows[i]->time_ms,
-                                               .account = index,
-                                               .next = count};
-            count++;
-        }
-    }
-    if (count > 0) qsort(found, count, sizeof *found, compare_ages);
-    for (uint32_t i = 0; i < count; i++) charge_keys_add(all, found[i].account, &found[i]);
-    free(found);
 }

@@ -74,13 +74,9 @@ const struct charge_key *charge_keys_next(const struct account_partition *all, u
 void charge_keys_prefetch(const struct account_partition *all, uint32_t account,
                           const struct id128 *key);
 
-/* charge_keys_restore - from an image, in order of age
+/* charge_keys_restore - one of this account from an image, in order of age
  * Return: NULL, or what the image contradicts */
 const char *charge_keys_restore(struct account_partition *all,
-                                const struct entity_charge_key *saved);
-
-/* charge_keys_from_rows - from an image that an older usher made, which has no keys: those of the
- * latest day that stand in ledger rows are known */
-void charge_keys_from_rows(struct account_partition *all);
+                                const struct entity_charge_key *saved, uint32_t account);
 
 #endif

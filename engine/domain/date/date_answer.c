@@ -48,12 +48,12 @@ static void describe_token(const struct date *date, place_t place, uint64_t now_
     reply->token.end = waiter->end;
     reply->token.ahead = 0;
     reply->token.eta_ms = reply->token.next_poll_ms = reply->token.expires_at = 0;
-    if (waiter->state == TOKEN_ACTIVE && waiter->time_ms <= now_ms) {
+    if (waiter_is_over(waiter, now_ms)) {
         reply->token.state = TOKEN_EXPIRED; /* the timer will say so in a moment */
         reply->token.end = TOKEN_END_TIME;
     } else if (waiter->state == TOKEN_ACTIVE) {
-        reply->token.expires_at = waiter->time_ms;
-        reply->token.next_poll_ms = waiter->time_ms - now_ms;
+        reply->token.expires_at = waiter->expires_at;
+        reply->token.next_poll_ms = waiter->expires_at - now_ms;
     } else if (waiter->state == TOKEN_WAITING) {
         reply->token.ahead = room_ahead(&date->room, place);
         reply->token.eta_ms = estimate_ms(date, reply->token.ahead);

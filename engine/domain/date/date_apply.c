@@ -20,7 +20,7 @@ static const struct reservation *find(const struct date *date, uint32_t sequence
 static void end_unpaid(struct date *date, uint32_t sequence, uint8_t state,
                        const struct id128 *cancel_key, uint64_t now_ms) {
     const struct reservation *reservation = find(date, sequence);
-    REQUIRE(reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING);
+    REQUIRE(reservation_is_unpaid(reservation->state));
     free_seats(date, &reservation->seats);
     reservations_move(
         &date->reservations, sequence,
@@ -165,4 +165,5 @@ void date_apply(struct partition *partition, const struct decision *decision) {
     case DECISION_SEATS_REFUNDED: apply_refunded(date, &decision->seats_refunded, now_ms); break;
     default: REQUIRE_NEVER("a date's decision");
     }
+    CHECK_SLOW_AT(date->partition.decision_count, date_is_sound(date));
 }

@@ -141,6 +141,7 @@ void date_heard(struct partition *partition, const struct command *command, uint
 
 void date_resume(struct partition *partition, uint64_t now_ms) {
     struct date *date = (struct date *)partition;
+    CHECK_SLOW(date_is_sound(date));
     room_wheel_reset(&date->room, now_ms, date->policy.waiting_timeout_ms, true);
     date->volatile_sweep = 0;
     date->volatile_sales_over = false;

@@ -58,7 +58,7 @@ static bool keys_are_full(const struct date *date, const struct reservation *res
 bool date_backs(const struct date *date, const struct reservation *reservation, uint64_t now_ms) {
     if (reservation->token_spent) return true;
     const struct waiter *waiter = room_find(&date->room, reservation->place);
-    return waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms > now_ms;
+    return waiter && waiter_is_active(waiter, now_ms);
 }
 
 /* P1: who may pay? The holder of a token (date_authorise), or, where the token has ended with a
@@ -149,11 +149,6 @@ static void abort_payment(const struct date *date, const struct reservation *res
     verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
 }
 
-static bool is_paid(const struct reservation *reservation) {
-    return reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING ||
-           reservation->state == RESERVATION_REFUNDED;
-}
-
 /* P4: refused before, then charged, and only now the account heard of the second click. The points
  * are given back, and both clicks get the same answer: the first one's. Return: false: not
  * refused */
@@ -187,12 +182,12 @@ void date_funds_reserved(const struct date *date, const struct command *command,
                                              .amount = reservation->amount,
                                              .balance = command->funds.balance,
                                              .token_expired = waiter &&
-                                                              waiter->state != TOKEN_EXPIRED,
+                                                              token_is_live(waiter->state),
                                              .payer = payer};
             answer_payment(verdict, reservation, command->funds.balance);
             message = COMMAND_FUNDS_POST;
         }
-    } else if (ours && is_paid(reservation)) {
+    } else if (ours && reservation_was_paid(reservation->state)) {
         answer_payment(verdict, reservation, reservation->balance);
         message = COMMAND_FUNDS_POST;
     } else if (ours && reservation->state == RESERVATION_CANCELLED) {
@@ -215,7 +210,7 @@ void date_funds_refused(const struct date *date, const struct command *command, 
     uint64_t amount = command->funds.amount, balance = command->funds.balance;
     uint64_t shortfall = amount > balance ? amount - balance : 0;
     bool ours = reservation && reservation->payment == payment;
-    if (ours && is_paid(reservation)) {
+    if (ours && reservation_was_paid(reservation->state)) {
         answer_payment(verdict, reservation, reservation->balance);
         return;
     }

@@ -116,6 +116,9 @@ void date_prefetch_command(const struct partition *partition, const struct comma
     case COMMAND_QUEUE_LEAVE: prefetch_token(date, command->queue.token.place, step); break;
     case COMMAND_SEATS_HOLD: prefetch_hold(date, command, step); break;
     case COMMAND_SEATS_RELEASE:
+        if (step == PREFETCH_FIRST) room_prefetch(&date->room, command->release.token.place);
+        prefetch_reservation(date, dated_id_sequence(command->release.reservation), step);
+        break;
     case COMMAND_PAYMENT_PAY:
         if (step == PREFETCH_FIRST) room_prefetch(&date->room, command->pay.token.place);
         prefetch_reservation(date, dated_id_sequence(command->pay.reservation), step);

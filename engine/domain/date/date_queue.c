@@ -10,7 +10,7 @@ enum guard date_guard(const struct date *date, const struct token *token, uint64
     *ret_waiter = waiter;
     if (!waiter || waiter->state == TOKEN_EXPIRED) return GUARD_EXPIRED;
     if (waiter->state == TOKEN_WAITING) return GUARD_WAITING;
-    return waiter->time_ms > now_ms ? GUARD_ACTIVE : GUARD_EXPIRED;
+    return waiter->expires_at > now_ms ? GUARD_ACTIVE : GUARD_EXPIRED;
 }
 
 const struct waiter *date_guard_active(const struct date *date, const struct token *token,
@@ -37,7 +37,7 @@ void date_expire_token(const struct date *date, place_t place, enum token_end en
         &verdict_add(verdict, &date->partition, DECISION_TOKEN_EXPIRED, now_ms)->token_expired;
     *expired = (struct decision_token_expired){.place = place, .end = (uint8_t)end};
     const struct waiter *waiter = room_find(&date->room, place);
-    REQUIRE(waiter != NULL && waiter->state != TOKEN_EXPIRED);
+    REQUIRE(waiter != NULL && token_is_live(waiter->state));
     if (waiter->state != TOKEN_ACTIVE) return;
     const struct reservation *reservation = reservations_of(&date->reservations, &waiter->user);
     for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
@@ -122,7 +122,7 @@ void date_enter(const struct date *date, const struct command *command, uint64_t
                 struct verdict *verdict) {
     place_t live = room_place_of(&date->room, &command->enter.user);
     const struct waiter *waiter = live ? room_find(&date->room, live) : NULL;
-    bool over = waiter && waiter->state == TOKEN_ACTIVE && waiter->time_ms <= now_ms;
+    bool over = waiter && waiter_is_over(waiter, now_ms);
     /* O3: who still waits when sales end is told so, by entering again as by a poll. */
     bool too_late = waiter && waiter->state == TOKEN_WAITING && date_sales_ended(date, now_ms);
     bool stays = waiter && !over && !too_late &&

@@ -9,6 +9,7 @@
  *   date_apply.c    how a decision changes the state
  *   date_answer.c   what is answered, by kind of reply
  *   date_prefetch.c what it will touch
+ *   date_sound.c    whether all parts of a date agree
  */
 #ifndef USHER_ENGINE_DOMAIN_DATE_DATE_RULES_H
 #define USHER_ENGINE_DOMAIN_DATE_DATE_RULES_H
@@ -107,5 +108,7 @@ bool date_outage(const struct partition *, enum outage_cause cause, uint64_t sin
 void date_resume(struct partition *, uint64_t now_ms);
 void date_prefetch(const struct partition *, const struct decision *, enum prefetch step);
 void date_prefetch_command(const struct partition *, const struct command *, enum prefetch step);
+/* date_is_sound - do all parts of a date agree? By a walk over all of it */
+bool date_is_sound(const struct date *);
 
 #endif

@@ -30,7 +30,7 @@ void date_list(const struct date *date, const struct command *command, uint64_t 
 }
 
 /* A refused hold, with the seat that it failed on where one is known. */
-struct refusal {
+struct hold_refusal {
     enum error error;
     uint32_t seat;
     uint64_t data1, data2;
@@ -45,28 +45,29 @@ static bool contains(const struct numbers *numbers, uint32_t number) {
 
 /* Which seats, and at what price in all? Return: error NONE if all of them exist and are for
  * sale */
-static struct refusal resolve(const struct date *date, const struct command *command,
-                              struct numbers *ret_seats, uint64_t *ret_amount) {
+static struct hold_refusal resolve(const struct date *date, const struct command *command,
+                                   struct numbers *ret_seats, uint64_t *ret_amount) {
     uint64_t amount = 0;
     REQUIRE(command->hold.count >= 1 && command->hold.count <= SEATS_PER_USER_MAX);
     ret_seats->count = 0;
     for (uint32_t i = 0; i < command->hold.count; i++) {
         uint32_t number;
         int error = seat_map_find(&date->seats, &command->hold.seats[i], &number);
-        if (error) return (struct refusal){(enum error)error, 0, i, 0};
+        if (error) return (struct hold_refusal){(enum error)error, 0, i, 0};
         const struct seat *seat = seat_map_seat(&date->seats, number);
-        if (!seat->for_sale) return (struct refusal){ERROR_SEAT_NOT_FOR_SALE, number, number, 0};
+        if (!seat->for_sale)
+            return (struct hold_refusal){ERROR_SEAT_NOT_FOR_SALE, number, number, 0};
         if (contains(ret_seats, number)) {
-            return (struct refusal){ERROR_SEAT_REPEATED, number, number, 0};
+            return (struct hold_refusal){ERROR_SEAT_REPEATED, number, number, 0};
         }
         ret_seats->values[ret_seats->count++] = number;
         amount += seat->price;
     }
     if (amount > AMOUNT_MAX) {
-        return (struct refusal){ERROR_HOLD_TOO_EXPENSIVE, 0, AMOUNT_MAX, 0};
+        return (struct hold_refusal){ERROR_HOLD_TOO_EXPENSIVE, 0, AMOUNT_MAX, 0};
     }
     *ret_amount = amount;
-    return (struct refusal){ERROR_NONE, 0, 0, 0};
+    return (struct hold_refusal){ERROR_NONE, 0, 0, 0};
 }
 
 /* The HELD reservation that has exactly these seats, NULL if there is none. */
@@ -109,18 +110,20 @@ static void answer_spent(const struct date *date, const struct command *command,
 }
 
 /* R4: somebody else's, or the user's own, in another selection? */
-static struct refusal taken(const struct date *date, const struct id128 *user, uint32_t number) {
+static struct hold_refusal taken(const struct date *date, const struct id128 *user,
+                                 uint32_t number) {
     uint32_t sequence = seat_map_seat(&date->seats, number)->reservation;
     const struct reservation *owner = reservations_find(&date->reservations, sequence);
     if (owner && id128_equal(&owner->user, user)) {
-        return (struct refusal){ERROR_SEAT_YOURS, number, number, dated_id(date->id, sequence)};
+        return (struct hold_refusal){ERROR_SEAT_YOURS, number, number,
+                                     dated_id(date->id, sequence)};
     }
-    return (struct refusal){ERROR_SEAT_TAKEN, number, number, 0};
+    return (struct hold_refusal){ERROR_SEAT_TAKEN, number, number, 0};
 }
 
 /* R2, R5: all of them free, and not too many */
-static struct refusal available(const struct date *date, const struct id128 *user,
-                                const struct numbers *seats) {
+static struct hold_refusal available(const struct date *date, const struct id128 *user,
+                                     const struct numbers *seats) {
     for (uint32_t i = 0; i < seats->count; i++) {
         if (seat_map_seat(&date->seats, seats->values[i])->reservation != 0) {
             return taken(date, user, seats->values[i]);
@@ -128,9 +131,9 @@ static struct refusal available(const struct date *date, const struct id128 *use
     }
     uint32_t have = reservations_seats_of(&date->reservations, user);
     if (have + seats->count > date->policy.max_seats_per_user) {
-        return (struct refusal){ERROR_SEAT_LIMIT, 0, date->policy.max_seats_per_user, have};
+        return (struct hold_refusal){ERROR_SEAT_LIMIT, 0, date->policy.max_seats_per_user, have};
     }
-    return (struct refusal){ERROR_NONE, 0, 0, 0};
+    return (struct hold_refusal){ERROR_NONE, 0, 0, 0};
 }
 
 void date_hold(const struct date *date, const struct command *command, uint64_t now_ms,
@@ -143,7 +146,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
     place_t place = command->hold.token.place;
     struct numbers seats = {0};
     uint64_t amount = 0;
-    struct refusal refusal = resolve(date, command, &seats, &amount);
+    struct hold_refusal refusal = resolve(date, command, &seats, &amount);
     if (!refusal.error) {
         const struct reservation *same = held_as_one(date, &seats, now_ms);
         if (same && id128_equal(&same->user, &waiter->user)) { /* the same request again */
@@ -151,9 +154,9 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
             return;
         }
         refusal = available(date, &waiter->user, &seats);
-        if (date->state != DATE_OPEN) refusal = (struct refusal){ERROR_DATE_CLOSED, 0, 0, 0};
+        if (date->state != DATE_OPEN) refusal = (struct hold_refusal){ERROR_DATE_CLOSED, 0, 0, 0};
         if (date_sales_ended(date, now_ms)) { /* O3 */
-            refusal = (struct refusal){ERROR_SALES_ENDED, 0, date->policy.sales_end_at, 0};
+            refusal = (struct hold_refusal){ERROR_SALES_ENDED, 0, date->policy.sales_end_at, 0};
         }
     }
     if (refusal.error) { /* R4, and analysts want to know */
@@ -169,7 +172,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
     /* R1. A hold also ends with its user's active time (Q8), unless the token is spent by it. */
     bool spent = date->policy.token_expires_on == TOKEN_EXPIRES_ON_RESERVATION; /* Q10 */
     uint64_t expires_at = now_ms + date->policy.hold_ttl_ms;
-    if (!spent && waiter->time_ms < expires_at) expires_at = waiter->time_ms;
+    if (!spent && waiter->expires_at < expires_at) expires_at = waiter->expires_at;
     struct decision_seats_held *held =
         &verdict_add(verdict, &date->partition, DECISION_SEATS_HELD, now_ms)->seats_held;
     *held = (struct decision_seats_held){.reservation = date->reservations.sequence_count + 1,
@@ -184,9 +187,9 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
                   struct verdict *verdict) {
-    uint64_t id = command->pay.reservation;
-    const struct reservation *reservation = date_authorise(date, &command->pay.token, id, now_ms,
-                                                           verdict);
+    uint64_t id = command->release.reservation;
+    const struct reservation *reservation = date_authorise(date, &command->release.token, id,
+                                                           now_ms, verdict);
     if (!reservation) return;
     switch (reservation->state) {
     case RESERVATION_HELD: /* R6 */

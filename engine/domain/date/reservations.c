@@ -34,16 +34,6 @@ void reservations_deinit(struct reservations *all) {
 
 /* --- read ------------------------------------------------------------------------------------- */
 
-bool reservation_is_live(const struct reservation *reservation) {
-    switch (reservation->state) {
-    case RESERVATION_HELD:
-    case RESERVATION_PAYING:
-    case RESERVATION_PAID:
-    case RESERVATION_REFUNDING: return true;
-    default: return false;
-    }
-}
-
 const struct reservation *reservations_at(const struct reservations *all, uint32_t slot) {
     const struct reservation *reservation = at(all, slot);
     return reservation->sequence != 0 ? reservation : NULL;
@@ -257,10 +247,6 @@ static void count(struct reservations *all, uint8_t state, uint32_t by) {
     }
 }
 
-static bool is_sold(const struct reservation *reservation) {
-    return reservation->state == RESERVATION_PAID || reservation->state == RESERVATION_REFUNDING;
-}
-
 static void chunk_add(struct reservations *all) {
     if (all->chunk_count == all->chunk_capacity) {
         all->chunk_capacity = all->chunk_capacity ? all->chunk_capacity * 2 : 16;
@@ -365,8 +351,7 @@ void reservations_spend_token(struct reservations *all, const struct id128 *user
     uint32_t slot = newest_of(all, user, user_hash(all, user));
     while (slot != RESERVATION_NO_SLOT) {
         struct reservation *reservation = at(all, slot);
-        if (reservation->place == place &&
-            (reservation->state == RESERVATION_HELD || reservation->state == RESERVATION_PAYING)) {
+        if (reservation->place == place && reservation_is_unpaid(reservation->state)) {
             reservation->token_spent = true;
             rehash(all, reservation);
         }
@@ -378,10 +363,7 @@ void reservations_postpone(struct reservations *all, uint64_t by_ms) {
     uint32_t unpaid = all->held + all->paying;
     for (uint32_t slot = 0; slot < all->slot_count && unpaid > 0; slot++) {
         struct reservation *reservation = at(all, slot);
-        if (reservation->sequence == 0) continue;
-        if (reservation->state != RESERVATION_HELD && reservation->state != RESERVATION_PAYING) {
-            continue;
-        }
+        if (reservation->sequence == 0 || !reservation_is_unpaid(reservation->state)) continue;
         reservation->expires_at = heap_shifted_ms(reservation->expires_at, by_ms, TIME_MS_MAX);
         rehash(all, reservation);
         unpaid--;
@@ -434,7 +416,7 @@ static void forget_old_keys(struct reservations *all, uint64_t now_ms) {
 static void forget_ended(struct reservations *all, uint32_t slot, uint64_t now_ms) {
     struct reservation *reservation = at(all, slot);
     uint32_t prev = reservation->ended_prev, next = reservation->ended_next;
-    REQUIRE(!reservation_is_live(reservation) && all->ended_count > 0);
+    REQUIRE(!reservation_is_live(reservation->state) && all->ended_count > 0);
     if (prev != RESERVATION_NO_SLOT) at(all, prev)->ended_next = next;
     if (next != RESERVATION_NO_SLOT) at(all, next)->ended_prev = prev;
     if (all->ended_first == slot) all->ended_first = next;
@@ -454,10 +436,11 @@ static void forget_ended(struct reservations *all, uint32_t slot, uint64_t now_m
  * answered about; there is one. */
 static uint32_t oldest_ended_of(const struct reservations *all, uint32_t newest, uint32_t ending) {
     uint32_t oldest = at(all, newest)->user_last;
-    if (oldest != ending && !reservation_is_live(at(all, oldest))) return oldest; /* mostly */
+    if (oldest != ending && !reservation_is_live(at(all, oldest)->state))
+        return oldest; /* mostly */
     oldest = RESERVATION_NO_SLOT;
     for (uint32_t slot = newest; slot != RESERVATION_NO_SLOT; slot = at(all, slot)->user_next) {
-        if (slot != ending && !reservation_is_live(at(all, slot))) oldest = slot;
+        if (slot != ending && !reservation_is_live(at(all, slot)->state)) oldest = slot;
     }
     REQUIRE(oldest != RESERVATION_NO_SLOT);
     return oldest;
@@ -508,7 +491,7 @@ void reservations_move(struct reservations *all, uint32_t sequence,
     REQUIRE(move_allowed(reservation->state, move->state));
 
     count(all, reservation->state, -1u);
-    if (is_sold(reservation)) all->seats_sold -= reservation->seats.count;
+    if (reservation_is_sold(reservation->state)) all->seats_sold -= reservation->seats.count;
     if (reservation->state == RESERVATION_HELD) {
         heap_remove(&all->deadlines, reservation->deadline);
     }
@@ -526,13 +509,13 @@ void reservations_move(struct reservations *all, uint32_t sequence,
         reservation->volatile_refused_balance = move->refused_balance;
     }
     count(all, reservation->state, 1);
-    if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
+    if (reservation_is_sold(reservation->state)) all->seats_sold += reservation->seats.count;
     rehash(all, reservation);
     if (reservation->state == RESERVATION_HELD) {
         reservation->deadline = heap_insert(&all->deadlines, reservation->expires_at, sequence);
     }
     if (move->state == RESERVATION_PAYING) forget_old_keys(all, now_ms);
-    if (!reservation_is_live(reservation)) remember_ended(all, slot, now_ms);
+    if (!reservation_is_live(reservation->state)) remember_ended(all, slot, now_ms);
 }
 
 /* --- from an image ---------------------------------------------------------------------------- */
@@ -590,7 +573,7 @@ const char *reservations_restore_one(struct reservations *all,
         .ended_next = RESERVATION_NO_SLOT,
     };
     count(all, reservation->state, 1);
-    if (is_sold(reservation)) all->seats_sold += reservation->seats.count;
+    if (reservation_is_sold(reservation->state)) all->seats_sold += reservation->seats.count;
     slot_remember(all, reservation->sequence, slot);
     if (saved->kept) {
         keep(all, slot);
@@ -598,7 +581,7 @@ const char *reservations_restore_one(struct reservations *all,
         return fits ? NULL : "too many are kept for their keys";
     }
     user_link(all, &all->by_user, slot);
-    if (!reservation_is_live(reservation)) {
+    if (!reservation_is_live(reservation->state)) {
         reservation->user_seats -= reservation->seats.count;
         reservation->user_ended++;
     } else if (reservation->state == RESERVATION_HELD) {
@@ -615,7 +598,8 @@ const char *reservations_restore_one(struct reservations *all,
 
 const char *reservations_restore_ended(struct reservations *all, uint32_t sequence) {
     uint32_t slot = slot_of(all, sequence);
-    if (slot == RESERVATION_NO_SLOT || reservation_is_live(at(all, slot)) || at(all, slot)->kept) {
+    if (slot == RESERVATION_NO_SLOT || reservation_is_live(at(all, slot)->state) ||
+        at(all, slot)->kept) {
         return "there is no ended reservation with this number";
     }
     if (all->ended_first == slot || at(all, slot)->ended_prev != RESERVATION_NO_SLOT) {

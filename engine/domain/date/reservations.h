@@ -109,8 +109,6 @@ const struct reservation *reservations_kept_of(const struct reservations *all,
  * Return: Unix ms; at most now_ms: at once */
 uint64_t reservations_keys_room_ms(const struct reservations *all, const struct id128 *user,
                                    bool paid, uint64_t now_ms, uint32_t *ret_limit);
-/* reservation_is_live - has seats: HELD, PAYING, PAID or REFUNDING */
-bool reservation_is_live(const struct reservation *reservation);
 /* reservations_due - the HELD one whose hold ends first, or NULL */
 const struct reservation *reservations_due(const struct reservations *all);
 

@@ -23,10 +23,6 @@ static struct waiter *at(const struct waiting_room *room, place_t place) {
     return &chunk->waiters[(place - 1) % ROOM_CHUNK];
 }
 
-static bool is_live(const struct waiter *waiter) {
-    return waiter->state == TOKEN_WAITING || waiter->state == TOKEN_ACTIVE;
-}
-
 /* The chunk that is still being filled stays, whoever of it has ended. */
 static bool chunk_is_filling(const struct waiting_room *room, uint32_t index) {
     return index == room->last / ROOM_CHUNK;
@@ -149,7 +145,7 @@ static bool chunk_is_remembered(const struct waiting_room *room, uint32_t index)
     if (!chunk || chunk_is_filling(room, index)) return chunk != NULL;
     if (!room->wheel) return true;
     for (uint32_t i = 0; i < ROOM_CHUNK; i++) {
-        if (is_live(&chunk->waiters[i])) return true;
+        if (token_is_live(chunk->waiters[i].state)) return true;
     }
     return false;
 }
@@ -195,8 +191,7 @@ static uint64_t hash_of(const struct waiter *waiter, place_t place) {
         struct id128 user, secret;
         uint64_t expires_at;
         uint32_t place, state;
-    } image = {waiter->user, waiter->secret, waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0,
-               place, waiter->state};
+    } image = {waiter->user, waiter->secret, waiter_expires_at(waiter), place, waiter->state};
     HASHED_STRUCT_END
     return index_hash(&image, sizeof image, 0);
 }
@@ -206,7 +201,7 @@ uint64_t room_hash_recount(const struct waiting_room *room) {
     for (place_t place = 1; place <= room->last; place++) {
         const struct waiter *waiter = room_find(room, place);
         if (!waiter) continue;
-        if (is_live(waiter)) hash += hash_of(waiter, place);
+        if (token_is_live(waiter->state)) hash += hash_of(waiter, place);
     }
     return hash;
 }
@@ -245,7 +240,7 @@ static uint64_t served_ms(const struct waiting_room *room, uint64_t now_ms) {
 
 static void wheel_link(struct waiting_room *room, place_t place) {
     struct waiter *waiter = at(room, place);
-    uint64_t due_ms = waiter->time_ms + room->wheel_timeout_ms;
+    uint64_t due_ms = waiter->heard_ms + room->wheel_timeout_ms;
     uint64_t tick = due_ms / room->wheel_tick_ms + 1; /* never early */
     if (tick < room->wheel_tick) tick = room->wheel_tick;
     /* A hand that stood still, since nobody waited, may be a whole turn behind: into the last slot
@@ -272,7 +267,7 @@ void room_enter(struct waiting_room *room, place_t place, const struct id128 *us
     struct waiter *waiter = at(room, place);
     *waiter = (struct waiter){.user = *user,
                               .secret = *secret,
-                              .time_ms = served_ms(room, now_ms),
+                              .heard_ms = served_ms(room, now_ms),
                               .state = TOKEN_WAITING};
     room->chunks[chunk_of(place)]->in_use++;
     waiting_change(room, place, true);
@@ -307,7 +302,7 @@ void room_admit(struct waiting_room *room, const struct decision_admitted *admit
     room->hash -= hash_of(waiter, place);
     waiting_change(room, place, false);
     waiter->state = TOKEN_ACTIVE;
-    waiter->time_ms = admitted->expires_at;
+    waiter->expires_at = admitted->expires_at;
     room->active++;
     waiter->deadline = heap_insert(&room->deadlines, admitted->expires_at, place);
     room->hash += hash_of(waiter, place);
@@ -317,7 +312,7 @@ void room_admit(struct waiting_room *room, const struct decision_admitted *admit
 
 void room_expire(struct waiting_room *room, place_t place, uint8_t end) {
     struct waiter *waiter = at(room, place);
-    REQUIRE(is_live(waiter));
+    REQUIRE(token_is_live(waiter->state));
     room->hash -= hash_of(waiter, place);
     if (waiter->state == TOKEN_WAITING) {
         waiting_change(room, place, false);
@@ -337,7 +332,7 @@ void room_postpone(struct waiting_room *room, uint64_t by_ms) {
         place_t place = room->deadlines.entries[i].item;
         struct waiter *waiter = at(room, place);
         room->hash -= hash_of(waiter, place);
-        waiter->time_ms = heap_shifted_ms(waiter->time_ms, by_ms, TIME_MS_MAX);
+        waiter->expires_at = heap_shifted_ms(waiter->expires_at, by_ms, TIME_MS_MAX);
         room->hash += hash_of(waiter, place);
     }
     heap_shift(&room->deadlines, by_ms, TIME_MS_MAX);
@@ -400,10 +395,10 @@ const char *room_restore_waiter(struct waiting_room *room, const struct entity_w
     REQUIRE(waiter->state == 0); /* in order */
     *waiter = (struct waiter){.user = saved->user,
                               .secret = saved->secret,
-                              .time_ms = saved->expires_at,
+                              .expires_at = saved->expires_at,
                               .state = saved->state,
                               .end = saved->end};
-    if (!is_live(waiter)) return NULL;
+    if (!token_is_live(waiter->state)) return NULL;
     room->chunks[chunk_of(place)]->in_use++;
     room->hash += hash_of(waiter, place);
     if (waiter->state == TOKEN_WAITING) {
@@ -411,7 +406,7 @@ const char *room_restore_waiter(struct waiting_room *room, const struct entity_w
         room->waiting_bits[(place - 1) / 64] |= 1ull << ((place - 1) % 64);
     } else {
         room->active++;
-        waiter->deadline = heap_insert(&room->deadlines, waiter->time_ms, place);
+        waiter->deadline = heap_insert(&room->deadlines, waiter->expires_at, place);
     }
     return NULL;
 }
@@ -455,7 +450,7 @@ static const char *index_users(struct waiting_room *room) {
     index_reserve(&room->by_user, room->waiting + room->active);
     for (place_t place = room_next(room, 0); place != 0 && !wrong; place = room_next(room, place)) {
         const struct waiter *waiter = at(room, place);
-        if (!is_live(waiter)) continue;
+        if (!token_is_live(waiter->state)) continue;
         places[count] = place;
         hashes[count] = index_hash(waiter->user.bytes, sizeof waiter->user.bytes, room->seed);
         index_prefetch(&room->by_user, hashes[count++]);
@@ -483,7 +478,7 @@ void room_heard(struct waiting_room *room, place_t place, const struct id128 *se
     struct waiter *waiter = at(room, place);
     if (waiter->state != TOKEN_WAITING) return;
     if (!secret || id128_equal_secret(&waiter->secret, secret)) {
-        waiter->time_ms = served_ms(room, now_ms);
+        waiter->heard_ms = served_ms(room, now_ms);
     }
 }
 
@@ -555,7 +550,7 @@ void room_wheel_reset(struct waiting_room *room, uint64_t now_ms, uint64_t waiti
     for (uint32_t word = 0; word < room->block_capacity * BLOCK_WORDS; word++) {
         for (uint64_t bits = room->waiting_bits[word]; bits != 0; bits &= bits - 1) {
             place_t place = word * 64 + (uint32_t)__builtin_ctzll(bits) + 1;
-            if (heard_now) at(room, place)->time_ms = served_now_ms;
+            if (heard_now) at(room, place)->heard_ms = served_now_ms;
             wheel_link(room, place);
         }
     }

@@ -27,14 +27,29 @@
 struct waiter {
     struct id128 user;
     struct id128 secret;
-    uint64_t time_ms;   /* WAITING: last sign of life (volatile, in served time). ACTIVE: when it
-                           ends (logged) */
+    union {
+        uint64_t heard_ms;   /* WAITING: last sign of life, in served time; volatile */
+        uint64_t expires_at; /* ACTIVE: Unix ms; when the turn is over; logged */
+    };
     uint32_t deadline;  /* ACTIVE: handle in `deadlines` */
     place_t wheel_next; /* volatile: next place in its wheel slot, 0: last. An ended waiter leaves
                            the wheel when the hand meets it. */
     uint8_t state;      /* enum token_state; 0: never used */
     uint8_t end;        /* enum token_end */
 };
+
+/* waiter_is_active - it is this waiter's turn. waiter_is_over - it was, and the timer has yet to say
+ * so. */
+static inline bool waiter_is_active(const struct waiter *waiter, uint64_t now_ms) {
+    return waiter->state == TOKEN_ACTIVE && waiter->expires_at > now_ms;
+}
+static inline bool waiter_is_over(const struct waiter *waiter, uint64_t now_ms) {
+    return waiter->state == TOKEN_ACTIVE && waiter->expires_at <= now_ms;
+}
+/* waiter_expires_at - Return: Unix ms; 0 unless ACTIVE */
+static inline uint64_t waiter_expires_at(const struct waiter *waiter) {
+    return waiter->state == TOKEN_ACTIVE ? waiter->expires_at : 0;
+}
 
 struct room_chunk {
     uint32_t in_use; /* WAITING, ACTIVE or in the wheel; 0 and full: freed */
@@ -127,7 +142,7 @@ void room_unserved(struct waiting_room *room, uint64_t ms);
 /* room_silent_ms - when this waiter, WAITING, counts as silent unless heard from, in engine time */
 static inline uint64_t room_silent_ms(const struct waiting_room *room, const struct waiter *waiter,
                                       uint64_t waiting_timeout_ms) {
-    return waiter->time_ms + waiting_timeout_ms + room->unserved_ms;
+    return waiter->heard_ms + waiting_timeout_ms + room->unserved_ms;
 }
 /* room_heard - a sign of life of whoever waits at this place, if anybody, with this secret; NULL:
  * any */

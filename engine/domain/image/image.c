@@ -5,18 +5,15 @@
  * partition ends, its sums and its hash must be those stated.
  * Failure mode: only loading can fail, at the first entity that contradicts what came before.
  */
+#include "engine/domain/image/image.h"
+
 #include <stdlib.h>
 
+#include "engine/base/require.h"
 #include "engine/domain/catalogue/catalogue_rules.h"
 #include "engine/domain/image/image_parts.h"
-#include "engine/base/require.h"
 
 /* --- the kinds of partition ------------------------------------------------------------------- */
-
-int image_put(const struct image_sink *sink, const struct entity *entity) {
-    uint8_t bytes[RECORD_BYTES_MAX];
-    return sink->put(sink->context, entity, bytes, entity_encode(entity, bytes));
-}
 
 static int save_catalogue(const struct partition *partition, const struct image_sink *sink) {
     const struct catalogue *catalogue = (const struct catalogue *)partition;
@@ -190,7 +187,7 @@ static int refuse(const struct image_loader *loader, const char *kind, const cha
     }
     at = say_number(say(at, end, ", entity "), end, loader->count);
     at = say(say(say(at, end, ", "), end, kind), end, ": ");
-    (void)say(at, end, wrong); /* the end is of no use any more */
+    (void)say(at, end, wrong);
     return -1;
 }
 

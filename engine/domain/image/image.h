@@ -13,15 +13,8 @@
 #ifndef USHER_ENGINE_DOMAIN_IMAGE_IMAGE_H
 #define USHER_ENGINE_DOMAIN_IMAGE_IMAGE_H
 
-#include "engine/domain/entity.h"
+#include "engine/domain/image/image_sink.h"
 #include "engine/domain/partition/world.h"
-
-/* Takes one entity; encoded so that who stores it need not. Both are borrowed for the call.
- * Return: 0; anything else ends the saving and is returned from it */
-struct image_sink {
-    int (*put)(void *context, const struct entity *entity, const uint8_t *bytes, uint32_t size);
-    void *context;
-};
 
 /* image_save_partition - every entity of a partition, the PARTITION entity first
  * Return: 0, or what the sink returned */

@@ -85,13 +85,12 @@ static int save_waiters(const struct waiting_room *room, const struct image_sink
     int result = 0;
     for (place_t place = 0; result == 0 && (place = room_next(room, place)) != 0;) {
         const struct waiter *waiter = room_find(room, place);
-        entity.waiter = (struct entity_waiter){
-            .place = place,
-            .user = waiter->user,
-            .secret = waiter->secret,
-            .state = waiter->state,
-            .end = waiter->end,
-            .expires_at = waiter->state == TOKEN_ACTIVE ? waiter->time_ms : 0};
+        entity.waiter = (struct entity_waiter){.place = place,
+                                               .user = waiter->user,
+                                               .secret = waiter->secret,
+                                               .state = waiter->state,
+                                               .end = waiter->end,
+                                               .expires_at = waiter_expires_at(waiter)};
         result = image_put(sink, &entity);
     }
     return result;
@@ -141,11 +140,13 @@ static const char *load_date(struct image_loader *loader, const struct entity_da
     return NULL;
 }
 
+static bool is_on_sale(const struct date *date) {
+    return date->state == DATE_OPEN || date->state == DATE_CLOSED;
+}
+
 /* Seats come before reservations: from here on the number of those for sale is known. */
 static void seats_are_loaded(struct date *date) {
-    if (date->state == DATE_OPEN || date->state == DATE_CLOSED) {
-        reservations_reserve(&date->reservations, date->seats.for_sale);
-    }
+    if (is_on_sale(date)) reservations_reserve(&date->reservations, date->seats.for_sale);
 }
 
 /* Seats that exist, once each, at their price; nobody else has those of a live reservation (R2). */
@@ -181,7 +182,7 @@ static const char *load_reservation(struct image_loader *loader, struct date *da
     const char *wrong = reservations_restore_one(&date->reservations, saved);
     if (wrong) return wrong;
     const struct reservation *restored = reservations_find(&date->reservations, saved->reservation);
-    return load_reserved_seats(date, saved, reservation_is_live(restored));
+    return load_reserved_seats(date, saved, reservation_is_live(restored->state));
 }
 
 static const char *load_waiter(struct image_loader *loader, struct date *date,
@@ -217,7 +218,7 @@ static const char *check_token(const struct date *date, const struct reservation
         return "a reservation and its token are not of the same user";
     }
     if (waiter->state == TOKEN_WAITING) return "a reservation of somebody who waits";
-    if (reservation->token_spent && waiter->state != TOKEN_EXPIRED) {
+    if (reservation->token_spent && token_is_live(waiter->state)) {
         return "a token that was spent is still live";
     }
     return NULL;
@@ -228,17 +229,14 @@ const char *image_end_date(struct image_loader *loader) {
     if (!date) return "a date without its own entity";
     const struct reservations *all = &date->reservations;
     if (all->slot_count == 0) seats_are_loaded(date);
-    if (date->state != DATE_DRAFT && date->state != DATE_CANCELLED && date->seats.count == 0) {
-        return "a date on sale without seats";
-    }
+    if (is_on_sale(date) && date->seats.count == 0) return "a date on sale without seats";
     const char *wrong = reservations_restored(all, date->payment_count);
     if (!wrong) wrong = room_restored(&date->room);
     uint64_t sold = 0;
     const struct reservation *one = NULL;
     while (!wrong && (one = reservations_next(all, one ? one->sequence : 0)) != NULL) {
         wrong = check_token(date, one);
-        bool is_sold = one->state == RESERVATION_PAID || one->state == RESERVATION_REFUNDING;
-        if (is_sold) sold += one->amount;
+        if (reservation_is_sold(one->state)) sold += one->amount;
     }
     if (!wrong && sold != date->points_sold) wrong = "points_sold is not the sum of what is sold";
     return wrong;

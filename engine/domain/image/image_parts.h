@@ -3,6 +3,7 @@
  *   image.c          the walk over partitions, the order of everything, the catalogue
  *   image_date.c     dates
  *   image_account.c  accounts
+ *   image_money.c    what dates and accounts say about each other
  */
 #ifndef USHER_ENGINE_DOMAIN_IMAGE_IMAGE_PARTS_H
 #define USHER_ENGINE_DOMAIN_IMAGE_IMAGE_PARTS_H
@@ -10,7 +11,8 @@
 #include "engine/domain/account/account.h"
 #include "engine/domain/catalogue/catalogue.h"
 #include "engine/domain/date/date.h"
-#include "engine/domain/image/image.h"
+#include "engine/domain/image/image_sink.h"
+#include "engine/domain/partition/world.h"
 
 struct image_loader {
     struct world *world;
@@ -28,9 +30,6 @@ struct image_loader {
     struct entity_ledger_row rows[WALLET_HISTORY_KEPT];
     struct entity_totals totals; /* the latest */
 };
-
-/* image_put - encode and hand over. Return: what the sink returned */
-int image_put(const struct image_sink *sink, const struct entity *entity);
 
 /* The kinds' parts. Saving returns what the sink returned. Loading gets entities of kinds that this
  * kind of partition has, in order of kind, and returns NULL or what contradicts what; end: the

@@ -9,7 +9,7 @@
 
 #include "engine/domain/error.h"
 #include "engine/base/require.h"
-#include "net/protocol/text.h"
+#include "engine/base/uuid.h"
 #include "wal/wal.h"
 
 #define SIX_PM 1795284000000ull /* 2026-11-21T18:00:00Z */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/base/uuid.h"
 #include "engine/base/require.h"
 #include "net/protocol/text.h"
 #include "tests/integration/operator/operator_fixture.h"

@@ -20,7 +20,7 @@ static void test_first_lsn(void **state) {
         fixture.options.first_lsn = first;
         assert_int_equal(wal_reader_open(fixture.disk, 0, &early, &fixture.error), 0);
         wal_fixture_open_ok(&fixture);
-        assert_false(fixture.recovery.found);
+        assert_false(fixture.recovery.log_exists);
         assert_int_equal(fixture.recovery.first_lsn, first);
         assert_int_equal(fixture.recovery.end_lsn, first);
         assert_int_equal(wal_durable_lsn(fixture.wal), first);
@@ -39,7 +39,7 @@ static void test_first_lsn(void **state) {
         fixture.options.first_lsn = 0;
         for (int epoch = 2; epoch <= 4; epoch++) {
             wal_fixture_open_ok(&fixture);
-            assert_true(fixture.recovery.found);
+            assert_true(fixture.recovery.log_exists);
             assert_int_equal(fixture.recovery.first_lsn, first);
             for (int j = 0; j < 20; j++) (void)wal_fixture_block(&fixture, 3000);
             wal_fixture_stop(&fixture);

@@ -11,7 +11,7 @@ static void test_group_commit(void **state) {
     struct wal_fixture fixture;
     wal_fixture_init(&fixture);
     wal_fixture_open_ok(&fixture);
-    assert_false(fixture.recovery.found);
+    assert_false(fixture.recovery.log_exists);
     assert_int_equal(wal_writer_step(fixture.wal, false), WAL_IDLE);
 
     /* One record goes out alone; what comes while it is in flight goes out together. */

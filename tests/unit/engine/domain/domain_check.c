@@ -27,7 +27,7 @@ static void check_user_list(const struct reservations *all, const struct reserva
     for (const struct reservation *other = newest; other; other = reservations_older(all, other)) {
         listed |= other == reservation;
         assert_true(id128_equal(&other->user, &reservation->user));
-        if (reservation_is_live(other)) {
+        if (reservation_is_live(other->state)) {
             seats += other->seats.count;
         } else {
             ended++;
@@ -46,9 +46,8 @@ static void tally_reservation(const struct date *date, const struct reservation 
     uint64_t amount = 0;
     assert_ptr_equal(reservations_find(all, reservation->sequence), reservation);
     tally->states[reservation->state]++;
-    bool live = reservation_is_live(reservation);
-    bool sold = reservation->state == RESERVATION_PAID ||
-                reservation->state == RESERVATION_REFUNDING;
+    bool live = reservation_is_live(reservation->state);
+    bool sold = reservation_is_sold(reservation->state);
     for (uint32_t i = 0; i < reservation->seats.count; i++) {
         const struct seat *seat = seat_map_seat(&date->seats, reservation->seats.values[i]);
         amount += seat->price;
@@ -125,7 +124,7 @@ static void check_room(const struct date *date, uint64_t now_ms, bool settled) {
         } else {
             assert_int_equal(waiter->state, TOKEN_ACTIVE);
             active++;
-            if (waiter->time_ms < first_end_ms) first_end_ms = waiter->time_ms;
+            if (waiter->expires_at < first_end_ms) first_end_ms = waiter->expires_at;
         }
     }
     assert_int_equal(room->waiting, waiting);

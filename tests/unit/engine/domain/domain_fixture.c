@@ -397,7 +397,7 @@ uint16_t domain_hold(struct domain *domain, const struct token *token, const uin
 uint16_t domain_release(struct domain *domain, const struct token *token, uint64_t reservation) {
     struct command command = {.kind = COMMAND_SEATS_RELEASE,
                               .partition = partition_of_date(token->date),
-                              .pay = {.token = *token, .reservation = reservation}};
+                              .release = {.token = *token, .reservation = reservation}};
     return domain_do(domain, command);
 }
 

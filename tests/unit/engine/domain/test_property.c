@@ -71,7 +71,7 @@ static void model_end(struct property_date *date, uint32_t sequence) {
 }
 
 static void model_token_ends(struct property_date *date, place_t place) {
-    assert_true(date->tokens[place] == TOKEN_WAITING || date->tokens[place] == TOKEN_ACTIVE);
+    assert_true(token_is_live(date->tokens[place]));
     date->active -= date->tokens[place] == TOKEN_ACTIVE;
     date->tokens[place] = TOKEN_EXPIRED;
 }

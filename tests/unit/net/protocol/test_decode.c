@@ -121,7 +121,7 @@ static void public_methods(void **state) {
     assert_text(f.command.hold.seats[2].name, "guid-9");
     accept("seats.release", "{'token':" TOKEN ",'reservation':" RESERVATION "}",
            COMMAND_SEATS_RELEASE, date);
-    assert_int_equal(f.command.pay.reservation, dated_id(7, 1));
+    assert_int_equal(f.command.release.reservation, dated_id(7, 1));
     accept("reservation.list", "{'user':" USER "}", COMMAND_RESERVATION_LIST, partition_of_date(0));
     assert_int_equal(f.command.reservations.date, 0);
     accept("reservation.list", "{'user':" USER ",'date':7}", COMMAND_RESERVATION_LIST, date);

@@ -257,7 +257,7 @@ static void X7_the_latest_moment_is_the_last(void **state) {
     partition_apply(partition, &decision);
     assert_true(partition_hash(partition) == partition_hash_recount(partition));
     const struct date *of = domain_date_of(domain, date);
-    assert_int_equal(room_find(&of->room, 1)->time_ms, TIME_MS_MAX);
+    assert_int_equal(room_find(&of->room, 1)->expires_at, TIME_MS_MAX);
     domain->now_ms = TIME_MS_MAX;
     for (uint32_t place = 1; place <= 20; place++) {
         assert_int_equal(room_due(&of->room)->item, place);
