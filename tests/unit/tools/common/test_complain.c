@@ -1,5 +1,6 @@
 /* test_complain.c - what the programs say on standard error */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 static int ends[2], saved;
 
 static void listen_to_it(void) {
-    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe2(ends, O_DIRECT), 0); /* each write stays apart */
     saved = dup(STDERR_FILENO);
     assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
 }
