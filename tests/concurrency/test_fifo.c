@@ -1,9 +1,9 @@
 /* test_fifo.c - first come, first served: sixteen processes in four small lines
  *
  * Dates that admit few at a time, 16 processes whose fans enter, poll, leave when it is their turn,
- * or give up earlier. Admission must follow the order of entry exactly; the log is judged by
- * audit.h, and the clients' own clocks bear witness: who had a place before another one asked for
- * one is before that one. Nobody who waits is ever told a longer line than before.
+ * or give up earlier. Admission must follow the order of entry exactly. The oracle judges the log,
+ * and the clients' own clocks bear witness: who had a place before another one asked for one is
+ * before that one. Nobody who waits is ever told a longer line than before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,7 +183,7 @@ static void make_dates(struct workers_arena *arena) {
 
 static void admission_follows_entry(void **state) {
     (void)state;
-    struct audit audit;
+    struct oracle oracle;
     struct testimony testimony;
     struct workers_arena *arena = workers_arena(usherd.directory);
     arena->seed = random_seed_fresh();
@@ -192,27 +192,27 @@ static void admission_follows_entry(void **state) {
     assert_true(workers_wait(&workers, TOTAL_MS));
     assert_int_equal(daemon_stop(&usherd), 0);
 
-    audit_begin(&audit);
-    assert_true(history_read(usherd.data, audit_decision, &audit));
-    testimony_read(&testimony, usherd.directory, PROCESSES, &audit);
+    oracle_init(&oracle, NULL);
+    assert_true(history_read(usherd.data, oracle_visit, &oracle));
+    testimony_read(&testimony, usherd.directory, PROCESSES, &oracle);
     testimony_check(&testimony, true);
     testimony_check_order(&testimony);
-    assert_int_equal(audit.complaints, 0);
+    assert_int_equal(oracle.complaints, 0);
     for (uint32_t i = 0; i < DATES; i++) {
-        const struct audit_date *date = audit.dates[arena->dates[i]];
+        const struct oracle_date *date = oracle.dates[arena->dates[i]];
         assert_int_equal(date->place_count,
                          PROCESSES * FANS); /* copies of an entry are one entry */
-        /* The audit has found it never above; admission by interval may never fill it. */
+        /* The oracle has found it never above; admission by interval may never fill it. */
         if (per_interval[i] == 0) assert_int_equal(date->active_most, capacities[i]);
         for (uint32_t place = 1; place <= date->place_count; place++) {
             assert_int_equal(date->places[place].state, TOKEN_EXPIRED);
         }
     }
-    note("%" PRIu64 " of %u were admitted, the others gave up", audit.admitted,
+    note("%" PRIu64 " of %u were admitted, the others gave up", oracle.admitted,
          DATES * PROCESSES * FANS);
-    assert_true(audit.admitted > DATES * PROCESSES * FANS / 2);
+    assert_true(oracle.admitted > DATES * PROCESSES * FANS / 2);
     testimony_free(&testimony);
-    audit_deinit(&audit);
+    oracle_deinit(&oracle);
 }
 
 int main(int argc, char **argv) {

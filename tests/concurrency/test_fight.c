@@ -425,27 +425,27 @@ static void make_dates(struct workers_arena *arena) {
 }
 
 /* Was it a fight at all? */
-static void check_that_it_was_one(const struct audit *audit) {
+static void check_that_it_was_one(const struct oracle *oracle) {
     uint32_t sold_seats = 0;
-    for (uint32_t i = 1; i <= DATES_MAX; i++) {
-        const struct audit_date *date = audit->dates[i];
-        for (uint32_t j = 1; date && j <= date->seat_count; j++) {
+    for (uint32_t i = 1; i <= oracle->date_count; i++) {
+        const struct oracle_date *date = oracle->dates[i];
+        for (uint32_t j = 1; j <= date->seat_count; j++) {
             sold_seats += date->seats[j].reservation != 0;
         }
     }
     note("%" PRIu64 " holds, %" PRIu64 " refused as taken, %" PRIu64 " sales, %" PRIu64
          " refunds; at the end %u of %u seats are taken",
-         audit->held, audit->refused_taken, audit->sold, audit->refunded, sold_seats,
+         oracle->held, oracle->refused_taken, oracle->sold, oracle->refunds, sold_seats,
          ROUNDS * SEATS);
-    assert_true(audit->refused_taken > ROUNDS * 50u);
-    assert_true(audit->sold > ROUNDS * 20u);
-    assert_true(audit->refunded > ROUNDS);
+    assert_true(oracle->refused_taken > ROUNDS * 50u);
+    assert_true(oracle->sold > ROUNDS * 20u);
+    assert_true(oracle->refunds > ROUNDS);
     assert_true(sold_seats > ROUNDS * SEATS / 2);
 }
 
 static void sixteen_processes_fight_for_fifty_seats(void **state) {
     (void)state;
-    struct audit audit;
+    struct oracle oracle;
     struct testimony testimony;
     struct world *world;
     struct recover_result replayed;
@@ -458,16 +458,16 @@ static void sixteen_processes_fight_for_fifty_seats(void **state) {
     note("%u rounds in %" PRIu64 " ms", ROUNDS, (monotonic_us() - begin_us) / 1000);
     assert_int_equal(daemon_stop(&usherd), 0);
 
-    audit_begin(&audit);
-    assert_true(history_read(usherd.data, audit_decision, &audit));
-    audit_money(&audit, true);
-    testimony_read(&testimony, usherd.directory, PROCESSES, &audit);
+    oracle_init(&oracle, NULL);
+    assert_true(history_read(usherd.data, oracle_visit, &oracle));
+    (void)oracle_rest(&oracle);
+    testimony_read(&testimony, usherd.directory, PROCESSES, &oracle);
     testimony_check(&testimony, true);
     testimony_check_owners(&testimony);
-    check_that_it_was_one(&audit);
-    assert_int_equal(audit.complaints, 0);
+    check_that_it_was_one(&oracle);
+    assert_int_equal(oracle.complaints, 0);
     testimony_free(&testimony);
-    audit_deinit(&audit);
+    oracle_deinit(&oracle);
 
     assert_true(history_replay(usherd.data, &world, &replayed));
     assert_true(usherd.stopped.found);

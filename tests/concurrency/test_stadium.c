@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tests/process/audit.h"
+#include "tests/oracle/oracle.h"
 #include "tests/process/caller.h"
 #include "tests/process/common.h"
 #include "tests/process/daemon.h"
@@ -117,7 +117,7 @@ static uint64_t hold_and_pay(void) {
 
 static void a_stadium_works(void **state) {
     (void)state;
-    struct audit audit;
+    struct oracle oracle;
     uint32_t available;
     import();
     caller_open(&caller, usherd.url, 0);
@@ -140,13 +140,15 @@ static void a_stadium_works(void **state) {
     assert_true(answer.data[0] == 12345);
 
     assert_int_equal(daemon_stop(&usherd), 0);
-    audit_begin(&audit);
-    assert_true(history_read(usherd.data, audit_decision, &audit));
-    audit_money(&audit, true);
-    assert_int_equal(audit.complaints, 0);
-    assert_int_equal(audit_reservation(&audit, reservation)->state, RESERVATION_PAID);
-    assert_int_equal(audit.dates[date]->seat_count, SEATS);
-    audit_deinit(&audit);
+    oracle_init(&oracle, NULL);
+    assert_true(history_read(usherd.data, oracle_visit, &oracle));
+    (void)oracle_rest(&oracle);
+    assert_int_equal(oracle.complaints, 0);
+    assert_int_equal(
+        oracle_reservation(oracle_date(&oracle, date), dated_id_sequence(reservation))->state,
+        RESERVATION_PAID);
+    assert_int_equal(oracle.dates[date]->seat_count, SEATS);
+    oracle_deinit(&oracle);
 }
 
 int main(void) {

@@ -4,7 +4,7 @@
  * just after it says `ready`, and during its recovery; and started again on the same folder. The
  * buyers never notice but by waiting. In the end
  * - whatever was acknowledged to a client is in the log, and the log has nothing that nobody was
- *   told of; no seat is sold twice, no point is missing (audit.h, testimony.h);
+ *   told of; no seat is sold twice, no point is missing (the oracle, testimony.h);
  * - every restart recovered exactly the state that replaying the log up to there gives;
  * - a clean stop, two replays and one more start agree on the state hash.
  * The log's segments are the smallest that usherd offers, so that kills meet switches; snapshots
@@ -106,7 +106,7 @@ static void kill_fifty_times(uint64_t seed, struct restarts *restarts) {
 struct kill_retracing {
     const struct restarts *restarts;
     struct world *world;
-    struct audit audit;
+    struct oracle oracle;
     uint32_t next; /* mark */
     uint32_t disagree;
     uint64_t paying; /* payments that were under way at a restart */
@@ -114,12 +114,12 @@ struct kill_retracing {
 
 static void retrace(void *context, const struct decision *decision, uint64_t lsn) {
     struct kill_retracing *retracing = context;
-    audit_decision(&retracing->audit, decision, lsn);
+    oracle_visit(&retracing->oracle, decision, lsn);
     retracing->disagree += world_apply(retracing->world, decision) != WORLD_APPLIED;
     while (retracing->next < retracing->restarts->count &&
            retracing->restarts->marks[retracing->next].lsn <= lsn) {
         const struct daemon_mark *mark = &retracing->restarts->marks[retracing->next++];
-        retracing->paying += retracing->audit.paying;
+        retracing->paying += retracing->oracle.paying;
         if (mark->lsn == lsn && mark->hash == world_hash(retracing->world)) continue;
         note("restart %u recovered LSN %" PRIu64 " with another state hash", retracing->next,
              mark->lsn);
@@ -130,28 +130,28 @@ static void retrace(void *context, const struct decision *decision, uint64_t lsn
 static void check_log(const struct restarts *restarts) {
     static const struct id128 seed = {{3}};
     struct kill_retracing retracing = {.restarts = restarts, .world = world_create(&seed)};
-    struct audit *audit = &retracing.audit;
+    struct oracle *oracle = &retracing.oracle;
     struct testimony testimony;
-    audit_begin(audit);
+    oracle_init(oracle, NULL);
     assert_true(history_read(usherd.data, retrace, &retracing));
     assert_int_equal(retracing.disagree, 0);
     assert_int_equal(retracing.next, restarts->count);
     assert_true(world_hash(retracing.world) == usherd.stopped.hash);
     world_free(retracing.world);
-    audit_money(audit, true);
-    testimony_read(&testimony, usherd.directory, BUYERS, audit);
+    (void)oracle_rest(oracle);
+    testimony_read(&testimony, usherd.directory, BUYERS, oracle);
     testimony_check(&testimony, false);
     testimony_check_owners(&testimony);
     note("%" PRIu64 " decisions, %" PRIu64 " sales, %" PRIu64 " refunds; %u acknowledged payments; "
          "%" PRIu64 " payments were under way at a restart; %" PRIu64 " answers never came",
-         audit->decisions, audit->sold, audit->refunded, testimony.told[DIARY_PAID],
+         oracle->decisions, oracle->sold, oracle->refunds, testimony.told[DIARY_PAID],
          retracing.paying, workers.arena->lost);
-    assert_int_equal(audit->complaints, 0);
+    assert_int_equal(oracle->complaints, 0);
     assert_true(testimony.told[DIARY_PAID] > KILLS);
     assert_true(workers.arena->lost > KILLS / 2); /* kills did hit requests, */
     assert_true(retracing.paying > 0);            /* and payments */
     testimony_free(&testimony);
-    audit_deinit(audit);
+    oracle_deinit(oracle);
 }
 
 static void nothing_acknowledged_is_lost(void **state) {

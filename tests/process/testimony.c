@@ -5,15 +5,17 @@
 
 #include "engine/base/require.h"
 
-#define EXPECT(audit, condition, ...)                                                              \
+/* What clients were told stays true: the rule that everything else serves. */
+#define COMPLAIN(oracle, ...) oracle_complain(oracle, ORACLE_RECORD, "told", __VA_ARGS__)
+#define EXPECT(oracle, condition, ...)                                                             \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            audit_fail(audit, "a client was told otherwise (" #condition "): " __VA_ARGS__);       \
+            COMPLAIN(oracle, "a client was told otherwise (" #condition "): " __VA_ARGS__);        \
     } while (0)
 
 void testimony_read(struct testimony *testimony, const char *directory, uint32_t processes,
-                    struct audit *audit) {
-    *testimony = (struct testimony){.audit = audit};
+                    struct oracle *oracle) {
+    *testimony = (struct testimony){.oracle = oracle};
     for (uint32_t i = 0; i < processes; i++) {
         uint32_t count;
         struct diary_entry *entries = diary_read(directory, i, &count);
@@ -40,75 +42,79 @@ static bool same_numbers(const struct numbers *a, const struct numbers *b) {
     return memcmp(a->values, b->values, a->count * sizeof a->values[0]) == 0;
 }
 
-static void check_reservation(struct audit *audit, const struct diary_entry *entry) {
+static void check_reservation(struct oracle *oracle, const struct diary_entry *entry) {
     uint64_t id = entry->reservation;
-    const struct audit_reservation *reservation = audit_reservation(audit, id);
+    const struct oracle_reservation *reservation = oracle_reservation(
+        oracle_date(oracle, dated_id_date(id)), dated_id_sequence(id));
     if (!reservation) {
-        audit_fail(audit, "reservation %" PRIx64 " was acknowledged and is not in the log", id);
+        COMPLAIN(oracle, "reservation %" PRIx64 " was acknowledged and is not in the log", id);
         return;
     }
-    EXPECT(audit, id128_equal(&reservation->user, &entry->user), "reservation %" PRIx64, id);
-    EXPECT(audit, reservation->amount == entry->amount, "reservation %" PRIx64, id);
+    EXPECT(oracle, id128_equal(&reservation->user, &entry->user), "reservation %" PRIx64, id);
+    EXPECT(oracle, reservation->amount == entry->amount, "reservation %" PRIx64, id);
     switch (entry->kind) {
     case DIARY_HELD:
-        EXPECT(audit, same_numbers(&reservation->seats, &entry->seats), "reservation %" PRIx64, id);
+        EXPECT(oracle, same_numbers(&reservation->seats, &entry->seats), "reservation %" PRIx64,
+               id);
         break;
     case DIARY_RELEASED:
-        EXPECT(audit, reservation->state == RESERVATION_RELEASED, "reservation %" PRIx64, id);
+        EXPECT(oracle, reservation->state == RESERVATION_RELEASED, "reservation %" PRIx64, id);
         break;
     case DIARY_CANCELLED:
-        EXPECT(audit, reservation->state == RESERVATION_REFUNDED, "reservation %" PRIx64, id);
+        EXPECT(oracle, reservation->state == RESERVATION_REFUNDED, "reservation %" PRIx64, id);
         break;
     case DIARY_OWNS:
-        EXPECT(audit, reservation->state == RESERVATION_PAID, "reservation %" PRIx64, id);
+        EXPECT(oracle, reservation->state == RESERVATION_PAID, "reservation %" PRIx64, id);
         break;
     case DIARY_HOLDS:
-        EXPECT(audit, reservation->state == RESERVATION_HELD, "reservation %" PRIx64, id);
+        EXPECT(oracle, reservation->state == RESERVATION_HELD, "reservation %" PRIx64, id);
         break;
     default: break;
     }
 }
 
-static void check_paid(struct audit *audit, const struct diary_entry *entry) {
-    const struct audit_payment *payment = audit_payment(audit, entry->payment);
+static void check_paid(struct oracle *oracle, const struct diary_entry *entry) {
+    const struct oracle_payment *payment = oracle_payment(
+        oracle_date(oracle, dated_id_date(entry->payment)), dated_id_sequence(entry->payment));
     if (!payment) {
-        audit_fail(audit, "payment %" PRIx64 " was acknowledged and is not in the log",
-                   entry->payment);
+        COMPLAIN(oracle, "payment %" PRIx64 " was acknowledged and is not in the log",
+                 entry->payment);
         return;
     }
-    EXPECT(audit, payment->sold == 1 && payment->reserved == 1, "payment %" PRIx64, entry->payment);
-    EXPECT(audit, payment->reservation == dated_id_sequence(entry->reservation), "payment %" PRIx64,
-           entry->payment);
-    EXPECT(audit, id128_equal(&payment->key, &entry->key), "payment %" PRIx64, entry->payment);
-    check_reservation(audit, entry);
+    EXPECT(oracle, payment->sold && payment->reserved_lsn > 0, "payment %" PRIx64, entry->payment);
+    EXPECT(oracle, payment->reservation == dated_id_sequence(entry->reservation),
+           "payment %" PRIx64, entry->payment);
+    EXPECT(oracle, id128_equal(&payment->key, &entry->key), "payment %" PRIx64, entry->payment);
+    check_reservation(oracle, entry);
 }
 
-static void check_one(struct audit *audit, const struct diary_entry *entry) {
-    struct table_key key = table_key(&entry->user, &entry->key);
+static void check_one(struct oracle *oracle, const struct diary_entry *entry) {
     switch (entry->kind) {
     case DIARY_ENTERED: {
-        const struct audit_place *place = audit_place(audit, entry->date, entry->place);
-        EXPECT(audit,
+        const struct oracle_place *place = oracle_place(oracle_date(oracle, entry->date),
+                                                        entry->place);
+        EXPECT(oracle,
                place && id128_equal(&place->user, &entry->user) &&
                    id128_equal(&place->secret, &entry->secret),
                "date %u place %u", entry->date, entry->place);
         break;
     }
     case DIARY_CHARGED: {
-        const uint64_t *amount = table_find(&audit->charges, &key);
-        EXPECT(audit, amount && *amount == entry->amount, "a charge of %" PRIu64, entry->amount);
+        const struct oracle_charge *charge = oracle_charge(oracle, &entry->user, &entry->key);
+        EXPECT(oracle, charge && charge->amount == entry->amount, "a charge of %" PRIu64,
+               entry->amount);
         break;
     }
-    case DIARY_PAID: check_paid(audit, entry); break;
+    case DIARY_PAID: check_paid(oracle, entry); break;
     case DIARY_BALANCE: {
-        const struct audit_wallet *wallet = audit_wallet(audit, &entry->user);
-        EXPECT(audit, (wallet ? wallet->balance : 0) == entry->balance,
+        const struct oracle_wallet *wallet = oracle_wallet(oracle, &entry->user);
+        EXPECT(oracle, (wallet ? wallet->balance : 0) == entry->balance,
                "a balance of %" PRIu64 " and not %" PRIu64, entry->balance,
                wallet ? wallet->balance : 0);
         break;
     }
     case DIARY_REFUSED: break;
-    default: check_reservation(audit, entry);
+    default: check_reservation(oracle, entry);
     }
 }
 
@@ -132,28 +138,28 @@ static bool names_a_seat(uint32_t error) {
     return error == ERROR_SEAT_TAKEN || error == ERROR_SEAT_YOURS;
 }
 
-static void check_refusal(struct audit *audit, const struct diary_entry *entry,
-                          const struct audit_refusal *refusal) {
+static void check_refusal(struct oracle *oracle, const struct diary_entry *entry,
+                          const struct oracle_refusal *refusal) {
     bool named = names_a_seat(entry->error);
     bool asked = !named;
     for (uint32_t i = 0; named && i < entry->seats.count; i++) {
         asked = asked || entry->seats.values[i] == entry->data[0];
     }
-    EXPECT(audit, asked, "seat %" PRIu64 " was not asked for", entry->data[0]);
-    EXPECT(audit, refusal->error == entry->error && (!named || refusal->seat == entry->data[0]),
+    EXPECT(oracle, asked, "seat %" PRIu64 " was not asked for", entry->data[0]);
+    EXPECT(oracle, refusal->error == entry->error && (!named || refusal->seat == entry->data[0]),
            "date %u: %s, seat %" PRIu64, entry->date, error_name(entry->error), entry->data[0]);
-    EXPECT(audit,
+    EXPECT(oracle,
            refusal->time_ms + TESTIMONY_CLOCK_MS >= entry->sent_ms &&
                refusal->time_ms <= entry->received_ms + TESTIMONY_CLOCK_MS,
            "refused at %" PRIu64 ", asked at %" PRIu64 ", answered at %" PRIu64, refusal->time_ms,
            entry->sent_ms, entry->received_ms);
     if (entry->error != ERROR_SEAT_LIMIT) return;
-    EXPECT(audit, entry->data[1] + entry->seats.count > entry->data[0],
+    EXPECT(oracle, entry->data[1] + entry->seats.count > entry->data[0],
            "a limit of %" PRIu64 ", %" PRIu64 " taken, %u wanted", entry->data[0], entry->data[1],
            entry->seats.count);
 }
 
-static bool is_about(const struct audit_refusal *refusal, const struct diary_entry *entry) {
+static bool is_about(const struct oracle_refusal *refusal, const struct diary_entry *entry) {
     return refusal->error == entry->error &&
            (!names_a_seat(entry->error) || refusal->seat == entry->data[0]) &&
            refusal->time_ms + TESTIMONY_CLOCK_MS >= entry->sent_ms &&
@@ -164,12 +170,12 @@ static bool is_about(const struct audit_refusal *refusal, const struct diary_ent
  * log; only the answers to the copies of one request may overtake each other on their way back.
  * Return: the refusal that this answer is about, the earliest untold one if none fits, NULL if all
  * were told */
-static struct audit_refusal *refusal_for(const struct audit_date *date, uint32_t first,
-                                         const struct diary_entry *entry) {
-    struct audit_refusal *untold = NULL;
+static struct oracle_refusal *refusal_for(const struct oracle_date *date, uint32_t first,
+                                          const struct diary_entry *entry) {
+    struct oracle_refusal *untold = NULL;
     uint32_t looked = 0;
     for (uint32_t i = first; i != 0 && looked < COPIES_MAX; i = date->refusals[i].next) {
-        struct audit_refusal *refusal = &date->refusals[i];
+        struct oracle_refusal *refusal = &date->refusals[i];
         if (refusal->told) continue;
         if (is_about(refusal, entry)) return refusal;
         if (!untold) untold = refusal;
@@ -179,34 +185,35 @@ static struct audit_refusal *refusal_for(const struct audit_date *date, uint32_t
 }
 
 static void check_refusals(struct testimony *testimony) {
-    struct audit *audit = testimony->audit;
+    struct oracle *oracle = testimony->oracle;
     uint64_t in_log = 0, told = 0;
     qsort(testimony->entries, testimony->count, sizeof *testimony->entries, by_user_and_moment);
     for (uint32_t i = 0; i < testimony->count; i++) {
         const struct diary_entry *entry = &testimony->entries[i];
         if (entry->kind != DIARY_REFUSED) continue;
         struct table_key key = table_key_number(&entry->user, entry->date);
-        const uint64_t *chain = table_find(&audit->refusals_of, &key);
+        const uint64_t *chain = table_find(&oracle->refusals_of, &key);
         uint32_t first = chain ? (uint32_t)(*chain >> 32) : 0;
-        struct audit_refusal *refusal = refusal_for(audit->dates[entry->date], first, entry);
-        EXPECT(audit, refusal != NULL, "a refusal on date %u is not in the log", entry->date);
+        struct oracle_refusal *refusal = refusal_for(oracle_date(oracle, entry->date), first,
+                                                     entry);
+        EXPECT(oracle, refusal != NULL, "a refusal on date %u is not in the log", entry->date);
         if (refusal) {
             refusal->told = true;
-            check_refusal(audit, entry, refusal);
+            check_refusal(oracle, entry, refusal);
         }
         told++;
     }
-    for (uint32_t i = 1; i <= DATES_MAX; i++) {
-        if (audit->dates[i]) in_log += audit->dates[i]->refusal_count;
+    for (uint32_t i = 1; i <= oracle->date_count; i++) {
+        in_log += oracle->dates[i]->refusal_count;
     }
-    EXPECT(audit, told == in_log, "%" PRIu64 " refusals were told, %" PRIu64 " are in the log",
+    EXPECT(oracle, told == in_log, "%" PRIu64 " refusals were told, %" PRIu64 " are in the log",
            told, in_log);
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
 void testimony_check(struct testimony *testimony, bool every_refusal) {
-    struct audit *audit = testimony->audit;
+    struct oracle *oracle = testimony->oracle;
     struct table payments = {0}, charges = {0};
     static const struct id128 nobody = {{0}};
     uint32_t owned = 0;
@@ -214,21 +221,21 @@ void testimony_check(struct testimony *testimony, bool every_refusal) {
         const struct diary_entry *entry = &testimony->entries[i];
         struct table_key payment = table_key_number(&nobody, entry->payment);
         struct table_key charge = table_key(&entry->user, &entry->key);
-        check_one(audit, entry);
+        check_one(oracle, entry);
         if (entry->kind == DIARY_PAID) *table_at(&payments, &payment) = 1;
         if (entry->kind == DIARY_CHARGED) *table_at(&charges, &charge) = 1;
     }
-    for (uint32_t i = 1; i <= DATES_MAX; i++) {
-        const struct audit_date *date = audit->dates[i];
-        for (uint32_t j = 1; date && j <= date->reservation_count; j++) {
+    for (uint32_t i = 1; i <= oracle->date_count; i++) {
+        const struct oracle_date *date = oracle->dates[i];
+        for (uint32_t j = 1; j <= date->reservation_count; j++) {
             owned += date->reservations[j].state == RESERVATION_PAID;
         }
     }
-    EXPECT(audit, payments.count == audit->sold, "%u sales were told, %" PRIu64 " are in the log",
-           payments.count, audit->sold);
-    EXPECT(audit, charges.count == audit->charges.count, "%u charges were told, %u are in the log",
-           charges.count, audit->charges.count);
-    EXPECT(audit, owned == testimony->told[DIARY_OWNS], "%u are paid, clients own %u", owned,
+    EXPECT(oracle, payments.count == oracle->sold, "%u sales were told, %" PRIu64 " are in the log",
+           payments.count, oracle->sold);
+    EXPECT(oracle, charges.count == oracle->charge_of.count,
+           "%u charges were told, %u are in the log", charges.count, oracle->charge_of.count);
+    EXPECT(oracle, owned == testimony->told[DIARY_OWNS], "%u are paid, clients own %u", owned,
            testimony->told[DIARY_OWNS]);
     table_deinit(&payments);
     table_deinit(&charges);
@@ -245,7 +252,7 @@ void testimony_check_owners(struct testimony *testimony) {
             uint64_t seat = dated_id(entry->date, entry->seats.values[j]);
             struct table_key key = table_key_number(&nobody, seat);
             uint64_t *owner = table_at(&owners, &key);
-            EXPECT(testimony->audit, *owner == 0, "date %u seat %u belongs to two", entry->date,
+            EXPECT(testimony->oracle, *owner == 0, "date %u seat %u belongs to two", entry->date,
                    entry->seats.values[j]);
             *owner = entry->reservation;
         }
@@ -268,7 +275,7 @@ void testimony_check_order(struct testimony *testimony) {
         if (entry->kind != DIARY_ENTERED) continue;
         if (entry->date != date) sent_latest_us = 0;
         date = entry->date;
-        EXPECT(testimony->audit, entry->received_us >= sent_latest_us,
+        EXPECT(testimony->oracle, entry->received_us >= sent_latest_us,
                "date %u: place %u was given out before place %u was asked for", date, entry->place,
                place_of_it);
         if (entry->sent_us <= sent_latest_us) continue;

@@ -6,14 +6,14 @@
 #ifndef USHER_TESTS_PROCESS_TESTIMONY_H
 #define USHER_TESTS_PROCESS_TESTIMONY_H
 
-#include "tests/process/audit.h"
+#include "tests/oracle/oracle.h"
 #include "tests/process/diary.h"
 
 /* The engine's clock is the machine's, read at another moment, and both are cut to milliseconds. */
 #define TESTIMONY_CLOCK_MS 25u
 
 struct testimony {
-    struct audit *audit;
+    struct oracle *oracle;
     struct diary_entry *entries; /* of all processes */
     uint32_t count;
     uint32_t told[16]; /* entries by kind */
@@ -21,10 +21,10 @@ struct testimony {
 
 /* testimony_read - all diaries of the folder */
 void testimony_read(struct testimony *testimony, const char *directory, uint32_t processes,
-                    struct audit *audit);
+                    struct oracle *oracle);
 void testimony_free(struct testimony *testimony);
 
-/* testimony_check - complaints go to the audit
+/* testimony_check - complaints go to the oracle
  * @every_refusal: no answer was lost, so refusals agree one by one, with their moments (R4) */
 void testimony_check(struct testimony *testimony, bool every_refusal);
 

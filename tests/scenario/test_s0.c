@@ -11,9 +11,10 @@
  *
  * Driven with threads, over a log in a folder, and restarted in the middle.
  */
-#include "tests/support/fan.h"
-
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q1 Q2 Q3 Q5 Q6 Q7 Q8 Q9 Q10 Q11 C3 C4 C5 R1 R2 R3 R6 R7 R8 W1 W2 P1 P3 P4"
 
@@ -216,7 +217,7 @@ static void an_evening(void **state) {
     fixture_read_log(fixture, follow_seat, &holder);
     RULE(fixture, "R3", holder.held == 2 && holder.ended == 1); /* who and when stays on record */
     fixture_demand_rules(fixture, RULES);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 int main(void) {

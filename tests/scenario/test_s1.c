@@ -10,10 +10,11 @@
  *
  * Driven with threads, on a disk in memory; the power fails in the middle.
  */
-#include "tests/support/fan.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q1 Q2 Q3 Q5 Q10 Q12 O2 C2 C3 C4 C5 R1 R2 R3 R4 R5 W1 P1 P3 X1"
 
@@ -196,7 +197,7 @@ static void fifty_seats(void **state) {
     holds_end_by_themselves(&s1);
     the_power_fails(&s1);
     fixture_demand_rules(s1.fixture, RULES);
-    fixture_finish(s1.fixture);
+    oracle_finish(s1.fixture);
 }
 
 int main(void) {

@@ -10,9 +10,10 @@
  *
  * Driven with threads, on a disk in memory.
  */
-#include "tests/support/fan.h"
-
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q1 Q5 Q7 Q9 Q10 C1 C2 C4 R1 R2 R3 W1 W2 P1 P2 P3"
 
@@ -166,7 +167,7 @@ static void an_interval_at_a_time(void **state) {
     never_enough(&s2);
     charges_do_not_interleave(&s2);
     fixture_demand_rules(s2.fixture, RULES);
-    fixture_finish(s2.fixture);
+    oracle_finish(s2.fixture);
 }
 
 int main(void) {

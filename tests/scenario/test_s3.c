@@ -12,9 +12,10 @@
  * Driven by hand with three shards, so that a payment can be stopped half-way: the date is on one
  * shard, the wallet on another.
  */
-#include "tests/support/fan.h"
-
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q4 Q5 Q9 Q10 C2 C4 C5 R1 R2 R3 R7 W1 P1 P3 P4 P5"
 
@@ -187,7 +188,7 @@ static void double_clicks(void **state) {
     RULE(s3.fixture, "P4", answer_is(fan_pays(&s3.anna, "a2"), "ALREADY_PAID"));
     RULE(s3.fixture, "P4", answer_number(fan_pays(&s3.anna, "a1"), "balance") == 2 * PRICE);
     fixture_demand_rules(s3.fixture, RULES);
-    fixture_finish(s3.fixture);
+    oracle_finish(s3.fixture);
 }
 
 int main(void) {

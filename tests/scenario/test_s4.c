@@ -13,9 +13,10 @@
  * Driven with threads, on a disk in memory. Two dates of one concert, on different shards; one date
  * is cancelled by its organiser at the end.
  */
-#include "tests/support/fan.h"
-
 #include <string.h>
+
+#include "tests/oracle/oracle_engine.h"
+#include "tests/support/fan.h"
 
 #define RULES "Q1 Q3 Q4 Q9 Q10 Q13 C1 C2 C3 C4 C5 R1 R2 R3 R4 R8 W1 W2 P1 P2 P3"
 
@@ -202,7 +203,7 @@ static void two_dates(void **state) {
     a_free_seat(&s4);
     the_evening_is_cancelled(&s4);
     fixture_demand_rules(s4.fixture, RULES);
-    fixture_finish(s4.fixture);
+    oracle_finish(s4.fixture);
 }
 
 int main(void) {

@@ -24,11 +24,27 @@ bool judge_had(struct judge *judge, const struct model_history *history, uint64_
 bool judge_always(const struct judge *judge, const struct model_history *history, uint64_t value);
 /* judge_is_over - an active token whose time is over counts as expired before the timer has said
  * so */
-bool judge_is_over(const struct judge *judge, const struct model_waiter *waiter);
+bool judge_is_over(const struct judge *judge, uint32_t date, uint32_t place);
 
 /* Return: NULL if the log has none, or with another secret */
-const struct model_waiter *judge_waiter(const struct judge *judge, const struct token *token);
-const struct model_reservation *judge_reservation(const struct judge *judge, uint64_t id);
+const struct oracle_place *judge_place(const struct judge *judge, const struct token *token);
+const struct oracle_reservation *judge_reservation(const struct judge *judge, uint64_t id);
+const struct oracle_date *judge_date(const struct judge *judge, uint32_t date);
+const struct oracle_wallet *judge_wallet(const struct judge *judge);
+
+/* How something that exists has changed: of a date, a token, a reservation. */
+static inline const struct model_history *judge_date_was(const struct judge *judge,
+                                                         enum oracle_what what, uint32_t date) {
+    return model_of(judge->model, what, date, 0);
+}
+static inline const struct model_history *
+judge_token_was(const struct judge *judge, enum oracle_what what, const struct token *token) {
+    return model_of(judge->model, what, token->date, token->place);
+}
+static inline const struct model_history *
+judge_reservation_was(const struct judge *judge, enum oracle_what what, uint64_t id) {
+    return model_of(judge->model, what, dated_id_date(id), dated_id_sequence(id));
+}
 
 void judge_refusal(struct judge *judge);
 

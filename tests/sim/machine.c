@@ -49,9 +49,9 @@ uint32_t machine_shards(const struct machine *machine) { return machine->shards;
 
 /* What a round of this shard should have decided. */
 static void check_overdue(const struct machine *machine, uint32_t shard, uint64_t now_ms) {
-    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
+    for (uint32_t i = 1; i <= machine->model->oracle.date_count; i++) {
         if (i % machine->shards != shard) continue; /* as shard_of_partition() deals them out */
-        if (!model_overdue(machine->model, model_date(machine->model, i), now_ms)) return;
+        if (!model_overdue(machine->model, i, now_ms)) return;
     }
 }
 
@@ -230,18 +230,18 @@ static void check_board(struct machine *machine) {
     const struct board *board = engine_board(machine->engine);
     struct money_totals money;
     uint64_t lsn = 0;
-    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
-        const struct model_date *date = model_date(machine->model, i);
+    for (uint32_t i = 1; i <= machine->model->oracle.date_count; i++) {
+        const struct oracle_date *date = oracle_date(&machine->model->oracle, i);
         struct date_counters is, should = {.state = date->state, .active = date->active};
         board_read_date(board, i, &is, &lsn);
-        for (uint32_t j = 0; j < date->standing_count; j++) {
-            const struct model_reservation *one = model_reservation(date, date->standing[j]);
+        for (uint32_t j = 1; j <= date->standing_count; j++) {
+            const struct oracle_reservation *one = &date->reservations[date->standing[j]];
             bool sold = one->state == RESERVATION_PAID;
             *(sold ? &should.seats_sold : &should.seats_held) += one->seats.count;
             if (sold) should.points_sold += one->amount;
         }
         if (is.state != should.state || is.active != should.active ||
-            is.waiting != date->live_count - date->active || is.entered != date->waiter_count ||
+            is.waiting != date->live_count - date->active || is.entered != date->place_count ||
             is.seats_total != date->seat_count || is.seats_held != should.seats_held ||
             is.seats_sold != should.seats_sold || is.points_sold != should.points_sold ||
             is.seats_available != is.seats_for_sale - is.seats_held - is.seats_sold) {
@@ -250,9 +250,11 @@ static void check_board(struct machine *machine) {
         }
     }
     board_read_money(board, &money, &lsn);
-    if (money.charged != machine->model->charged || money.balances != machine->model->balances ||
-        money.reserved != machine->model->reserved || money.spent != machine->model->spent ||
-        money.refunded != machine->model->refunded) {
+    if (money.charged != machine->model->oracle.charged ||
+        money.balances != machine->model->oracle.balances ||
+        money.reserved != machine->model->oracle.reserved ||
+        money.spent != machine->model->oracle.spent ||
+        money.refunded != machine->model->oracle.refunded) {
         run_fail(machine->run, SIM_CHECK_POINTS, "the board has other points than the log");
     }
 }
@@ -267,7 +269,8 @@ void machine_check_rest(struct machine *machine) {
     machine_check_snapshots(machine);
     engine_money(machine->engine, &money);
     if (money.charged != money.balances + money.reserved + money.spent - money.refunded ||
-        money.charged != machine->model->charged || money.balances != machine->model->balances) {
+        money.charged != machine->model->oracle.charged ||
+        money.balances != machine->model->oracle.balances) {
         run_fail(machine->run, SIM_CHECK_POINTS, "the engine has other points than the log");
     }
 }

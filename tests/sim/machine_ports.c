@@ -220,10 +220,10 @@ static void hear(struct machine *machine, const struct request *request,
                     now_ms);
     }
     if (command->kind == COMMAND_QUEUE_STATUS) {
-        const struct model_date *date = model_date(machine->model, command->queue.token.date);
-        const struct model_waiter *waiter = date ? model_waiter(date, command->queue.token.place)
-                                                 : NULL;
-        if (waiter) model_asked(machine->model, date->id, &waiter->user, now_ms);
+        uint32_t date = command->queue.token.date;
+        const struct oracle_place *place = oracle_place(oracle_date(&machine->model->oracle, date),
+                                                        command->queue.token.place);
+        if (place) model_asked(machine->model, date, &place->user, now_ms);
     }
     if (reply->kind == REPLY_TOKEN && reply->token.state == TOKEN_WAITING) {
         model_heard(machine->model, reply->token.token.date, reply->token.token.place,
@@ -305,7 +305,7 @@ bool machine_receive(struct machine *machine, struct network_frame *frame) {
     slot->gateway = frame->gateway;
     slot->bytes = frame->bytes;
     slot->frame.admin = frame->gateway == NETWORK_ADMIN;
-    slot->window.from_lsn = machine->model->lsn;
+    slot->window.from_lsn = machine->model->oracle.lsn;
     slot->window.from_ms = UINT64_MAX;
     for (uint32_t i = 0; i < machine->shards; i++) {
         uint64_t decides_ms = machine_decides_ms(machine, i, machine_now_ms(machine));

@@ -90,13 +90,14 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
     machine->accepts_clock = false;
     (void)system_clock_raise(&machine->clock, last_ms); /* by how much is told to nobody here */
     uint64_t now_ms = system_clock_now_ms(&machine->clock);
-    uint64_t should_ms = wall_ms > machine->model->last_time_ms ? wall_ms
-                                                                : machine->model->last_time_ms;
+    uint64_t should_ms = wall_ms > machine->model->oracle.last_time_ms
+                             ? wall_ms
+                             : machine->model->oracle.last_time_ms;
     if (now_ms + 2 < should_ms || now_ms > should_ms + 2) {
         run_fail(run, SIM_CHECK_CLOCK,
                  "engine time starts at %llu; the wall clock is at %llu, the last decision at %llu",
                  (unsigned long long)now_ms, (unsigned long long)wall_ms,
-                 (unsigned long long)machine->model->last_time_ms);
+                 (unsigned long long)machine->model->oracle.last_time_ms);
     }
     machine->told = (struct machine_told){run_mono_us(run), now_ms, steps_of(machine)};
     return true;
@@ -106,10 +107,10 @@ bool machine_clock_raise(struct machine *machine, uint64_t last_ms) {
 
 /* Is anything of the date's running out of time, and does its policy give it back? As it is
  * logged. */
-static bool is_owed(const struct model_date *date) {
+static bool is_owed(const struct oracle_date *date) {
     uint32_t unpaid = 0;
-    for (uint32_t i = 0; i < date->standing_count; i++) {
-        unpaid += reservation_is_unpaid(model_reservation(date, date->standing[i])->state);
+    for (uint32_t i = 1; i <= date->standing_count; i++) {
+        unpaid += reservation_is_unpaid(date->reservations[date->standing[i]].state);
     }
     return date->policy.outage_credit && date->active + unpaid > 0;
 }
@@ -117,12 +118,12 @@ static bool is_owed(const struct model_date *date) {
 /* Of all dates of a shard, until now. */
 static void note(struct machine *machine, uint32_t shard, bool sure, uint64_t from_ms,
                  uint64_t to_ms) {
-    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
+    for (uint32_t i = 1; i <= machine->model->oracle.date_count; i++) {
         if (i % machine->shards != shard) continue; /* as shard_of_partition() deals them out */
         outages_note(machine->outages, i, OUTAGES_POSSIBLE, from_ms, to_ms);
         if (!sure) continue;
         outages_note(machine->outages, i, OUTAGES_SURE, from_ms, to_ms);
-        if (!is_owed(model_date(machine->model, i))) continue;
+        if (!is_owed(oracle_date(&machine->model->oracle, i))) continue;
         outages_note(machine->outages, i, OUTAGES_OWED, from_ms, to_ms);
     }
     if (!sure) return;
@@ -199,8 +200,8 @@ void machine_watch_exit(struct machine *machine) {
 /* A process that dies in the very moment in which it gives something back may take that with it:
  * its log says that it served (engine/README.md, "Time and outages"). */
 static void forget_lost(struct machine *machine) {
-    for (uint32_t i = 1; i <= machine->model->date_count; i++) {
-        const struct model_date *date = model_date(machine->model, i);
+    for (uint32_t i = 1; i <= machine->model->oracle.date_count; i++) {
+        const struct oracle_date *date = oracle_date(&machine->model->oracle, i);
         /* A moment is a look at the clock. */
         uint32_t lost = outages_forget(machine->outages, i, date->credited_ms + LOOK_SLACK_MS);
         machine->run->counters.credits_lost += lost;

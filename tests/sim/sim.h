@@ -1,8 +1,8 @@
 /* sim.h - one simulated run of a whole usher, from a seed
  *
  * Clients, network, shards, log writer, disk, clock and PostgreSQL are stepped in one thread, in an
- * order that the seed decides; so a run is a pure function of its options. A reference model
- * (model.h) judges every decision, every recovery and every reply.
+ * order that the seed decides; so a run is a pure function of its options. The oracle
+ * (tests/oracle) judges every decision, the judge (judge.h) every reply.
  *
  * Happy path: sim_run() steps the world until options.steps are done, lets it come to rest, checks
  * that nothing is left half done, and reports what was exercised. Failure mode: the first check

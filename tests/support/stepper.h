@@ -15,7 +15,7 @@ struct stepper {
     struct world *world; /* owned */
     uint64_t now_ms;
     uint64_t decisions;
-    /* world_apply: apply as replay does, and demand that each decision fits. NULL: as a shard does. */
+    /* world_apply: as replay does, and each decision must fit. NULL: apply as a shard does. */
     int (*apply)(struct world *world, const struct decision *decision);
     void (*flush)(void *context, const uint8_t *bytes, uint32_t size); /* may be NULL */
     void *flush_context;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/base/require.h"
+#include "tests/support/random.h"
 
 #define MEMORY_FILES_MAX 4096
 #define MEMORY_NAME_BYTES 64
@@ -52,17 +53,9 @@ struct storage_memory {
     struct memory_write write;
     enum storage_fault fault;
     uint64_t fault_after;
-    uint64_t random; /* state of the generator */
+    struct random random;
     uint64_t writes;
 };
-
-/* SplitMix64: small, and good enough to pick sectors. */
-static uint64_t next_random(struct storage_memory *memory) {
-    uint64_t z = memory->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static struct storage_memory *lock(struct storage *storage) {
     struct storage_memory *memory = (struct storage_memory *)storage;
@@ -123,11 +116,13 @@ static int put(struct storage_memory *memory, const char *name, uint8_t *bytes, 
 /* Any subset of the sectors lands. */
 static void land_torn(struct storage_memory *memory, uint8_t *to, const uint8_t *from,
                       uint64_t bytes) {
-    uint64_t style = next_random(memory) % 4;
+    uint64_t style = random_next(&memory->random) % 4;
     uint64_t sectors = bytes / STORAGE_MEMORY_SECTOR_BYTES;
-    uint64_t edge = next_random(memory) % (sectors + 1);
+    uint64_t edge = random_next(&memory->random) % (sectors + 1);
     for (uint64_t i = 0; i < sectors; i++) {
-        bool lands = style == 0 ? i < edge : style == 1 ? i >= edge : next_random(memory) % 2 == 0;
+        bool lands = style == 0   ? i < edge
+                     : style == 1 ? i >= edge
+                                  : random_next(&memory->random) % 2 == 0;
         if (lands) {
             uint64_t at = i * STORAGE_MEMORY_SECTOR_BYTES;
             memcpy(to + at, from + at, STORAGE_MEMORY_SECTOR_BYTES);
@@ -141,8 +136,10 @@ static void settle_torn(struct storage_memory *memory, struct memory_file *file)
     uint64_t low = file->size < file->durable_size ? file->size : file->durable_size;
     uint64_t high = file->size < file->durable_size ? file->durable_size : file->size;
     uint64_t steps = (high - low) / STORAGE_MEMORY_SECTOR_BYTES;
-    uint64_t style = next_random(memory) % 3;
-    uint64_t step = style == 0 ? 0 : style == 1 ? steps : next_random(memory) % (steps + 1);
+    uint64_t style = random_next(&memory->random) % 3;
+    uint64_t step = style == 0   ? 0
+                    : style == 1 ? steps
+                                 : random_next(&memory->random) % (steps + 1);
     uint64_t size = low + step * STORAGE_MEMORY_SECTOR_BYTES;
     uint8_t *settled = calloc(1, size > 0 ? size : 1);
     REQUIRE_MEMORY(settled != NULL);
@@ -167,7 +164,7 @@ static bool pick_elsewhere(struct storage_memory *memory, const struct memory_wr
                            uint64_t *ret_offset) {
     uint64_t places = (memory->files[write->handle].size - write->bytes) / 4096 + 1;
     if (places < 2) return false;
-    uint64_t place = next_random(memory) % (places - 1);
+    uint64_t place = random_next(&memory->random) % (places - 1);
     *ret_offset = (place < write->offset / 4096 ? place : place + 1) * 4096;
     return true;
 }
@@ -183,7 +180,7 @@ static int land(struct storage_memory *memory, const struct memory_write *write)
     case STORAGE_FAULT_TEAR: land_torn(memory, to, write->buffer, write->bytes); return 0;
     case STORAGE_FAULT_FLIP: {
         memcpy(to, write->buffer, write->bytes);
-        uint64_t bit = next_random(memory) % ((uint64_t)write->bytes * 8);
+        uint64_t bit = random_next(&memory->random) % ((uint64_t)write->bytes * 8);
         to[bit / 8] ^= (uint8_t)(1u << (bit % 8));
         return 0;
     }
@@ -249,7 +246,7 @@ static bool crash(struct storage_memory *memory) {
     for (int i = 0; i < memory->file_count; i++) {
         struct memory_file *file = &memory->files[i];
         settle_torn(memory, file);
-        if (file->name_volatile && next_random(memory) % 2 == 0) file->name[0] = '\0';
+        if (file->name_volatile && random_next(&memory->random) % 2 == 0) file->name[0] = '\0';
         file->name_volatile = false;
     }
     memory->crashed = true;
@@ -270,7 +267,7 @@ enum { POWER_FAILS_AFTER = 1 };
 static int begin_change(struct storage_memory *memory) {
     if (memory->crashed) return -EIO;
     if (!memory->crash_due || memory->crash_after-- > 0) return 0;
-    if (next_random(memory) % 2 == 0) return POWER_FAILS_AFTER;
+    if (random_next(&memory->random) % 2 == 0) return POWER_FAILS_AFTER;
     crash(memory);
     return -EIO;
 }
@@ -648,7 +645,7 @@ void storage_memory_fault(struct storage *storage, enum storage_fault fault, uin
     } else {
         memory->fault = fault;
         memory->fault_after = after;
-        memory->random = seed;
+        memory->random = (struct random){seed};
     }
     unlock(memory);
 }
@@ -664,7 +661,7 @@ void storage_memory_heal(struct storage *storage) {
 
 bool storage_memory_crash(struct storage *storage, uint64_t seed) {
     struct storage_memory *memory = lock(storage);
-    memory->random = seed;
+    memory->random = (struct random){seed};
     bool in_flight = crash(memory);
     unlock(memory);
     return in_flight;
@@ -674,7 +671,7 @@ void storage_memory_crash_in(struct storage *storage, uint64_t after, uint64_t s
     struct storage_memory *memory = lock(storage);
     memory->crash_due = true;
     memory->crash_after = after;
-    memory->random = seed;
+    memory->random = (struct random){seed};
     unlock(memory);
 }
 

@@ -6,25 +6,6 @@
  */
 #include "engine/domain/date/date_rules.h"
 
-bool date_is_paced(const struct date *date) {
-    return date->policy.admit_per_interval > 0 && date->policy.admit_interval_ms > 0;
-}
-
-uint64_t date_admission_ms(const struct date *date, uint64_t now_ms) {
-    const struct waiting_room *room = &date->room;
-    const struct policy *policy = &date->policy;
-    if (date->state != DATE_OPEN || room->waiting == 0 || room->active >= policy->active_capacity) {
-        return UINT64_MAX;
-    }
-    if (date_sales_ended(date, now_ms)) return UINT64_MAX; /* O3 */
-    uint64_t from_ms = policy->sales_open_at;
-    if (date_is_paced(date) && room->interval_admitted >= policy->admit_per_interval) {
-        uint64_t next_ms = room->interval_began_ms + policy->admit_interval_ms;
-        if (next_ms > from_ms) from_ms = next_ms;
-    }
-    return from_ms <= now_ms ? 0 : from_ms;
-}
-
 static void end_reservation(const struct date *date, const struct reservation *reservation,
                             enum reservation_state state, uint64_t now_ms,
                             struct verdict *verdict) {
@@ -72,13 +53,6 @@ static bool sweep(struct date *date, uint64_t now_ms, struct verdict *verdict) {
     }
     date->volatile_sweep = all->sequence_count;
     return false;
-}
-
-void date_admit(const struct date *date, place_t place, bool at_once, uint64_t now_ms,
-                struct verdict *verdict) {
-    verdict_add(verdict, &date->partition, DECISION_ADMITTED, now_ms)->admitted =
-        (struct decision_admitted){
-            .place = place, .expires_at = now_ms + date->policy.active_ttl_ms, .at_once = at_once};
 }
 
 /* Q2, Q6, Q7, Q9: the first who waits is admitted, unless it has gone silent */

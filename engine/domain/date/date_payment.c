@@ -55,12 +55,6 @@ static bool keys_are_full(const struct date *date, const struct reservation *res
     return true;
 }
 
-bool date_backs(const struct date *date, const struct reservation *reservation, uint64_t now_ms) {
-    if (reservation->token_spent) return true;
-    const struct waiter *waiter = room_find(&date->room, reservation->place);
-    return waiter && waiter_is_active(waiter, now_ms);
-}
-
 /* P1: who may pay? The holder of a token (date_authorise), or, where the token has ended with a
  * hold or a payment (Q10), whoever the gateway vouches for. */
 static const struct reservation *authorise_payment(const struct date *date,

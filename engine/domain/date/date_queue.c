@@ -1,59 +1,10 @@
-/* date_queue.c - the waiting room's decisions: enter, poll, leave, and the guard of every token */
+/* date_queue.c - the waiting room's decisions: enter, poll, leave */
 #include "engine/domain/date/date_rules.h"
 #include "engine/base/hash.h"
-
-enum guard date_guard(const struct date *date, const struct token *token, uint64_t now_ms,
-                      const struct waiter **ret_waiter) {
-    if (token->place < 1 || token->place > date->room.last) return GUARD_INVALID;
-    const struct waiter *waiter = room_find(&date->room, token->place);
-    if (waiter && !id128_equal_secret(&waiter->secret, &token->secret)) return GUARD_INVALID;
-    *ret_waiter = waiter;
-    if (!waiter || waiter->state == TOKEN_EXPIRED) return GUARD_EXPIRED;
-    if (waiter->state == TOKEN_WAITING) return GUARD_WAITING;
-    return waiter->expires_at > now_ms ? GUARD_ACTIVE : GUARD_EXPIRED;
-}
-
-const struct waiter *date_guard_active(const struct date *date, const struct token *token,
-                                       uint64_t now_ms, struct verdict *verdict) {
-    const struct waiter *waiter = NULL;
-    enum guard guard = date_guard(date, token, now_ms, &waiter);
-    if (guard == GUARD_INVALID) {
-        verdict_error(verdict, ERROR_TOKEN_INVALID, 0, 0, 0);
-    } else if (date->state == DATE_CANCELLED) {
-        verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);
-    } else if (guard == GUARD_EXPIRED) {
-        verdict_error(verdict, ERROR_TOKEN_EXPIRED, 0, 0, 0);
-    } else if (guard == GUARD_WAITING) {
-        verdict_error(verdict, ERROR_NOT_YOUR_TURN, room_ahead(&date->room, token->place), 0, 0);
-    } else {
-        return waiter;
-    }
-    return NULL;
-}
-
-void date_expire_token(const struct date *date, place_t place, enum token_end end, uint64_t now_ms,
-                       struct verdict *verdict) {
-    struct decision_token_expired *expired =
-        &verdict_add(verdict, &date->partition, DECISION_TOKEN_EXPIRED, now_ms)->token_expired;
-    *expired = (struct decision_token_expired){.place = place, .end = (uint8_t)end};
-    const struct waiter *waiter = room_find(&date->room, place);
-    REQUIRE(waiter != NULL && token_is_live(waiter->state));
-    if (waiter->state != TOKEN_ACTIVE) return;
-    const struct reservation *reservation = reservations_of(&date->reservations, &waiter->user);
-    for (; reservation; reservation = reservations_older(&date->reservations, reservation)) {
-        if (reservation->place != place || reservation->state != RESERVATION_HELD) continue;
-        REQUIRE(expired->released.count < SEATS_PER_USER_MAX);
-        expired->released.values[expired->released.count++] = reservation->sequence;
-    }
-}
 
 static void answer_token(struct verdict *verdict, place_t place) {
     verdict->reply_kind = REPLY_TOKEN;
     verdict->place = place;
-}
-
-bool date_sales_ended(const struct date *date, uint64_t now_ms) {
-    return date->policy.sales_end_at != 0 && now_ms >= date->policy.sales_end_at;
 }
 
 /* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know

@@ -1,6 +1,8 @@
 /* date_rules.h - shared by the files that decide for a date; not for others
  *
- *   date_queue.c    enter, poll, leave; the guard of a token      Q1 to Q13, C5
+ *   date_guard.c    who may: tokens, reservations, sales          C5, O3, P1
+ *   date_turns.c    when a turn begins, how a token ends          Q7 to Q9
+ *   date_queue.c    enter, poll, leave                            Q1 to Q13
  *   date_seats.c    list, hold, release, reservations             C4, R1 to R7
  *   date_payment.c  pay, cancel, and the messages with accounts   P1 to P5, R8
  *   date_admin.c    seats, policy, open, close, cancel            C1, C3

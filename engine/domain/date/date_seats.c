@@ -4,25 +4,6 @@
  */
 #include "engine/domain/date/date_rules.h"
 
-const struct reservation *date_find(const struct date *date, uint64_t id) {
-    if (dated_id_date(id) != date->id) return NULL;
-    return reservations_find(&date->reservations, dated_id_sequence(id));
-}
-
-const struct reservation *date_authorise(const struct date *date, const struct token *token,
-                                         uint64_t id, uint64_t now_ms, struct verdict *verdict) {
-    const struct reservation *reservation = date_find(date, id);
-    if (reservation && token->place == reservation->place &&
-        id128_equal_secret(&token->secret, &reservation->secret)) {
-        return reservation;
-    }
-    const struct waiter *waiter = date_guard_active(date, token, now_ms, verdict);
-    if (!waiter) return NULL; /* it has said why */
-    if (reservation && id128_equal(&waiter->user, &reservation->user)) return reservation;
-    verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, id, 0, 0);
-    return NULL;
-}
-
 void date_list(const struct date *date, const struct command *command, uint64_t now_ms,
                struct verdict *verdict) {
     if (!date_guard_active(date, &command->list.token, now_ms, verdict)) return; /* C5 */

@@ -38,8 +38,8 @@ struct waiter {
     uint8_t end;        /* enum token_end */
 };
 
-/* waiter_is_active - it is this waiter's turn. waiter_is_over - it was, and the timer has yet to say
- * so. */
+/* waiter_is_active - it is this waiter's turn. waiter_is_over - it was, and the timer has yet to
+ * say so. */
 static inline bool waiter_is_active(const struct waiter *waiter, uint64_t now_ms) {
     return waiter->state == TOKEN_ACTIVE && waiter->expires_at > now_ms;
 }

@@ -1,7 +1,7 @@
 /* image_money.c - do the dates of an image and its accounts agree about every point?
  *
- * Each partition was checked by itself when it was loaded. Here, once all are there, what dates have
- * sold is compared with what accounts have paid, less what messages under way still have to move.
+ * Each partition was checked by itself when it was loaded. Here, once all are there, what dates
+ * have sold is compared with what accounts have paid. Messages under way still have to move some.
  */
 #include "engine/domain/image/image_parts.h"
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/oracle/oracle_engine.h"
+
 /* One way to make decisions. */
 struct gate_change {
     const char *name;
@@ -210,7 +212,7 @@ static void held(void **state) {
     memset(trial->counts, 0, sizeof trial->counts);
     fixture_read_log(sale.fixture, count_kinds, trial);
     for (uint32_t i = 0; i < KINDS_MAX; i++) trial->kinds[i] |= trial->counts[i] > before[i];
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 /* What is recovered is what was told, or that and the whole change. */
@@ -220,7 +222,7 @@ static void demand_whole(struct durability_fixture *sale, uint64_t told, uint64_
     uint64_t recovered = fixture_recovered_hash(sale->fixture);
     assert_true(recovered == told || recovered == changed);
     fixture_settle(sale->fixture); /* what was left unfinished is finished */
-    fixture_finish(sale->fixture);
+    oracle_finish(sale->fixture);
 }
 
 static void never_told(struct gate_trial *trial, bool broken) {

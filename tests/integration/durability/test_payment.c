@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/oracle/oracle_engine.h"
+
 #define STEPS 4u          /* of a payment, of a refund */
 #define ANSWERING_STEP 3u /* the step whose decision the reply tells */
 #define SHARDS 3u
@@ -111,7 +113,7 @@ static void power_fails(void **state) {
     fixture_settle(sale.fixture);
     assert_int_equal(fixture_count_log(sale.fixture, flow->once), 1);
     assert_int_equal(fixture_count_log(sale.fixture, flow->money_once), 1);
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 int main(void) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "net/protocol/limits.h"
+#include "tests/oracle/oracle_engine.h"
 
 #define BUFFER_BYTES (256u * 1024u)
 #define TEXT_BYTES 250u
@@ -109,7 +110,7 @@ static void goes_on_when_there_is_room(void **state) {
                      CALLS * SEATS_PER_CALL);
     const struct value *engine = answer_map(fixture_ask(fixture, "system.stats"), "engine");
     assert_true(value_find_uint(engine, "journal_full", 0) > 0);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 static void the_power_fails_while_it_is_full(void **state) {
@@ -122,7 +123,7 @@ static void the_power_fails_while_it_is_full(void **state) {
     struct answer *next = send_seats(&pressure, 1000);
     uint64_t first = answer_data(fixture_wait(fixture, next), "next");
     assert_true(first <= CALLS * SEATS_PER_CALL + 1);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 static void a_disk_that_dies_tells_nobody(void **state) {
@@ -139,7 +140,7 @@ static void a_disk_that_dies_tells_nobody(void **state) {
     assert_int_equal(fixture_log_failures(fixture), 1);
     for (uint32_t i = 1; i < CALLS; i++) assert_false(answer_is_here(answers[i]));
     fixture_crash(fixture, 6);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 static void a_full_mailbox_is_busy(void **state) {
@@ -157,7 +158,7 @@ static void a_full_mailbox_is_busy(void **state) {
     fixture_settle(fixture);
     assert_int_equal(fixture_count_log(fixture, DECISION_WALLET_CHARGED), 0); /* nothing was done */
     assert_int_equal(answer_number(fan_charges(&pressure.zoe, 5, "k"), "balance"), 5);
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 static void a_full_mailbox_is_of_one_shard(void **state) {
@@ -170,7 +171,7 @@ static void a_full_mailbox_is_of_one_shard(void **state) {
     fixture_until_submitted(fixture, submitted + 1);
     fixture_step_shard(fixture, 1);
     assert_true(answer_says(fixture_wait(fixture, other), "state", "draft"));
-    fixture_finish(fixture);
+    oracle_finish(fixture);
 }
 
 int main(void) {

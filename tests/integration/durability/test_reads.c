@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "tests/oracle/oracle_engine.h"
+
 #define NEW_DATES 4u
 #define NEWEST_DATE (1u + NEW_DATES)
 
@@ -287,7 +289,7 @@ static void seen_when_written(void **state) {
     assert_false(answer_is_here(answer));
     fixture_hold_disk(sale.fixture, false);
     assert_true(look->saw(&sale, fixture_wait(sale.fixture, answer)));
-    fixture_finish(sale.fixture);
+    oracle_finish(sale.fixture);
 }
 
 int main(void) {

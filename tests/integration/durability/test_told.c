@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/oracle/oracle_engine.h"
 #include "tests/support/random.h"
 
 #define FANS 40u
@@ -196,7 +197,7 @@ static void under_load(void **state) {
     demand_finished(&crowd);
     struct owners owners = {0};
     fixture_read_log(crowd.fixture, follow, &owners);
-    fixture_finish(crowd.fixture);
+    oracle_finish(crowd.fixture);
 }
 
 int main(void) {

@@ -136,13 +136,13 @@ static uint64_t sql_number(const char *query) {
 }
 
 struct counting {
-    struct audit audit;
+    struct oracle oracle;
     uint64_t records, entered, ledger_rows;
 };
 
 static void count(void *context, const struct decision *decision, uint64_t lsn) {
     struct counting *counting = context;
-    audit_decision(&counting->audit, decision, lsn);
+    oracle_visit(&counting->oracle, decision, lsn);
     counting->records++;
     counting->entered += decision->kind == DECISION_QUEUE_ENTERED;
     counting->ledger_rows += decision->kind == DECISION_WALLET_CHARGED ||
@@ -158,12 +158,12 @@ static void check_postgres(void) {
     struct world *world;
     struct recover_result replayed;
     assert_int_equal(daemon_stop(&usherd), 0);
-    audit_begin(&counting.audit);
+    oracle_init(&counting.oracle, NULL);
     assert_true(history_read(usherd.data, count, &counting));
-    audit_money(&counting.audit, true);
-    testimony_read(&testimony, usherd.directory, BUYERS, &counting.audit);
+    (void)oracle_rest(&counting.oracle);
+    testimony_read(&testimony, usherd.directory, BUYERS, &counting.oracle);
     testimony_check(&testimony, false);
-    assert_int_equal(counting.audit.complaints, 0);
+    assert_int_equal(counting.oracle.complaints, 0);
 
     assert_true(history_replay(usherd.data, &world, &replayed));
     assert_int_equal(projection_check(postgres.conninfo, world, &report), 0);
@@ -176,11 +176,11 @@ static void check_postgres(void) {
     assert_true(sql_number("SELECT count(*) FROM usher.queue_entries") == counting.entered);
     assert_true(sql_number("SELECT count(*) FROM usher.wallet_ledger") == counting.ledger_rows);
     assert_true(sql_number("SELECT count(*) FROM usher.payments WHERE state IN "
-                           "('paid', 'refunding', 'refunded')") == counting.audit.sold);
+                           "('paid', 'refunding', 'refunded')") == counting.oracle.sold);
     note("%" PRIu64 " decisions, %" PRIu64 " sales: PostgreSQL has them all, once",
-         counting.records, counting.audit.sold);
+         counting.records, counting.oracle.sold);
     testimony_free(&testimony);
-    audit_deinit(&counting.audit);
+    oracle_deinit(&counting.oracle);
 }
 
 /* --- the tests -------------------------------------------------------------------------------- */

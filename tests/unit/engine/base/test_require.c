@@ -1,4 +1,4 @@
-/* test_require.c - what a broken invariant says before the process ends; when slow checks are due */
+/* test_require.c - what a broken invariant says before the process ends; slow checks */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

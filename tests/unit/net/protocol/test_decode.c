@@ -14,14 +14,12 @@
 #define RESERVATION "30064771073" /* 7 << 32 | 1 */
 
 /* One request at work. */
-struct decode_fixture {
+static struct decode_fixture {
     struct value_writer bytes;
     struct arena arena;
     struct command command;
     struct error_reply error;
-};
-
-static struct decode_fixture f;
+} f;
 
 static int setup(void **state) {
     (void)state;

@@ -27,13 +27,13 @@
 /* --- random histories ------------------------------------------------------------------------- */
 
 /* Whose is a decision? By tables that are filled in as the log goes. */
-struct oracle {
+struct follow_oracle {
     struct id128 by_place[RANDOM_HISTORY_DATES + 1][SEQUENCES_MAX];
     struct id128 by_reservation[RANDOM_HISTORY_DATES + 1][SEQUENCES_MAX];
 };
 
 /* Return: the user; none where the decision is about nobody */
-static struct id128 owner(struct oracle *oracle, const struct decision *d) {
+static struct id128 owner(struct follow_oracle *oracle, const struct decision *d) {
     static const struct id128 nobody = {{0}};
     uint32_t date = partition_is_date(d->partition) ? d->partition - PARTITION_DATE_FIRST : 0;
     assert_true(date <= RANDOM_HISTORY_DATES);
@@ -91,7 +91,7 @@ static void every_decision_is_somebodys(void **state) {
         struct random_history history;
         struct decision decision;
         struct follow *follows[USERS];
-        struct oracle *oracle = calloc(1, sizeof *oracle);
+        struct follow_oracle *oracle = calloc(1, sizeof *oracle);
         uint64_t lsn, counted = 0;
         assert_non_null(oracle);
         printf("# seed %llu\n", (unsigned long long)seed);

@@ -1,4 +1,4 @@
-#include "tests/process/table.h"
+#include "tests/oracle/table.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
  *
  * Grows; nothing is ever removed. Keys come from the test itself, so no secret seed.
  */
-#ifndef USHER_TESTS_PROCESS_TABLE_H
-#define USHER_TESTS_PROCESS_TABLE_H
+#ifndef USHER_TESTS_ORACLE_TABLE_H
+#define USHER_TESTS_ORACLE_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
