@@ -20,9 +20,8 @@ usage() {
 
 # show_version - of the project, as the programs have it (tools/common/version.h)
 show_version() {
-    local git=
-    [ ! -e "$root/.git" ] ||
-        git=$(git -C "$root" describe --always --dirty --abbrev=12 '--exclude=*' 2>/dev/null) || true
+    local git='' describe=(describe --always --dirty --abbrev=12 '--exclude=*')
+    [ ! -e "$root/.git" ] || git=$(git -C "$root" "${describe[@]}" 2>/dev/null) || true
     printf '%s %s (git %s)\n' "$(basename "$0")" \
         "$(sed -n "s/^ *version: '\(.*\)',$/\1/p" "$root/meson.build")" "${git:-unknown}"
 }

@@ -11,7 +11,7 @@ _Static_assert(ENTROPY_TOKEN <= UINT8_MAX && ENTROPY_SEED <= UINT8_MAX, "fits a 
 
 const struct command_row *command_row(uint32_t kind) {
     static const struct command_row rows[COMMAND_COUNT] = {
-#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY)                                  \
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY, REQUIRED, OPTIONAL)              \
     [COMMAND_##KIND] = {method, OWNER_##OWNER, LISTENER_##LISTENER, NAMED_BY_##NAMED_BY,           \
                         ENTROPY_##ENTROPY},
 #include "engine/domain/command.def"

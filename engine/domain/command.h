@@ -15,7 +15,8 @@
 
 enum command_kind {
     COMMAND_NONE = 0,
-#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY) COMMAND_##KIND,
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY, REQUIRED, OPTIONAL)              \
+    COMMAND_##KIND,
 #include "engine/domain/command.def"
 #undef COMMAND
     COMMAND_COUNT

@@ -59,36 +59,15 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-/* What each method takes: PROTOCOL.md, "Public methods" and "Admin methods". */
-#define BIT PARAM_BIT
+/* What each method takes: command.def. */
 static const struct params_shape shapes[COMMAND_COUNT] = {
-    [COMMAND_QUEUE_ENTER] = {BIT(DATE) | BIT(USER), BIT(KEY), false},
-    [COMMAND_QUEUE_STATUS] = {BIT(TOKEN), 0, false},
-    [COMMAND_QUEUE_LEAVE] = {BIT(TOKEN), 0, false},
-    [COMMAND_CATALOGUE_CONCERTS] = {0, 0, false},
-    [COMMAND_CATALOGUE_DATES] = {BIT(CONCERT), BIT(TOKEN) | BIT(AVAILABLE_ONLY), false},
-    [COMMAND_SEATS_LIST] = {BIT(TOKEN), BIT(FIRST) | BIT(LIMIT) | BIT(ALL), false},
-    [COMMAND_SEATS_HOLD] = {BIT(TOKEN) | BIT(SEAT_REFS), 0, false},
-    [COMMAND_SEATS_RELEASE] = {BIT(TOKEN) | BIT(RESERVATION), 0, false},
-    [COMMAND_RESERVATION_LIST] = {BIT(USER), BIT(DATE), false},
-    [COMMAND_RESERVATION_CANCEL] = {BIT(USER) | BIT(RESERVATION) | BIT(KEY), 0, false},
-    [COMMAND_PAYMENT_PAY] = {BIT(RESERVATION) | BIT(KEY), BIT(TOKEN) | BIT(USER), false},
-    [COMMAND_WALLET_CHARGE] = {BIT(USER) | BIT(AMOUNT) | BIT(KEY), 0, false},
-    [COMMAND_WALLET_BALANCE] = {BIT(USER), 0, false},
-    [COMMAND_WALLET_HISTORY] = {BIT(USER), 0, false},
-    [COMMAND_SYSTEM_PING] = {0, 0, false},
-    [COMMAND_SYSTEM_STATS] = {0, 0, false},
-    [COMMAND_CONCERT_CREATE] = {BIT(TITLE), BIT(KEY), false},
-    [COMMAND_DATE_CREATE] = {BIT(CONCERT) | BIT(TITLE) | BIT(STARTS_AT), BIT(KEY), true},
-    [COMMAND_SEATS_ADD] = {BIT(DATE) | BIT(FIRST) | BIT(SEAT_SPECS), 0, false},
-    [COMMAND_DATE_SEATS] = {BIT(DATE), BIT(FIRST) | BIT(LIMIT), false},
-    [COMMAND_DATE_POLICY] = {BIT(DATE), 0, true},
-    [COMMAND_DATE_OPEN] = {BIT(DATE), 0, false},
-    [COMMAND_DATE_CLOSE] = {BIT(DATE), 0, false},
-    /* Without `confirm` the engine says what it is for: NOT_CONFIRMED. */
-    [COMMAND_DATE_CANCEL] = {BIT(DATE), BIT(CONFIRM), false},
+#define P(NAME) | PARAM_BIT(NAME)
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY, REQUIRED, OPTIONAL)              \
+    [COMMAND_##KIND] = {0 REQUIRED, 0 OPTIONAL, ((0 OPTIONAL) & PARAM_BIT(POLICY_FIELDS)) != 0},
+#include "engine/domain/command.def"
+#undef COMMAND
+#undef P
 };
-#undef BIT
 
 /* Return: enum command_kind, COMMAND_NONE if this listener has no such method */
 static uint32_t method_find(const char *name, uint32_t size, bool admin) {
@@ -96,7 +75,7 @@ static uint32_t method_find(const char *name, uint32_t size, bool admin) {
         const char *name;
         uint32_t size;
     } methods[COMMAND_COUNT] = {
-#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY)                                  \
+#define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY, REQUIRED, OPTIONAL)              \
     [COMMAND_##KIND] = {method, sizeof method - 1},
 #include "engine/domain/command.def"
 #undef COMMAND

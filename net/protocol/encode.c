@@ -66,7 +66,7 @@ static void name_policy(struct error_reply *error, char ret_message[ERROR_MESSAG
     REQUIRE(error->data[0] < POLICY_FIELD_COUNT);
     error->param = policy_row((uint32_t)error->data[0])->name;
     error->param_size = (uint32_t)strlen(error->param);
-    (void)snprintf(ret_message, ERROR_MESSAGE_BYTES, /* fits */
+    (void)snprintf(ret_message, ERROR_MESSAGE_BYTES,
                    "The policy field %s must be from %" PRIu64 " to %" PRIu64
                    ". Nothing was changed.",
                    error->param, error->data[1], error->data[2]);

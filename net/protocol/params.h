@@ -1,7 +1,7 @@
 /* params.h - a request's params map to typed values; decode.c makes commands of them
  *
  * Every parameter of the protocol is a row of one table: its name and how it is read. What a method
- * takes is two sets of parameters, required and optional; anything else is refused.
+ * takes is two sets of parameters, required and optional (command.def); anything else is refused.
  * Thread: pure functions.
  */
 #ifndef USHER_NET_PROTOCOL_PARAMS_H
@@ -35,7 +35,8 @@ enum param {
 #define PARAM(NAME, name, read) PARAM_##NAME,
     PARAMS(PARAM)
 #undef PARAM
-        PARAM_COUNT
+        PARAM_COUNT,
+    PARAM_POLICY_FIELDS = PARAM_COUNT, /* all of policy.h, each by its own name */
 };
 #define PARAM_BIT(NAME) (1u << PARAM_##NAME)
 

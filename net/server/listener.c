@@ -29,7 +29,7 @@ void listener_init(struct listener *listener) {
     REQUIRE(pthread_condattr_init(&attributes) == 0);
     REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     REQUIRE(pthread_cond_init(&listener->announced, &attributes) == 0);
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
+    (void)pthread_condattr_destroy(&attributes);
 }
 
 void listener_deinit(struct listener *listener) {
@@ -197,7 +197,7 @@ int listener_start(struct listener *listener, uint32_t socket, const char *url, 
     int rc = listener_open(listener);
     if (rc == 0) return NET_OK;
     (void)snprintf(ret_error->text, sizeof ret_error->text, "cannot listen on %.150s (--%s): %s.%s",
-                   url, admin ? "admin" : "listen", nng_strerror(rc), advice(rc, ipc)); /* fits */
+                   url, admin ? "admin" : "listen", nng_strerror(rc), advice(rc, ipc));
     return NET_LISTEN;
 }
 

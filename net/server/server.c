@@ -269,7 +269,7 @@ static void endpoint_close(struct endpoint *endpoint) {
         nng_aio_free(context->send);
     }
     for (uint32_t i = 0; i < endpoint->frame_count; i++) frame_deinit(&endpoint->frames[i]);
-    (void)nng_close(endpoint->socket); /* likewise */
+    (void)nng_close(endpoint->socket);
     free(endpoint->contexts);
     free(endpoint->frames);
     endpoint->contexts = NULL;
@@ -389,7 +389,7 @@ int net_server_create(const struct net_options *options, struct net_server **ret
     REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     REQUIRE(pthread_cond_init(&server->idle, &attributes) == 0);
     REQUIRE(pthread_cond_init(&server->leave, &attributes) == 0);
-    (void)pthread_condattr_destroy(&attributes); /* cannot fail on Linux */
+    (void)pthread_condattr_destroy(&attributes);
     *ret_server = server;
     return NET_OK;
 }
@@ -417,7 +417,7 @@ int net_server_intact(struct net_server *server, struct net_error *ret_error) {
             if (listener_owner(listener) != LISTENER_OTHERS) continue;
             (void)snprintf(ret_error->text, sizeof ret_error->text,
                            "the socket file of %.150s was replaced by another process's",
-                           listener->url); /* fits */
+                           listener->url);
             return NET_LISTEN;
         }
     }
@@ -447,7 +447,7 @@ static struct timespec deadline_after(uint32_t ms) {
 
 static void *watchdog_main(void *argument) {
     struct net_server *server = argument;
-    (void)pthread_setname_np(pthread_self(), "net-watchdog"); /* a name is a convenience */
+    (void)pthread_setname_np(pthread_self(), "net-watchdog");
     pthread_mutex_lock(&server->mutex);
     while (!server->leaving) {
         struct timespec deadline = deadline_after(server->watch_interval_ms);

@@ -8,6 +8,9 @@
 
 #include <stdarg.h>
 
+/* Exit status of every program for a mistake in the call, beside EXIT_SUCCESS and EXIT_FAILURE. */
+#define EXIT_USAGE 2
+
 /* complain - "PROGRAM: text" and a newline
  * The program's name is that of argv[0], without folders. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

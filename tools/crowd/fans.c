@@ -35,7 +35,6 @@
 #define FANS_MAX 10000000u
 #define PROCESSES_MAX 64u
 #define LOOK_MS 100u
-#define EXIT_USAGE 2
 
 struct fans_arguments {
     struct crowd_options crowd;

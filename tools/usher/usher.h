@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "net/client/client.h"
+#include "tools/common/complain.h"
 
 enum usher_exit {
     USHER_DONE = 0,
-    USHER_FAILED = 1, /* refused by the engine, not reachable, or a check found something */
-    USHER_USAGE = 2,  /* the call itself is wrong */
+    USHER_FAILED = 1,         /* refused by the engine, not reachable, or a check found something */
+    USHER_USAGE = EXIT_USAGE, /* the call itself is wrong */
 };
 
 #define USHER_DEFAULT_URL "tcp://127.0.0.1:7787"

@@ -1,10 +1,10 @@
 /* usherd.c - the daemon: the only place that knows all the parts, and puts them together
  *
- * Happy path, in the order of main(), each step using only what came before it: settings -> clock ->
- *   log found, judged and opened (usherd_log.h) -> replayed and verified -> log's writer -> shards ->
- *   sockets -> watch -> projection -> `ready` -> snapshots now and then (snapshot_worker.h) ->
- *   signal -> sockets answer STOPPING -> shards finish and log their state hashes -> log sealed ->
- *   projection catches up (bounded) -> exit 0.
+ * Happy path, in the order of main(), each step using only what came before it: settings -> clock
+ *   -> log found, judged and opened (usherd_log.h) -> replayed and verified -> log's writer ->
+ *   shards -> sockets -> watch -> projection -> `ready` -> snapshots now and then
+ *   (snapshot_worker.h) -> signal -> sockets answer STOPPING -> shards finish and log their state
+ *   hashes -> log sealed -> projection catches up (bounded) -> exit 0.
  *
  * Failure modes: whatever stands in the way of starting is told in a sentence that says what to do,
  * and nothing has changed. While running, a log that cannot be written ends the process at once,

@@ -10,9 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit status for what the operator can repair by changing the call: see sysexits, kept small. */
-#define EXIT_USAGE 2
-
 #define USHERD_DEFAULT_DATA "data"
 /* What a start reads at most beyond the snapshot: half a second at 5 million decisions a second. */
 #define USHERD_DEFAULT_SNAPSHOT_MIB 256

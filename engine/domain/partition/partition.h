@@ -35,8 +35,8 @@ void partition_restore(struct partition *partition, const struct entity_partitio
 void partition_decide(const struct partition *partition, const struct command *command,
                       uint64_t now_ms, struct verdict *verdict);
 
-/* partition_missing - in place of partition_decide(), where the partition that the command names does
- * not exist: what answers it, or which message does (command.def, NAMED_BY)
+/* partition_missing - in place of partition_decide(), where the partition that the command names
+ * does not exist: what answers it, or which message does (command.def, NAMED_BY)
  * @verdict: overwritten; no decisions */
 void partition_missing(const struct command *command, struct verdict *verdict);
 

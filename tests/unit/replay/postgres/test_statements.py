@@ -15,7 +15,8 @@ for _ in range(5):
     ROOT = os.path.dirname(ROOT)
 HOME = os.path.join(ROOT, "replay", "postgres")
 TABLES = [os.path.join(ROOT, path) for path in (
-    "engine/base/limits.h", "engine/domain/types.h", "engine/domain/policy.h",
+    "engine/base/limits.h", "engine/base/version.h", "engine/domain/types.h",
+    "engine/domain/policy.h",
     "engine/domain/error.def", "engine/domain/decision.def", "replay/postgres/statements.h",
     "replay/postgres/sql.h")]
 FILES = ("session", "schema", "raise", "attach", "batch", "fold", "check")
