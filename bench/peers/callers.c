@@ -75,7 +75,7 @@ static struct callers_disk read_disk(const char *folder) {
     if (!file) return disk;
     unsigned long long fields[16] = {0};
     for (uint32_t i = 0; i < 16 && fscanf(file, "%llu", &fields[i]) == 1;) i++;
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     return (struct callers_disk){
         .writes = fields[4], .sectors_written = fields[6], .flushes = fields[15]};
 }
