@@ -32,6 +32,8 @@ FAULTS = {
     "complaints": ("tools/usher/usher.c", "void f(void) { perror(text); }\n", "perror("),
     "no_typedef": (SOME_C, "typedef struct x { int y; } x;\n", "typedef struct"),
     "struct_names": (SOME_C, "struct partition {\n    int y;\n};\n", "struct partition"),
+    "guards": ("moved/x.h", "#ifndef USHER_OLD_H\n#define USHER_OLD_H\n#endif\n",
+               "USHER_OLD_H"),
     "short_ifs": (SOME_C, "void f(int x) {\n    if (x) { return; }\n}\n", "if (x) { return; }"),
     "file_names": (SOME_C, "/* as date_undecided.c says */\n", "date_undecided.c"),
     "length": (SOME_C, "\n" * 800, "split it"),
