@@ -43,7 +43,7 @@ static uint64_t read_status(const char *field) {
         if (strncmp(line, field, strlen(field)) == 0)
             (void)sscanf(line + strlen(field), "%llu", &kib);
     }
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     return kib * 1024;
 }
 

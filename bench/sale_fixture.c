@@ -292,7 +292,7 @@ struct sale_usage sale_usage(const struct sale_fixture *sale) {
         (void)sscanf(line, "VmRSS: %llu", &resident_kib);
         (void)sscanf(line, "VmHWM: %llu", &peak_kib);
     }
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     clockid_t clock;
     struct timespec cpu;
     if (clock_getcpuclockid(sale->usherd, &clock) != 0 || clock_gettime(clock, &cpu) != 0) {

@@ -33,7 +33,7 @@ void listener_init(struct listener *listener) {
 }
 
 void listener_deinit(struct listener *listener) {
-    (void)pthread_cond_destroy(&listener->announced); /* nobody waits any more */
+    (void)pthread_cond_destroy(&listener->announced);
     (void)pthread_mutex_destroy(&listener->mutex);
 }
 

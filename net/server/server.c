@@ -529,7 +529,7 @@ void net_server_free(struct net_server *server) {
     watchdog_stop(server);
     endpoint_deinit(&server->admin);
     endpoint_deinit(&server->public);
-    (void)pthread_cond_destroy(&server->leave); /* nobody waits any more */
+    (void)pthread_cond_destroy(&server->leave);
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->mutex);
     free(server);

@@ -191,7 +191,7 @@ static void save_disk(struct storage *disk, uint8_t mode, const char *name) {
     for (uint32_t segment = 0; segment < 4; segment++) {
         char file[WAL_FILE_NAME_BYTES];
         uint64_t size;
-        (void)snprintf(file, sizeof file, "wal-%016x.seg", segment + 1); /* fits */
+        (void)snprintf(file, sizeof file, "wal-%016x.seg", segment + 1);
         const uint8_t *bytes = storage_memory_bytes(disk, file, &size);
         if (bytes) add_file(segment, bytes, size, mode != 0);
     }
@@ -327,7 +327,7 @@ static void seeds_entity(void) {
         struct world *world = world_of(&fixture);
         add_u8((uint8_t)(i > 0)); /* its hashes are put right, but for the first */
         REQUIRE(image_save(world, &(struct image_sink){add_entity, NULL}) == 0);
-        (void)snprintf(name, sizeof name, "after-%u-steps", small_steps[i]); /* fits */
+        (void)snprintf(name, sizeof name, "after-%u-steps", small_steps[i]);
         save("entity", name);
         world_free(world);
         fuzz_fixture_close(&fixture);
@@ -351,7 +351,7 @@ static void seeds_snapshot(void) {
         REQUIRE(bytes != NULL);
         add_u8((uint8_t)(mode > 0 ? mode * 2 + 1 : 0));
         add_file(UINT32_MAX, bytes, size, mode > 0);
-        (void)snprintf(name, sizeof name, "mode-%u", mode); /* fits */
+        (void)snprintf(name, sizeof name, "mode-%u", mode);
         save("snapshot", name);
         disk->operations->destroy(disk);
         world_free(world);
@@ -418,7 +418,7 @@ static void seeds_values(void) {
 
 int main(int argc, char **argv) {
     if (argc != 2) {
-        (void)fprintf(stderr, "Usage: fuzz_seeds FOLDER\n"); /* nothing to do if that fails */
+        (void)fprintf(stderr, "Usage: fuzz_seeds FOLDER\n");
         return 2;
     }
     folder = argv[1];

@@ -216,7 +216,7 @@ void fixture_until(struct engine_fixture *fixture, bool (*condition)(void *conte
 
 void fixture_step_shard(struct engine_fixture *fixture, uint32_t shard) {
     assert_true(fixture->options.by_hand);
-    (void)engine_step(fixture->engine, shard); /* tests look at what came of it */
+    (void)engine_step(fixture->engine, shard);
 }
 
 void fixture_step_shards(struct engine_fixture *fixture) {
@@ -225,7 +225,7 @@ void fixture_step_shards(struct engine_fixture *fixture) {
 
 void fixture_step_log(struct engine_fixture *fixture) {
     assert_true(fixture->options.by_hand);
-    (void)wal_writer_step(fixture->wal, false); /* likewise */
+    (void)wal_writer_step(fixture->wal, false);
 }
 
 void fixture_settle(struct engine_fixture *fixture) {
