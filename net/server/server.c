@@ -15,6 +15,7 @@
 
 #include "engine/base/require.h"
 #include "net/server/accept.h"
+#include "net/server/deadline.h"
 #include "net/server/frame.h"
 #include "net/server/listener.h"
 
@@ -434,15 +435,6 @@ uint32_t net_server_watch_step(struct net_server *server) {
     }
     atomic_fetch_add(&server->relistens, replaced);
     return replaced;
-}
-
-static struct timespec deadline_after(uint32_t ms) {
-    struct timespec deadline;
-    REQUIRE(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    uint64_t ns = (uint64_t)deadline.tv_nsec + (uint64_t)(ms % 1000) * 1000000;
-    deadline.tv_sec += ms / 1000 + (time_t)(ns / 1000000000);
-    deadline.tv_nsec = (long)(ns % 1000000000);
-    return deadline;
 }
 
 static void *watchdog_main(void *argument) {
