@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
+#include "tools/common/complain.h"
 
 _Noreturn void callers_fail(const char *what, const char *why) {
     static atomic_flag failing = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&failing)) (void)pause(); /* one thread may exit(), not two */
-    (void)fprintf(stderr, "%s: %s\n", what, why);
+    complain("%s: %s", what, why);
     exit(1);
 }
 
@@ -218,8 +219,8 @@ void callers_report(const struct callers *callers, uint64_t held_there) {
     uint32_t next = atomic_load(&callers->next);
     callers_figures(callers, &figures);
     if (held_there != next) {
-        (void)fprintf(stderr, "%s: %llu seats are held, %u holds were answered\n", options->name,
-                      (unsigned long long)held_there, next);
+        complain("%s: %llu seats are held, %u holds were answered", options->name,
+                 (unsigned long long)held_there, next);
         exit(1);
     }
     printf("{\"name\": \"%s\", \"callers\": %u, \"connections\": %u, \"seconds\": %.3f, "
