@@ -21,6 +21,8 @@ FAULTS = {
     "top_level": ("extra/README.md", "# Extra\n", "extra: not part of"),
     "readmes": ("lonely/x.c", "\n", "lonely: has no README.md"),
     "links": ("README.md", "\n[nowhere](engine/NOWHERE.md)\n", "engine/NOWHERE.md"),
+    "sections": (SOME_C, '/* engine/README.md, ' + '"Nothing of the kind" */\n',
+                 "Nothing of the kind"),
     "floors": (SOME_C, '#include "engine/domain/types.h"\n', "engine/domain/types.h"),
     "circles": ("engine/domain/types.h", '#include "engine/domain/index.h"\n',
                 "engine/domain/index"),
