@@ -1,3 +1,4 @@
+/* load.c - see load.h */
 #include "bench/load.h"
 
 #include <nng/nng.h>

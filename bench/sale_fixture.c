@@ -1,3 +1,4 @@
+/* sale_fixture.c - see sale_fixture.h */
 #include "bench/sale_fixture.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* callers.c - see callers.h */
 #include "bench/peers/callers.h"
 
 #include <getopt.h>

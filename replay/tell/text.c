@@ -1,3 +1,4 @@
+/* text.c - see text.h */
 #include "replay/tell/text.h"
 
 #include <stdio.h>

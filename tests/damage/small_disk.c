@@ -1,3 +1,4 @@
+/* small_disk.c - see small_disk.h */
 #include "tests/damage/small_disk.h"
 
 #include <errno.h>

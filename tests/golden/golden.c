@@ -1,3 +1,4 @@
+/* golden.c - see golden.h */
 #include "tests/golden/golden.h"
 
 #include <dirent.h>

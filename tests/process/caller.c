@@ -1,3 +1,4 @@
+/* caller.c - see caller.h */
 #include "tests/process/caller.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* daemon.c - see daemon.h */
 #include "tests/process/daemon.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* diary.c - see diary.h */
 #include "tests/process/diary.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* wall.c - see wall.h */
 #include "tests/process/wall.h"
 
 #include <fcntl.h>

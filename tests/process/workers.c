@@ -1,3 +1,4 @@
+/* workers.c - see workers.h */
 #include "tests/process/workers.h"
 
 #include <errno.h>

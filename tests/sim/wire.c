@@ -1,3 +1,4 @@
+/* wire.c - see wire.h */
 #include "tests/sim/wire.h"
 
 #include <stdio.h>

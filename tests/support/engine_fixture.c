@@ -1,3 +1,4 @@
+/* engine_fixture.c - see engine_fixture.h */
 #include "tests/support/engine_fixture.h"
 
 #include <ftw.h>
@@ -26,8 +27,7 @@
 #define FIXTURE_ROUNDS_MAX 1000000u
 #define FIXTURE_RULES_MAX 64u
 #define FIXTURE_URL_BYTES 100u
-/* A client gives up long after the fixture has. */
-#define FIXTURE_CLIENT_TIMEOUT_MS (4u * FIXTURE_PATIENCE_MS)
+#define FIXTURE_CLIENT_TIMEOUT_MS (4u * FIXTURE_PATIENCE_MS) /* the fixture gives up first */
 
 /* A thread that reads the clock at the beginning of every round: a shard. */
 struct clock_reader {

@@ -1,3 +1,4 @@
+/* postgres_fixture.c - see postgres_fixture.h */
 #include "tests/support/postgres_fixture.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* visit.c - see visit.h */
 #include "engine/domain/partition/visit.h"
 
 #include "engine/domain/date/date.h"

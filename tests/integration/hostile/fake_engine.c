@@ -1,3 +1,4 @@
+/* fake_engine.c - see fake_engine.h */
 #include "tests/integration/hostile/fake_engine.h"
 
 #include <pthread.h>

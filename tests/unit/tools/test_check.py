@@ -39,6 +39,7 @@ FAULTS = {
     "short_ifs": (SOME_C, "void f(int x) {\n    if (x) { return; }\n}\n", "if (x) { return; }"),
     "file_names": (SOME_C, "/* as date_undecided.c says */\n", "date_undecided.c"),
     "length": (SOME_C, "\n" * 800, "split it"),
+    "openings": ("opened/x.c", "#include <stdio.h>\n", "opened/x.c:1"),
     "width": (SOME_C, "/* " + "x" * 100 + " */\n", "106 columns"),
     "whitespace": (SOME_C, "int x; \n", "blanks at the end"),
     "shell": ("tools/test", "\nif [ $x = 1 ]; then cd $y\n", "tools/test"),
