@@ -15,7 +15,8 @@
 
 #include <stdatomic.h>
 
-#include "engine/runtime/engine.h"
+#include "engine/domain/reply.h"
+#include "engine/runtime/request.h"
 #include "net/protocol/arena.h"
 #include "net/protocol/decode.h"
 #include "net/protocol/encode.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "engine/domain/date/date.h"
+#include "engine/runtime/engine.h"
 #include "net/server/frame.h"
 #include "net/protocol/limits.h"
 #include "tests/support/notation.h"
