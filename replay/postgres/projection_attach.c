@@ -21,8 +21,8 @@ static void read_exists(void *context, int columns, const char *const *values) {
     if (values[0]) *(bool *)context = strcmp(values[0], "t") == 0;
 }
 
-/* Names of machines and folders are anybody's, and so is what a database says of itself: what is not
- * plain is not repeated. */
+/* Names of machines and folders are anybody's, and so is what a database says of itself: what is
+ * not plain is not repeated. */
 static void copy_plain(const char *from, char *to, size_t room) {
     size_t size = 0;
     for (; from && *from && size + 1 < room; from++) {

@@ -485,10 +485,9 @@ static void an_odd_database_does_no_harm(void **state) {
     (void)state;
     begin();
     projection_free(original.projection);
-    projection_fixture_sql(fixture,
-                           "ALTER TABLE usher.projection_state ALTER run_id TYPE text;"
-                           "UPDATE usher.projection_state SET run_id ="
-                           " $$o'brien'; DROP SCHEMA usher CASCADE; --$$");
+    projection_fixture_sql(fixture, "ALTER TABLE usher.projection_state ALTER run_id TYPE text;"
+                                    "UPDATE usher.projection_state SET run_id ="
+                                    " $$o'brien'; DROP SCHEMA usher CASCADE; --$$");
     engine_starts(&original, "here:/original");
     for (uint32_t i = 0; i < 3; i++) {
         fixture->now_ms += projection_idle_ms(original.projection);
