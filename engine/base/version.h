@@ -11,8 +11,8 @@
 /* name: in system.stats and in --version, then where the format is specified */
 #define VERSION_PROTOCOL 1u /* net/PROTOCOL.md */
 #define VERSION_LOG 1u      /* wal/FORMAT.md */
-#define VERSION_SNAPSHOT 1u /* replay/README.md, "Snapshots" */
-#define VERSION_SCHEMA 2    /* replay/README.md: the tables in PostgreSQL */
+#define VERSION_SNAPSHOT 1u /* replay/snapshot/FORMAT.md */
+#define VERSION_SCHEMA 2    /* replay/postgres/sql/schema.sql */
 
 #define VERSIONS(VERSION)                                                                          \
     VERSION(protocol, VERSION_PROTOCOL)                                                            \
