@@ -21,6 +21,7 @@
 #include "bench/peers/callers.h"
 #include "bench/sale_fixture.h"
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/common/histogram.h"
 
 #define PRICE 100u /* of every seat of the sale */
@@ -154,8 +155,8 @@ static void charge_all(struct booking_bench *bench, uint32_t users) {
 
 static void demand(const char *what, uint64_t engine, uint64_t ours) {
     if (engine == ours) return;
-    (void)fprintf(stderr, "bench_booking: %s: the engine says %llu, it should be %llu\n", what,
-                  (unsigned long long)engine, (unsigned long long)ours);
+    complain("%s: the engine says %llu, it should be %llu", what, (unsigned long long)engine,
+             (unsigned long long)ours);
     exit(1);
 }
 

@@ -148,7 +148,7 @@ static void prepare_expire(struct work *work, const struct operation *operation)
 
 /* One hold comes to its end. */
 static void step_expire(struct work *work, uint32_t n) {
-    (void)n; /* time tells which */
+    (void)n;
     work->stepper->now_ms++;
     stepper_due(work->stepper, work->date);
 }
@@ -309,7 +309,7 @@ static void prepare_append(struct work *work, const struct operation *operation)
 }
 
 static void step_append(struct work *work, uint32_t n) {
-    (void)n; /* all alike */
+    (void)n;
     append(work, work->drain, work->drain_bytes);
 }
 
@@ -333,7 +333,7 @@ static void step_replay(struct work *work, uint32_t n) {
     struct recover_result result;
     struct recover_error error;
     struct world *world = world_create(&seed);
-    (void)n; /* all alike */
+    (void)n;
     source_wal_init(&source, work->storage, NULL, NULL, WAL_READER_NO_LIMIT, &port);
     REQUIRE(recover(&port, world, NULL, &result, &error) == 0);
     REQUIRE(result.records == work->records);

@@ -15,6 +15,7 @@
 #include "engine/base/require.h"
 #include "replay/snapshot/snapshot.h"
 #include "replay/snapshot/snapshot_file.h"
+#include "tools/common/complain.h"
 
 #define ROUNDS 7
 #define SEATS_EACH 2u
@@ -59,7 +60,7 @@ static void run(struct storage *storage, struct stepper *stepper) {
         uint64_t begin = measure_ns();
         int rc = snapshot_save(storage, stepper->world, &info, NULL, NULL, &error);
         save[round] = (double)(measure_ns() - begin);
-        if (rc < 0) (void)fprintf(stderr, "bench: %s\n", error.text);
+        if (rc < 0) complain("%s", error.text);
         REQUIRE(rc == 0);
     }
     stepper_free(stepper); /* a start has only one */
@@ -71,7 +72,7 @@ static void run(struct storage *storage, struct stepper *stepper) {
         begin = measure_ns();
         int rc = snapshot_load(storage, name, &seed, &info, &world, &error);
         load[round] = (double)(measure_ns() - begin);
-        if (rc < 0) (void)fprintf(stderr, "bench: %s\n", error.text);
+        if (rc < 0) complain("%s", error.text);
         REQUIRE(rc == 0 && world_hash(world) == hash);
         world_free(world);
     }

@@ -21,6 +21,7 @@
 #include "engine/base/require.h"
 #include "replay/source/recover.h"
 #include "replay/source/source_wal.h"
+#include "tools/common/complain.h"
 #include "wal/wal.h"
 
 #define ROUNDS 7
@@ -135,7 +136,7 @@ static struct round replay(struct storage *storage, uint64_t hash,
     uint64_t wall = measure_ns(), cpu = measure_cpu_ns();
     source_wal_init(&source, storage, NULL, NULL, WAL_READER_NO_LIMIT, &port);
     int rc = recover(&port, world, NULL, ret_result, &error);
-    if (rc < 0) fprintf(stderr, "%s\n", error.text);
+    if (rc < 0) complain("%s", error.text);
     REQUIRE(rc == 0 && ret_result->world_hash == hash);
     struct round round = {(double)(measure_ns() - wall), (double)(measure_cpu_ns() - cpu)};
     source_wal_deinit(&source);

@@ -15,6 +15,7 @@
 #include "tests/support/stepper.h"
 #include "bench/measure.h"
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/common/histogram.h"
 
 #define POLLS 1000000u
@@ -43,7 +44,7 @@ static uint64_t read_status(const char *field) {
         if (strncmp(line, field, strlen(field)) == 0)
             (void)sscanf(line + strlen(field), "%llu", &kib);
     }
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     return kib * 1024;
 }
 
@@ -167,9 +168,9 @@ int main(int argc, char **argv) {
     bool seats = argc == 3 && strcmp(argv[1], "seats") == 0;
     if (value < 1 || value > (waiters ? WAITERS_PER_DATE_MAX : SEATS_PER_DATE_MAX) ||
         (!waiters && !seats)) {
-        (void)fprintf(stderr, "usage: bench_size waiters 1..%u, bench_size seats 1..%u\n",
+        complain_more("usage: bench_size waiters 1..%u, bench_size seats 1..%u",
                       WAITERS_PER_DATE_MAX, SEATS_PER_DATE_MAX);
-        return 2;
+        return EXIT_USAGE;
     }
     size.axis = argv[1];
     size.value = (uint32_t)value;

@@ -17,6 +17,7 @@
 #include "engine/domain/decision.h"
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
+#include "tools/common/complain.h"
 #include "tools/common/system_ports.h"
 #include "wal/wal.h"
 
@@ -33,7 +34,7 @@ struct wal_bench {
 };
 
 static _Noreturn void fail(const char *what, const char *why) {
-    (void)fprintf(stderr, "bench_wal: %s: %s\n", what, why);
+    complain("%s: %s", what, why);
     exit(1);
 }
 

@@ -1,3 +1,4 @@
+/* load.c - see load.h */
 #include "bench/load.h"
 
 #include <nng/nng.h>
@@ -12,11 +13,12 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
+#include "tools/common/complain.h"
 #include "tools/common/histogram.h"
 
 static void must(int error, const char *what) {
     if (error == 0) return;
-    (void)fprintf(stderr, "bench: %s: %s\n", what, nng_strerror(error));
+    complain("%s: %s", what, nng_strerror(error));
     exit(1);
 }
 

@@ -1,3 +1,4 @@
+/* sale_fixture.c - see sale_fixture.h */
 #include "bench/sale_fixture.h"
 
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 #include "net/protocol/text.h"
+#include "tools/common/complain.h"
 
 /* How far ahead of the hold that is written a token is asked for. */
 #define SALE_TOKENS_AHEAD 16u
@@ -19,7 +21,7 @@
 _Noreturn void sale_fail(const char *what) {
     static atomic_flag failing = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&failing)) (void)pause(); /* one thread may exit(), not two */
-    (void)fprintf(stderr, "bench: %s\n", what);
+    complain("%s", what);
     exit(1);
 }
 
@@ -88,8 +90,8 @@ static const struct value *ask(struct client *client, const char *method,
                                struct value_writer *params) {
     if (client_call_wait(client, method, params, &answer) != CLIENT_OK || !answer.result) {
         char code[32];
-        (void)fprintf(stderr, "bench: %s: %s %s\n", method, client_status_text(answer.status),
-                      client_answer_code(&answer, code));
+        complain("%s: %s %s", method, client_status_text(answer.status),
+                 client_answer_code(&answer, code));
         exit(1);
     }
     value_writer_clear(params);
@@ -292,7 +294,7 @@ struct sale_usage sale_usage(const struct sale_fixture *sale) {
         (void)sscanf(line, "VmRSS: %llu", &resident_kib);
         (void)sscanf(line, "VmHWM: %llu", &peak_kib);
     }
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     clockid_t clock;
     struct timespec cpu;
     if (clock_getcpuclockid(sale->usherd, &clock) != 0 || clock_gettime(clock, &cpu) != 0) {

@@ -1,3 +1,4 @@
+/* callers.c - see callers.h */
 #include "bench/peers/callers.h"
 
 #include <getopt.h>
@@ -10,11 +11,12 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
+#include "tools/common/complain.h"
 
 _Noreturn void callers_fail(const char *what, const char *why) {
     static atomic_flag failing = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&failing)) (void)pause(); /* one thread may exit(), not two */
-    (void)fprintf(stderr, "%s: %s\n", what, why);
+    complain("%s: %s", what, why);
     exit(1);
 }
 
@@ -75,7 +77,7 @@ static struct callers_disk read_disk(const char *folder) {
     if (!file) return disk;
     unsigned long long fields[16] = {0};
     for (uint32_t i = 0; i < 16 && fscanf(file, "%llu", &fields[i]) == 1;) i++;
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     return (struct callers_disk){
         .writes = fields[4], .sectors_written = fields[6], .flushes = fields[15]};
 }
@@ -218,8 +220,8 @@ void callers_report(const struct callers *callers, uint64_t held_there) {
     uint32_t next = atomic_load(&callers->next);
     callers_figures(callers, &figures);
     if (held_there != next) {
-        (void)fprintf(stderr, "%s: %llu seats are held, %u holds were answered\n", options->name,
-                      (unsigned long long)held_there, next);
+        complain("%s: %llu seats are held, %u holds were answered", options->name,
+                 (unsigned long long)held_there, next);
         exit(1);
     }
     printf("{\"name\": \"%s\", \"callers\": %u, \"connections\": %u, \"seconds\": %.3f, "

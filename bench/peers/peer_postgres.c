@@ -4,7 +4,8 @@
  * the turn and the seat are good; shorter than SELECT FOR UPDATE and an UPDATE, and as safe (READ
  * COMMITTED looks again at a row that it had to wait for). A caller's connection carries one
  * transaction after the other, in pipeline mode. With --batch, the holds that gathered on a
- * connection are one UPDATE in one transaction: one commit for all of them.
+ * connection are one UPDATE in one transaction: one commit for all of them. The statements stand in
+ * holds.sql (HOLDS_SQL: where that is).
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -15,17 +16,6 @@
 
 #include "bench/peers/callers.h"
 #include "engine/base/require.h"
-
-static const char one[] =
-    "UPDATE seats SET holder = turns.holder, held_until = now() + $3 * interval '1 ms' FROM turns "
-    "WHERE turns.token = $1 AND turns.ends > now() AND seats.seat = $2 "
-    "AND (seats.holder IS NULL OR seats.held_until <= now()) RETURNING 0";
-static const char many[] =
-    "UPDATE seats SET holder = turns.holder, held_until = now() + $3 * interval '1 ms' "
-    "FROM unnest($1, $2) WITH ORDINALITY AS wanted (token, seat, place) "
-    "JOIN turns ON turns.token = wanted.token AND turns.ends > now() "
-    "WHERE seats.seat = wanted.seat AND (seats.holder IS NULL OR seats.held_until <= now()) "
-    "RETURNING wanted.place - 1";
 
 struct pg_connection {
     PGconn *pg;
@@ -127,15 +117,27 @@ static void read_results(struct callers *callers, struct pg_connection *connecti
 
 /* --- before and after ------------------------------------------------------------------------- */
 
+/* Return: a connection on which the statements of holds.sql are prepared */
+static PGconn *connect_prepared(const char *address) {
+    char statements[4096];
+    FILE *file = fopen(HOLDS_SQL, "r");
+    REQUIRE(file != NULL);
+    size_t size = fread(statements, 1, sizeof statements - 1, file);
+    REQUIRE(size > 0 && feof(file));
+    (void)fclose(file);
+    statements[size] = '\0';
+    PGconn *pg = PQconnectdb(address);
+    must(PQstatus(pg) == CONNECTION_OK, pg);
+    PGresult *result = PQexec(pg, statements);
+    must(PQresultStatus(result) == PGRES_COMMAND_OK, pg);
+    PQclear(result);
+    return pg;
+}
+
 static void open_connection(struct pg_connection *connection, uint32_t index,
                             const struct callers_options *options) {
-    PGconn *pg = connection->pg = PQconnectdb(options->address);
+    PGconn *pg = connection->pg = connect_prepared(options->address);
     uint32_t room = options->callers / options->connections + 1;
-    must(PQstatus(pg) == CONNECTION_OK, pg);
-    static const Oid types_one[] = {20, 23, 23}, types_many[] = {1016, 1007, 23};
-    PQclear(PQexec(pg, "SET plan_cache_mode = force_generic_plan"));
-    PQclear(PQprepare(pg, "one", one, 3, types_one));
-    PQclear(PQprepare(pg, "many", many, 3, types_many));
     must(PQenterPipelineMode(pg) && PQsetnonblocking(pg, 1) == 0, pg);
     connection->callers = calloc(room, sizeof *connection->callers);
     connection->asked = calloc(room, sizeof *connection->asked);
@@ -150,8 +152,8 @@ static void open_connection(struct pg_connection *connection, uint32_t index,
     }
 }
 
-static uint64_t ask_number(PGconn *pg, const char *statement) {
-    PGresult *result = PQexec(pg, statement);
+static uint64_t ask_held(PGconn *pg) {
+    PGresult *result = PQexecPrepared(pg, "held", 0, NULL, NULL, NULL, 0);
     must(PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1, pg);
     uint64_t number = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
@@ -163,7 +165,7 @@ static int ask_hold(PGconn *pg, uint32_t token, uint32_t seat) {
     const char *values[3] = {texts[0], texts[1], "60000"};
     (void)snprintf(texts[0], sizeof texts[0], "%u", token);
     (void)snprintf(texts[1], sizeof texts[1], "%u", seat);
-    PGresult *result = PQexecParams(pg, one, 3, (const Oid[]){20, 23, 23}, values, NULL, NULL, 0);
+    PGresult *result = PQexecPrepared(pg, "one", 3, values, NULL, NULL, 0);
     must(PQresultStatus(result) == PGRES_TUPLES_OK, pg);
     int rows = PQntuples(result);
     PQclear(result);
@@ -172,15 +174,14 @@ static int ask_hold(PGconn *pg, uint32_t token, uint32_t seat) {
 
 static void report(struct callers *callers) {
     struct callers_hold first = callers_hold(0);
-    PGconn *pg = PQconnectdb(callers->options->address);
-    must(PQstatus(pg) == CONNECTION_OK, pg);
+    PGconn *pg = connect_prepared(callers->options->address);
     if (ask_hold(pg, callers_token(first.user + 1), first.seat) != 0) {
         callers_fail("PostgreSQL", "a seat was held twice");
     }
     if (ask_hold(pg, 0, callers->options->seats - 1) != 0) {
         callers_fail("PostgreSQL", "a hold without a turn");
     }
-    callers_report(callers, ask_number(pg, "SELECT count(*) FROM seats WHERE holder IS NOT NULL"));
+    callers_report(callers, ask_held(pg));
     PQfinish(pg);
 }
 

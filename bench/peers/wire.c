@@ -1,3 +1,4 @@
+/* wire.c - see wire.h */
 #include "bench/peers/wire.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* require.c - see require.h */
 #include "engine/base/require.h"
 
 #include <execinfo.h>

@@ -1,3 +1,4 @@
+/* uuid.c - see uuid.h */
 #include "engine/base/uuid.h"
 
 #include "engine/base/hex.h"

@@ -12,7 +12,7 @@
 #define VERSION_PROTOCOL 1u /* net/PROTOCOL.md */
 #define VERSION_LOG 1u      /* wal/FORMAT.md */
 #define VERSION_SNAPSHOT 1u /* replay/snapshot/FORMAT.md */
-#define VERSION_SCHEMA 2    /* replay/postgres/sql/schema.sql */
+#define VERSION_SCHEMA 2    /* replay/postgres/TABLES.md */
 
 #define VERSIONS(VERSION)                                                                          \
     VERSION(protocol, VERSION_PROTOCOL)                                                            \

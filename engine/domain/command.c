@@ -1,3 +1,4 @@
+/* command.c - see command.h */
 #include "engine/domain/command.h"
 
 #include <stddef.h>

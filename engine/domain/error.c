@@ -1,3 +1,4 @@
+/* error.c - see error.h */
 #include "engine/domain/error.h"
 
 #include <stddef.h>

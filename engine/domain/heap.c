@@ -1,3 +1,4 @@
+/* heap.c - see heap.h */
 #include "engine/domain/heap.h"
 
 #include <stdlib.h>

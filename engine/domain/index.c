@@ -1,3 +1,4 @@
+/* index.c - see index.h */
 #include "engine/domain/index.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* money.c - see money.h */
 #include "engine/domain/money.h"
 
 static void add(uint64_t *sum, uint64_t part) {

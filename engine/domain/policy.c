@@ -1,3 +1,4 @@
+/* policy.c - see policy.h */
 #include "engine/domain/policy.h"
 
 #include <string.h>

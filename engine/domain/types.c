@@ -1,3 +1,4 @@
+/* types.c - see types.h */
 #include "engine/domain/types.h"
 
 #define X(number, name, text)                                                                      \

@@ -1,3 +1,4 @@
+/* board.c - see board.h */
 #include "engine/runtime/board.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* mailbox.c - see mailbox.h */
 #include "engine/runtime/mailbox.h"
 
 #include <ck_ring.h>

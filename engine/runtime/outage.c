@@ -1,3 +1,4 @@
+/* outage.c - see outage.h */
 #include "engine/runtime/outage.h"
 
 #include "engine/base/limits.h"

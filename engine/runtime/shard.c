@@ -1,3 +1,4 @@
+/* shard.c - see shard.h */
 #include "engine/runtime/shard.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* waker.c - see waker.h */
 #include "engine/runtime/waker.h"
 
 #include <linux/futex.h>

@@ -161,7 +161,7 @@ static void client_free(struct client *client) {
     for (uint32_t i = 0; i < client->carrier_count; i++) carrier_close(&client->carriers[i]);
     if (client->connection) connection_close(client->connection);
     batch_queue_deinit(&client->queue);
-    (void)pthread_cond_destroy(&client->room); /* nobody waits any more */
+    (void)pthread_cond_destroy(&client->room);
     (void)pthread_mutex_destroy(&client->mutex);
     free(client->carriers);
     free(client);

@@ -236,7 +236,7 @@ void connection_close(struct connection *connection) {
         (void)nng_close(connection->link->socket); /* ours alone */
         free(connection->link);
     }
-    (void)pthread_cond_destroy(&connection->leave); /* nobody waits any more */
+    (void)pthread_cond_destroy(&connection->leave);
     (void)pthread_mutex_destroy(&connection->mutex);
     free(connection->url);
     free(connection);

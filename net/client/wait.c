@@ -57,7 +57,7 @@ int client_call_wait(struct client *client, const char *method, const struct val
         while (!call.done) pthread_cond_wait(&call.answered, &call.mutex);
         pthread_mutex_unlock(&call.mutex);
     }
-    (void)pthread_cond_destroy(&call.answered); /* nobody waits any more */
+    (void)pthread_cond_destroy(&call.answered);
     (void)pthread_mutex_destroy(&call.mutex);
     return answer->status;
 }

@@ -5,6 +5,7 @@
 
 #include "engine/base/hash.h"
 #include "engine/base/hex.h"
+#include "engine/base/utf8.h"
 
 static void u32_store(uint32_t value, uint8_t *bytes) {
     for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -43,26 +44,6 @@ void key_digest(const char *bytes, uint32_t size, struct id128 *ret_digest) {
     if (id128_is_none(ret_digest)) ret_digest->bytes[15] = 1;
 }
 
-/* The ranges of the second byte that make a sequence well-formed (Unicode 15, table 3-7): no
- * overlong forms, no surrogates, nothing above U+10FFFF.
- * Return: bytes of the sequence that `first` begins, 0 if none does */
-static uint32_t utf8_sequence(uint8_t first, uint8_t *ret_low, uint8_t *ret_high) {
-    *ret_low = 0x80;
-    *ret_high = 0xbf;
-    if (first >= 0xc2 && first <= 0xdf) return 2;
-    if (first >= 0xe0 && first <= 0xef) {
-        if (first == 0xe0) *ret_low = 0xa0;
-        if (first == 0xed) *ret_high = 0x9f;
-        return 3;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        if (first == 0xf0) *ret_low = 0x90;
-        if (first == 0xf4) *ret_high = 0x8f;
-        return 4;
-    }
-    return 0;
-}
-
 /* Most texts are plain ASCII, and each payment has a key. Return: so many bytes from the beginning
  * are printable ASCII, a multiple of 16; the next ones may be, too */
 static uint32_t plain_bytes(const char *bytes, uint32_t size) {
@@ -81,19 +62,10 @@ bool text_is_clean(const char *bytes, uint32_t size) {
     const uint8_t *text = (const uint8_t *)bytes;
     uint32_t i = plain_bytes(bytes, size);
     while (i < size) {
-        if (text[i] < 0x80) {
-            if (text[i] < 0x20 || text[i] == 0x7f) return false;
-            i++;
-            continue;
-        }
-        uint8_t low, high;
-        uint32_t length = utf8_sequence(text[i], &low, &high);
-        if (length == 0 || length > size - i) return false;
-        if (text[i + 1] < low || text[i + 1] > high) return false;
-        for (uint32_t k = 2; k < length; k++) {
-            if ((text[i + k] & 0xc0) != 0x80) return false;
-        }
-        i += length;
+        if (text[i] < 0x20 || text[i] == 0x7f) return false;
+        uint32_t character = utf8_character(text + i, size - i);
+        if (character == 0) return false;
+        i += character;
     }
     return true;
 }

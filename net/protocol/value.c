@@ -260,7 +260,7 @@ const struct value *value_next(struct value_items *items) {
 const struct value *value_at(const struct value *array, uint32_t index) {
     struct value_items items = value_items(array, VALUE_ARRAY);
     if (index >= items.left) return NULL;
-    while (index-- > 0) (void)value_next(&items); /* is there */
+    while (index-- > 0) (void)value_next(&items);
     return items.next;
 }
 

@@ -17,6 +17,7 @@
 
 #include "engine/base/require.h"
 #include "net/server/accept.h"
+#include "net/server/deadline.h"
 
 /* Backtraces of up to 15 SP devices stand before a frame; frame.c judges the frame itself. */
 #define RECEIVE_BYTES_MAX (FRAME_BYTES_MAX + 64u)
@@ -33,7 +34,7 @@ void listener_init(struct listener *listener) {
 }
 
 void listener_deinit(struct listener *listener) {
-    (void)pthread_cond_destroy(&listener->announced); /* nobody waits any more */
+    (void)pthread_cond_destroy(&listener->announced);
     (void)pthread_mutex_destroy(&listener->mutex);
 }
 
@@ -219,18 +220,6 @@ bool listener_accepted(struct listener *listener, uint32_t listener_id) {
     pthread_cond_broadcast(&listener->announced);
     pthread_mutex_unlock(&listener->mutex);
     return true;
-}
-
-static struct timespec deadline_after(uint32_t ms) {
-    struct timespec deadline;
-    REQUIRE(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    deadline.tv_sec += ms / 1000;
-    deadline.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
-    return deadline;
 }
 
 static int ms_until(const struct timespec *deadline) {

@@ -15,6 +15,7 @@
 
 #include "engine/base/require.h"
 #include "net/server/accept.h"
+#include "net/server/deadline.h"
 #include "net/server/frame.h"
 #include "net/server/listener.h"
 
@@ -436,15 +437,6 @@ uint32_t net_server_watch_step(struct net_server *server) {
     return replaced;
 }
 
-static struct timespec deadline_after(uint32_t ms) {
-    struct timespec deadline;
-    REQUIRE(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    uint64_t ns = (uint64_t)deadline.tv_nsec + (uint64_t)(ms % 1000) * 1000000;
-    deadline.tv_sec += ms / 1000 + (time_t)(ns / 1000000000);
-    deadline.tv_nsec = (long)(ns % 1000000000);
-    return deadline;
-}
-
 static void *watchdog_main(void *argument) {
     struct net_server *server = argument;
     (void)pthread_setname_np(pthread_self(), "net-watchdog");
@@ -529,7 +521,7 @@ void net_server_free(struct net_server *server) {
     watchdog_stop(server);
     endpoint_deinit(&server->admin);
     endpoint_deinit(&server->public);
-    (void)pthread_cond_destroy(&server->leave); /* nobody waits any more */
+    (void)pthread_cond_destroy(&server->leave);
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->mutex);
     free(server);

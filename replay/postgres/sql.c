@@ -1,3 +1,4 @@
+/* sql.c - see sql.h */
 #include "replay/postgres/sql.h"
 
 #include <errno.h>

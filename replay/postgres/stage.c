@@ -1,3 +1,4 @@
+/* stage.c - see stage.h */
 #include "replay/postgres/stage.h"
 
 #include <stdio.h>

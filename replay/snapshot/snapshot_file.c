@@ -73,7 +73,7 @@ static uint32_t block_bytes(uint32_t body_bytes) {
 int snapshot_error_set(struct snapshot_error *ret_error, int code, const char *file,
                        uint64_t offset, const char *format, ...) {
     struct snapshot_error error = {.code = code, .offset = offset};
-    (void)snprintf(error.file, sizeof error.file, "%s", file ? file : ""); /* names fit */
+    (void)snprintf(error.file, sizeof error.file, "%s", file ? file : "");
     va_list arguments;
     va_start(arguments, format);
     /* A text that is cut short is good enough. */

@@ -1,3 +1,4 @@
+/* recover.c - see recover.h */
 #include "replay/source/recover.h"
 
 #include <stdio.h>

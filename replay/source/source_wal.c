@@ -1,3 +1,4 @@
+/* source_wal.c - see source_wal.h */
 #include "replay/source/source_wal.h"
 
 #include <stdio.h>

@@ -91,7 +91,7 @@ void narrate_seat(const struct world *world, uint32_t date, uint32_t seat,
     }
 }
 
-/* " by <user>": nothing in a user's own story, or where nobody knows. */
+/* " by <user>": nothing in a user's own history, or where nobody knows. */
 static void say_user(struct sentence *sentence, const char *word, const struct id128 *user) {
     char text[TEXT_UUID_BYTES];
     if (sentence->subject->kind == SUBJECT_USER || !user || id128_is_none(user)) return;
@@ -119,7 +119,7 @@ static void say_id(struct sentence *sentence, const char *before, const char *wh
     say(sentence, "%s%s %s", before, what, text);
 }
 
-/* ", reservation 7-12": nothing in a reservation's own story. */
+/* ", reservation 7-12": nothing in a reservation's own history. */
 static void say_reservation(struct sentence *sentence) {
     if (sentence->subject->kind == SUBJECT_RESERVATION) return;
     say_id(sentence, ", ", "reservation", sentence->reservation);

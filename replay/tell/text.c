@@ -1,9 +1,11 @@
+/* text.c - see text.h */
 #include "replay/tell/text.h"
 
 #include <stdio.h>
 #include <time.h>
 
 #include "engine/base/require.h"
+#include "engine/base/utf8.h"
 
 void text_time(uint64_t time_ms, char ret_text[TEXT_TIME_BYTES]) {
     struct tm parts;
@@ -34,37 +36,11 @@ void text_partition(uint32_t partition, char ret_text[TEXT_PARTITION_BYTES]) {
     }
 }
 
-/* Bytes of the well-formed character at `at`, 0 if there is none: RFC 3629, which excludes
- * overlong forms, surrogates and what lies beyond U+10FFFF by narrowing the second byte. */
-static uint32_t character_bytes(const uint8_t *at, size_t left) {
-    uint8_t low = 0x80, high = 0xBF;
-    uint32_t size;
-    if (at[0] < 0x80) return at[0] != 0;
-    if (at[0] >= 0xC2 && at[0] <= 0xDF)
-        size = 2;
-    else if (at[0] >= 0xE0 && at[0] <= 0xEF)
-        size = 3;
-    else if (at[0] >= 0xF0 && at[0] <= 0xF4)
-        size = 4;
-    else
-        return 0;
-    if (left < size) return 0;
-    if (at[0] == 0xE0) low = 0xA0;
-    if (at[0] == 0xED) high = 0x9F;
-    if (at[0] == 0xF0) low = 0x90;
-    if (at[0] == 0xF4) high = 0x8F;
-    if (at[1] < low || at[1] > high) return 0;
-    for (uint32_t i = 2; i < size; i++) {
-        if ((at[i] & 0xC0) != 0x80) return 0;
-    }
-    return size;
-}
-
 size_t text_clean(const struct text *text, char ret_text[TEXT_CLEAN_BYTES]) {
     char *out = ret_text;
     for (uint32_t i = 0; i < text->size;) {
         const uint8_t *at = (const uint8_t *)text->bytes + i;
-        uint32_t size = character_bytes(at, text->size - i);
+        uint32_t size = at[0] != 0 ? utf8_character(at, text->size - i) : 0;
         if (size == 0) {
             memcpy(out, "\xEF\xBF\xBD", 3);
             out += 3;

@@ -1,3 +1,4 @@
+/* small_disk.c - see small_disk.h */
 #include "tests/damage/small_disk.h"
 
 #include <errno.h>
@@ -38,9 +39,9 @@ static int run(const char *const arguments[ARGUMENTS_MAX]) {
 static int make_and_mount(struct small_disk *disk, const char *directory, const char *folder,
                           uint32_t mib) {
     *disk = (struct small_disk){0};
-    (void)snprintf(disk->image, sizeof disk->image, "%.80s/disk.image", directory); /* fits */
+    (void)snprintf(disk->image, sizeof disk->image, "%.80s/disk.image", directory);
     (void)snprintf(disk->folder, sizeof disk->folder, "%.95s", folder);
-    (void)snprintf(disk->filler, sizeof disk->filler, "%.95s/filler", folder); /* fits */
+    (void)snprintf(disk->filler, sizeof disk->filler, "%.95s/filler", folder);
     int file = open(disk->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0 || ftruncate(file, (off_t)mib << 20) != 0) return -1;
     (void)close(file); /* nothing was written through it */
@@ -64,7 +65,7 @@ bool small_disk_enter(void) {
         return false;
     }
     REQUIRE(mkdtemp(directory) != NULL);
-    (void)snprintf(folder, sizeof folder, "%s/on", directory); /* fits */
+    (void)snprintf(folder, sizeof folder, "%s/on", directory);
     if (make_and_mount(&disk, directory, folder, 16) != 0) why = "mke2fs or mount failed";
     small_disk_unmount(&disk);
     (void)unlink(disk.image); /* only leftovers in /tmp, as the next two */

@@ -84,14 +84,14 @@ static int tear_down(void **state) {
 /* What usherd has said on standard error, in all runs so far, from an offset on. */
 static void complaints(char *ret_text, uint32_t size, long *offset) {
     char path[128];
-    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     assert_int_equal(fseek(file, *offset, SEEK_SET), 0);
     size_t got = fread(ret_text, 1, size - 1, file);
     ret_text[got] = '\0';
     *offset = ftell(file);
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
 }
 
 /* It has ended by itself, and said that there is no room, and for what. */
@@ -258,14 +258,14 @@ static void a_second_engine_is_refused(void **state) {
     struct usherd_daemon second;
     char path[128], text[4096] = "";
     daemon_create(&second, &(struct daemon_options){.shards = 2, .segment_mb = 1});
-    (void)snprintf(second.data, sizeof second.data, "%s", usherd.data); /* same size */
+    (void)snprintf(second.data, sizeof second.data, "%s", usherd.data);
     daemon_launch(&second);
     assert_true(daemon_wait_end(&second, END_MS_MAX) > 0);
-    (void)snprintf(path, sizeof path, "%s/stderr", second.directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", second.directory);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     note("the second engine said: %s", text);
     assert_non_null(strstr(text, "engine runs"));
     daemon_destroy(&second);

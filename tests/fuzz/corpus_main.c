@@ -19,7 +19,7 @@ static void run_file(const char *path) {
     size_t size = (size_t)info.st_size;
     uint8_t *bytes = malloc(size > 0 ? size : 1);
     REQUIRE(bytes != NULL && fread(bytes, 1, size, file) == size);
-    (void)fclose(file); /* was only read */
+    (void)fclose(file);
     printf("# %s\n", path);
     (void)fflush(stdout); /* the name must be out before the target can abort */
     (void)LLVMFuzzerTestOneInput(bytes, size); /* says nothing here */

@@ -165,7 +165,7 @@ static void encode(void *context, struct request *request, const struct reply *r
 }
 
 static void release(void *context, struct request *request) {
-    (void)request; /* as above */
+    (void)request;
     ((struct entity_asking *)context)->releases++;
 }
 

@@ -1,3 +1,4 @@
+/* fuzz_fixture.c - see fuzz_fixture.h */
 #include "tests/fuzz/fuzz_fixture.h"
 
 #include <stdlib.h>

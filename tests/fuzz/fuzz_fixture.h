@@ -3,8 +3,8 @@
  * The clock moves when it is told to, entropy is constant (so that tokens can be guessed), nothing
  * is durable before the fixture says so. Thread: the target's.
  */
-#ifndef USHER_TESTS_FUZZ_FIXTURE_H
-#define USHER_TESTS_FUZZ_FIXTURE_H
+#ifndef USHER_TESTS_FUZZ_FUZZ_FIXTURE_H
+#define USHER_TESTS_FUZZ_FUZZ_FIXTURE_H
 
 #include "engine/runtime/engine.h"
 

@@ -112,7 +112,7 @@ static void read_moment(const uint8_t *bytes, uint32_t size) {
     text[size] = '\0';
     if (moment_parse(text, &time_ms) == 0) {
         REQUIRE(time_ms <= TIME_MS_MAX);
-        (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)time_ms); /* fits */
+        (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)time_ms);
         REQUIRE(moment_parse(digits, &again) == 0 && again == time_ms);
     }
     free(text);

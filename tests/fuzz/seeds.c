@@ -191,7 +191,7 @@ static void save_disk(struct storage *disk, uint8_t mode, const char *name) {
     for (uint32_t segment = 0; segment < 4; segment++) {
         char file[WAL_FILE_NAME_BYTES];
         uint64_t size;
-        (void)snprintf(file, sizeof file, "wal-%016x.seg", segment + 1); /* fits */
+        (void)snprintf(file, sizeof file, "wal-%016x.seg", segment + 1);
         const uint8_t *bytes = storage_memory_bytes(disk, file, &size);
         if (bytes) add_file(segment, bytes, size, mode != 0);
     }
@@ -270,6 +270,7 @@ static struct world *world_of(const struct fuzz_fixture *fixture) {
 
 #define TEXT(literal) ((struct text){literal, sizeof literal - 1})
 #define RESERVATION(sequence) (1ull << 32 | (sequence))
+#define ASK(KIND, whom) .kind = COMMAND_##KIND, .partition = (whom)
 
 /* Every secret is what the entropy of fuzz_fixture.h makes. */
 static struct token token_of(place_t place) {
@@ -293,21 +294,21 @@ static void small_concert(struct fuzz_fixture *fixture, uint32_t steps) {
     policy_default(&policy);
     policy.active_capacity = 2;
     const struct command script[] = {
-        {COMMAND_CONCERT_CREATE, PARTITION_CATALOGUE, .concert = {TEXT("c")}},
-        {COMMAND_DATE_CREATE, PARTITION_CATALOGUE, .date = {1, TEXT("d"), 1, &policy, {{1}}}},
-        {COMMAND_SEATS_ADD, date, .seats = {1, 3, specs}},
-        {.kind = COMMAND_DATE_OPEN, .partition = date},
-        {COMMAND_QUEUE_ENTER, date, .enter = {a, {{1}}}},
-        {COMMAND_QUEUE_ENTER, date, .enter = {b, {{1}}}},
-        {COMMAND_QUEUE_ENTER, date, .enter = {{{0xC}}, {{1}}}},
-        {COMMAND_WALLET_CHARGE, partition_of_user(&a), .wallet = {a, 100, {{7}}}},
-        {COMMAND_SEATS_HOLD, date, .hold = {token_of(1), refs, 1}},
-        {COMMAND_SEATS_HOLD, date, .hold = {token_of(2), refs + 1, 1}},
-        {COMMAND_PAYMENT_PAY, date, .pay = {token_of(2), RESERVATION(2), {{6}}}},
-        {COMMAND_PAYMENT_PAY, date, .pay = {token_of(1), RESERVATION(1), {{5}}}},
-        {COMMAND_SEATS_RELEASE, date, .release = {token_of(2), RESERVATION(2)}},
-        {COMMAND_RESERVATION_CANCEL, date, .cancel = {a, RESERVATION(1), {{4}}}},
-        {.kind = COMMAND_DATE_CLOSE, .partition = date},
+        {ASK(CONCERT_CREATE, PARTITION_CATALOGUE), .concert = {TEXT("c")}},
+        {ASK(DATE_CREATE, PARTITION_CATALOGUE), .date = {1, TEXT("d"), 1, &policy, {{1}}}},
+        {ASK(SEATS_ADD, date), .seats = {1, 3, specs}},
+        {ASK(DATE_OPEN, date)},
+        {ASK(QUEUE_ENTER, date), .enter = {a, {{1}}}},
+        {ASK(QUEUE_ENTER, date), .enter = {b, {{1}}}},
+        {ASK(QUEUE_ENTER, date), .enter = {{{0xC}}, {{1}}}},
+        {ASK(WALLET_CHARGE, partition_of_user(&a)), .wallet = {a, 100, {{7}}}},
+        {ASK(SEATS_HOLD, date), .hold = {token_of(1), refs, 1}},
+        {ASK(SEATS_HOLD, date), .hold = {token_of(2), refs + 1, 1}},
+        {ASK(PAYMENT_PAY, date), .pay = {token_of(2), RESERVATION(2), {{6}}}},
+        {ASK(PAYMENT_PAY, date), .pay = {token_of(1), RESERVATION(1), {{5}}}},
+        {ASK(SEATS_RELEASE, date), .release = {token_of(2), RESERVATION(2)}},
+        {ASK(RESERVATION_CANCEL, date), .cancel = {a, RESERVATION(1), {{4}}}},
+        {ASK(DATE_CLOSE, date)},
     };
     struct id128 id = {{3}};
     fuzz_fixture_open(fixture, world_create(&id), FUZZ_BEGIN_MS,
@@ -327,7 +328,7 @@ static void seeds_entity(void) {
         struct world *world = world_of(&fixture);
         add_u8((uint8_t)(i > 0)); /* its hashes are put right, but for the first */
         REQUIRE(image_save(world, &(struct image_sink){add_entity, NULL}) == 0);
-        (void)snprintf(name, sizeof name, "after-%u-steps", small_steps[i]); /* fits */
+        (void)snprintf(name, sizeof name, "after-%u-steps", small_steps[i]);
         save("entity", name);
         world_free(world);
         fuzz_fixture_close(&fixture);
@@ -351,7 +352,7 @@ static void seeds_snapshot(void) {
         REQUIRE(bytes != NULL);
         add_u8((uint8_t)(mode > 0 ? mode * 2 + 1 : 0));
         add_file(UINT32_MAX, bytes, size, mode > 0);
-        (void)snprintf(name, sizeof name, "mode-%u", mode); /* fits */
+        (void)snprintf(name, sizeof name, "mode-%u", mode);
         save("snapshot", name);
         disk->operations->destroy(disk);
         world_free(world);
@@ -418,7 +419,7 @@ static void seeds_values(void) {
 
 int main(int argc, char **argv) {
     if (argc != 2) {
-        (void)fprintf(stderr, "Usage: fuzz_seeds FOLDER\n"); /* nothing to do if that fails */
+        (void)fprintf(stderr, "Usage: fuzz_seeds FOLDER\n");
         return 2;
     }
     folder = argv[1];

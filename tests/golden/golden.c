@@ -1,3 +1,4 @@
+/* golden.c - see golden.h */
 #include "tests/golden/golden.h"
 
 #include <dirent.h>
@@ -24,7 +25,7 @@ struct golden_bytes golden_read(const char *folder, const char *name) {
     ret.size = (size_t)size;
     ret.bytes = calloc(1, ret.size + 1);
     REQUIRE(ret.bytes && fread(ret.bytes, 1, ret.size, file) == ret.size);
-    (void)fclose(file); /* only read */
+    (void)fclose(file);
     return ret;
 }
 
@@ -43,7 +44,7 @@ struct storage *golden_load(const char *folder, const char *name) {
                 0);
         free(file.bytes);
     }
-    (void)closedir(directory); /* only read */
+    (void)closedir(directory);
     return disk;
 }
 
@@ -56,7 +57,7 @@ struct golden_names {
 static void collect(void *context, const char *name) {
     struct golden_names *names = context;
     REQUIRE(names->count < NAMES_MAX);
-    (void)snprintf(names->names[names->count++], 64, "%.60s", name); /* fits */
+    (void)snprintf(names->names[names->count++], 64, "%.60s", name);
 }
 
 void golden_each(struct storage *disk, void (*visit)(void *context, const char *name),

@@ -56,7 +56,7 @@ static struct golden_bytes decision_lines(struct storage *disk) {
         lsn += size;
         golden_decision(out, &decision, lsn);
     }
-    (void)fclose(out); /* memory */
+    (void)fclose(out);
     memory_log_deinit(&records);
     return lines;
 }
@@ -77,7 +77,7 @@ static struct golden_bytes entity_lines(struct storage *snapshots, const char *n
     }
     if (rc < 0) fail_msg("%s", error.text);
     snapshot_reader_close(&reader);
-    (void)fclose(out); /* memory */
+    (void)fclose(out);
     return lines;
 }
 
@@ -97,7 +97,7 @@ static struct world *replay(struct storage *disk, uint64_t to_lsn,
 static uint64_t expected(const char *name, int base) {
     struct golden_bytes text = golden_read(folder, "expected.txt");
     char line[64];
-    (void)snprintf(line, sizeof line, "\n%s ", name); /* fits */
+    (void)snprintf(line, sizeof line, "\n%s ", name);
     const char *found = strstr(text.bytes, line);
     if (!found) fail_msg("%s/expected.txt has no %s", folder, name);
     uint64_t value = strtoull(found + strlen(line), NULL, base);
@@ -232,7 +232,7 @@ static void demand_kinds(const char *file, const char *const *names) {
     struct golden_bytes lines = golden_read(folder, file);
     for (; *names; names++) {
         char kind[64];
-        (void)snprintf(kind, sizeof kind, "\"kind\":\"%s\"", *names); /* fits */
+        (void)snprintf(kind, sizeof kind, "\"kind\":\"%s\"", *names);
         if (!strstr(lines.bytes, kind)) fail_msg("%s has no %s", file, *names);
     }
     free(lines.bytes);
@@ -526,7 +526,7 @@ static void save_file(void *context, const char *name) {
     char path[128];
     uint64_t size = 0;
     const uint8_t *bytes = storage_memory_bytes(save->disk, name, &size);
-    (void)snprintf(path, sizeof path, "%s/%.60s", save->folder, name); /* fits */
+    (void)snprintf(path, sizeof path, "%s/%.60s", save->folder, name);
     write_file(path, bytes, size);
 }
 

@@ -86,7 +86,7 @@ static void bytes_of_every_length(void **state) {
         }
     }
     assert_hash(hash_64(NULL, 0, 0), table[0].plain);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void digests_of_keys(void **state) {
@@ -107,7 +107,7 @@ static void digests_of_keys(void **state) {
         key_digest(table[i].key, (uint32_t)strlen(table[i].key), &digest);
         assert_memory_equal(digest.bytes, table[i].digest, HASH_DIGEST_BYTES);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 /* --- structs on the stack --------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ static void structs_on_the_stack(void **state) {
     assert_hash(seat_hash("Parter35guid-1", unknown(250), 1), 0x98c4fe3293daca48);
     uint64_t own = unknown(0x123456789abcdef0);
     assert_hash(hash_64(&own, sizeof own, PARTITION_DATE_FIRST + 1), 0x140e5714ae9dbdf6);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* --- the domain ------------------------------------------------------------------------------- */
@@ -215,7 +215,7 @@ static void state_of_the_catalogue(void **state) {
     policy_default(&decision.date_created.policy);
     assert_hash(applied(world, &decision) - hash, 0x962c78e319d97ea7);
     world_free(world);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* A ledger's chain is a hash of hashes; while a payment is under way its transfer counts, too. */
@@ -237,7 +237,7 @@ static void state_of_a_wallet(void **state) {
                                                                .balance = 750};
     assert_hash(applied(world, &decision), 0x60cfb0a7a1878658);
     world_free(world);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -263,7 +263,7 @@ static void checksums_of_a_block(void **state) {
     assert_hash(header.checksum, 0x9a6dfbb7ee186a23);
     assert_hash(bytes_get_u64(block + 64), header.body_checksum);
     assert_hash(bytes_get_u64(block + 72), header.checksum);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void checksum_of_a_segment(void **state) {
@@ -282,7 +282,7 @@ static void checksum_of_a_segment(void **state) {
     segment_encode(&header, bytes);
     assert_hash(header.checksum, 0xd6c160b2e4938043);
     assert_hash(bytes_get_u64(bytes + 4088), header.checksum);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void checksums_of_a_snapshot(void **state) {
@@ -315,7 +315,7 @@ static void checksums_of_a_snapshot(void **state) {
     assert_hash(bytes_get_u64(file + 4096 + 56), 0x6305939fb0ce858f);
     assert_hash(bytes_get_u64(file + 8192 + 40), 0x6305939fb0ce858f); /* the next one's chain */
     disk->operations->destroy(disk);
-    (void)state; /* none */
+    (void)state;
 }
 
 int main(void) {

@@ -1,3 +1,4 @@
+/* oracle_engine.c - see oracle_engine.h */
 #include "tests/oracle/oracle_engine.h"
 
 #include "tests/oracle/oracle.h"

@@ -1,3 +1,4 @@
+/* table.c - see table.h */
 #include "tests/oracle/table.h"
 
 #include <stdlib.h>

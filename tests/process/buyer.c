@@ -1,3 +1,4 @@
+/* buyer.c - see buyer.h */
 #include "tests/process/buyer.h"
 
 #include <inttypes.h>

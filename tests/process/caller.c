@@ -1,3 +1,4 @@
+/* caller.c - see caller.h */
 #include "tests/process/caller.h"
 
 #include <inttypes.h>
@@ -169,7 +170,7 @@ void caller_ask_copies(struct caller *caller, const struct ask *const asks[], ui
     /* The client promises exactly one callback each, within its time-out. */
     while (waiting.missing > 0) pthread_cond_wait(&waiting.all_here, &waiting.mutex);
     pthread_mutex_unlock(&waiting.mutex);
-    (void)pthread_cond_destroy(&waiting.all_here); /* nobody waits any more */
+    (void)pthread_cond_destroy(&waiting.all_here);
     (void)pthread_mutex_destroy(&waiting.mutex);
     for (uint32_t i = 0; i < count; i++) caller->lost += ret_answers[i].status != CLIENT_OK;
 }

@@ -1,3 +1,4 @@
+/* common.c - see common.h */
 #include "tests/process/common.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* daemon.c - see daemon.h */
 #include "tests/process/daemon.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ void daemon_launch(struct usherd_daemon *daemon) {
     char shards[16], segment_mb[16], path[sizeof daemon->directory + 16];
     int ends[2];
     REQUIRE(daemon->pid == 0 && daemon->output < 0);
-    (void)snprintf(shards, sizeof shards, "%" PRIu32, daemon->options.shards); /* fits, as below */
+    (void)snprintf(shards, sizeof shards, "%" PRIu32, daemon->options.shards);
     (void)snprintf(segment_mb, sizeof segment_mb, "%" PRIu32, daemon->options.segment_mb);
     (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory);
     char *const postgres = daemon->options.postgres ? strdup(daemon->options.postgres) : NULL;
@@ -203,19 +204,19 @@ void daemon_destroy(struct usherd_daemon *daemon) {
 
 void daemon_complained(const struct usherd_daemon *daemon, char *ret_text, uint32_t size) {
     char path[sizeof daemon->directory + 16];
-    (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory);
     FILE *file = fopen(path, "r");
     ret_text[file ? fread(ret_text, 1, size - 1, file) : 0] = '\0';
-    if (file) (void)fclose(file); /* only read */
+    if (file) (void)fclose(file);
 }
 
 void daemon_complaints(const struct usherd_daemon *daemon) {
     char path[sizeof daemon->directory + 16], line[512];
-    (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/" COMPLAINTS, daemon->directory);
     FILE *file = fopen(path, "r");
     for (int i = 0; file && i < COMPLAINT_LINES_MAX && fgets(line, sizeof line, file); i++) {
         line[strcspn(line, "\n")] = '\0';
         note("usherd's standard error: %s", line);
     }
-    if (file) (void)fclose(file); /* only read */
+    if (file) (void)fclose(file);
 }

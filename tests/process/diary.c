@@ -1,3 +1,4 @@
+/* diary.c - see diary.h */
 #include "tests/process/diary.h"
 
 #include <inttypes.h>
@@ -33,7 +34,7 @@ struct diary_entry *diary_read(const char *directory, uint32_t process, uint32_t
     REQUIRE(count * sizeof(struct diary_entry) == (size_t)about.st_size);
     struct diary_entry *entries = malloc((count + 1) * sizeof *entries);
     REQUIRE(entries && fread(entries, sizeof *entries, count, diary) == count);
-    (void)fclose(diary); /* only read */
+    (void)fclose(diary);
     *ret_count = (uint32_t)count;
     return entries;
 }

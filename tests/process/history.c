@@ -1,3 +1,4 @@
+/* history.c - see history.h */
 #include "tests/process/history.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* testimony.c - see testimony.h */
 #include "tests/process/testimony.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* wall.c - see wall.h */
 #include "tests/process/wall.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 
 void wall_open(struct wall *wall, const char *directory) {
     const int64_t nothing = 0;
-    (void)snprintf(wall->path, sizeof wall->path, "%.80s/wall-clock", directory); /* fits */
+    (void)snprintf(wall->path, sizeof wall->path, "%.80s/wall-clock", directory);
     int file = open(wall->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     REQUIRE(file >= 0 && write(file, &nothing, sizeof nothing) == sizeof nothing);
     void *page = mmap(NULL, sizeof nothing, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

@@ -1,3 +1,4 @@
+/* workers.c - see workers.h */
 #include "tests/process/workers.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static pid_t start_one(const char *role, uint32_t index, const char *directory, 
     char *const role_copy = strdup(role), *const directory_copy = strdup(directory);
     char *const url_copy = strdup(url);
     REQUIRE(role_copy && directory_copy && url_copy);
-    (void)snprintf(number, sizeof number, "%u", index); /* fits */
+    (void)snprintf(number, sizeof number, "%u", index);
     char *const arguments[] = {program, word, role_copy, number, directory_copy, url_copy, NULL};
     pid_t parent = getpid(), pid = fork();
     REQUIRE(pid >= 0);

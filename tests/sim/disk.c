@@ -1,3 +1,4 @@
+/* disk.c - see disk.h */
 #include "tests/sim/disk.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* judge.c - see judge.h */
 #include "tests/sim/judge_parts.h"
 
 #include <stdlib.h>

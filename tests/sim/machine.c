@@ -1,3 +1,4 @@
+/* machine.c - see machine.h */
 #include "tests/sim/machine.h"
 
 #include <stdlib.h>

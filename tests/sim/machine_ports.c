@@ -1,3 +1,4 @@
+/* machine_ports.c - see machine_parts.h: journal, clock, entropy, frames and replies */
 #include <stdlib.h>
 #include <string.h>
 

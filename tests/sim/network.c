@@ -1,3 +1,4 @@
+/* network.c - see network.h */
 #include "tests/sim/network.h"
 
 #include <stdlib.h>

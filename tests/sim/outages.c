@@ -1,3 +1,4 @@
+/* outages.c - see outages.h */
 #include "tests/sim/outages.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* people.c - see people.h */
 #include "tests/sim/people.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* people_fan.c - see people_fan.h */
 #include "tests/sim/people_fan.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* plan.c - see plan.h */
 #include "tests/sim/plan.h"
 
 /* How often each kind of fault happens in a run that has it: low and high, per million steps (or

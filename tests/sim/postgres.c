@@ -1,3 +1,4 @@
+/* postgres.c - see postgres.h */
 #include "tests/sim/postgres.h"
 
 #include <stdarg.h>

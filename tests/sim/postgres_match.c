@@ -1,3 +1,4 @@
+/* postgres_match.c - see postgres_server.h: a statement against a pattern, token by token */
 #include "tests/sim/postgres_server.h"
 
 #include <ctype.h>

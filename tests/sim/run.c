@@ -1,3 +1,4 @@
+/* run.c - see run.h */
 #include "tests/sim/run.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* sim.c - see sim.h */
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>

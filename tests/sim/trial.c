@@ -1,3 +1,4 @@
+/* trial.c - see trial.h */
 #include "tests/sim/trial.h"
 
 #include <stdio.h>

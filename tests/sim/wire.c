@@ -1,3 +1,4 @@
+/* wire.c - see wire.h */
 #include "tests/sim/wire.h"
 
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void write_seat(struct value_writer *writer, uint32_t number, bool by_nam
         value_write_uint(writer, number);
         return;
     }
-    (void)snprintf(text, sizeof text, number % 2 ? "A/1/%u" : "guid-%u", number); /* fits */
+    (void)snprintf(text, sizeof text, number % 2 ? "A/1/%u" : "guid-%u", number);
     value_write_text(writer, text);
 }
 
@@ -71,7 +72,7 @@ static void write_specs(struct value_writer *writer, const struct wire_call *cal
         value_write_map(writer, 6);
         value_write_pair_text(writer, "section", "A");
         value_write_pair_text(writer, "row", "1");
-        (void)snprintf(text, sizeof text, "%u", call->first + i); /* fits, here and below */
+        (void)snprintf(text, sizeof text, "%u", call->first + i);
         value_write_pair_text(writer, "seat", text);
         (void)snprintf(text, sizeof text, "guid-%u", call->first + i);
         value_write_pair_text(writer, "guid", text);

@@ -1,3 +1,4 @@
+/* words.c - see words.h */
 #include <stdio.h>
 #include <string.h>
 

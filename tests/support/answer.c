@@ -1,3 +1,4 @@
+/* answer.c - see answer.h */
 #include "tests/support/answer.h"
 
 /* clang-format off: cmocka.h needs these before it */

@@ -1,3 +1,4 @@
+/* engine_fixture.c - see engine_fixture.h */
 #include "tests/support/engine_fixture.h"
 
 #include <ftw.h>
@@ -26,8 +27,7 @@
 #define FIXTURE_ROUNDS_MAX 1000000u
 #define FIXTURE_RULES_MAX 64u
 #define FIXTURE_URL_BYTES 100u
-/* A client gives up long after the fixture has. */
-#define FIXTURE_CLIENT_TIMEOUT_MS (4u * FIXTURE_PATIENCE_MS)
+#define FIXTURE_CLIENT_TIMEOUT_MS (4u * FIXTURE_PATIENCE_MS) /* the fixture gives up first */
 
 /* A thread that reads the clock at the beginning of every round: a shard. */
 struct clock_reader {
@@ -216,7 +216,7 @@ void fixture_until(struct engine_fixture *fixture, bool (*condition)(void *conte
 
 void fixture_step_shard(struct engine_fixture *fixture, uint32_t shard) {
     assert_true(fixture->options.by_hand);
-    (void)engine_step(fixture->engine, shard); /* tests look at what came of it */
+    (void)engine_step(fixture->engine, shard);
 }
 
 void fixture_step_shards(struct engine_fixture *fixture) {
@@ -225,7 +225,7 @@ void fixture_step_shards(struct engine_fixture *fixture) {
 
 void fixture_step_log(struct engine_fixture *fixture) {
     assert_true(fixture->options.by_hand);
-    (void)wal_writer_step(fixture->wal, false); /* likewise */
+    (void)wal_writer_step(fixture->wal, false);
 }
 
 void fixture_settle(struct engine_fixture *fixture) {

@@ -1,3 +1,4 @@
+/* fan.c - see fan.h */
 #include "tests/support/fan.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* memory_log.c - see memory_log.h */
 #include "tests/support/memory_log.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* notation.c - see notation.h */
 #include "tests/support/notation.h"
 
 #include <ctype.h>

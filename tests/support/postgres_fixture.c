@@ -1,3 +1,4 @@
+/* postgres_fixture.c - see postgres_fixture.h */
 #include "tests/support/postgres_fixture.h"
 
 #include <errno.h>
@@ -30,14 +31,14 @@ static void pause_ms(long ms) {
 static bool find_binary(const char *name, char ret_path[BINARY_BYTES]) {
     glob_t found;
     long newest = 0;
-    (void)snprintf(ret_path, BINARY_BYTES, BINARIES "*/bin/%s", name); /* fits */
+    (void)snprintf(ret_path, BINARY_BYTES, BINARIES "*/bin/%s", name);
     if (glob(ret_path, 0, NULL, &found) != 0) return false;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i];
         long version = strtol(path + sizeof BINARIES - 1, NULL, 10);
         if (version <= newest || access(path, X_OK) != 0) continue;
         newest = version;
-        (void)snprintf(ret_path, BINARY_BYTES, BINARIES "%ld/bin/%s", version, name); /* likewise */
+        (void)snprintf(ret_path, BINARY_BYTES, BINARIES "%ld/bin/%s", version, name);
     }
     globfree(&found);
     return newest > 0;

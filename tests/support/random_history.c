@@ -1,3 +1,4 @@
+/* random_history.c - see random_history.h */
 #include "tests/support/random_history.h"
 
 #include <stdio.h>

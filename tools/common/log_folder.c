@@ -159,7 +159,7 @@ static void replay_progress(void *context, uint64_t records, uint64_t bytes, uin
     progress_at(&replaying->progress, lsn, replaying->end_lsn, "");
 }
 
-static void snapshot_skipped(void *context, const struct snapshot_error *error) {
+void log_folder_skipped(void *context, const struct snapshot_error *error) {
     (void)context;
     complain("snapshot %s is not used: %s", error->file, error->text);
 }
@@ -202,7 +202,7 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
         .seed = log_folder_seed(),
         .log = folder->wal,
         .to_lsn = lsn,
-        .skipped = snapshot_skipped,
+        .skipped = log_folder_skipped,
         .progress = replay_progress,
         .context = &replaying,
     };
@@ -267,7 +267,7 @@ int log_folder_oldest_snapshot(struct log_folder *folder, uint64_t max_lsn,
                           &error) == 0) {
             result = 0;
         } else {
-            snapshot_skipped(NULL, &error);
+            log_folder_skipped(NULL, &error);
         }
     }
     free(all.infos);

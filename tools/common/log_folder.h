@@ -62,6 +62,10 @@ int log_folder_world(struct log_folder *folder, uint64_t lsn, bool from_snapshot
 int log_folder_judge(struct log_folder *folder, const struct snapshot_info *info,
                      struct snapshot_error *ret_error);
 
+/* log_folder_skipped - say which snapshot is passed over, and why (`skipped` of those that look for
+ * one); context: not used */
+void log_folder_skipped(void *context, const struct snapshot_error *error);
+
 /* log_folder_oldest_snapshot - load the oldest valid snapshot that the log goes on from
  * @max_lsn: not after this
  * Return: 0; 1 there is none; -1 */

@@ -117,7 +117,7 @@ int seating_plan_load(const char *path, struct seating_plan **ret_plan,
         result = seating_plan_parse(bytes, size, ret_plan, ret_error);
     }
     free(bytes);
-    (void)fclose(file); /* read only: nothing can be lost */
+    (void)fclose(file);
     return result;
 }
 

@@ -82,18 +82,13 @@ static void run_progress(void *context, uint64_t records, uint64_t bytes, uint64
     progress_at(&run->progress, lsn, run->replay->to_lsn, note);
 }
 
-static void skipped(void *context, const struct snapshot_error *error) {
-    (void)context;
-    complain("snapshot %s is not used: %s", error->file, error->text);
-}
-
 /* The world to begin with. */
 static int begin(struct log_folder *folder, struct log_replay *replay) {
     if (replay->from_newest) {
         const struct snapshot_recover_options options = {.seed = log_folder_seed(),
                                                          .log = folder->wal,
                                                          .to_lsn = replay->to_lsn,
-                                                         .skipped = skipped};
+                                                         .skipped = log_folder_skipped};
         struct snapshot_error error;
         if (snapshot_newest(folder->snapshots, folder->log_id, replay->to_lsn, &options,
                             &replay->from, &replay->world, &error) == 0) {

@@ -7,6 +7,7 @@
 #include "engine/base/require.h"
 #include "replay/tell/text.h"
 #include "tools/common/complain.h"
+#include "tools/common/log_folder.h"
 #include "tools/common/progress.h"
 #include "tools/common/system_ports.h"
 #include "tools/usher/json_print.h"
@@ -26,11 +27,6 @@ static void make_progress(void *context, uint64_t records, uint64_t bytes, uint6
     (void)records;
     (void)bytes;
     progress_at(&making->progress, lsn, making->to_lsn, "");
-}
-
-static void skipped(void *context, const struct snapshot_error *error) {
-    (void)context;
-    complain("snapshot %s is not used: %s", error->file, error->text);
 }
 
 static void print_info_json(const struct snapshot_info *info, const char *state,
@@ -91,7 +87,7 @@ static int make_in_folder(struct log_folder *folder, const struct usher_argument
     const struct snapshot_recover_options options = {.seed = log_folder_seed(),
                                                      .log = folder->wal,
                                                      .to_lsn = to_lsn,
-                                                     .skipped = skipped,
+                                                     .skipped = log_folder_skipped,
                                                      .progress = make_progress,
                                                      .context = &making};
     system_clock_init(&clock);

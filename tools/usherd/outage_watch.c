@@ -1,3 +1,4 @@
+/* outage_watch.c - see outage_watch.h */
 #include "tools/usherd/outage_watch.h"
 
 #include <inttypes.h>

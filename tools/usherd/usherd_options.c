@@ -167,7 +167,7 @@ static void check_encoding(const char *path) {
     FILE *file = fopen(path, "rbe");
     if (!file) usage_error(path, strerror(errno));
     size_t size = fread(first, 1, sizeof first, file);
-    (void)fclose(file); /* read only: nothing can be lost */
+    (void)fclose(file);
     const char *encoding = unicode_byte_order_mark(first, size, &mark_bytes);
     if (!encoding || strcmp(encoding, "UTF-8") == 0) return;
     char what[100];

@@ -1,3 +1,4 @@
+/* catalogue.c - see catalogue.h */
 #include "engine/domain/catalogue/catalogue.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* date.c - see date.h */
 #include "engine/domain/date/date.h"
 
 #include <stdlib.h>

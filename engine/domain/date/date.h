@@ -57,6 +57,11 @@ struct date {
     bool volatile_sales_over;
 };
 
+/* date_is_hidden - O2: of a draft the public does not know */
+static inline bool date_is_hidden(const struct date *date, bool is_admin) {
+    return date->state == DATE_DRAFT && !is_admin;
+}
+
 /* date_create - what a DATE_CREATED decision brings into being
  * A live date also needs partition_resume(): before it, nobody's silence is noticed (Q6).
  * Return: owned by the caller until partition_free() */

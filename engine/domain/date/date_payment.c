@@ -25,11 +25,6 @@ static void answer_payment(struct verdict *verdict, const struct reservation *re
     verdict->balance = balance;
 }
 
-static void answer_reservation(struct verdict *verdict, const struct reservation *reservation) {
-    verdict->reply_kind = REPLY_RESERVATION;
-    verdict->reservation = reservation->sequence;
-}
-
 /* P4: has this user used the key for another reservation of this date? */
 static bool key_reused(const struct date *date, const struct reservation *reservation,
                        const struct id128 *key) {
@@ -242,7 +237,7 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
             .reservation = reservation->sequence,
             .state = RESERVATION_RELEASED,
             .key = command->cancel.key};
-        answer_reservation(verdict, reservation);
+        date_answer_with(verdict, reservation->sequence);
         break;
     case RESERVATION_PAYING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;
     case RESERVATION_PAID: /* R8: paid, refunded */
@@ -266,7 +261,7 @@ void date_cancel_one(const struct date *date, const struct command *command, uin
     case RESERVATION_RELEASED:
     case RESERVATION_CANCELLED:
         if (same_key) {
-            answer_reservation(verdict, reservation);
+            date_answer_with(verdict, reservation->sequence);
             break;
         }
         if (reservation->state == RESERVATION_REFUNDED) {
@@ -287,7 +282,7 @@ void date_funds_refunded(const struct date *date, const struct command *command,
                                              command->funds.balance};
     }
     if (reservation) {
-        answer_reservation(verdict, reservation);
+        date_answer_with(verdict, reservation->sequence);
     } else { /* repeated so late that the reservation is forgotten */
         verdict_error(verdict, ERROR_NO_SUCH_RESERVATION, command->funds.reservation, 0, 0);
     }

@@ -7,11 +7,10 @@ static void answer_token(struct verdict *verdict, place_t place) {
     verdict->place = place;
 }
 
-/* Q13, O3 and the organiser's switch: may anybody enter? Of a draft the public does not know
- * (O2). */
+/* O2, Q13, O3 and the organiser's switch: may anybody enter? */
 static bool may_enter(const struct date *date, bool is_admin, uint64_t now_ms,
                       struct verdict *verdict) {
-    if (date->state == DATE_DRAFT && !is_admin) {
+    if (date_is_hidden(date, is_admin)) {
         verdict_error(verdict, ERROR_NO_SUCH_DATE, date->id, 0, 0);
     } else if (date->state == DATE_CANCELLED) {
         verdict_error(verdict, ERROR_DATE_CANCELLED, 0, 0, 0);

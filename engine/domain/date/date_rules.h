@@ -57,6 +57,12 @@ void date_admit(const struct date *date, place_t place, bool at_once, uint64_t n
 /* date_find - Return: the reservation with this id (dated_id), NULL if this date has none */
 const struct reservation *date_find(const struct date *date, uint64_t id);
 
+/* date_answer_with - answer with this reservation of the date */
+static inline void date_answer_with(struct verdict *verdict, uint32_t reservation) {
+    verdict->reply_kind = REPLY_RESERVATION;
+    verdict->reservation = reservation;
+}
+
 /* date_authorise - the reservation that a token's holder asks to change: the token it was made with
  * may, and so may the same user's own active token of now
  * Return: the reservation; NULL after having put the refusal into the verdict */

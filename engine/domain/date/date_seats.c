@@ -68,11 +68,6 @@ static const struct reservation *held_as_one(const struct date *date, const stru
     return reservation;
 }
 
-static void answer(struct verdict *verdict, uint32_t reservation) {
-    verdict->reply_kind = REPLY_RESERVATION;
-    verdict->reservation = reservation;
-}
-
 /* A hold whose answer was lost, asked again with the token that it has spent (Q10): the same answer
  * instead of TOKEN_EXPIRED, which the verdict has so far. */
 static void answer_spent(const struct date *date, const struct command *command, uint64_t now_ms,
@@ -86,7 +81,7 @@ static void answer_spent(const struct date *date, const struct command *command,
     const struct reservation *same = held_as_one(date, &seats, now_ms);
     if (same && same->token_spent && same->place == token->place &&
         id128_equal_secret(&same->secret, &token->secret)) {
-        answer(verdict, same->sequence);
+        date_answer_with(verdict, same->sequence);
     }
 }
 
@@ -131,7 +126,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
     if (!refusal.error) {
         const struct reservation *same = held_as_one(date, &seats, now_ms);
         if (same && id128_equal(&same->user, &waiter->user)) { /* the same request again */
-            answer(verdict, same->sequence);
+            date_answer_with(verdict, same->sequence);
             return;
         }
         refusal = available(date, &waiter->user, &seats);
@@ -163,7 +158,7 @@ void date_hold(const struct date *date, const struct command *command, uint64_t 
                                          .amount = amount,
                                          .expires_at = expires_at,
                                          .token_expired = spent};
-    answer(verdict, held->reservation);
+    date_answer_with(verdict, held->reservation);
 }
 
 void date_release(const struct date *date, const struct command *command, uint64_t now_ms,
@@ -179,8 +174,7 @@ void date_release(const struct date *date, const struct command *command, uint64
             .reservation = reservation->sequence, .state = RESERVATION_RELEASED};
         __attribute__((fallthrough));
     case RESERVATION_RELEASED: /* released twice: same answer */
-        verdict->reply_kind = REPLY_RESERVATION;
-        verdict->reservation = reservation->sequence;
+        date_answer_with(verdict, reservation->sequence);
         break;
     case RESERVATION_PAYING:
     case RESERVATION_REFUNDING: verdict_error(verdict, ERROR_PAYMENT_IN_PROGRESS, id, 0, 0); break;

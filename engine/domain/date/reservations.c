@@ -1,3 +1,4 @@
+/* reservations.c - see reservations.h */
 #include "engine/domain/date/reservations.h"
 
 #include <stddef.h>

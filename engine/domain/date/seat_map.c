@@ -1,3 +1,4 @@
+/* seat_map.c - see seat_map.h */
 #include "engine/domain/date/seat_map.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* waiting_room.c - see waiting_room.h */
 #include "engine/domain/date/waiting_room.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* image_sink.c - see image_sink.h */
 #include "engine/domain/image/image_sink.h"
 
 int image_put(const struct image_sink *sink, const struct entity *entity) {

@@ -1,3 +1,4 @@
+/* visit.c - see visit.h */
 #include "engine/domain/partition/visit.h"
 
 #include "engine/domain/date/date.h"
@@ -27,7 +28,7 @@ void visit_begin(struct visit *visit, const struct world *world, const struct co
         visit->last = world->date_count;
     } else {
         const struct date *date = (const struct date *)world_asked(world, command);
-        if (!date || (date->state == DATE_DRAFT && !command->is_admin)) { /* O2 */
+        if (!date || date_is_hidden(date, command->is_admin)) {
             visit->date = 1; /* and none is the last: no row */
             verdict_error(verdict, ERROR_NO_SUCH_DATE, command->reservations.date, 0, 0);
             return;

@@ -1,3 +1,4 @@
+/* world.c - see world.h */
 #include "engine/domain/partition/world.h"
 
 #include <stdlib.h>

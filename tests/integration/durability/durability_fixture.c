@@ -1,3 +1,4 @@
+/* durability_fixture.c - see durability_fixture.h */
 #include "tests/integration/durability/durability_fixture.h"
 
 struct durability_fixture durability_open(void **state, uint32_t shards) {

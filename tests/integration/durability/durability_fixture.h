@@ -4,8 +4,8 @@
  * Driven by hand, on a disk in memory. The catalogue is on shard 0, the date on shard 1, Anna's
  * wallet on the last shard, Ben's on shard 1.
  */
-#ifndef USHER_TESTS_DURABILITY_STAGE_H
-#define USHER_TESTS_DURABILITY_STAGE_H
+#ifndef USHER_TESTS_INTEGRATION_DURABILITY_DURABILITY_FIXTURE_H
+#define USHER_TESTS_INTEGRATION_DURABILITY_DURABILITY_FIXTURE_H
 
 #include "tests/support/fan.h"
 

@@ -1,3 +1,4 @@
+/* fake_engine.c - see fake_engine.h */
 #include "tests/integration/hostile/fake_engine.h"
 
 #include <pthread.h>
@@ -97,7 +98,7 @@ void fake_engine_stop(struct fake_engine *engine) {
     wake_all(engine, true);
     for (uint32_t i = 0; i < FAKE_SHARDS; i++) {
         REQUIRE(pthread_join(engine->shards[i].thread, NULL) == 0);
-        (void)pthread_cond_destroy(&engine->shards[i].wake); /* nobody waits any more */
+        (void)pthread_cond_destroy(&engine->shards[i].wake);
         (void)pthread_mutex_destroy(&engine->shards[i].mutex);
     }
     board_free(engine->board);

@@ -5,8 +5,8 @@
  * ping and everything else with DONE. It can be told to be full, or to keep its requests until let
  * go.
  */
-#ifndef USHER_TESTS_HOSTILE_FAKE_ENGINE_H
-#define USHER_TESTS_HOSTILE_FAKE_ENGINE_H
+#ifndef USHER_TESTS_INTEGRATION_HOSTILE_FAKE_ENGINE_H
+#define USHER_TESTS_INTEGRATION_HOSTILE_FAKE_ENGINE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* hostile_fixture.c - see hostile_fixture.h */
 #include "tests/integration/hostile/hostile_fixture.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /* hostile_fixture.h - a served fake engine, and raw sockets to attack it with */
-#ifndef USHER_TESTS_HOSTILE_FIXTURE_H
-#define USHER_TESTS_HOSTILE_FIXTURE_H
+#ifndef USHER_TESTS_INTEGRATION_HOSTILE_HOSTILE_FIXTURE_H
+#define USHER_TESTS_INTEGRATION_HOSTILE_HOSTILE_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

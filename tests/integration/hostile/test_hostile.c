@@ -234,7 +234,7 @@ static void a_socket_of_others_stays(void **state) {
     const char *const paths[] = {fixture.ipc_path, fixture.admin_path};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(net_server_intact(fixture.server, &error), NET_OK);
-        (void)snprintf(aside, sizeof aside, "%s.aside", paths[i]); /* fits */
+        (void)snprintf(aside, sizeof aside, "%s.aside", paths[i]);
         assert_int_equal(rename(paths[i], aside), 0);
         assert_int_equal(net_server_intact(fixture.server, &error),
                          NET_OK); /* gone: can be mended */

@@ -18,8 +18,8 @@
  *   20:20:00 on   Carol charges 1 point each millisecond, KNOWN_CHARGES times: several segments
  *   20:30:00      every partition logs its state hash
  */
-#ifndef USHER_TESTS_OPERATOR_KNOWN_HISTORY_H
-#define USHER_TESTS_OPERATOR_KNOWN_HISTORY_H
+#ifndef USHER_TESTS_INTEGRATION_OPERATOR_KNOWN_HISTORY_H
+#define USHER_TESTS_INTEGRATION_OPERATOR_KNOWN_HISTORY_H
 
 #include "engine/domain/partition/world.h"
 

@@ -5,8 +5,8 @@
  *
  * Thread: the test's.
  */
-#ifndef USHER_TESTS_OPERATOR_FIXTURE_H
-#define USHER_TESTS_OPERATOR_FIXTURE_H
+#ifndef USHER_TESTS_INTEGRATION_OPERATOR_OPERATOR_FIXTURE_H
+#define USHER_TESTS_INTEGRATION_OPERATOR_OPERATOR_FIXTURE_H
 
 /* clang-format off: cmocka.h needs these before it */
 #include <setjmp.h>

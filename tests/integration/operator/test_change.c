@@ -15,7 +15,7 @@
 
 static const char *hash_of_history(const struct operator_fixture *fixture) {
     static char text[32];
-    (void)snprintf(text, sizeof text, "%016" PRIx64, world_hash(fixture->world)); /* fits */
+    (void)snprintf(text, sizeof text, "%016" PRIx64, world_hash(fixture->world));
     return text;
 }
 
@@ -23,7 +23,7 @@ static const char *number(uint64_t value) {
     static char texts[4][24];
     static uint32_t next;
     char *text = texts[next++ % 4];
-    (void)snprintf(text, sizeof texts[0], "%" PRIu64, value); /* fits */
+    (void)snprintf(text, sizeof texts[0], "%" PRIu64, value);
     return text;
 }
 
@@ -91,7 +91,7 @@ static void name_of_snapshot(struct operator_fixture *fixture, char ret_name[64]
     USHER(fixture, "snapshot", "ls", FOLDER, "--json");
     DONE(fixture);
     json_t *line = first_json(fixture);
-    (void)snprintf(ret_name, 64, "snapshots/%s", operator_text(line, "snapshot")); /* fits */
+    (void)snprintf(ret_name, 64, "snapshots/%s", operator_text(line, "snapshot"));
     json_decref(line);
 }
 
@@ -154,7 +154,7 @@ static void a_foreign_snapshot(void **state) {
     USHER(fixture, "snapshot", "make", FOLDER, "--to", number(fixture->filler_lsn + 100000));
     DONE(fixture);
     char from[sizeof new + sizeof name], to[sizeof own + sizeof name];
-    (void)snprintf(from, sizeof from, "%s/%s", new, name); /* fits, as below */
+    (void)snprintf(from, sizeof from, "%s/%s", new, name);
     (void)snprintf(to, sizeof to, "%s/%s", own, name);
     assert_int_equal(rename(from, to), 0);
     USHER(fixture, "snapshot", "ls", FOLDER);
@@ -234,7 +234,7 @@ static void restore(void **state) {
     FAILED(fixture, "is not empty; name a new folder");
     operator_path(fixture, "empty", new);
     assert_int_equal(mkdir(new, 0700), 0);
-    (void)snprintf(partial, sizeof partial, "%s.partial", new); /* fits */
+    (void)snprintf(partial, sizeof partial, "%s.partial", new);
     assert_int_equal(mkdir(partial, 0700), 0);
     USHER(fixture, "restore", FOLDER, new, "--to", number(fixture->end_lsn));
     FAILED(fixture, "is left from a restore that was interrupted; remove it");
@@ -339,7 +339,7 @@ static void last_segment(struct operator_fixture *fixture, char ret_file[64]) {
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
         if (operator_number(line, "records") == 0) continue;
-        (void)snprintf(ret_file, 64, "wal/%s", operator_text(line, "segment")); /* fits */
+        (void)snprintf(ret_file, 64, "wal/%s", operator_text(line, "segment"));
     }
     json_decref(lines);
 }
@@ -432,7 +432,7 @@ static void repair_sets_snapshots_aside(void **state) {
     SAYS(fixture, "knows more than the log would");
     USHER(fixture, "wal", "repair", FOLDER, "--cut");
     DONE(fixture);
-    (void)snprintf(aside, sizeof aside, "%s.beyond-cut", name); /* fits */
+    (void)snprintf(aside, sizeof aside, "%s.beyond-cut", name);
     assert_true(operator_exists(fixture, aside));
     assert_false(operator_exists(fixture, name));
     USHER(fixture, "state", FOLDER);

@@ -52,7 +52,7 @@ static int tear_down(void **state) {
 /* Of the daemon and of `usher`, with nothing said yet. */
 static void use_folder(const char *path) {
     char copy[OPERATOR_PATH_BYTES], said[OPERATOR_PATH_BYTES];
-    (void)snprintf(copy, sizeof copy, "%s", path); /* a folder's name fits, here and below */
+    (void)snprintf(copy, sizeof copy, "%s", path);
     (void)snprintf(fixture->data, sizeof fixture->data, "%s", copy);
     (void)snprintf(usherd.data, sizeof usherd.data, "%.60s", copy);
     REQUIRE(strcmp(usherd.data, path) == 0);
@@ -65,10 +65,10 @@ static void use_folder(const char *path) {
 static const char *complaints(void) {
     static char text[16384];
     char path[96];
-    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory);
     FILE *file = fopen(path, "r");
     size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file) (void)fclose(file); /* only read */
+    if (file) (void)fclose(file);
     text[size] = '\0';
     return text;
 }

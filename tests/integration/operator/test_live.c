@@ -138,7 +138,7 @@ static void beside_the_engine(void **state) {
     char number[24];
     make_date();
     assert_int_equal(hold(&user, OURS, &reservation), 0);
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)reservation); /* fits */
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)reservation);
     pause_us(500000);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         char new[OPERATOR_PATH_BYTES], name[16];
@@ -168,7 +168,7 @@ static void beside_the_engine(void **state) {
         DONE(fixture);
         USHER(fixture, "replay", FOLDER, "--verify");
         DONE(fixture);
-        (void)snprintf(name, sizeof name, "live-%u", round); /* fits */
+        (void)snprintf(name, sizeof name, "live-%u", round);
         operator_path(fixture, name, new);
         USHER(fixture, "restore", FOLDER, new, "--to", "2100-01-01T00:00Z");
         DONE(fixture);
@@ -203,7 +203,7 @@ static void restored_folder_serves(void **state) {
     char path[OPERATOR_PATH_BYTES];
     operator_path(fixture, "live-2", path);
     REQUIRE(strlen(path) < sizeof live.usherd.data);
-    (void)snprintf(live.usherd.data, sizeof live.usherd.data, "%.60s", path); /* fits */
+    (void)snprintf(live.usherd.data, sizeof live.usherd.data, "%.60s", path);
     assert_true(daemon_start(&live.usherd));
     assert_int_equal(hold(&user, OURS, &reservation), ERROR_SEAT_TAKEN);
     assert_int_equal(hold(&user, OURS - 1, &reservation), 0);

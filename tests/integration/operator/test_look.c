@@ -67,7 +67,7 @@ static const char *kinds_of(struct operator_fixture *fixture, char *ret_text, si
         const char *kind = operator_text(json_array_get(lines, i), "kind");
         size_t size = strlen(ret_text);
         assert_true(size + strlen(kind) + 2 < room);
-        (void)snprintf(ret_text + size, room - size, "%s%s", size ? "," : "", kind); /* fits */
+        (void)snprintf(ret_text + size, room - size, "%s%s", size ? "," : "", kind);
     }
     json_decref(lines);
     return ret_text;
@@ -98,7 +98,7 @@ static void cat_prints_all(void **state) {
 static void cat_takes_a_range(void **state) {
     struct operator_fixture *fixture = *state;
     char held[24], inside[24];
-    (void)snprintf(held, sizeof held, "%" PRIu64, fixture->held_lsn); /* fits; likewise below */
+    (void)snprintf(held, sizeof held, "%" PRIu64, fixture->held_lsn);
     (void)snprintf(inside, sizeof inside, "%" PRIu64, fixture->held_lsn - 1);
     USHER(fixture, "wal", "cat", FOLDER, "--json", "--to", held, "--kind",
           "seats_held,hold_refused");
@@ -271,7 +271,7 @@ static void state_of_a_date_and_of_all(void **state) {
     }
     assert_int_equal(seats, 6);
     json_decref(lines);
-    (void)snprintf(hash, sizeof hash, "%016" PRIx64, world_hash(fixture->world)); /* fits */
+    (void)snprintf(hash, sizeof hash, "%016" PRIx64, world_hash(fixture->world));
     USHER(fixture, "state", FOLDER, "--json");
     DONE(fixture);
     lines = operator_json(fixture);

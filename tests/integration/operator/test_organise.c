@@ -98,7 +98,7 @@ static uint64_t summed(const char *key) {
 /* How many seats the date has, as the engine lists them to admins. */
 static size_t seats_of(const char *date) {
     char params[64];
-    (void)snprintf(params, sizeof params, "{\"date\": %s, \"limit\": 1000}", date); /* fits */
+    (void)snprintf(params, sizeof params, "{\"date\": %s, \"limit\": 1000}", date);
     USHER(at.fixture, "call", "admin.seats_list", params, "--url", at.usherd.admin_url);
     DONE(at.fixture);
     json_t *lines = operator_json(at.fixture);
@@ -193,7 +193,7 @@ static void guids_that_are_there_more_than_once(void **state) {
     FAILED(at.fixture, "3 guids are there more than once");
     for (uint32_t i = 1; i <= 3; i++) {
         char name[16];
-        (void)snprintf(name, sizeof name, "\"dup-%u\"", i); /* fits */
+        (void)snprintf(name, sizeof name, "\"dup-%u\"", i);
         assert_non_null(strstr(at.fixture->err, name));
     }
     assert_int_equal(seats_of(date), 0);

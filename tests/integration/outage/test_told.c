@@ -90,10 +90,10 @@ static void charge(const struct usherd_daemon *daemon, uint32_t times) {
 static const char *words(const struct usherd_daemon *daemon) {
     static char text[WORDS_BYTES];
     char path[sizeof daemon->directory + 16];
-    (void)snprintf(path, sizeof path, "%s/stderr", daemon->directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", daemon->directory);
     FILE *file = fopen(path, "r");
     size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file) (void)fclose(file); /* was only read */
+    if (file) (void)fclose(file);
     text[size] = '\0';
     return text;
 }

@@ -1,3 +1,4 @@
+/* projection_fixture.c - see projection_fixture.h */
 #include "tests/integration/projection/projection_fixture.h"
 
 #include <stdio.h>

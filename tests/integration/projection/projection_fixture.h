@@ -1,7 +1,7 @@
 /* projection_fixture.h - what the tests of the projection share: server, history, fake clock,
  * contents */
-#ifndef USHER_TESTS_PROJECTION_FIXTURE_H
-#define USHER_TESTS_PROJECTION_FIXTURE_H
+#ifndef USHER_TESTS_INTEGRATION_PROJECTION_PROJECTION_FIXTURE_H
+#define USHER_TESTS_INTEGRATION_PROJECTION_PROJECTION_FIXTURE_H
 
 #include "replay/postgres/projection.h"
 #include "replay/postgres/sql.h"

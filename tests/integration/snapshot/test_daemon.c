@@ -65,7 +65,7 @@ static uint32_t count_files(const char *folder, const char *begin, const char *e
                             char ret_last[NAME_BYTES]) {
     char path[160];
     uint32_t count = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", usherd.data, folder); /* fits */
+    (void)snprintf(path, sizeof path, "%s/%s", usherd.data, folder);
     DIR *directory = opendir(folder[0] == '/' ? folder : path);
     ret_last[0] = '\0';
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
@@ -76,7 +76,7 @@ static uint32_t count_files(const char *folder, const char *begin, const char *e
         if (strcmp(entry->d_name, ret_last) > 0) memcpy(ret_last, entry->d_name, length + 1);
         count++;
     }
-    if (directory) (void)closedir(directory); /* only read */
+    if (directory) (void)closedir(directory);
     return count;
 }
 
@@ -116,17 +116,17 @@ static void check_recovered(void) {
 static bool has_complained(const char *words) {
     char path[96], line[1024];
     bool found = false;
-    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", usherd.directory);
     FILE *file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file)) found = found || strstr(line, words);
-    if (file) (void)fclose(file); /* only read */
+    if (file) (void)fclose(file);
     return found;
 }
 
 static void flip_byte(const char *name, off_t offset) {
     char path[160];
     uint8_t byte = 0;
-    (void)snprintf(path, sizeof path, "%s/snapshots/%s", usherd.data, name); /* fits */
+    (void)snprintf(path, sizeof path, "%s/snapshots/%s", usherd.data, name);
     int file = open(path, O_RDWR | O_CLOEXEC);
     assert_true(file >= 0 && pread(file, &byte, 1, offset) == 1);
     byte ^= 0x10;
@@ -152,7 +152,7 @@ static void starts_from_snapshot_and_tail(void **state) {
         (void)snapshots(newest);
         if (kill == 3) flip_byte(newest, 4096 + 100);
         assert_true(daemon_start(&usherd));
-        (void)snprintf(words, sizeof words, "snapshot %s of LSN ", newest); /* fits */
+        (void)snprintf(words, sizeof words, "snapshot %s of LSN ", newest);
         assert_true((strstr(usherd.text, words) != NULL) == (kill != 3));
         assert_non_null(strstr(usherd.text, "decisions after it, up to LSN "));
         check_recovered();
@@ -172,11 +172,11 @@ static void the_log_moves_to_the_archive(void **state) {
     const char *const extra[] = {"--snapshot-mib",  "1", "--archive", archive,
                                  "--snapshot-keep", "2", NULL};
     char last[NAME_BYTES];
-    (void)snprintf(archive, sizeof archive, "/tmp/usher-archive-%d", (int)getpid()); /* fits */
+    (void)snprintf(archive, sizeof archive, "/tmp/usher-archive-%d", (int)getpid());
     start_with(extra);
     begin_selling();
     char folder[128];
-    (void)snprintf(folder, sizeof folder, "%s/wal", archive); /* fits */
+    (void)snprintf(folder, sizeof folder, "%s/wal", archive);
     const uint64_t deadline_us = monotonic_us() + WAIT_US;
     while (count_files(folder, "wal-", ".seg", last) < 3) {
         assert_true(workers_running(&workers) && monotonic_us() < deadline_us);
@@ -224,8 +224,8 @@ static void a_log_that_lost_its_end_is_refused(void **state) {
     (void)snapshots(newest);
     assert_true(has_complained("others have seen it durable up to LSN"));
     assert_true(has_complained(newest));
-    (void)snprintf(path, sizeof path, "%s/wal/wal-0000000000000001.seg", usherd.data); /* fits */
-    (void)snprintf(command, sizeof command, "mv %s %s/lost", path, usherd.data);       /* fits */
+    (void)snprintf(path, sizeof path, "%s/wal/wal-0000000000000001.seg", usherd.data);
+    (void)snprintf(command, sizeof command, "mv %s %s/lost", path, usherd.data);
     assert_int_equal(system(command), 0);
     assert_false(daemon_start(&usherd)); /* all of it */
     daemon_kill(&usherd);
@@ -242,7 +242,7 @@ static void sales_go_on_where_snapshots_fail(void **state) {
     static const char *const extra[] = {"--snapshot-mib", "1", NULL};
     char path[96], newest[NAME_BYTES];
     start_with(extra);
-    (void)snprintf(path, sizeof path, "%s/snapshots.LOCK", usherd.data); /* fits */
+    (void)snprintf(path, sizeof path, "%s/snapshots.LOCK", usherd.data);
     int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_true(lock >= 0 && flock(lock, LOCK_EX) == 0); /* somebody makes one, and hangs */
     begin_selling();

@@ -174,12 +174,12 @@ static void tally(void *context, const struct decision *decision, uint64_t lsn) 
 /* The engine has said it, too. */
 static void check_sentence(const struct sale *sale, uint32_t seconds, const char *why) {
     char path[80], text[4096], sentence[80];
-    (void)snprintf(path, sizeof path, "%s/stderr", sale->usherd.directory); /* fits */
+    (void)snprintf(path, sizeof path, "%s/stderr", sale->usherd.directory);
     (void)snprintf(sentence, sizeof sentence, "nobody could be served for %u.", seconds);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file); /* it was only read */
+    (void)fclose(file);
     if (!strstr(text, sentence) || !strstr(text, why)) fail_msg("said was: %s", text);
 }
 

@@ -57,7 +57,7 @@ static bool charge(struct caller *caller, uint32_t number) {
     struct id128 user;
     char key[32];
     user = test_user(1, 1, 1);
-    (void)snprintf(key, sizeof key, "key %" PRIu32, number); /* fits */
+    (void)snprintf(key, sizeof key, "key %" PRIu32, number);
     ask_charge(&ask, &user, 1, key);
     bool done = caller_ask(caller, &ask, &answer) == 0;
     charged += done;
@@ -76,12 +76,12 @@ static void stats(const char *url, struct caller_answer *ret_answer) {
 /* --- taken away or replaced ------------------------------------------------------------------- */
 
 static void path_of(const char *name, char ret_path[PATH_BYTES]) {
-    (void)snprintf(ret_path, PATH_BYTES, "%.64s/%.64s", usherd.data, name); /* fits */
+    (void)snprintf(ret_path, PATH_BYTES, "%.64s/%.64s", usherd.data, name);
 }
 
 static void move_aside(const char *path) {
     char aside[PATH_BYTES + 8];
-    (void)snprintf(aside, sizeof aside, "%s.aside", path); /* fits */
+    (void)snprintf(aside, sizeof aside, "%s.aside", path);
     assert_int_equal(rename(path, aside), 0);
 }
 
@@ -199,7 +199,7 @@ static void a_moved_folder_is_whole(void **state) {
         number++; /* until the watch looks */
     assert_int_equal(daemon_wait_end(&usherd, END_MS_MAX), 1);
     caller_close(&fan);
-    (void)snprintf(aside, sizeof aside, "%.64s.aside", usherd.data); /* fits */
+    (void)snprintf(aside, sizeof aside, "%.64s.aside", usherd.data);
     assert_int_equal(rename(aside, usherd.data), 0);
     assert_true(daemon_start(&usherd));
     caller_open(&fan, usherd.url, 0);
@@ -220,10 +220,10 @@ static void two_engines_do_not_fight(void **state) {
     struct stat before, after;
     static struct caller_answer answer;
     move_aside(usherd.data);
-    (void)snprintf(path, sizeof path, "%.100s", usherd.admin_url + strlen("ipc://")); /* fits */
+    (void)snprintf(path, sizeof path, "%.100s", usherd.admin_url + strlen("ipc://"));
     assert_int_equal(unlink(path), 0);
     daemon_create(&second, &(struct daemon_options){.shards = 1, .segment_mb = 1});
-    (void)snprintf(second.data, sizeof second.data, "%s", usherd.data); /* same size, as the next */
+    (void)snprintf(second.data, sizeof second.data, "%s", usherd.data);
     (void)snprintf(second.admin_url, sizeof second.admin_url, "%s", usherd.admin_url);
     assert_true(daemon_start(&second));
     assert_int_equal(daemon_wait_end(&usherd, END_MS_MAX), 1);
@@ -254,7 +254,7 @@ static uint32_t count_names(const char *path) {
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         count += entry->d_name[0] != '.';
     }
-    (void)closedir(directory); /* only read */
+    (void)closedir(directory);
     return count;
 }
 
@@ -285,7 +285,7 @@ static void a_flood_takes_no_descriptor_of_others(void **state) {
     caller_open(&fan, usherd.url, 5000);
     assert_true(charge(&fan, 1));
     flood(fds);
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)usherd.pid); /* fits */
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)usherd.pid);
     uint32_t open_now = count_names(path);
     note("%" PRIu32 " of %u descriptors are open", open_now, DESCRIPTORS);
     assert_true(open_now <= DESCRIPTORS - KEPT);
@@ -354,7 +354,7 @@ static void what_to_do_is_said(void **state) {
     struct usherd_daemon second;
     char text[4096];
     daemon_create(&second, &(struct daemon_options){.shards = 1, .segment_mb = 1});
-    (void)snprintf(second.url, sizeof second.url, "%s", usherd.url); /* same size */
+    (void)snprintf(second.url, sizeof second.url, "%s", usherd.url);
     daemon_launch(&second);
     assert_int_equal(daemon_wait_end(&second, DAEMON_READY_MS_MAX), 1);
     daemon_complained(&second, text, sizeof text);
@@ -380,12 +380,12 @@ static uint64_t used_bytes(void) {
     assert_non_null(directory);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         struct stat status;
-        (void)snprintf(path, sizeof path, "%s/%.100s", wal, entry->d_name); /* fits */
+        (void)snprintf(path, sizeof path, "%s/%.100s", wal, entry->d_name);
         if (entry->d_name[0] != '.' && stat(path, &status) == 0) {
             sum += (uint64_t)status.st_blocks * 512;
         }
     }
-    (void)closedir(directory); /* only read */
+    (void)closedir(directory);
     return sum;
 }
 

@@ -501,7 +501,7 @@ static void test_unused_segments(void **state) {
         assert_int_equal(fixture.recovery.next_number, 4);
         uint64_t lsn = wal_fixture_block(&fixture, 77);
         uint64_t size;
-        (void)wal_fixture_segment(fixture.disk, 4, &size); /* is there */
+        (void)wal_fixture_segment(fixture.disk, 4, &size);
         assert_int_equal(size, WAL_SEGMENT_BYTES_MIN);
         wal_fixture_kill(&fixture);
         wal_fixture_open_ok(&fixture);

@@ -538,13 +538,13 @@ static void test_repair_files(void **state) {
     for (size_t i = 0; i < names.count; i++) {
         uint64_t size;
         const uint8_t *bytes = storage_memory_bytes(fixture.disk, names.names[i], &size);
-        (void)snprintf(file, sizeof file, "%s/wal/%s", path, names.names[i]); /* fits */
+        (void)snprintf(file, sizeof file, "%s/wal/%s", path, names.names[i]);
         FILE *stream = fopen(file, "w");
         assert_non_null(stream);
         assert_int_equal(fwrite(bytes, 1, size, stream), size);
         assert_int_equal(fclose(stream), 0);
     }
-    (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg", path); /* fits */
+    (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg", path);
     assert_int_equal(truncate(file, 5 * 4096 + 77), 0);
     struct stat before;
     struct stat kept;
@@ -554,7 +554,7 @@ static void test_repair_files(void **state) {
     assert_int_equal(wal_repair(disk, &plan, &fixture.error), -WAL_ERROR_LOCKED);
     engine->operations->destroy(engine);
     if (wal_repair(disk, &plan, &fixture.error) != 0) fail_msg("%s", fixture.error.text);
-    (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg.damaged", path); /* fits */
+    (void)snprintf(file, sizeof file, "%s/wal/wal-0000000000000002.seg.damaged", path);
     assert_int_equal(stat(file, &kept), 0);
     assert_int_equal(kept.st_ino, before.st_ino);
     assert_int_equal(kept.st_size, 5 * 4096 + 77);
@@ -567,9 +567,9 @@ static void test_repair_files(void **state) {
             assert_int_equal(disk->operations->remove(disk, names.names[i]), 0);
         }
     }
-    (void)snprintf(file, sizeof file, "%s/wal", path); /* fits */
+    (void)snprintf(file, sizeof file, "%s/wal", path);
     assert_int_equal(rmdir(file), 0);
-    (void)snprintf(file, sizeof file, "%s/LOCK", path); /* fits */
+    (void)snprintf(file, sizeof file, "%s/LOCK", path);
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(path), 0);
     disk->operations->destroy(disk);

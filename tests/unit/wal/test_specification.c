@@ -23,7 +23,7 @@ static int read_specification(void **state) {
     size_t room = 1u << 20;
     specification = calloc(1, room);
     size_t size = specification != NULL ? fread(specification, 1, room - 1, file) : 0;
-    (void)fclose(file); /* was only read */
+    (void)fclose(file);
     return size > 0 && size < room - 1 ? 0 : -1;
 }
 
@@ -160,12 +160,12 @@ static void test_checksums(void **state) {
                    (unsigned long long)hash_64("abc", 3, 0)); /* fits */
     assert_non_null(strstr(specification, text));
     unsigned long long seeded = hash_64("abc", 3, 0x0123456789abcdefull);
-    (void)snprintf(text, sizeof text, "%016llx with seed 0x0123456789abcdef", seeded); /* fits */
+    (void)snprintf(text, sizeof text, "%016llx with seed 0x0123456789abcdef", seeded);
     assert_non_null(strstr(specification, text));
     uint8_t digest[HASH_DIGEST_BYTES];
     hash_128("abc", 3, digest);
     for (int i = 0; i < 16; i++) {
-        (void)snprintf(text + 2 * i, sizeof text - 32, "%02x", digest[i]); /* fits */
+        (void)snprintf(text + 2 * i, sizeof text - 32, "%02x", digest[i]);
     }
     assert_non_null(strstr(specification, text));
 }

@@ -167,7 +167,7 @@ static void test_race_memory(void **state) {
 
 static void remove_folder(const char *path) {
     char command[256];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", path); /* fits */
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
 }
 

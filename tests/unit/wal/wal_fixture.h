@@ -3,8 +3,8 @@
  * Records carry their number and bytes that follow from it, so that a reader can tell whether
  * exactly the right ones come back.
  */
-#ifndef USHER_TESTS_UNIT_WAL_FIXTURE_H
-#define USHER_TESTS_UNIT_WAL_FIXTURE_H
+#ifndef USHER_TESTS_UNIT_WAL_WAL_FIXTURE_H
+#define USHER_TESTS_UNIT_WAL_WAL_FIXTURE_H
 
 /* clang-format off: cmocka.h needs these before it */
 #include <setjmp.h>

@@ -11,8 +11,8 @@
  * and stops at every deadline on the way; domain_jump moves it and lets nothing happen.
  * Failure mode: anything that breaks an invariant fails the running cmocka test.
  */
-#ifndef USHER_TESTS_UNIT_DOMAIN_FIXTURE_H
-#define USHER_TESTS_UNIT_DOMAIN_FIXTURE_H
+#ifndef USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_FIXTURE_H
+#define USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_FIXTURE_H
 
 #include "engine/domain/account/account.h"
 #include "engine/domain/catalogue/catalogue.h"

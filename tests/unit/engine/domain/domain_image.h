@@ -1,6 +1,6 @@
 /* domain_image.h - images of worlds in memory, for tests */
-#ifndef USHER_TESTS_UNIT_DOMAIN_IMAGE_H
-#define USHER_TESTS_UNIT_DOMAIN_IMAGE_H
+#ifndef USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_IMAGE_H
+#define USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_IMAGE_H
 
 #include "engine/domain/image/image.h"
 #include "tests/unit/engine/domain/domain_fixture.h"

@@ -1,7 +1,7 @@
 /* domain_test.h - what every test file here includes: cmocka with the headers it needs, and one
  * world per test */
-#ifndef USHER_TESTS_UNIT_DOMAIN_TEST_H
-#define USHER_TESTS_UNIT_DOMAIN_TEST_H
+#ifndef USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_TEST_H
+#define USHER_TESTS_UNIT_ENGINE_DOMAIN_DOMAIN_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>

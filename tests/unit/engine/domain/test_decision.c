@@ -133,7 +133,7 @@ static void every_kind_round_trips(void **state) {
             free(copy);
         }
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void header_is_as_documented(void **state) {
@@ -143,7 +143,7 @@ static void header_is_as_documented(void **state) {
     const uint8_t expected[] = {28, 0, 0, 0, 60, 0, 0,    0,    4,    3,    2,    1,    8,    7,
                                 6,  5, 4, 3, 2,  1, 0xf0, 0xde, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12};
     assert_memory_equal(bytes, expected, sizeof expected);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void put_size(uint8_t *bytes, uint32_t size) { memcpy(bytes, &size, sizeof size); }
@@ -172,7 +172,7 @@ static void every_truncation_is_refused_or_older(void **state) {
             free(copy);
         }
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void older_records_read_zero(void **state) {
@@ -202,7 +202,7 @@ static void older_records_read_zero(void **state) {
     assert_int_equal(decision_decode(bytes, size, &decoded), DECISION_DECODE_OK);
     assert_int_equal(decoded.date_created.policy.hold_ttl_ms, 100);
     assert_int_equal(decoded.date_created.policy.max_seats_per_user, 4);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void newer_records_are_refused(void **state) {
@@ -234,7 +234,7 @@ static void newer_records_are_refused(void **state) {
     put_size(bytes, RECORD_BYTES_MAX + 1);
     assert_int_equal(decision_decode(bytes, RECORD_BYTES_MAX + 1, &decoded),
                      DECISION_DECODE_BAD_SIZE);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* More numbers than a record may have, all of them present. */
@@ -250,7 +250,7 @@ static void too_many_numbers_are_refused(void **state) {
         put_size(bytes, longer);
         assert_int_equal(decision_decode(bytes, longer, &decoded), DECISION_DECODE_BAD_BODY);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 /* Checksums find flips; the decoder must survive what they let through. A flip that decodes must
@@ -278,7 +278,7 @@ static void every_flip_is_survived(void **state) {
             }
         }
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void random_bytes_are_survived(void **state) {
@@ -298,7 +298,7 @@ static void random_bytes_are_survived(void **state) {
         }
         free(copy);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 /* A record that does not belong to its partition is refused, not applied. */

@@ -60,7 +60,7 @@ static void index_agrees_with_an_array(void **state) {
         index_deinit(&index);
         assert_int_equal(index_bytes(&index), 0);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void empty_index_finds_nothing(void **state) {
@@ -72,7 +72,7 @@ static void empty_index_finds_nothing(void **state) {
         assert_false(index_next(&cursor, &value));
     }
     index_deinit(&index);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void index_hash_is_keyed(void **state) {
@@ -80,7 +80,7 @@ static void index_hash_is_keyed(void **state) {
     assert_true(index_hash("abc", 3, 1) != index_hash("abd", 3, 1));
     assert_true(index_hash("abc", 3, 1) == index_hash("abc", 3, 1));
     (void)index_hash(NULL, 0, 1); /* an empty text */
-    (void)state;                  /* none */
+    (void)state;
 }
 
 /* What was reserved is enough for hashes spread as index_hash spreads them; what is there stays. */
@@ -105,7 +105,7 @@ static void a_reserved_index_does_not_grow(void **state) {
         assert_int_equal(value, i);
     }
     index_deinit(&index);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* --- heap ------------------------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ static void heap_agrees_with_searching(void **state) {
     }
     assert_null(earliest(timers, ENTRIES));
     heap_deinit(&heap);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void heap_reuses_handles(void **state) {
@@ -173,7 +173,7 @@ static void heap_reuses_handles(void **state) {
         heap_remove(&heap, two);
     }
     heap_deinit(&heap);
-    (void)state; /* none */
+    (void)state;
 }
 
 int main(void) {

@@ -212,7 +212,7 @@ static void no_memory_is_told_as_such(void **state) {
         size += (size_t)got;
     }
     text[size] = '\0';
-    (void)close(ends[0]); /* only read */
+    (void)close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     print_message("# %s", text);
     assert_true(WIFEXITED(status));

@@ -128,7 +128,7 @@ static void P3_crash_with_messages_in_flight(void **state) {
         check_end(attempt.domain, &attempt);
         domain_free(fresh);
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 static void P2_crash_in_a_refused_payment(void **state) {
@@ -201,7 +201,7 @@ static void P4_double_click_at_every_point(void **state) {
             double_click(9, delivered, key);
         }
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 /* Refused for the first click, charged, enough for the second click that was already on its way. */
@@ -281,7 +281,7 @@ static void P5_token_ends_and_funds_are_refused(void **state) {
         cut_everywhere(&attempt);
         domain_free(fresh);
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 static void P5_leaves_during_the_payment(void **state) {
@@ -351,7 +351,7 @@ static void P5_date_cancelled_at_every_point_of_a_payment(void **state) {
             domain_free(fresh);
         }
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 static void R8_refund_at_every_point(void **state) {
@@ -380,7 +380,7 @@ static void R8_refund_at_every_point(void **state) {
             domain_free(fresh);
         }
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 /* The refund is asked for before the sale was posted; the crash lost FUNDS_POST. */
@@ -415,7 +415,7 @@ static void R8_date_cancelled_during_a_refund(void **state) {
         cut_everywhere(&attempt);
         domain_free(fresh);
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 /* Many users, a third paid, a third held, a third paying, and the date is cancelled. */

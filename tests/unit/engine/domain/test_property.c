@@ -288,7 +288,7 @@ static void random_users_never_break_the_rules(void **state) {
         random_tell(seed);
         run_seed(seed, (uint32_t)steps);
     }
-    (void)state; /* every seed has its own */
+    (void)state;
 }
 
 int main(void) {

@@ -33,7 +33,7 @@ static void errors_are_unique_and_complete(void **state) {
     assert_int_equal(known, count);
     assert_string_equal(error_name(0), "NONE");
     assert_string_equal(error_name(9999), "UNKNOWN");
-    (void)state; /* none */
+    (void)state;
 }
 
 /* What its reader does next, in the words of the text. */
@@ -118,7 +118,7 @@ static void X8_every_error_says_what_to_do(void **state) {
             assert_true(is_data(row, values[v], strlen(values[v])));
         }
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void policy_defaults_are_those_of_the_requirements(void **state) {
@@ -138,7 +138,7 @@ static void policy_defaults_are_those_of_the_requirements(void **state) {
     assert_int_equal(policy.sales_end_at, 0);
     assert_int_equal(policy.refund_until, 0);
     assert_int_equal(policy_check(&policy), -1);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void policy_by_index_and_name(void **state) {
@@ -168,7 +168,7 @@ static void policy_by_index_and_name(void **state) {
     assert_string_equal(policy_value_name(POLICY_INDEX_token_expires_on, 1), "reservation");
     assert_null(policy_value_name(POLICY_INDEX_hold_ttl_ms, 1));
     assert_null(policy_value_name(POLICY_INDEX_reentry, UINT64_MAX));
-    (void)state; /* none */
+    (void)state;
 }
 
 static void names_of_states(void **state) {
@@ -184,7 +184,7 @@ static void names_of_states(void **state) {
     assert_string_equal(reservation_state_name(9), "unknown");
     assert_string_equal(ledger_reason_name(5), "unknown");
     assert_string_equal(outage_cause_name(0), "unknown");
-    (void)state; /* none */
+    (void)state;
 }
 
 static void commands_have_methods_and_owners(void **state) {
@@ -211,7 +211,7 @@ static void commands_have_methods_and_owners(void **state) {
     assert_int_equal(command_row(COMMAND_SEATS_HOLD)->owner, OWNER_DATE);
     assert_int_equal(command_row(COMMAND_WALLET_CHARGE)->owner, OWNER_ACCOUNT);
     assert_int_equal(command_row(COMMAND_DATE_CREATE)->owner, OWNER_CATALOGUE);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* What answers where no partition can: by what names it, and by nothing else. */
@@ -261,7 +261,7 @@ static void a_missing_partition_is_answered(void **state) {
     assert_true(verdict.message.is_admin && verdict.message.dates.is_judged);
     assert_int_equal(verdict.message.dates.concert, 5);
     assert_int_equal(verdict.message.dates.refusal, ERROR_TOKEN_INVALID);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* Whatever the numbers: who decides a kind is its row's column, and nothing else is applied. */
@@ -306,7 +306,7 @@ static void a_foreign_owner_is_refused(void **state) {
     assert_int_equal(decision_owner(0), OWNER_NONE);
     assert_int_equal(decision_owner(UINT32_MAX), OWNER_NONE);
     domain_free(domain);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void partitions_do_not_overlap(void **state) {
@@ -324,7 +324,7 @@ static void partitions_do_not_overlap(void **state) {
     assert_true(id < AMOUNT_MAX); /* exact in JSON */
     assert_int_equal(dated_id_date(id), DATES_MAX);
     assert_int_equal(dated_id_sequence(id), UINT32_MAX);
-    (void)state; /* none */
+    (void)state;
 }
 
 int main(void) {

@@ -3,8 +3,8 @@
  *
  * Thread: the test's, alone.
  */
-#ifndef USHER_TESTS_UNIT_RUNTIME_FIXTURE_H
-#define USHER_TESTS_UNIT_RUNTIME_FIXTURE_H
+#ifndef USHER_TESTS_UNIT_ENGINE_RUNTIME_RUNTIME_FIXTURE_H
+#define USHER_TESTS_UNIT_ENGINE_RUNTIME_RUNTIME_FIXTURE_H
 
 /* clang-format off: cmocka.h needs these before it */
 #include <setjmp.h>

@@ -472,7 +472,7 @@ static void read_specification(void) {
         if (byte == '\n') byte = ' ';
         specification[size++] = (char)byte;
     }
-    (void)fclose(file); /* was only read */
+    (void)fclose(file);
 }
 
 /* PROTOCOL.md names every map of system.stats, and every figure in it, in their order. */

@@ -1,3 +1,4 @@
+/* snapshot_fixture.c - see snapshot_fixture.h */
 #include "tests/unit/replay/snapshot/snapshot_fixture.h"
 
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * Happy path: snapshot_fixture_init, _run (decisions into the log, durable), _make (a snapshot),
  * _deinit. The log's segments are the smallest there are, so that a short history fills many.
  */
-#ifndef USHER_TESTS_SNAPSHOT_FIXTURE_H
-#define USHER_TESTS_SNAPSHOT_FIXTURE_H
+#ifndef USHER_TESTS_UNIT_REPLAY_SNAPSHOT_SNAPSHOT_FIXTURE_H
+#define USHER_TESTS_UNIT_REPLAY_SNAPSHOT_SNAPSHOT_FIXTURE_H
 
 #include "replay/snapshot/snapshot.h"
 #include "tests/support/random_history.h"

@@ -22,7 +22,7 @@ static struct {
 static void tell(enum watch_state state, const char *name, const char *text) {
     told.state = state;
     told.name = name;
-    (void)snprintf(told.text, sizeof told.text, "%s", text); /* fits */
+    (void)snprintf(told.text, sizeof told.text, "%s", text);
     told.count++;
 }
 

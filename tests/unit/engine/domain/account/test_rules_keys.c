@@ -41,7 +41,7 @@ static void W1_a_key_charges_once_for_a_day(void **state) {
         {1000, KEY_KEPT_MS + 1, true, false}, /* forgotten by the charge before it */
         {10, 30 * KEY_KEPT_MS, true, true},   /* its row is still there */
     };
-    (void)state; /* each turn has its own */
+    (void)state;
     for (uint32_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
         struct domain *domain = domain_new();
         uint32_t at = i / 2, later = cases[at].later;
@@ -221,7 +221,7 @@ static void P4_keys_are_known_for_a_day_after_the_end(void **state) {
         {200, KEY_KEPT_MS + 1, false},
         {3, 30 * KEY_KEPT_MS, true}, /* still in the user's list */
     };
-    (void)state; /* each turn has its own */
+    (void)state;
     for (uint32_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
         struct domain *domain = domain_new();
         void *one = domain;
@@ -521,7 +521,7 @@ static void ask_again(struct keys_history *history, uint32_t user) {
 
 static void random_histories(void **state) {
     const struct random_seeds seeds = random_seeds(1, 10);
-    (void)state; /* each seed has its own */
+    (void)state;
     for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         struct keys_history history = {.domain = domain_new(), .random = {seed}, .keys = 1000};
         struct policy policy = default_policy();

@@ -253,7 +253,7 @@ static void O3_nobody_enters_holds_or_pays_after_the_end(void **state) {
         domain_check(domain, true);
         domain_free(domain);
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 static void O3_nobody_is_admitted_after_the_end(void **state) {
@@ -336,7 +336,7 @@ static void O3_refunds_end(void **state) {
         domain_check(domain, true);
         domain_free(domain);
     }
-    (void)state; /* each turn has its own */
+    (void)state;
 }
 
 int main(void) {

@@ -78,7 +78,7 @@ static void seats_by_guid_label_and_number(void **state) {
     struct text empty = {"", 0};
     assert_int_equal(seat_map_has_guid(&map, &empty), 0);
     seat_map_deinit(&map);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void a_large_hall_with_long_labels(void **state) {
@@ -107,7 +107,7 @@ static void a_large_hall_with_long_labels(void **state) {
     assert_int_equal(section.size, TEXT_BYTES_MAX);
     assert_memory_equal(section.bytes, longest, TEXT_BYTES_MAX);
     seat_map_deinit(&map);
-    (void)state; /* none */
+    (void)state;
 }
 
 static void taking_and_freeing_counts(void **state) {
@@ -122,7 +122,7 @@ static void taking_and_freeing_counts(void **state) {
     seat_map_take(&map, 3, 200);
     assert_int_equal(seat_map_seat(&map, 3)->reservation, 200);
     seat_map_deinit(&map);
-    (void)state; /* none */
+    (void)state;
 }
 
 int main(void) {

@@ -54,7 +54,7 @@ static void a_million_waiters(void **state) {
     }
     assert_int_equal(room.active, 100000);
     room_deinit(&room);
-    (void)state; /* none */
+    (void)state;
 }
 
 static uint32_t chunks_of(const struct waiting_room *room) {
@@ -87,7 +87,7 @@ static void chunks_are_freed_when_all_have_ended(void **state) {
     enter(&room, 2000);
     assert_int_equal(room_first(&room), 10 * ROOM_CHUNK + 1);
     room_deinit(&room);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* The wheel lets go of the ended even when nobody waits any more. */
@@ -106,7 +106,7 @@ static void chunks_are_freed_with_a_wheel(void **state) {
     }
     assert_int_equal(chunks_of(&room), 0);
     room_deinit(&room);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* Some poll at random, some never: dropped never early and at most 1/256 and a tick late. */
@@ -167,7 +167,7 @@ static void wheel_is_never_early_and_hardly_late(void **state) {
     for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         wheel_at(cases[i].timeout_ms, cases[i].start_ms, cases[i].step_ms);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 /* Nobody looked for a long time: all are found, whatever the budget of one look. */
@@ -190,7 +190,7 @@ static void wheel_after_a_long_sleep(void **state) {
     assert_int_equal(dropped, 2500);
     assert_int_equal(room.waiting, 2500);
     room_deinit(&room);
-    (void)state; /* none */
+    (void)state;
 }
 
 /* Nobody waited for a while, so the hand stood still: wherever it stands when somebody enters, it
@@ -211,7 +211,7 @@ static void wheel_after_standing_still(void **state) {
         assert_int_equal(room_silent(&room, now_ms + 1000, &budget), 1);
         room_deinit(&room);
     }
-    (void)state; /* none */
+    (void)state;
 }
 
 static void reentry_by_user(void **state) {
@@ -228,7 +228,7 @@ static void reentry_by_user(void **state) {
     assert_null(room_find(&room, 0));
     assert_null(room_find(&room, 101));
     room_deinit(&room);
-    (void)state; /* none */
+    (void)state;
 }
 
 int main(void) {
