@@ -26,7 +26,12 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) 
     (void)written;
 }
 
-/* The stack comes last: to find it, glibc loads a library and may need memory. */
+void require_prepare(void) {
+    void *frame;
+    (void)backtrace(&frame, 1);
+}
+
+/* The stack comes last: unless it was prepared, glibc loads a library, which may need memory. */
 _Noreturn void require_failed(const char *condition, const char *file, int line) {
     void *frames[FRAMES_MAX];
     tell("usher: broken invariant: %s (%s:%d). Please report this line.\n", condition, file, line);

@@ -20,6 +20,11 @@
  * Any thread. Never returns. */
 _Noreturn void require_failed(const char *condition, const char *file, int line);
 
+/* require_prepare - load now what require_failed() needs to find the stack
+ * Later, memory, descriptors or the disk may be what has failed: to load a library would then wait,
+ * and meanwhile the other threads would go on. Any thread; once, at a program's beginning. */
+void require_prepare(void);
+
 #define REQUIRE(condition)                                                                         \
     (__builtin_expect(!!(condition), 1) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
 

@@ -59,11 +59,12 @@ int decode_scan(const uint8_t *bytes, uint32_t size, struct decode_span *ret_spa
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-/* What each method takes: command.def. */
+/* What each method takes: command.def. POLICY_FIELDS is no parameter of its own. */
 static const struct params_shape shapes[COMMAND_COUNT] = {
 #define P(NAME) | PARAM_BIT(NAME)
 #define COMMAND(KIND, method, OWNER, LISTENER, NAMED_BY, ENTROPY, REQUIRED, OPTIONAL)              \
-    [COMMAND_##KIND] = {0 REQUIRED, 0 OPTIONAL, ((0 OPTIONAL) & PARAM_BIT(POLICY_FIELDS)) != 0},
+    [COMMAND_##KIND] = {0 REQUIRED, (0 OPTIONAL) & ~PARAM_BIT(POLICY_FIELDS),                      \
+                        ((0 OPTIONAL) & PARAM_BIT(POLICY_FIELDS)) != 0},
 #include "engine/domain/command.def"
 #undef COMMAND
 #undef P

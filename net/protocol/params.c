@@ -424,6 +424,7 @@ int params_read(const struct value *map, const struct params_shape *shape, struc
                 struct params *ret_params, struct error_reply *ret_error) {
     REQUIRE(value_type(map) == VALUE_MAP);
     REQUIRE((shape->required & shape->optional) == 0);
+    REQUIRE((shape->required | shape->optional) >> PARAM_COUNT == 0); /* rows of the table */
     struct params_reading reading = {.arena = arena, .params = ret_params, .param = PARAM_COUNT};
     struct value_items items = value_items(map, VALUE_MAP);
     for (const struct value *key; (key = value_next(&items)) != NULL;) {

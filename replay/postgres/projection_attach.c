@@ -21,12 +21,23 @@ static void read_exists(void *context, int columns, const char *const *values) {
     if (values[0]) *(bool *)context = strcmp(values[0], "t") == 0;
 }
 
+/* Names of machines and folders are anybody's, and so is what a database says of itself: what is
+ * not plain is not repeated. */
+static void copy_plain(const char *from, char *to, size_t room) {
+    size_t size = 0;
+    for (; from && *from && size + 1 < room; from++) {
+        bool plain = *from >= ' ' && *from <= '~' && !strchr("'\"\\", *from);
+        to[size++] = plain ? *from : '?';
+    }
+    to[size] = '\0';
+}
+
 static void read_state(void *context, int columns, const char *const *values) {
     struct projection_found *found = context;
     REQUIRE(columns == 5);
     found->exists = true;
     found->version = strtol(values[0], NULL, 10);
-    snprintf(found->log_id, sizeof found->log_id, "%s", values[1]);
+    copy_plain(values[1], found->log_id, sizeof found->log_id);
     found->epoch = strtoull(values[2], NULL, 10);
     found->applied_lsn = strtoull(values[3], NULL, 10);
     found->decisions = strtoull(values[4], NULL, 10);
@@ -36,7 +47,7 @@ static void read_run(void *context, int columns, const char *const *values) {
     struct projection_found *found = context;
     REQUIRE(columns == 6);
     found->run = strtoull(values[0], NULL, 10);
-    snprintf(found->run_id, sizeof found->run_id, "%s", values[1]);
+    copy_plain(values[1], found->run_id, sizeof found->run_id);
     snprintf(found->run_by, sizeof found->run_by, "%s", values[2]);
     found->batch_lsn = strtoull(values[3], NULL, 10);
     found->batch_hash = strtoull(values[4], NULL, 10);
@@ -196,21 +207,11 @@ bool projection_fits(const struct projection_found *found, struct record_source 
 
 /* --- taking over ------------------------------------------------------------------------------ */
 
-/* Names of machines and folders are anybody's: what is not plain is not repeated. */
-static void copy_plain(const char *from, char to[PROJECTION_RUN_BY_BYTES]) {
-    size_t size = 0;
-    for (; from && *from && size + 1 < PROJECTION_RUN_BY_BYTES; from++) {
-        bool plain = *from >= ' ' && *from <= '~' && !strchr("'\"\\", *from);
-        to[size++] = plain ? *from : '?';
-    }
-    to[size] = '\0';
-}
-
 int projection_take_over(struct sql *sql, const struct projection_found *found, const char *run_id,
                          const char *run_by, bool *ret_taken) {
     char statement[STATEMENT_BYTES + PROJECTION_RUN_BY_BYTES], plain[PROJECTION_RUN_BY_BYTES];
     uint64_t rows = 0;
-    copy_plain(run_by, plain);
+    copy_plain(run_by, plain, sizeof plain);
     const struct statement_value values[] = {
         {"run", NULL, found->run + 1},
         {"run_id", run_id, 0},

@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "engine/base/require.h"
+/* No message is so long. It stands on the stack: what is said when memory ends needs none. */
+#define TEXT_BYTES 16384u
 
 __attribute__((format(printf, 2, 0))) static void tell(const char *name, const char *format,
                                                        const char *end, va_list arguments) {
-    char *text;
-    REQUIRE_MEMORY(vasprintf(&text, format, arguments) >= 0);
+    char text[TEXT_BYTES];
+    (void)vsnprintf(text, sizeof text, format, arguments); /* cut where too long */
     (void)fprintf(stderr, "%s%s%s%s", name, name[0] ? ": " : "", text, end);
-    free(text);
 }
 
 void complain_list(const char *format, va_list arguments) {

@@ -387,6 +387,7 @@ int main(int argc, char **argv) {
     static struct daemon daemon;
     if (snapshot_worker_asked(argc, argv)) return snapshot_worker_main(argc, argv);
     usherd_options_read(argc, argv, &daemon.options);
+    require_prepare();
     block_signals(&daemon);
     start_clock(&daemon);
     plan_descriptors(&daemon);

@@ -56,9 +56,12 @@ struct partition *world_find(const struct world *world, uint32_t partition) {
 struct partition *world_asked(const struct world *world, const struct command *command) {
     struct partition *partition = world_find(world, command->partition);
     const struct command_row *row = command_row(command->kind);
-    if (!partition || partition->kind->owner == row->owner) return partition;
-    if (row->owner == OWNER_EVERY_DATE && partition->kind->owner == OWNER_DATE) return partition;
-    return row->named_by == NAMED_BY_VOUCHER ? partition : NULL;
+    uint8_t owner = row->owner;
+    if (owner == OWNER_EVERY_DATE) owner = OWNER_DATE;
+    /* A token goes to its date first, which passes the command on, judged. */
+    bool vouching = row->named_by == NAMED_BY_VOUCHER && command->dates.has_token;
+    if (vouching && !command->dates.is_judged) owner = OWNER_DATE;
+    return partition && partition->kind->owner == owner ? partition : NULL;
 }
 
 void world_adopt(struct world *world, struct partition *partition) {

@@ -480,6 +480,29 @@ static void an_odd_place_does_no_harm(void **state) {
     end();
 }
 
+/* What a database says of itself is anybody's, too: somebody has changed the table. */
+static void an_odd_database_does_no_harm(void **state) {
+    (void)state;
+    begin();
+    projection_free(original.projection);
+    projection_fixture_sql(fixture, "ALTER TABLE usher.projection_state ALTER run_id TYPE text;"
+                                    "UPDATE usher.projection_state SET run_id ="
+                                    " $$o'brien'; DROP SCHEMA usher CASCADE; --$$");
+    engine_starts(&original, "here:/original");
+    for (uint32_t i = 0; i < 3; i++) {
+        fixture->now_ms += projection_idle_ms(original.projection);
+        assert_int_equal(projection_step(original.projection), PROJECTION_IDLE);
+    }
+    assert_int_equal(status_of(&original).state, PROJECTION_RETRYING);
+    assert_int_equal(run_number(), 1);
+    projection_fixture_sql(fixture, "UPDATE usher.projection_state SET run_id = NULL;"
+                                    "ALTER TABLE usher.projection_state"
+                                    " ALTER run_id TYPE uuid USING run_id::uuid");
+    assert_int_equal(runs(&original), PROJECTION_IDLE);
+    assert_int_equal(run_number(), 2);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clone_takes_over_and_the_original_stops),
@@ -497,6 +520,7 @@ int main(void) {
         cmocka_unit_test(version_1_of_another_log_is_left_alone),
         cmocka_unit_test(a_log_without_its_beginning_goes_on),
         cmocka_unit_test(an_odd_place_does_no_harm),
+        cmocka_unit_test(an_odd_database_does_no_harm),
     };
     if (!postgres_fixture_available()) {
         printf("1..0 # SKIP no PostgreSQL 15 here\n");

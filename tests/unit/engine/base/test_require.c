@@ -16,11 +16,13 @@
 #include "engine/base/subject.h"
 
 static char said[1u << 14];
+static bool without_files; /* no file can be opened any more */
 
 static void break_it(uint32_t partition) {
     const struct rlimit no_core = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)signal(SIGABRT, SIG_DFL); /* cmocka catches it */
+    if (without_files) (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, 0});
     if (partition != SUBJECT_NONE) subject_set(partition);
     REQUIRE(partition == 12345);
 }
@@ -67,6 +69,17 @@ static void no_partition(void **state) {
     assert_null(strstr(said, "worked on partition"));
 }
 
+/* A library that must be loaded first could not be, or not while a disk stands still. */
+static void the_stack_needs_no_file(void **state) {
+    (void)state;
+    require_prepare();
+    without_files = true;
+    int status = fail_in_child(SUBJECT_NONE);
+    without_files = false;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(said, "(+0x"));
+}
+
 static void slow_checks_are_due_eight_times_a_doubling(void **state) {
     (void)state;
     static const struct {
@@ -90,6 +103,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(place_partition_and_stack),
         cmocka_unit_test(no_partition),
+        cmocka_unit_test(the_stack_needs_no_file),
         cmocka_unit_test(slow_checks_are_due_eight_times_a_doubling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

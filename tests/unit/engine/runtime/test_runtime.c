@@ -218,6 +218,19 @@ static void unknown_partitions_are_refused(void **state) {
     caller.request.command.pay.user = user_of(1);
     call(t, &caller);
     assert_int_equal(caller.reply.error, ERROR_NO_SUCH_RESERVATION);
+    /* A token of no date is judged as invalid, whatever partition it wraps around to: the
+     * catalogue's, an account's, none. */
+    const uint32_t dates[] = {0xff000000u, 0xff010000u, 77};
+    create_date(t, 1); /* and its concert */
+    for (uint32_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+        caller = calling(COMMAND_CATALOGUE_DATES, partition_of_date(dates[i]));
+        caller.request.command.dates.has_token = true;
+        caller.request.command.dates.concert = 1;
+        caller.request.command.dates.token = (struct token){.date = dates[i], .place = 1};
+        call(t, &caller);
+        assert_int_equal(caller.reply.kind, REPLY_DATES);
+        assert_int_equal(caller.reply.dates.refusal, ERROR_TOKEN_INVALID);
+    }
     teardown(t);
 }
 
