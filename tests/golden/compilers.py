@@ -24,8 +24,8 @@ SECONDS_MAX = 120
 # Whatever decides what the state is, and whatever has a checksum. The rest of replay/ only reads.
 SOURCES = ("engine/base/*.c", "engine/domain/**/*.c", "engine/runtime/waker.c", "wal/**/*.c",
            "net/protocol/text.c", "replay/source/*.c", "replay/snapshot/*.c", "replay/tell/text.c",
-           "tests/golden/golden.c", "tests/support/random_history.c",
-           "tests/support/memory_log.c", "tests/support/storage_memory.c")
+           "tests/golden/golden.c", "tests/support/memory_log.c", "tests/support/random_history.c",
+           "tests/support/stepper.c", "tests/support/storage_memory.c")
 PROGRAMS = {"tests/golden/test_golden.c": True, "tests/golden/test_hashes.c": False}
 FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-fno-strict-overflow", "-fstrict-aliasing", f"-I{ROOT}",
          "-w"]
