@@ -114,7 +114,7 @@ bare_exchange() {
 bare_test() {
     local line suites=("${bare_suites[@]}")
     [ "$1" != 12 ] || suites+=("${bare_suites_12[@]}")
-    line=$(bare_in /srv/usher/tools/test "${suites[@]}" | tail -n 1)
+    line=$(bare_in /srv/usher/tools/test "${suites[@]}" | tail -n 1) || true # it says what failed
     if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)?$ ]]; then
         passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
         skipped=$((skipped + ${BASH_REMATCH[4]:-0}))
