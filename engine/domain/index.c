@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/hash.h"
+#include "engine/base/prefetch.h"
 #include "engine/base/require.h"
 
 #define PART_CAPACITY_FIRST 16u
@@ -59,7 +60,7 @@ void index_reserve(struct index *index, uint32_t count) {
 
 void index_prefetch(const struct index *index, uint64_t hash) {
     const struct index_part *part = &index->parts[part_of(hash)];
-    if (part->entries) __builtin_prefetch(&part->entries[(uint32_t)hash & part->mask], 1);
+    if (part->entries) prefetch_write(&part->entries[(uint32_t)hash & part->mask]);
 }
 
 void index_insert(struct index *index, uint64_t hash, uint32_t value) {

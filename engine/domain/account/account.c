@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "engine/base/hash.h"
+#include "engine/base/prefetch.h"
 #include "engine/domain/account/account_rules.h"
 
 static void account_free(struct partition *partition) {
@@ -138,7 +139,7 @@ void account_prefetch(const struct partition *partition, const struct decision *
     }
     uint32_t index = account_index(all, user);
     if (index == ACCOUNT_NONE) return;
-    __builtin_prefetch(account_entry(all, index), 1);
+    prefetch_write(account_entry(all, index));
     if (decision->kind == DECISION_WALLET_CHARGED) {
         charge_keys_prefetch(all, index, &decision->wallet_charged.key);
     }

@@ -7,8 +7,10 @@
  */
 #include "engine/domain/date/date_rules.h"
 
+#include "engine/base/prefetch.h"
+
 static void prefetch_seat(const struct seat_map *map, uint32_t number) {
-    if (number <= map->count) __builtin_prefetch(&map->seats[number], 1);
+    if (number <= map->count) prefetch_write(&map->seats[number]);
 }
 
 static void prefetch_seats(const struct seat_map *map, const struct numbers *numbers) {
@@ -98,7 +100,7 @@ static void prefetch_hold(const struct date *date, const struct command *command
         if (step == PREFETCH_FIRST) {
             prefetch_seat(map, number);
         } else {
-            __builtin_prefetch(map->texts + map->seats[number].text_offset);
+            prefetch_read(map->texts + map->seats[number].text_offset);
         }
     }
 }

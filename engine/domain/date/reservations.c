@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/base/hash.h"
+#include "engine/base/prefetch.h"
 #include "engine/base/require.h"
 
 static struct reservation *at(const struct reservations *all, uint32_t slot) {
@@ -176,7 +177,7 @@ const struct reservation *reservations_due(const struct reservations *all) {
 void reservations_prefetch(const struct reservations *all, uint32_t sequence) {
     const char *bytes = (const char *)reservations_find(all, sequence);
     if (!bytes) return;
-    for (size_t i = 0; i < sizeof(struct reservation); i += 64) __builtin_prefetch(bytes + i, 1);
+    for (size_t i = 0; i < sizeof(struct reservation); i += 64) prefetch_write(bytes + i);
 }
 
 void reservations_prefetch_user(const struct reservations *all, const struct id128 *user) {

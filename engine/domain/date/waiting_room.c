@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/base/hash.h"
+#include "engine/base/prefetch.h"
 #include "engine/base/require.h"
 
 #define BLOCK_WORDS (ROOM_BLOCK / 64)
@@ -165,9 +166,9 @@ place_t room_next(const struct waiting_room *room, place_t place) {
 void room_prefetch(const struct waiting_room *room, place_t place) {
     const struct waiter *waiter = room_find(room, place);
     if (!waiter) return;
-    __builtin_prefetch(waiter, 1);
-    __builtin_prefetch(&waiter->end, 1); /* most lie across two cache lines */
-    __builtin_prefetch(&room->waiting_bits[block_of(place) * BLOCK_WORDS], 1);
+    prefetch_write(waiter);
+    prefetch_write(&waiter->end); /* most lie across two cache lines */
+    prefetch_write(&room->waiting_bits[block_of(place) * BLOCK_WORDS]);
 }
 
 void room_prefetch_user(const struct waiting_room *room, const struct id128 *user) {
