@@ -9,7 +9,7 @@ if ! command -v gdb >/dev/null; then
 fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../.." && pwd)
 said=$(gdb -q -batch -nx -ex "source $root/tools/gdb/usher_gdb.py" -ex 'break look_here' -ex run \
-    -ex 'print *decision' -ex 'print *token' -ex 'print token->secret' "$1" 2>&1) ||
+    -ex 'print decision' -ex 'print token' -ex 'print token.secret' "$1" 2>&1) ||
     true # what it did say is judged
 
 count=0 failed=0
