@@ -28,6 +28,7 @@
 #include "engine/base/uuid.h"
 #include "tools/crowd/crowd.h"
 #include "tools/common/complain.h"
+#include "tools/common/number.h"
 #include "tools/common/progress.h"
 #include "tools/common/version.h"
 
@@ -51,9 +52,8 @@ struct gateway {
 
 static uint64_t parse_number(struct argp_state *state, const char *name, const char *text,
                              uint64_t min, uint64_t max) {
-    char *end;
-    uint64_t number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < min || number > max) {
+    uint64_t number = 0;
+    if (!number_read(text, min, max, &number)) {
         argp_error(state, "%s \"%s\" must be a whole number from %" PRIu64 " to %" PRIu64, name,
                    text, min, max);
     }

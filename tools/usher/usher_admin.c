@@ -8,6 +8,7 @@
 #include "engine/base/require.h"
 #include "engine/domain/policy.h"
 #include "tools/common/complain.h"
+#include "tools/common/number.h"
 #include "tools/usher/moment.h"
 #include "tools/usher/suggest.h"
 #include "tools/usher/usher.h"
@@ -23,9 +24,8 @@ struct admin_arguments {
 };
 
 static json_int_t parse_id(struct argp_state *state, const char *what, const char *text) {
-    char *end;
-    unsigned long long id = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || id < 1 || id > UINT32_MAX) {
+    uint64_t id = 0;
+    if (!number_read(text, 1, UINT32_MAX, &id)) {
         argp_error(state, "%s \"%s\" must be a number from 1", what, text);
     }
     return (json_int_t)id;

@@ -11,15 +11,15 @@
 #include "engine/base/uuid.h"
 #include "replay/tell/describe.h"
 #include "tools/common/complain.h"
+#include "tools/common/number.h"
 #include "tools/common/unicode.h"
 #include "tools/usher/suggest.h"
 #include "tools/usher/usher.h"
 
 static uint64_t parse_number(struct argp_state *state, const char *what, const char *text,
                              uint64_t max) {
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < 1 || number > max) {
+    uint64_t number = 0;
+    if (!number_read(text, 1, max, &number)) {
         argp_error(state, "%s \"%s\" must be a number from 1 to %llu", what, text,
                    (unsigned long long)max);
     }
@@ -42,10 +42,9 @@ static uint64_t parse_reservation(struct argp_state *state, const char *text) {
         date >= 1 && date <= DATES_MAX && sequence >= 1) {
         return dated_id(date, sequence);
     }
-    char *end;
-    unsigned long long id = strtoull(text, &end, 10);
-    if (!digits || *end != '\0' || dated_id_date(id) == 0 || dated_id_date(id) > DATES_MAX ||
-        dated_id_sequence(id) == 0) {
+    uint64_t id = 0;
+    if (!number_read(text, 1, UINT64_MAX, &id) || dated_id_date(id) == 0 ||
+        dated_id_date(id) > DATES_MAX || dated_id_sequence(id) == 0) {
         argp_error(
             state,
             "--reservation \"%s\" must be a whole id, as the engine gives it, or DATE-NUMBER",

@@ -18,6 +18,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/require.h"
 #include "tools/common/complain.h"
+#include "tools/common/number.h"
 #include "tools/common/unicode.h"
 #include "tools/common/version.h"
 #include "tools/usherd/usherd_descriptors.h"
@@ -188,11 +189,8 @@ static void read_config(struct reading *reading) {
 }
 
 static uint64_t read_number(enum setting setting, const char *text, uint64_t min, uint64_t max) {
-    char *end;
-    errno = 0;
-    uint64_t number = strtoull(text, &end, 10);
-    bool digits = text[0] >= '0' && text[0] <= '9';
-    if (!digits || *end != '\0' || errno != 0 || number < min || number > max) {
+    uint64_t number = 0;
+    if (!number_read(text, min, max, &number)) {
         char what[200];
         (void)snprintf(what, sizeof what,
                        "\"%.50s\" must be a whole number from %" PRIu64 " to %" PRIu64, text, min,
