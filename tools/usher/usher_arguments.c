@@ -215,3 +215,13 @@ int usher_subject(const struct usher_arguments *arguments, const struct world *w
     *ret_subject = subject;
     return 0;
 }
+
+int usher_in_folder(const struct usher_arguments *arguments, bool damaged_too,
+                    int (*work)(struct log_folder *folder,
+                                const struct usher_arguments *arguments)) {
+    struct log_folder folder;
+    if (log_folder_open(arguments->folders[0], damaged_too, &folder) < 0) return USHER_FAILED;
+    int status = work(&folder, arguments);
+    log_folder_close(&folder);
+    return status;
+}

@@ -102,6 +102,13 @@ struct usher_usage {
 bool usher_parse(const struct usher_usage *usage, int argc, char **argv,
                  struct usher_arguments *ret_arguments);
 
+/* usher_in_folder - open the folder that was given, work in it, close it
+ * @damaged_too: as in log_folder_open()
+ * Return: what the work returned; USHER_FAILED where the folder cannot be opened */
+int usher_in_folder(const struct usher_arguments *arguments, bool damaged_too,
+                    int (*work)(struct log_folder *folder,
+                                const struct usher_arguments *arguments));
+
 /* usher_check_subject - for usher_usage.check: a seat needs a date; a seat, a user and a
  * reservation exclude each other */
 void usher_check_subject(const struct usher_arguments *arguments, struct argp_state *state);

@@ -98,9 +98,5 @@ int usher_history(int argc, char **argv) {
         check};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
-    if (log_folder_open(arguments.folders[0], true, &folder) < 0) return USHER_FAILED;
-    int status = history_of_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, true, history_of_folder);
 }

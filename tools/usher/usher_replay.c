@@ -190,10 +190,6 @@ int usher_replay(int argc, char **argv) {
         NULL};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
     bool damaged_too = arguments.to.text != NULL; /* what is sound is asked for by name */
-    if (log_folder_open(arguments.folders[0], damaged_too, &folder) < 0) return USHER_FAILED;
-    int status = replay_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, damaged_too, replay_folder);
 }

@@ -131,11 +131,7 @@ static int make(int argc, char **argv) {
         NULL};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
-    if (log_folder_open(arguments.folders[0], false, &folder) < 0) return USHER_FAILED;
-    int status = make_in_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, false, make_in_folder);
 }
 
 /* --- ls --------------------------------------------------------------------------------------- */
@@ -306,11 +302,7 @@ static int verify(int argc, char **argv) {
         NULL};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
-    if (log_folder_open(arguments.folders[0], false, &folder) < 0) return USHER_FAILED;
-    int status = verify_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, false, verify_folder);
 }
 
 int usher_snapshot(int argc, char **argv) {

@@ -218,10 +218,6 @@ int usher_state(int argc, char **argv) {
         usher_check_subject};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
     bool damaged_too = arguments.at.text != NULL; /* what is sound is asked for by name */
-    if (log_folder_open(arguments.folders[0], damaged_too, &folder) < 0) return USHER_FAILED;
-    int status = state_of_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, damaged_too, state_of_folder);
 }

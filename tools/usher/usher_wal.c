@@ -326,11 +326,7 @@ static int cat(int argc, char **argv) {
         usher_check_subject};
     struct usher_arguments arguments;
     if (!usher_parse(&usage, argc, argv, &arguments)) return USHER_USAGE;
-    struct log_folder folder;
-    if (log_folder_open(arguments.folders[0], true, &folder) < 0) return USHER_FAILED;
-    int status = cat_folder(&folder, &arguments);
-    log_folder_close(&folder);
-    return status;
+    return usher_in_folder(&arguments, true, cat_folder);
 }
 
 int usher_wal(int argc, char **argv) {
